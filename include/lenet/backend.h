@@ -1,0 +1,42 @@
+/* backend.h - where tensors live and operations run: one const table each. */
+#ifndef LENET_BACKEND_H
+#define LENET_BACKEND_H
+#include "lenet/ops.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lenet_backend {
+    const char *name;
+    int lanes;           /* batches are padded to a multiple of this */
+    size_t element_size; /* of a lenet_real: 4, or 8 for cpu64        */
+
+    /* index: which device; ignored by cpu. threads: of the host, ignored by cuda. */
+    enum lenet_status (*open)(struct lenet_ctx **ctx, int index, int threads, struct lenet_error *err);
+    void (*close)(struct lenet_ctx *ctx);
+    /* Zeroed memory, aligned to 256 bytes. */
+    enum lenet_status (*alloc)(struct lenet_ctx *ctx, void **p, size_t bytes);
+    void (*release)(struct lenet_ctx *ctx, void *p);
+    enum lenet_status (*upload)(struct lenet_ctx *ctx, void *dst, const void *host_src, size_t bytes);
+    /* Waits for all operations before it, and reports what went wrong in them. */
+    enum lenet_status (*download)(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes);
+
+    /* The most floating-point operations a second that the device's multiply-adds
+     * reach right now, measured for about 0.2 s: the ceiling of every benchmark. */
+    enum lenet_status (*measure_peak)(struct lenet_ctx *ctx, double *flops_per_s);
+
+#define X(op) enum lenet_status (*op)(struct lenet_ctx * ctx, const struct op *args);
+    LENET_OPS(X)
+#undef X
+};
+
+const struct lenet_backend *lenet_backend_cpu(void);
+const struct lenet_backend *lenet_backend_cpu64(void);
+
+/* NULL where this build or this machine cannot run it; *why then says which. */
+const struct lenet_backend *lenet_backend_cuda(const char **why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

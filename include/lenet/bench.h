@@ -1,0 +1,35 @@
+/* bench.h - how fast a training step is, as a fraction of what the machine can do. */
+#ifndef LENET_BENCH_H
+#define LENET_BENCH_H
+#include "lenet/device.h"
+#include "lenet/options.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LENET_MAX_BENCH_ROWS = 64 };
+
+/* One call of an operation in the step, at its own shape. */
+struct lenet_bench_row {
+    char name[64];
+    double seconds; /* per call: the median over steps */
+    double flops;   /* of its matrix products, 0 for others */
+};
+
+struct lenet_bench {
+    const char *backend;
+    double peak_flops;   /* per second, measured in this run */
+    double step_seconds; /* the median of whole steps, not taken apart */
+    double step_flops;   /* of its matrix products           */
+    double images_per_s;
+    int n;
+    struct lenet_bench_row rows[LENET_MAX_BENCH_ROWS];
+};
+
+/* Times training steps of config's network, batch and optimizer on random data. */
+enum lenet_status lenet_bench(const struct lenet_config *config, struct lenet_bench *result, struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

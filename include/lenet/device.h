@@ -1,0 +1,24 @@
+/* device.h - opens the backend that --device names. */
+#ifndef LENET_DEVICE_H
+#define LENET_DEVICE_H
+#include "lenet/backend.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lenet_device {
+    const struct lenet_backend *backend;
+    struct lenet_ctx *ctx;
+};
+
+/* name: cpu, cuda, cuda:INDEX, or auto (a GPU where there is one, else the CPU).
+ * threads: of the CPU, 0 for all. LENET_ERR_ARG for another name,
+ * LENET_ERR_DEVICE where the named one is not there: never another one instead. */
+enum lenet_status lenet_device_open(const char *name, int threads, struct lenet_device *device,
+                                    struct lenet_error *err);
+void lenet_device_close(struct lenet_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

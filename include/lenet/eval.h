@@ -1,0 +1,38 @@
+/* eval.h - how good a network is on a test set. */
+#ifndef LENET_EVAL_H
+#define LENET_EVAL_H
+#include "lenet/model.h"
+#include "lenet/options.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lenet_evaluation {
+    int classes;
+    uint64_t count, correct;
+    double loss;                                              /* mean */
+    uint64_t confusion[LENET_MAX_CLASSES][LENET_MAX_CLASSES]; /* [true][predicted] */
+    uint8_t *predicted;                                       /* [count], in the order of the file */
+};
+
+/* Evaluates the weights file config->weights (or config->run's last one) on the test set of
+ * config->data; sets config->weights and data to what was chosen. predicted is freed by the caller. */
+enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
+                                 struct lenet_dataset *data, struct lenet_error *err);
+
+/* Wilson's score interval of 95 % for correct of count. Source: Wilson 1927. */
+void lenet_wilson_interval(uint64_t correct, uint64_t count, double interval[2]);
+
+/* Of one class: correct / predicted as it, correct / truly it; NaN where there is none. */
+double lenet_precision(const struct lenet_evaluation *evaluation, int class_index);
+double lenet_recall(const struct lenet_evaluation *evaluation, int class_index);
+
+/* Writes everything above as JSON. */
+enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_config *config,
+                                         const struct lenet_evaluation *evaluation, const struct lenet_dataset *data,
+                                         struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

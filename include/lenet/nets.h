@@ -1,0 +1,79 @@
+/* nets.h - architectures as tables of layers, and the shapes that follow from them. */
+#ifndef LENET_NETS_H
+#define LENET_NETS_H
+#include "lenet/ops.h"
+#include "lenet/weights.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LENET_MAX_LAYERS = 16 };
+
+enum lenet_layer_kind { LENET_CONV, LENET_SUBSAMPLE, LENET_ACTIVATION, LENET_DENSE };
+
+/* A row of an architecture's table. */
+struct lenet_layer_spec {
+    enum lenet_layer_kind kind;
+    const char *name; /* the paper's; "" for an activation                         */
+    int maps;         /* of the output: conv and dense (0: the number of classes)  */
+    int size;         /* of the kernel (conv) or the window (subsample)            */
+};
+
+struct lenet_arch {
+    const char *name, *description;
+    int field; /* inputs are field x field pixels, the image in the middle */
+    int layer_count;
+    struct lenet_layer_spec layers[LENET_MAX_LAYERS];
+};
+
+/* All architectures, ended by one without a name. */
+extern const struct lenet_arch lenet_archs[];
+
+/* NULL where there is none of that name. */
+const struct lenet_arch *lenet_arch_find(const char *name);
+
+/* A layer with its shapes: input C x H x W, output O x OH x OW. Its parameters start
+ * at w and b in a network's parameters; w_count is 0 where it has none. */
+struct lenet_layer {
+    struct lenet_layer_spec spec;
+    int C, H, W, O, OH, OW;
+    size_t w, w_count, b, b_count;
+};
+
+struct lenet_plan {
+    const struct lenet_arch *arch;
+    enum lenet_activation activation;
+    enum lenet_pooling pooling;
+    int classes, layer_count;
+    struct lenet_layer layers[LENET_MAX_LAYERS];
+    size_t parameters; /* that are trained                                            */
+    size_t stride;     /* of a network's parameters in memory: every tensor is aligned */
+};
+
+/* Works out every shape. LENET_ERR_ARG where a layer does not fit its input. */
+enum lenet_status lenet_plan_make(const struct lenet_arch *arch, enum lenet_activation activation,
+                                  enum lenet_pooling pooling, int classes, struct lenet_plan *plan,
+                                  struct lenet_error *err);
+
+/* Values that a layer gives for one image. */
+size_t lenet_layer_outputs(const struct lenet_layer *layer);
+size_t lenet_layer_inputs(const struct lenet_layer *layer);
+
+/* Floating-point operations (an addition and a multiplication are two) of the
+ * layer's matrix products for one image: forward, and in a training step, where
+ * the first layer with parameters needs no input gradient. */
+double lenet_plan_flops(const struct lenet_plan *plan, int training);
+
+/* Fills host_w[stride] with the initial weights of a seed: uniform in +-scale*sqrt(3 g/F) with
+ * F the fan-in and g = 2 for ReLU (He et al. 2015), 1 for tanh and the output
+ * (LeCun et al. 1998, "Efficient BackProp"); biases are zero. */
+void lenet_plan_init(const struct lenet_plan *plan, uint64_t seed, float scale, float *host_w);
+
+/* Describes the parameters as tensors "C1.weight", "C1.bias", ... of data[0 ... stride-1],
+ * named with a prefix. Returns how many; at most 2*LENET_MAX_LAYERS. */
+int lenet_plan_tensors(const struct lenet_plan *plan, const char *prefix, float *data, struct lenet_tensor *tensors);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

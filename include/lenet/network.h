@@ -1,0 +1,94 @@
+/* network.h - a population of R networks on a backend: its memory, its forward
+ * and backward passes and its training step, as sequences of operations.
+ *
+ * Knows no architecture and no backend: it walks the plan's layers and calls the
+ * backend's table. The host never reads a backend's pointer. */
+#ifndef LENET_NETWORK_H
+#define LENET_NETWORK_H
+#include "lenet/backend.h"
+#include "lenet/data.h"
+#include "lenet/nets.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* All of a data set on the backend. */
+struct lenet_device_data {
+    struct lenet_source train, test;
+    void *memory;
+};
+
+struct lenet_network {
+    const struct lenet_backend *backend;
+    struct lenet_ctx *ctx; /* borrowed */
+    struct lenet_plan plan;
+    enum lenet_optimizer optimizer;
+    int R, B, N; /* networks; images a batch; B padded to the backend's lanes */
+
+    /* On the backend: */
+    void *w, *dw, *m, *v;       /* [R][stride]; m and v as the optimizer needs them      */
+    void *x;                    /* [R][1][field][field][N]                               */
+    void *y[LENET_MAX_LAYERS];  /* each layer's output, [R][O][OH][OW][N]; an activation */
+                                /* overwrites its input                                  */
+    void *gradient[2];          /* of a layer's output and input, in turn                */
+    void *dx;                   /* gradient of x: only where asked for, else NULL        */
+    uint8_t *label, *predicted; /* [R][N]                                                */
+    struct lenet_hyper *hyper;  /* [R]                                                   */
+    struct lenet_tally *tally;  /* [R]                                                   */
+    uint64_t *step;             /* [1]                                                   */
+    float *rate;                /* [R]                                                   */
+    void *memory[3];            /* what the pointers above point into                    */
+};
+
+/* How bytes become inputs: x = factor*byte + offset. */
+struct lenet_scaling {
+    float factor, offset;
+};
+
+/* The scaling that gives these images' bytes mean 0 and variance 1. */
+struct lenet_scaling lenet_scaling_of(const struct lenet_samples *samples, int H, int W);
+
+/* Copies a data set to the backend, for inputs of field x field pixels.
+ * LENET_ERR_FORMAT where its images are larger; LENET_ERR_MEMORY. */
+enum lenet_status lenet_device_data_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
+                                           const struct lenet_dataset *data, struct lenet_scaling scaling, int field,
+                                           struct lenet_device_data *out, struct lenet_error *err);
+void lenet_device_data_free(const struct lenet_backend *backend, struct lenet_ctx *ctx, struct lenet_device_data *data);
+
+struct lenet_network_options {
+    const struct lenet_plan *plan;
+    enum lenet_optimizer optimizer;
+    int R, B;
+    int input_gradient; /* keep room for dx (gradient checks) */
+};
+
+/* Allocates everything; weights, moments and the step are zero. */
+enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
+                                       const struct lenet_network_options *options, struct lenet_network *net,
+                                       struct lenet_error *err);
+void lenet_network_free(struct lenet_network *net);
+
+/* Copies parameters of network r, host_w[stride], to and from the backend, whatever
+ * the backend's element type. which: net->w, dw, m or v. */
+enum lenet_status lenet_network_put(struct lenet_network *net, void *which, int r, const float *host_w);
+enum lenet_status lenet_network_get(struct lenet_network *net, const void *which, int r, float *host_w);
+
+/* One training step: draw a batch, forward, loss, backward, update. */
+enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source);
+
+/* Its parts, for gradient checks and tests: x and label must be filled. */
+enum lenet_status lenet_network_forward(struct lenet_network *net);
+enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient);
+enum lenet_status lenet_network_backward(struct lenet_network *net);
+enum lenet_status lenet_network_update(struct lenet_network *net);
+
+/* Adds the losses of images first ... end-1 of a source to the tallies. hyper as
+ * for batch_slice. host_predicted, where not NULL, gets [R][end-first] classes. */
+enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
+                                         const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
+                                         struct lenet_tally *host_tally, uint8_t *host_predicted);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

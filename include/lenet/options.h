@@ -1,0 +1,96 @@
+/* options.h - every option of every command, in one table.
+ *
+ * The table feeds parsing, --help, the README, the configuration in run.json and
+ * the comparison on --resume. */
+#ifndef LENET_OPTIONS_H
+#define LENET_OPTIONS_H
+#include <stdint.h>
+
+#include "lenet/ops.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32 };
+
+struct lenet_config {
+    /* where */
+    char data[LENET_MAX_PATH]; /* "" for the default */
+    char run[LENET_MAX_PATH];
+    char resume[LENET_MAX_PATH];
+    char weights[LENET_MAX_PATH];
+    char json[LENET_MAX_PATH];
+    /* the network */
+    char arch[LENET_MAX_CHOICE];
+    int activation, pooling; /* enum lenet_activation, enum lenet_pooling */
+    double init_scale;
+    /* learning */
+    int64_t epochs, steps, batch;
+    int optimizer, schedule; /* enum lenet_optimizer, enum lenet_schedule */
+    double learning_rate, momentum, weight_decay, beta2, epsilon;
+    double warmup, decay_every, decay_factor;
+    int64_t train_size, validation, patience;
+    double shift, rotate, scale, shear, elastic;
+    int64_t seed;
+    /* the machine */
+    char device[LENET_MAX_CHOICE];
+    int64_t threads;
+    double checkpoint_seconds;
+    /* gradcheck */
+    int64_t entries, images;
+};
+
+enum lenet_command {
+    LENET_CMD_TRAIN = 1,
+    LENET_CMD_EVAL = 2,
+    LENET_CMD_INFO = 4,
+    LENET_CMD_GRADCHECK = 8,
+    LENET_CMD_BENCH = 16,
+};
+
+enum lenet_option_type {
+    LENET_OPTION_TEXT,
+    LENET_OPTION_INTEGER, /* int64_t, up to 2^53 so that JSON keeps it */
+    LENET_OPTION_REAL,    /* double                                    */
+    LENET_OPTION_CHOICE,  /* int, an index into choices                */
+    LENET_OPTION_AUGMENT, /* sets other options: "standard", "none" or "shift=2,rotate=10" */
+};
+
+struct lenet_option {
+    const char *name; /* without the two dashes */
+    enum lenet_option_type type;
+    size_t offset; /* in struct lenet_config; text has `size` bytes there */
+    size_t size;
+    double min, max;
+    const char *choices; /* "tanh|relu" */
+    const char *initial; /* its value where it is not given, as a user would write it */
+    int commands;        /* which commands take it, of enum lenet_command             */
+    int identity;        /* 1 where another value makes another run                   */
+    const char *argument, *help;
+};
+
+/* All options, ended by one without a name. */
+extern const struct lenet_option lenet_options[];
+
+/* NULL where there is none of that name. */
+const struct lenet_option *lenet_option_find(const char *name);
+
+/* Every option at its initial value. */
+void lenet_config_init(struct lenet_config *config);
+
+/* Sets one option from text. LENET_ERR_ARG, naming the option, the text and what
+ * was wanted. */
+enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
+                                   struct lenet_error *err);
+
+/* The option's value as lenet_option_set takes it; the shortest text that reads back the same. */
+void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size);
+
+/* Parses "--name value" and "--name=value" into *config. */
+enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char **argv, struct lenet_config *config,
+                                      struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,30 @@
+/* report.h - the tables that the commands print. */
+#ifndef LENET_REPORT_H
+#define LENET_REPORT_H
+#include "lenet/bench.h"
+#include "lenet/eval.h"
+#include "lenet/gradcheck.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void lenet_print_evaluation(const struct lenet_config *config, const struct lenet_evaluation *evaluation,
+                            const struct lenet_dataset *data);
+
+/* host_w: the weights of config->weights, or NULL for an architecture alone. */
+void lenet_print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w);
+
+void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result);
+
+void lenet_print_bench(const struct lenet_config *config, const struct lenet_bench *result);
+enum lenet_status lenet_bench_write(const char *path, const struct lenet_config *config,
+                                    const struct lenet_bench *result, struct lenet_error *err);
+
+/* A command's options, for --help; and all of them as the README's table. */
+void lenet_print_options(enum lenet_command command);
+void lenet_print_options_markdown(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

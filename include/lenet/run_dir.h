@@ -1,0 +1,55 @@
+/* run_dir.h - a run directory: run.json, metrics.jsonl and the weights. */
+#ifndef LENET_RUN_DIR_H
+#define LENET_RUN_DIR_H
+#include "lenet/data.h"
+#include "lenet/options.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One line of metrics.jsonl. Accuracies are fractions of 1. */
+struct lenet_metrics {
+    uint64_t epoch, step;
+    double train_loss, train_accuracy; /* of the epoch's own batches, while they were trained on */
+    double test_loss, test_accuracy;
+    int has_validation;
+    double validation_loss, validation_accuracy;
+    double images_per_s; /* of training alone                  */
+    double seconds;      /* since the run began, all together  */
+};
+
+/* path = directory/name. LENET_ERR_ARG where it is too long. */
+enum lenet_status lenet_run_path(const char *directory, const char *name, char path[LENET_MAX_PATH],
+                                 struct lenet_error *err);
+
+/* Makes config->run a new directory (where it is "": the first free runs/ARCH-n)
+ * with a run.json of the whole configuration, the backend that was chosen and
+ * the data set. LENET_ERR_IO where a run is there already or nothing can be written. */
+enum lenet_status lenet_run_create(struct lenet_config *config, const char *backend, const struct lenet_dataset *data,
+                                   struct lenet_error *err);
+
+/* Sets *config from the directory's run.json: every option that makes the run what it is, and
+ * its data directory and device. hash: the data set it was trained on. */
+enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
+                                 struct lenet_error *err);
+
+/* LENET_ERR_ARG, naming the first option whose value differs. */
+enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
+                                 struct lenet_error *err);
+
+/* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object. */
+struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
+
+/* Appends one line. */
+enum lenet_status lenet_metrics_append(const char *directory, const struct lenet_metrics *metrics,
+                                       struct lenet_error *err);
+
+/* Reads metrics.jsonl and drops from it (and from the file) lines past the given step and a torn last line: what
+ * was recorded after the checkpoint is recorded again. *metrics is freed by the caller. */
+enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, struct lenet_metrics **metrics, int *n,
+                                       struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,53 @@
+/* train.h - trains one network and keeps its run directory. */
+#ifndef LENET_TRAIN_H
+#define LENET_TRAIN_H
+#include <signal.h>
+
+#include "lenet/device.h"
+#include "lenet/model.h"
+#include "lenet/run_dir.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where the run stands, for a progress bar. */
+struct lenet_progress {
+    uint64_t step, total_steps, epoch, total_epochs;
+    double images_per_s, seconds_left, train_loss;
+};
+
+/* What training tells whoever started it; every function may be NULL. */
+struct lenet_observer {
+    void (*begin)(void *self, const struct lenet_config *config, const struct lenet_model *model,
+                  const struct lenet_device *device, const struct lenet_dataset *data, uint64_t first_step);
+    void (*progress)(void *self, const struct lenet_progress *progress); /* about ten times a second */
+    void (*epoch)(void *self, const struct lenet_metrics *metrics, uint64_t total_epochs);
+    void *self;
+};
+
+enum lenet_ending {
+    LENET_ENDED,             /* all steps are done                                   */
+    LENET_ENDED_EARLY,       /* the validation accuracy had stopped rising           */
+    LENET_ENDED_BEFORE,      /* the run that was to be resumed had ended already     */
+    LENET_ENDED_INTERRUPTED, /* *stop was set; a checkpoint is there                 */
+};
+
+/* Finds and reads the data set that config->data names: where it is "", data/mnist, else data/sample;
+ * config->data becomes the directory that was read. */
+enum lenet_status lenet_data_open(struct lenet_config *config, struct lenet_dataset *data, struct lenet_error *err);
+
+/* Trains config, or goes on with the run that config->resume names, which must have begun with the same
+ * configuration, data and backend. Sets config->run and data to what was chosen. Ends after the step under way,
+ * with a checkpoint, once *stop is not 0. LENET_ERR_DIVERGED where a loss or a weight became NaN or infinite;
+ * the last good checkpoint stays. */
+enum lenet_status lenet_train(struct lenet_config *config, const struct lenet_observer *observer,
+                              const volatile sig_atomic_t *stop, enum lenet_ending *ending, struct lenet_error *err);
+
+/* The settings of one network of a population, from a configuration and the sizes of its data. */
+enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t train_images, struct lenet_hyper *hyper,
+                                   struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,15 @@
+/* version.h - what run.json and lenet --version say of this build. */
+#ifndef LENET_VERSION_H
+#define LENET_VERSION_H
+
+#define LENET_VERSION "0.1.0"
+
+#if defined(__clang__)
+#define LENET_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define LENET_COMPILER "gcc " __VERSION__
+#else
+#define LENET_COMPILER "unknown"
+#endif
+
+#endif

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# test.sh [--quick] - installs what is missing, builds, and runs every test; --quick: of the release build only.
+#
+# The last line is "lenet: N passed, N failed, N skipped", of all test runs together. A build or a
+# check that fails counts as one failed test. Exit codes: 0 all is well, 1 something failed, 2 usage,
+# 3 what is missing cannot be installed.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+quick=0
+case "$#:${1:-}" in
+0:) ;;
+1:--quick) quick=1 ;;
+*) echo "usage: test.sh [--quick]" >&2 && exit 2 ;;
+esac
+
+passed=0 failed=0 skipped=0
+ended=0
+finish() {
+    local code=$?
+    # Ended before its end: a package that cannot be installed, Ctrl-C.
+    if [ "$ended" = 0 ]; then failed=$((failed + 1)); fi
+    printf '\nlenet: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    if [ "$failed" -gt 0 ] && [ "$code" -eq 0 ]; then exit 1; fi
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# stage NAME COMMAND...: runs it and prints its wall time; status says whether it went well.
+status=0
+stage() {
+    local name=$1 began=$SECONDS
+    shift
+    status=0
+    step "$name"
+    "$@" || status=$?
+    printf '   %d s\n' $((SECONDS - began))
+}
+# check NAME COMMAND...: a stage that counts as one failed test when it fails.
+check() {
+    stage "$@"
+    if [ "$status" -ne 0 ]; then failed=$((failed + 1)); fi
+}
+
+build() { build_preset "$1" "$root/build/test-$1-build.log"; }
+
+# In JUnit's file of ctest, "notrun" is a test that skipped itself as well as one that could not start.
+count_results() {
+    "$python" - "$1" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as xml
+
+counts = {"passed": 0, "failed": 0, "skipped": 0}
+for case in xml.parse(sys.argv[1]).getroot().iter("testcase"):
+    status, reason = case.get("status"), case.find("skipped")
+    skips_itself = reason is not None and reason.get("message", "").startswith("SKIP_")
+    if status == "run":
+        counts["passed"] += 1
+    elif status == "disabled" or status == "notrun" and skips_itself:
+        counts["skipped"] += 1
+    else:
+        counts["failed"] += 1
+print(*counts.values())
+PYTHON
+}
+run_tests() {
+    local log=$root/build/test-$1.log results=$root/build/test-$1.xml code=0 p=0 f=0 s=0
+    rm -f "$results"
+    (cd "$root" && ctest --preset "$1" --parallel "$(nproc)" --output-on-failure --no-tests=error --timeout 300 \
+        --output-junit "$results") >"$log" 2>&1 || code=$?
+    if [ -e "$results" ]; then read -r p f s < <(count_results "$results") || true; fi
+    if [ "$code" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    if [ "$f" -gt 0 ]; then
+        grep -vE '^ *Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test .* Passed ' "$log" | tail -n 300 >&2
+        complain "tests of preset $1 failed (above, and $log)"
+    fi
+    printf '   %d passed, %d failed, %d skipped' "$p" "$f" "$s"
+    if [ "$s" -gt 0 ]; then printf ' (reasons: %s)' "$(here "build/test-$1.xml")"; fi
+    printf '\n'
+}
+build_and_test() {
+    check "$1: build" build "$1"
+    if [ "$status" -eq 0 ]; then stage "$1: tests" run_tests "$1"; fi
+}
+check_scripts() {
+    local scripts
+    mapfile -t scripts < <(find "$root/scripts" "$root/tests" "$root/.ci" -name '*.sh' -o -path '*/.ci/run' | sort)
+    shellcheck --external-sources --source-path="$root" "${scripts[@]}"
+}
+
+need_packages "${build_packages[@]}" "${test_packages[@]}"
+need_python "numpy matplotlib" "${plot_packages[@]}"
+python=$(python_with numpy matplotlib)
+
+# The first error of undefined behaviour ends a test; by default it is printed and forgotten.
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+# Tests run side by side, so waiting threads must not burn the others' cores.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+
+check "shellcheck" check_scripts
+build_and_test release
+if [ "$quick" = 0 ]; then
+    build_and_test asan
+    check "clang: build" build clang
+fi
+printf '== all stages: %d s' "$SECONDS"
+ended=1

@@ -1,0 +1,205 @@
+/* bench.c - see bench.h.
+ *
+ * Each operation is timed inside real training steps, through a backend that wraps
+ * every entry of the table: there is no list of benchmarks that could forget one. */
+#include "lenet/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lenet/network.h"
+#include "lenet/rng.h"
+
+enum { WARM_UP = 20, STEPS = 200, IMAGES = 4096, SIDE = 28 };
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- a backend that times another one ------------------------------------------------------- */
+
+struct timed_ctx {
+    const struct lenet_backend *inner;
+    struct lenet_ctx *ctx;
+    uint64_t *sync; /* on the device: downloading it waits for the operation */
+    int call, step;
+    struct lenet_bench_row rows[LENET_MAX_BENCH_ROWS];
+    double seconds[LENET_MAX_BENCH_ROWS][STEPS];
+};
+
+/* Floating-point operations of an operation's matrix product. */
+static double product(double R, double N, double weights, double pixels) { return 2 * R * N * weights * pixels; }
+
+#define CONV_FLOPS(op)                                                                                                 \
+    static double flops_of_##op(const struct op *a) {                                                                  \
+        return product(a->R, a->N, (double)a->O * a->C * a->K * a->K, (double)(a->H - a->K + 1) * (a->W - a->K + 1));  \
+    }
+#define DENSE_FLOPS(op)                                                                                                \
+    static double flops_of_##op(const struct op *a) { return product(a->R, a->N, (double)a->I * a->O, 1); }
+#define NO_FLOPS(op)                                                                                                   \
+    static double flops_of_##op(const struct op *a) {                                                                  \
+        (void)a;                                                                                                       \
+        return 0;                                                                                                      \
+    }
+CONV_FLOPS(conv_forward)
+CONV_FLOPS(conv_backward_input)
+CONV_FLOPS(conv_backward_params)
+DENSE_FLOPS(dense_forward)
+DENSE_FLOPS(dense_backward_input)
+DENSE_FLOPS(dense_backward_params)
+NO_FLOPS(batch_draw)
+NO_FLOPS(batch_slice)
+NO_FLOPS(subsample_forward)
+NO_FLOPS(subsample_backward_input)
+NO_FLOPS(activation_forward)
+NO_FLOPS(activation_backward_input)
+NO_FLOPS(softmax_loss)
+NO_FLOPS(schedule_step)
+NO_FLOPS(optimizer_step)
+
+static void record(struct timed_ctx *t, const char *name, double flops, double seconds) {
+    if (t->call >= LENET_MAX_BENCH_ROWS) return;
+    struct lenet_bench_row *row = &t->rows[t->call];
+    snprintf(row->name, sizeof row->name, "%s", name);
+    row->flops = flops;
+    t->seconds[t->call++][t->step] = seconds;
+}
+
+#define X(op)                                                                                                          \
+    static enum lenet_status timed_##op(struct lenet_ctx *ctx, const struct op *args) {                                \
+        struct timed_ctx *t = (struct timed_ctx *)(void *)ctx;                                                         \
+        uint64_t step;                                                                                                 \
+        const double began = now();                                                                                    \
+        LENET_TRY(t->inner->op(t->ctx, args));                                                                         \
+        LENET_TRY(t->inner->download(t->ctx, &step, t->sync, sizeof step));                                            \
+        record(t, #op, flops_of_##op(args), now() - began);                                                            \
+        return LENET_OK;                                                                                               \
+    }
+LENET_OPS(X)
+#undef X
+
+#define X(op) .op = timed_##op,
+static const struct lenet_backend timed = {LENET_OPS(X)};
+#undef X
+
+/* ---- measuring -------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int n) {
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return values[n / 2];
+}
+
+static enum lenet_status time_steps(struct lenet_network *net, const struct lenet_source *source, double *seconds) {
+    double times[STEPS];
+    uint64_t step;
+    for (int i = -WARM_UP; i < STEPS; i++) {
+        const double began = now();
+        LENET_TRY(lenet_network_step(net, source));
+        LENET_TRY(net->backend->download(net->ctx, &step, net->step, sizeof step));
+        if (i >= 0) times[i] = now() - began;
+    }
+    *seconds = median(times, STEPS);
+    return LENET_OK;
+}
+
+static enum lenet_status time_operations(struct lenet_network *net, const struct lenet_source *source,
+                                         struct lenet_bench *result) {
+    struct timed_ctx *t = calloc(1, sizeof *t);
+    if (!t) return LENET_ERR_MEMORY;
+    enum lenet_status status = LENET_OK;
+    struct lenet_network copy = *net;
+    t->inner = net->backend;
+    t->ctx = net->ctx;
+    t->sync = net->step;
+    struct lenet_backend wrapper = timed;
+    wrapper.element_size = net->backend->element_size;
+    copy.backend = &wrapper;
+    copy.ctx = (struct lenet_ctx *)(void *)t;
+    for (t->step = 0; t->step < STEPS && status == LENET_OK; t->step++) {
+        t->call = 0;
+        status = lenet_network_step(&copy, source);
+    }
+    result->n = t->call;
+    for (int i = 0; i < t->call; i++) {
+        result->rows[i] = t->rows[i];
+        result->rows[i].seconds = median(t->seconds[i], STEPS);
+    }
+    free(t);
+    return status;
+}
+
+/* Random bytes: the time of a step does not depend on what is in the images. */
+static enum lenet_status random_data(struct lenet_dataset *data) {
+    *data = (struct lenet_dataset){.H = SIDE, .W = SIDE, .classes = LENET_MAX_CLASSES};
+    struct lenet_samples *halves[] = {&data->train, &data->test};
+    for (int h = 0; h < 2; h++) {
+        halves[h]->count = IMAGES;
+        halves[h]->images = malloc((size_t)IMAGES * SIDE * SIDE);
+        halves[h]->labels = malloc(IMAGES);
+        if (!halves[h]->images || !halves[h]->labels) return LENET_ERR_MEMORY;
+        for (size_t i = 0; i < (size_t)IMAGES * SIDE * SIDE; i++)
+            halves[h]->images[i] = (uint8_t)lenet_philox(1, LENET_RNG_CHECK, 0, i).v[0];
+        for (size_t i = 0; i < IMAGES; i++) halves[h]->labels[i] = (uint8_t)(i % LENET_MAX_CLASSES);
+    }
+    return LENET_OK;
+}
+
+static enum lenet_status measure(const struct lenet_device *device, const struct lenet_config *config,
+                                 const struct lenet_plan *plan, const struct lenet_dataset *data,
+                                 struct lenet_bench *result, struct lenet_error *err) {
+    const struct lenet_backend *be = device->backend;
+    const struct lenet_network_options options = {
+        .plan = plan, .optimizer = (enum lenet_optimizer)config->optimizer, .R = 1, .B = (int)config->batch};
+    const struct lenet_hyper hyper = {.seed = 1, .train_count = IMAGES, .learning_rate = 0.01f, .momentum = 0.9f};
+    struct lenet_device_data device_data = {0};
+    struct lenet_network net = {0};
+    float *w = calloc(plan->stride, sizeof *w);
+    enum lenet_status status = w ? LENET_OK : LENET_ERR_MEMORY;
+    if (status == LENET_OK)
+        status = lenet_device_data_create(be, device->ctx, data, lenet_scaling_of(&data->train, SIDE, SIDE),
+                                          plan->arch->field, &device_data, err);
+    if (status == LENET_OK) status = lenet_network_create(be, device->ctx, &options, &net, err);
+    if (status == LENET_OK) {
+        lenet_plan_init(plan, 1, 1, w);
+        status = lenet_network_put(&net, net.w, 0, w);
+    }
+    if (status == LENET_OK) status = be->upload(net.ctx, net.hyper, &hyper, sizeof hyper);
+    if (status == LENET_OK) status = be->measure_peak(device->ctx, &result->peak_flops);
+    if (status == LENET_OK) status = time_steps(&net, &device_data.train, &result->step_seconds);
+    if (status == LENET_OK) status = time_operations(&net, &device_data.train, result);
+    if (net.backend) lenet_network_free(&net);
+    lenet_device_data_free(be, device->ctx, &device_data);
+    free(w);
+    result->backend = be->name;
+    result->images_per_s = (double)config->batch / result->step_seconds;
+    result->step_flops = lenet_plan_flops(plan, 1) * (double)config->batch;
+    return status;
+}
+
+enum lenet_status lenet_bench(const struct lenet_config *config, struct lenet_bench *result, struct lenet_error *err) {
+    const struct lenet_arch *arch = lenet_arch_find(config->arch);
+    struct lenet_device device;
+    struct lenet_plan plan;
+    struct lenet_dataset data;
+    if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
+    if (config->batch > IMAGES)
+        return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images", (long long)config->batch, IMAGES);
+    *result = (struct lenet_bench){0};
+    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
+                              LENET_MAX_CLASSES, &plan, err));
+    LENET_TRY(lenet_device_open(config->device, (int)config->threads, &device, err));
+    enum lenet_status status = random_data(&data);
+    if (status == LENET_OK) status = measure(&device, config, &plan, &data, result, err);
+    lenet_dataset_free(&data);
+    lenet_device_close(&device);
+    return status;
+}

@@ -1,0 +1,95 @@
+/* batch.c - bytes of the data set to inputs of the network, on the CPU: twin of cuda/batch.cu.
+ *
+ * One work item is a lane group: each of its images is computed row by row into a
+ * small buffer, whose rows are then stored across the lanes. */
+#include "lenet/draw.h"
+#include "ops_cpu.h"
+#include "vector.h"
+
+enum { MAX_WIDTH = 512 };
+
+static int source_ok(const struct lenet_source *s, int R, int N, int B) {
+    return R > 0 && N > 0 && N % LANES == 0 && B > 0 && B <= N && s->count > 0 && s->count <= 1u << 31 && s->H > 0 &&
+           s->W > 0 && s->OH >= s->H && s->OW >= s->W && s->OW <= MAX_WIDTH;
+}
+
+/* One image's row of bytes in the field, as it is. */
+static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, LENET_REAL *bytes) {
+    const int h = row - (s->OH - s->H) / 2, left = (s->OW - s->W) / 2;
+    for (int w = 0; w < s->OW; w++) bytes[w] = 0;
+    if (h < 0 || h >= s->H) return;
+    for (int w = 0; w < s->W; w++) bytes[left + w] = image[(ptrdiff_t)h * s->W + w];
+}
+
+static void warped_row(const struct lenet_source *s, const uint8_t *image, const struct lenet_warp *warp, int row,
+                       LENET_REAL *bytes) {
+    for (int w = 0; w < s->OW; w++) {
+        float x, y;
+        lenet_warp_point(warp, s->H, s->W, s->OH, s->OW, row, w, &x, &y);
+        bytes[w] = lenet_bilinear(image, s->H, s->W, x, y);
+    }
+}
+
+/* Fills LANES images of x and their labels; sample[] is -1 for padding, warps is NULL for none. */
+static void fill_lanes(const struct lenet_source *s, const int64_t sample[LANES], const struct lenet_warp *warps,
+                       LENET_REAL *x, int N, uint8_t *label) {
+    LENET_REAL bytes[LANES][MAX_WIDTH];
+    for (int lane = 0; lane < LANES; lane++) label[lane] = sample[lane] < 0 ? LENET_NO_LABEL : s->labels[sample[lane]];
+    for (int row = 0; row < s->OH; row++) {
+        for (int lane = 0; lane < LANES; lane++) {
+            /* padding repeats image 0, so that its outputs are ordinary numbers */
+            const uint8_t *image = s->images + (sample[lane] < 0 ? 0 : sample[lane]) * s->H * s->W;
+            if (warps)
+                warped_row(s, image, &warps[lane], row, bytes[lane]);
+            else
+                plain_row(s, image, row, bytes[lane]);
+        }
+        for (int w = 0; w < s->OW; w++)
+            for (int lane = 0; lane < LANES; lane++)
+                x[((ptrdiff_t)row * s->OW + w) * N + lane] = s->factor * bytes[lane][w] + s->offset;
+    }
+}
+
+enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {
+    const struct lenet_source *s = &a->source;
+    if (!source_ok(s, a->R, a->N, a->B)) return LENET_ERR_ARG;
+#pragma omp parallel for collapse(2) num_threads(ctx->threads) schedule(static)
+    for (int r = 0; r < a->R; r++)
+        for (int first = 0; first < a->N; first += LANES) {
+            const struct lenet_hyper *hyper = &a->hyper[r];
+            const struct lenet_epoch epoch = lenet_epoch_of(hyper, *a->step, a->B, s->count);
+            const int augments = lenet_augments(hyper);
+            int64_t sample[LANES];
+            struct lenet_warp warps[LANES];
+            for (int lane = 0; lane < LANES; lane++) {
+                sample[lane] = first + lane < a->B ? lenet_sample_at(hyper, &epoch, first + lane) : -1;
+                if (augments)
+                    warps[lane] = lenet_warp_draw(hyper, epoch.epoch, sample[lane] < 0 ? 0 : (uint32_t)sample[lane]);
+            }
+            fill_lanes(s, sample, augments ? warps : NULL, a->x + (ptrdiff_t)r * s->OH * s->OW * a->N + first, a->N,
+                       a->label + (ptrdiff_t)r * a->N + first);
+        }
+    return LENET_OK;
+}
+
+enum lenet_status CPU_NAME(batch_slice)(struct lenet_ctx *ctx, const struct batch_slice *a) {
+    const struct lenet_source *s = &a->source;
+    if (!source_ok(s, a->R, a->N, a->B) || a->first > a->end || a->end > s->count) return LENET_ERR_ARG;
+#pragma omp parallel for collapse(2) num_threads(ctx->threads) schedule(static)
+    for (int r = 0; r < a->R; r++)
+        for (int first = 0; first < a->N; first += LANES) {
+            struct lenet_bijection split = {.size = 0};
+            if (a->hyper) split = lenet_bijection(a->hyper[r].seed, LENET_RNG_SPLIT, 0, s->count);
+            int64_t sample[LANES];
+            for (int lane = 0; lane < LANES; lane++) {
+                const int n = first + lane;
+                const uint64_t place = (uint64_t)a->first + (uint64_t)n;
+                sample[lane] = -1;
+                if (n < a->B && place < a->end)
+                    sample[lane] = a->hyper ? lenet_permute(&split, (uint32_t)place) : (int64_t)place;
+            }
+            fill_lanes(s, sample, NULL, a->x + (ptrdiff_t)r * s->OH * s->OW * a->N + first, a->N,
+                       a->label + (ptrdiff_t)r * a->N + first);
+        }
+    return LENET_OK;
+}

@@ -1,0 +1,48 @@
+/* loss.c - cross-entropy of the softmax on the CPU: twin of cuda/loss.cu.
+ *
+ * In double whatever the backend's precision: the sums over a data set are
+ * compared across backends, and 10 outputs an image cost nothing. One thread
+ * owns a network, so its tally has one order of addition. */
+#include <math.h>
+
+#include "ops_cpu.h"
+#include "vector.h"
+
+static void one_image(const struct softmax_loss *a, int r, int n, double weight) {
+    const ptrdiff_t first = (ptrdiff_t)r * a->O * a->N + n;
+    const LENET_REAL *y = a->y + first;
+    const int label = a->label[(ptrdiff_t)r * a->N + n];
+    int largest = 0;
+    for (int o = 1; o < a->O; o++)
+        if (y[(ptrdiff_t)o * a->N] > y[(ptrdiff_t)largest * a->N]) largest = o;
+    a->predicted[(ptrdiff_t)r * a->N + n] = (uint8_t)largest;
+
+    const double top = y[(ptrdiff_t)largest * a->N];
+    double sum = 0;
+    for (int o = 0; o < a->O; o++) sum += exp(y[(ptrdiff_t)o * a->N] - top);
+    if (a->dy)
+        for (int o = 0; o < a->O; o++) {
+            LENET_REAL *dy = a->dy + first + (ptrdiff_t)o * a->N;
+            *dy = label == LENET_NO_LABEL
+                      ? 0
+                      : (LENET_REAL)(weight * (exp(y[(ptrdiff_t)o * a->N] - top) / sum - (o == label)));
+        }
+    if (label == LENET_NO_LABEL) return;
+    struct lenet_tally *tally = &a->tally[r];
+    const double loss = log(sum) + top - y[(ptrdiff_t)label * a->N];
+    tally->loss += loss;
+    tally->count++;
+    tally->correct += largest == label;
+    tally->nonfinite += !isfinite(loss);
+}
+
+enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
+    if (a->R <= 0 || a->N <= 0 || a->N % LANES != 0 || a->O <= 0 || a->O >= LENET_NO_LABEL) return LENET_ERR_ARG;
+#pragma omp parallel for num_threads(ctx->threads) schedule(static)
+    for (int r = 0; r < a->R; r++) {
+        int labelled = 0;
+        for (int n = 0; n < a->N; n++) labelled += a->label[(ptrdiff_t)r * a->N + n] != LENET_NO_LABEL;
+        for (int n = 0; n < a->N; n++) one_image(a, r, n, labelled ? 1.0 / labelled : 0);
+    }
+    return LENET_OK;
+}

@@ -1,0 +1,64 @@
+/* optimizer.c - learning rates and updates on the CPU: twin of cuda/optimizer.cu. */
+#include <math.h>
+
+#include "lenet/schedule.h"
+#include "ops_cpu.h"
+
+enum { CHUNK = 4096 };
+
+enum lenet_status CPU_NAME(schedule_step)(struct lenet_ctx *ctx, const struct schedule_step *a) {
+    (void)ctx;
+    if (a->R <= 0) return LENET_ERR_ARG;
+    for (int r = 0; r < a->R; r++) a->rate[r] = lenet_rate(&a->hyper[r], *a->step);
+    *a->step += 1;
+    return LENET_OK;
+}
+
+static void sgd(const struct optimizer_step *a, int r, size_t first, size_t end) {
+    const LENET_REAL rate = a->rate[r], decay = a->hyper[r].weight_decay;
+    for (size_t i = first; i < end; i++) a->w[i] -= rate * (a->dw[i] + decay * a->w[i]);
+}
+
+static void momentum(const struct optimizer_step *a, int r, size_t first, size_t end) {
+    const LENET_REAL rate = a->rate[r], decay = a->hyper[r].weight_decay, mu = a->hyper[r].momentum;
+    /* nesterov looks one step ahead along the new velocity */
+    const LENET_REAL g_share = a->optimizer == LENET_NESTEROV ? 1 : 0, m_share = g_share ? mu : 1;
+    for (size_t i = first; i < end; i++) {
+        const LENET_REAL g = a->dw[i] + decay * a->w[i], m = mu * a->m[i] + g;
+        a->m[i] = m;
+        a->w[i] -= rate * (g_share * g + m_share * m);
+    }
+}
+
+static void adamw(const struct optimizer_step *a, int r, size_t first, size_t end) {
+    const struct lenet_hyper *h = &a->hyper[r];
+    const double t = (double)*a->step;
+    const LENET_REAL rate = a->rate[r], beta1 = h->momentum, beta2 = h->beta2, epsilon = h->epsilon;
+    const LENET_REAL keep = 1 - rate * h->weight_decay;
+    const LENET_REAL m_scale = (LENET_REAL)(1 / (1 - pow(h->momentum, t)));
+    const LENET_REAL v_scale = (LENET_REAL)(1 / (1 - pow(h->beta2, t)));
+    for (size_t i = first; i < end; i++) {
+        const LENET_REAL g = a->dw[i];
+        const LENET_REAL m = beta1 * a->m[i] + (1 - beta1) * g, v = beta2 * a->v[i] + (1 - beta2) * g * g;
+        a->m[i] = m;
+        a->v[i] = v;
+        a->w[i] = keep * a->w[i] - rate * (m * m_scale) / ((LENET_REAL)sqrt(v * v_scale) + epsilon);
+    }
+}
+
+enum lenet_status CPU_NAME(optimizer_step)(struct lenet_ctx *ctx, const struct optimizer_step *a) {
+    if (a->R <= 0 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_ADAMW) return LENET_ERR_ARG;
+#pragma omp parallel for collapse(2) num_threads(ctx->threads) schedule(static)
+    for (int r = 0; r < a->R; r++)
+        for (size_t i = 0; i < a->stride; i += CHUNK) {
+            const size_t first = r * a->stride + i;
+            const size_t end = first + (a->stride - i < CHUNK ? a->stride - i : CHUNK);
+            switch (a->optimizer) {
+            case LENET_SGD: sgd(a, r, first, end); break;
+            case LENET_MOMENTUM:
+            case LENET_NESTEROV: momentum(a, r, first, end); break;
+            case LENET_ADAMW: adamw(a, r, first, end); break;
+            }
+        }
+    return LENET_OK;
+}

@@ -1,0 +1,240 @@
+/* main.c - the program: commands, printing and exit codes. The only file that prints or exits. */
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lenet/bench.h"
+#include "lenet/eval.h"
+#include "lenet/gradcheck.h"
+#include "lenet/report.h"
+#include "lenet/train.h"
+#include "lenet/version.h"
+
+static volatile sig_atomic_t stop_requested;
+
+static void request_stop(int signal_number) {
+    (void)signal_number;
+    stop_requested = 1;
+}
+
+static int exit_code(enum lenet_status status) {
+    switch (status) {
+    case LENET_OK: return 0;
+    case LENET_ERR_CHECK: return 1;
+    case LENET_ERR_ARG: return 2;
+    case LENET_ERR_MEMORY:
+    case LENET_ERR_FORMAT:
+    case LENET_ERR_IO: return 3;
+    case LENET_ERR_DEVICE: return 4;
+    case LENET_ERR_DIVERGED: return 5;
+    }
+    return 3;
+}
+
+/* ---- train ------------------------------------------------------------------------------------ */
+
+struct display {
+    int terminal; /* 1: a progress bar on stderr */
+};
+
+static void clear_bar(const struct display *display) {
+    if (display->terminal) fputs("\r\033[K", stderr);
+}
+
+static void on_begin(void *self, const struct lenet_config *config, const struct lenet_model *model,
+                     const struct lenet_device *device, const struct lenet_dataset *data, uint64_t first_step) {
+    (void)self;
+    printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
+           model->plan.parameters, data->name, config->data, data->train.count, data->test.count, device->backend->name,
+           config->run);
+    if (first_step) printf("; from step %" PRIu64, first_step);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void on_progress(void *self, const struct lenet_progress *p) {
+    enum { WIDTH = 30 };
+    const struct display *display = self;
+    if (!display->terminal) return;
+    char bar[WIDTH + 1];
+    const int full = (int)(WIDTH * p->step / p->total_steps), left = (int)ceil(p->seconds_left);
+    for (int i = 0; i < WIDTH; i++) bar[i] = i < full ? '#' : '.';
+    bar[WIDTH] = 0;
+    fprintf(stderr, "\r\033[K[%s] epoch %" PRIu64 "/%" PRIu64 "  loss %.4f  %.0f images/s  %d:%02d left", bar, p->epoch,
+            p->total_epochs, p->train_loss, p->images_per_s, left / 60, left % 60);
+}
+
+static void on_epoch(void *self, const struct lenet_metrics *m, uint64_t total_epochs) {
+    clear_bar(self);
+    printf("epoch %3" PRIu64 "/%" PRIu64 "  train loss %.4f error %5.2f %%  ", m->epoch, total_epochs, m->train_loss,
+           100 * (1 - m->train_accuracy));
+    if (m->has_validation)
+        printf("validation loss %.4f error %5.2f %%  ", m->validation_loss, 100 * (1 - m->validation_accuracy));
+    printf("test loss %.4f error %5.2f %%  %6.0f images/s  %5.1f s\n", m->test_loss, 100 * (1 - m->test_accuracy),
+           m->images_per_s, m->seconds);
+    fflush(stdout);
+}
+
+/* With --resume, the run's own configuration comes first and the command line over it; where they differ,
+ * lenet_train refuses. */
+static enum lenet_status read_train_options(int argc, char **argv, struct lenet_config *config,
+                                            struct lenet_error *err) {
+    char hash[65];
+    LENET_TRY(lenet_options_parse(LENET_CMD_TRAIN, argc, argv, config, err));
+    if (!config->resume[0]) return LENET_OK;
+    if (config->run[0]) return lenet_fail(err, LENET_ERR_ARG, "--run and --resume name a directory both; give one");
+    LENET_TRY(lenet_run_read(config->resume, config, hash, err));
+    return lenet_options_parse(LENET_CMD_TRAIN, argc, argv, config, err);
+}
+
+static enum lenet_status train_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct display display = {.terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO)};
+    const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &display};
+    enum lenet_ending ending;
+    const struct sigaction stop = {.sa_handler = request_stop};
+    LENET_TRY(read_train_options(argc, argv, config, err));
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    const enum lenet_status status = lenet_train(config, &observer, &stop_requested, &ending, err);
+    clear_bar(&display);
+    if (status != LENET_OK) return status;
+    switch (ending) {
+    case LENET_ENDED: printf("done: %s\n", config->run); break;
+    case LENET_ENDED_EARLY:
+        printf("done: no better validation accuracy for %" PRId64 " epochs: %s\n", config->patience, config->run);
+        break;
+    case LENET_ENDED_BEFORE: printf("%s had ended already; nothing to do\n", config->run); break;
+    case LENET_ENDED_INTERRUPTED:
+        printf("interrupted, and kept: go on with lenet train --resume %s\n", config->run);
+        break;
+    }
+    return LENET_OK;
+}
+
+/* ---- the other commands ------------------------------------------------------------------------- */
+
+static enum lenet_status eval_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_evaluation evaluation;
+    struct lenet_dataset data;
+    LENET_TRY(lenet_options_parse(LENET_CMD_EVAL, argc, argv, config, err));
+    enum lenet_status status = lenet_evaluate(config, &evaluation, &data, err);
+    if (status == LENET_OK) lenet_print_evaluation(config, &evaluation, &data);
+    if (status == LENET_OK && !config->json[0] && config->run[0])
+        status = lenet_run_path(config->run, "eval.json", config->json, err);
+    if (status == LENET_OK && config->json[0])
+        status = lenet_evaluation_write(config->json, config, &evaluation, &data, err);
+    free(evaluation.predicted);
+    lenet_dataset_free(&data);
+    return status;
+}
+
+static enum lenet_status info_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_model model = {0};
+    float *host_w = NULL;
+    LENET_TRY(lenet_options_parse(LENET_CMD_INFO, argc, argv, config, err));
+    const struct lenet_arch *arch = lenet_arch_find(config->arch);
+    if (config->weights[0])
+        LENET_TRY(lenet_model_read(config->weights, &model, &host_w, err));
+    else if (!arch)
+        return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known", config->arch);
+    else
+        LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
+                                  LENET_MAX_CLASSES, &model.plan, err));
+    lenet_print_info(config, &model, host_w);
+    free(host_w);
+    return LENET_OK;
+}
+
+static enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_config *config,
+                                           struct lenet_error *err) {
+    struct lenet_gradcheck result;
+    lenet_option_set(config, lenet_option_find("seed"), "0", NULL); /* fresh random data unless a seed is given */
+    LENET_TRY(lenet_options_parse(LENET_CMD_GRADCHECK, argc, argv, config, err));
+    const enum lenet_status status = lenet_gradcheck(config, &result, err);
+    if (status != LENET_OK && status != LENET_ERR_CHECK) return status;
+    lenet_print_gradcheck(config, &result);
+    return status;
+}
+
+static enum lenet_status bench_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_bench result;
+    LENET_TRY(lenet_options_parse(LENET_CMD_BENCH, argc, argv, config, err));
+    LENET_TRY(lenet_bench(config, &result, err));
+    lenet_print_bench(config, &result);
+    return config->json[0] ? lenet_bench_write(config->json, config, &result, err) : LENET_OK;
+}
+
+/* ---- which command -------------------------------------------------------------------------------- */
+
+static const struct command {
+    const char *name;
+    enum lenet_command bit;
+    enum lenet_status (*run)(int argc, char **argv, struct lenet_config *config, struct lenet_error *err);
+    const char *help;
+} commands[] = {
+    {"train", LENET_CMD_TRAIN, train_command, "train one network"},
+    {"eval", LENET_CMD_EVAL, eval_command, "test accuracy, confusion matrix, precision and recall of a network"},
+    {"info", LENET_CMD_INFO, info_command, "an architecture's layers, a weights file, the devices"},
+    {"gradcheck", LENET_CMD_GRADCHECK, gradcheck_command, "every gradient against central differences of the loss"},
+    {"bench", LENET_CMD_BENCH, bench_command, "each operation of a training step, against the machine's peak"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_usage(void) {
+    printf("lenet " LENET_VERSION ": trains LeNet-5 and its relatives on MNIST-like data.\n\n"
+           "usage: lenet COMMAND [--OPTION VALUE ...]\n\n");
+    for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    printf("\nlenet COMMAND --help lists the command's options. Exit codes: 0 done, 1 a check failed, 2 usage,\n"
+           "3 bad input or I/O, 4 no such device, 5 diverged.\n");
+}
+
+/* Control characters in a path or a file's text must not reach the terminal. */
+static void print_error(const char *command, enum lenet_status status, const struct lenet_error *err) {
+    fprintf(stderr, "lenet %s: ", command);
+    for (const char *c = err->text[0] ? err->text : lenet_status_name(status); *c; c++)
+        fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+    fputc('\n', stderr);
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "";
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit becomes an error that is reported */
+    if (strcmp(name, "--version") == 0) {
+        printf("lenet " LENET_VERSION " (" LENET_COMPILER ")\n");
+        return 0;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        if (argc > 2 && strcmp(argv[2], "--markdown") == 0)
+            lenet_print_options_markdown();
+        else
+            print_usage();
+        return 0;
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        const struct command *command = &commands[i];
+        if (strcmp(name, command->name) != 0) continue;
+        for (int k = 2; k < argc; k++)
+            if (strcmp(argv[k], "--help") == 0 || strcmp(argv[k], "-h") == 0) {
+                printf("lenet %s: %s\n\n", command->name, command->help);
+                lenet_print_options(command->bit);
+                return 0;
+            }
+        struct lenet_config config;
+        struct lenet_error err = {{0}};
+        lenet_config_init(&config);
+        const enum lenet_status status = command->run(argc - 2, argv + 2, &config, &err);
+        if (status != LENET_OK) print_error(command->name, status, &err);
+        if (fflush(stdout) != 0 && status == LENET_OK) {
+            fprintf(stderr, "lenet %s: the output could not be written\n", command->name);
+            return 3;
+        }
+        return exit_code(status);
+    }
+    if (name[0]) fprintf(stderr, "lenet: '%s' is not a command\n", name);
+    print_usage();
+    return 2;
+}

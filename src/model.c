@@ -1,0 +1,196 @@
+/* model.c - see model.h. */
+#include "lenet/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lenet/options.h"
+
+enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, MAX_CHECKPOINT = 2 * MAX_TENSORS + 2, TEXT = 32 };
+
+/* ---- writing ------------------------------------------------------------------------ */
+
+static int checkpoint_tensors(const struct lenet_plan *plan, const struct lenet_checkpoint *c, double reals[2],
+                              int64_t integers[4], struct lenet_tensor *tensors) {
+    int n = 0;
+    if (c->m) n += lenet_plan_tensors(plan, "checkpoint.m.", (float *)c->m, tensors + n);
+    if (c->v) n += lenet_plan_tensors(plan, "checkpoint.v.", (float *)c->v, tensors + n);
+    reals[0] = c->tally.loss;
+    reals[1] = c->seconds;
+    integers[0] = (int64_t)c->step;
+    integers[1] = (int64_t)c->tally.count;
+    integers[2] = (int64_t)c->tally.correct;
+    integers[3] = (int64_t)c->tally.nonfinite;
+    tensors[n++] = (struct lenet_tensor){"checkpoint.loss_seconds", LENET_F64, 1, {2}, reals};
+    tensors[n++] = (struct lenet_tensor){"checkpoint.step_count_correct_nonfinite", LENET_I64, 1, {4}, integers};
+    return n;
+}
+
+static const char *choice_text(const char *option, int index, char text[TEXT]) {
+    struct lenet_config config = {.activation = index, .pooling = index};
+    lenet_option_get(&config, lenet_option_find(option), text, TEXT);
+    return text;
+}
+
+enum lenet_status lenet_model_write(const char *path, const struct lenet_model *model, const float *host_w,
+                                    const struct lenet_checkpoint *checkpoint, struct lenet_error *err) {
+    const struct lenet_plan *plan = &model->plan;
+    struct lenet_tensor tensors[MAX_TENSORS + MAX_CHECKPOINT];
+    double reals[2];
+    int64_t integers[4];
+    int n = lenet_plan_tensors(plan, "", (float *)host_w, tensors);
+    if (checkpoint) n += checkpoint_tensors(plan, checkpoint, reals, integers, tensors + n);
+
+    char activation[TEXT], pooling[TEXT], classes[TEXT], factor[TEXT], offset[TEXT];
+    snprintf(classes, sizeof classes, "%d", plan->classes);
+    snprintf(factor, sizeof factor, "%.9g", (double)model->scaling.factor);
+    snprintf(offset, sizeof offset, "%.9g", (double)model->scaling.offset);
+    const struct lenet_metadata metadata[] = {
+        {"format", "lenet"},
+        {"arch", plan->arch->name},
+        {"activation", choice_text("activation", (int)plan->activation, activation)},
+        {"pooling", choice_text("pooling", (int)plan->pooling, pooling)},
+        {"classes", classes},
+        {"input_factor", factor},
+        {"input_offset", offset}};
+    return lenet_tensors_write(path, tensors, n, metadata, (int)(sizeof metadata / sizeof *metadata), err);
+}
+
+/* ---- reading ------------------------------------------------------------------------ */
+
+static enum lenet_status metadata_text(const char *path, const struct lenet_tensor_file *file, const char *key,
+                                       const char **text, struct lenet_error *err) {
+    *text = lenet_metadata_find(file, key);
+    if (*text) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: no '%s' in its metadata; not a weights file of this program?", path,
+                      key);
+}
+
+static enum lenet_status metadata_number(const char *path, const struct lenet_tensor_file *file, const char *key,
+                                         double min, double max, double *value, struct lenet_error *err) {
+    const char *text;
+    char *end;
+    LENET_TRY(metadata_text(path, file, key, &text, err));
+    *value = strtod(text, &end);
+    if (end != text && !*end && *value >= min && *value <= max) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: metadata %s is '%s', wanted a number from %g to %g", path, key, text,
+                      min, max);
+}
+
+static enum lenet_status metadata_choice(const char *path, const struct lenet_tensor_file *file, const char *option,
+                                         struct lenet_config *config, struct lenet_error *err) {
+    const char *text;
+    struct lenet_error why = {{0}};
+    LENET_TRY(metadata_text(path, file, option, &text, err));
+    if (lenet_option_set(config, lenet_option_find(option), text, &why) == LENET_OK) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: its metadata says %.900s", path, why.text + strlen("--"));
+}
+
+static enum lenet_status read_model(const char *path, const struct lenet_tensor_file *file, struct lenet_model *model,
+                                    struct lenet_error *err) {
+    struct lenet_config config;
+    double classes, factor, offset;
+    lenet_config_init(&config);
+    LENET_TRY(metadata_choice(path, file, "arch", &config, err));
+    LENET_TRY(metadata_choice(path, file, "activation", &config, err));
+    LENET_TRY(metadata_choice(path, file, "pooling", &config, err));
+    LENET_TRY(metadata_number(path, file, "classes", 1, LENET_MAX_CLASSES, &classes, err));
+    LENET_TRY(metadata_number(path, file, "input_factor", -1e6, 1e6, &factor, err));
+    LENET_TRY(metadata_number(path, file, "input_offset", -1e6, 1e6, &offset, err));
+    const struct lenet_arch *arch = lenet_arch_find(config.arch);
+    if (!arch) return lenet_fail(err, LENET_ERR_FORMAT, "%s: unknown architecture '%s'", path, config.arch);
+    model->scaling = (struct lenet_scaling){(float)factor, (float)offset};
+    return lenet_plan_make(arch, (enum lenet_activation)config.activation, (enum lenet_pooling)config.pooling,
+                           (int)classes, &model->plan, err);
+}
+
+/* Copies the file's tensor of this name, type and shape into wanted->data. */
+static enum lenet_status copy_tensor(const char *path, const struct lenet_tensor_file *file,
+                                     const struct lenet_tensor *wanted, struct lenet_error *err) {
+    const struct lenet_tensor *found = lenet_tensors_find(file, wanted->name);
+    if (!found)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: no tensor '%s'; weights of another architecture?", path,
+                          wanted->name);
+    int same = found->dtype == wanted->dtype && found->rank == wanted->rank;
+    for (int i = 0; same && i < wanted->rank; i++) same = found->shape[i] == wanted->shape[i];
+    if (!same)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: tensor '%s' has another type or shape than its architecture; weights of another one?",
+                          path, wanted->name);
+    memcpy(wanted->data, found->data, lenet_tensor_bytes(wanted));
+    return LENET_OK;
+}
+
+static enum lenet_status copy_parameters(const char *path, const struct lenet_tensor_file *file,
+                                         const struct lenet_plan *plan, const char *prefix, float *host_w,
+                                         struct lenet_error *err) {
+    struct lenet_tensor tensors[MAX_TENSORS];
+    const int n = lenet_plan_tensors(plan, prefix, host_w, tensors);
+    for (int i = 0; i < n; i++) LENET_TRY(copy_tensor(path, file, &tensors[i], err));
+    for (size_t i = 0; i < plan->stride; i++)
+        if (!isfinite(host_w[i]))
+            return lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; a run that diverged?", path);
+    return LENET_OK;
+}
+
+enum lenet_status lenet_model_read(const char *path, struct lenet_model *model, float **host_w,
+                                   struct lenet_error *err) {
+    struct lenet_tensor_file file;
+    *host_w = NULL;
+    LENET_TRY(lenet_tensors_read(path, &file, err));
+    enum lenet_status status = read_model(path, &file, model, err);
+    if (status == LENET_OK) {
+        *host_w = calloc(model->plan.stride, sizeof **host_w);
+        status = *host_w ? copy_parameters(path, &file, &model->plan, "", *host_w, err)
+                         : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    }
+    lenet_tensors_free(&file);
+    if (status != LENET_OK) {
+        free(*host_w);
+        *host_w = NULL;
+    }
+    return status;
+}
+
+static enum lenet_status copy_checkpoint(const char *path, const struct lenet_tensor_file *file,
+                                         const struct lenet_plan *plan, int moments, float *state,
+                                         struct lenet_checkpoint *c, struct lenet_error *err) {
+    double reals[2];
+    int64_t integers[4];
+    struct lenet_tensor tensors[MAX_CHECKPOINT];
+    float *m = state + plan->stride, *v = m + plan->stride;
+    LENET_TRY(copy_parameters(path, file, plan, "", state, err));
+    if (moments > 0) LENET_TRY(copy_parameters(path, file, plan, "checkpoint.m.", m, err));
+    if (moments > 1) LENET_TRY(copy_parameters(path, file, plan, "checkpoint.v.", v, err));
+    const int n = checkpoint_tensors(plan, &(struct lenet_checkpoint){0}, reals, integers, tensors);
+    for (int i = 0; i < n; i++) LENET_TRY(copy_tensor(path, file, &tensors[i], err));
+    *c = (struct lenet_checkpoint){
+        .step = (uint64_t)integers[0],
+        .seconds = reals[1],
+        .tally = {reals[0], (uint64_t)integers[1], (uint64_t)integers[2], (uint64_t)integers[3]},
+        .m = moments > 0 ? m : NULL,
+        .v = moments > 1 ? v : NULL};
+    return LENET_OK;
+}
+
+enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_plan *plan, int moments,
+                                        float **host_state, struct lenet_checkpoint *checkpoint,
+                                        struct lenet_error *err) {
+    struct lenet_tensor_file file;
+    enum lenet_status status = LENET_OK;
+    *host_state = NULL;
+    LENET_TRY(lenet_tensors_read(path, &file, err));
+    if (lenet_tensors_find(&file, "checkpoint.loss_seconds")) {
+        *host_state = calloc(3 * plan->stride, sizeof **host_state);
+        status = *host_state ? copy_checkpoint(path, &file, plan, moments, *host_state, checkpoint, err)
+                             : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    }
+    lenet_tensors_free(&file);
+    if (status != LENET_OK) {
+        free(*host_state);
+        *host_state = NULL;
+    }
+    return status;
+}

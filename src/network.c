@@ -1,0 +1,314 @@
+/* network.c - see network.h. */
+#include "lenet/network.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- data on the backend ------------------------------------------------------ */
+
+struct lenet_scaling lenet_scaling_of(const struct lenet_samples *samples, int H, int W) {
+    const size_t bytes = samples->count * (size_t)H * (size_t)W;
+    uint64_t histogram[256] = {0};
+    for (size_t i = 0; i < bytes; i++) histogram[samples->images[i]]++;
+    double sum = 0, squares = 0;
+    for (int byte = 0; byte < 256; byte++) {
+        sum += (double)histogram[byte] * byte;
+        squares += (double)histogram[byte] * byte * byte;
+    }
+    const double mean = sum / (double)bytes, variance = squares / (double)bytes - mean * mean;
+    const double deviation = variance > 0 ? sqrt(variance) : 255; /* pixels all alike: any scale will do */
+    return (struct lenet_scaling){.factor = (float)(1 / deviation), .offset = (float)(-mean / deviation)};
+}
+
+static size_t padded(size_t bytes) { return (bytes + 255) / 256 * 256; }
+
+enum lenet_status lenet_device_data_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
+                                           const struct lenet_dataset *data, struct lenet_scaling scaling, int field,
+                                           struct lenet_device_data *out, struct lenet_error *err) {
+    *out = (struct lenet_device_data){0};
+    if (data->H > field || data->W > field)
+        return lenet_fail(err, LENET_ERR_FORMAT, "images of %d x %d pixels do not fit the network's %d x %d field",
+                          data->H, data->W, field, field);
+    const size_t pixels = (size_t)data->H * data->W;
+    const struct lenet_samples *halves[] = {&data->train, &data->test};
+    struct lenet_source *sources[] = {&out->train, &out->test};
+    size_t bytes = 0;
+    for (int h = 0; h < 2; h++) bytes += padded(halves[h]->count * pixels) + padded(halves[h]->count);
+    if (backend->alloc(ctx, &out->memory, bytes) != LENET_OK)
+        return lenet_fail(err, LENET_ERR_MEMORY, "out of memory: the data set needs %zu MB on %s", bytes >> 20,
+                          backend->name);
+    uint8_t *at = out->memory;
+    for (int h = 0; h < 2; h++) {
+        const size_t image_bytes = halves[h]->count * pixels;
+        uint8_t *images = at, *labels = at + padded(image_bytes);
+        at = labels + padded(halves[h]->count);
+        LENET_TRY(backend->upload(ctx, images, halves[h]->images, image_bytes));
+        LENET_TRY(backend->upload(ctx, labels, halves[h]->labels, halves[h]->count));
+        *sources[h] = (struct lenet_source){.count = (uint32_t)halves[h]->count,
+                                            .H = data->H,
+                                            .W = data->W,
+                                            .images = images,
+                                            .labels = labels,
+                                            .OH = field,
+                                            .OW = field,
+                                            .factor = scaling.factor,
+                                            .offset = scaling.offset};
+    }
+    return LENET_OK;
+}
+
+void lenet_device_data_free(const struct lenet_backend *backend, struct lenet_ctx *ctx,
+                            struct lenet_device_data *data) {
+    if (data->memory) backend->release(ctx, data->memory);
+    *data = (struct lenet_device_data){0};
+}
+
+/* ---- memory: three arenas, each laid out once to measure and once to place ------- */
+
+struct arena {
+    char *base; /* NULL while measuring */
+    size_t used;
+};
+
+static void *take(struct arena *arena, size_t bytes) {
+    void *p = arena->base ? arena->base + arena->used : NULL;
+    arena->used += padded(bytes);
+    return p;
+}
+
+static void lay_out_parameters(struct lenet_network *net, struct arena *arena) {
+    const size_t bytes = net->R * net->plan.stride * net->backend->element_size;
+    net->w = take(arena, bytes);
+    net->dw = take(arena, bytes);
+    net->m = net->optimizer == LENET_SGD ? NULL : take(arena, bytes);
+    net->v = net->optimizer == LENET_ADAMW ? take(arena, bytes) : NULL;
+}
+
+static void lay_out_activations(struct lenet_network *net, struct arena *arena, int input_gradient) {
+    const struct lenet_plan *plan = &net->plan;
+    const size_t image = (size_t)net->R * net->N * net->backend->element_size;
+    const size_t x_bytes = lenet_layer_inputs(&plan->layers[0]) * image;
+    size_t largest = 0;
+    net->x = take(arena, x_bytes);
+    net->dx = input_gradient ? take(arena, x_bytes) : NULL;
+    for (int l = 0; l < plan->layer_count; l++) {
+        const size_t outputs = lenet_layer_outputs(&plan->layers[l]);
+        if (outputs > largest) largest = outputs;
+        net->y[l] = plan->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1] : take(arena, outputs * image);
+    }
+    for (int i = 0; i < 2; i++) net->gradient[i] = take(arena, largest * image);
+}
+
+static void lay_out_control(struct lenet_network *net, struct arena *arena) {
+    const size_t R = (size_t)net->R;
+    net->label = take(arena, R * net->N);
+    net->predicted = take(arena, R * net->N);
+    net->hyper = take(arena, R * sizeof *net->hyper);
+    net->tally = take(arena, R * sizeof *net->tally);
+    net->step = take(arena, sizeof *net->step);
+    net->rate = take(arena, R * sizeof *net->rate);
+}
+
+static void lay_out(struct lenet_network *net, struct arena arenas[3], int input_gradient) {
+    lay_out_parameters(net, &arenas[0]);
+    lay_out_activations(net, &arenas[1], input_gradient);
+    lay_out_control(net, &arenas[2]);
+}
+
+enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
+                                       const struct lenet_network_options *options, struct lenet_network *net,
+                                       struct lenet_error *err) {
+    const int lanes = backend->lanes;
+    *net = (struct lenet_network){.backend = backend,
+                                  .ctx = ctx,
+                                  .plan = *options->plan,
+                                  .optimizer = options->optimizer,
+                                  .R = options->R,
+                                  .B = options->B,
+                                  .N = (options->B + lanes - 1) / lanes * lanes};
+    struct arena arenas[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    lay_out(net, arenas, options->input_gradient);
+    for (int i = 0; i < 3; i++) {
+        const enum lenet_status status = backend->alloc(ctx, &net->memory[i], arenas[i].used);
+        if (status != LENET_OK) {
+            lenet_network_free(net);
+            return lenet_fail(err, status, "%s: no %zu MB for %d network(s) with a batch of %d", backend->name,
+                              (arenas[i].used >> 20) + 1, options->R, options->B);
+        }
+        arenas[i] = (struct arena){.base = net->memory[i]};
+    }
+    lay_out(net, arenas, options->input_gradient);
+    return LENET_OK;
+}
+
+void lenet_network_free(struct lenet_network *net) {
+    for (int i = 0; i < 3; i++)
+        if (net->memory[i]) net->backend->release(net->ctx, net->memory[i]);
+    memset(net->memory, 0, sizeof net->memory);
+}
+
+/* ---- parameters to and from the host ------------------------------------------- */
+
+enum lenet_status lenet_network_put(struct lenet_network *net, void *which, int r, const float *host_w) {
+    const size_t stride = net->plan.stride, bytes = stride * net->backend->element_size;
+    char *dst = (char *)which + r * bytes;
+    if (net->backend->element_size == sizeof(float)) return net->backend->upload(net->ctx, dst, host_w, bytes);
+    double *wide = malloc(bytes);
+    if (!wide) return LENET_ERR_MEMORY;
+    for (size_t i = 0; i < stride; i++) wide[i] = host_w[i];
+    const enum lenet_status status = net->backend->upload(net->ctx, dst, wide, bytes);
+    free(wide);
+    return status;
+}
+
+enum lenet_status lenet_network_get(struct lenet_network *net, const void *which, int r, float *host_w) {
+    const size_t stride = net->plan.stride, bytes = stride * net->backend->element_size;
+    const char *src = (const char *)which + r * bytes;
+    if (net->backend->element_size == sizeof(float)) return net->backend->download(net->ctx, host_w, src, bytes);
+    double *wide = malloc(bytes);
+    if (!wide) return LENET_ERR_MEMORY;
+    const enum lenet_status status = net->backend->download(net->ctx, wide, src, bytes);
+    for (size_t i = 0; i < stride && status == LENET_OK; i++) host_w[i] = (float)wide[i];
+    free(wide);
+    return status;
+}
+
+/* ---- one layer, forward and backward --------------------------------------------- */
+
+/* count elements of the backend's type into a tensor. */
+static void *at(const struct lenet_network *net, void *tensor, size_t count) {
+    return (char *)tensor + count * net->backend->element_size;
+}
+
+static enum lenet_status forward_layer(struct lenet_network *net, const struct lenet_layer *l, const void *x, void *y) {
+    const struct lenet_backend *be = net->backend;
+    const size_t stride = net->plan.stride;
+    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+    const void *w = at(net, net->w, l->w), *b = at(net, net->w, l->b);
+    switch (l->spec.kind) {
+    case LENET_CONV:
+        return be->conv_forward(net->ctx,
+                                &(struct conv_forward){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, x, w, b, y});
+    case LENET_SUBSAMPLE:
+        return be->subsample_forward(
+            net->ctx, &(struct subsample_forward){R, N, l->C, l->H, l->W, l->spec.size, net->plan.pooling, x, y});
+    case LENET_ACTIVATION:
+        return be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, net->plan.activation, x, y});
+    case LENET_DENSE:
+        return be->dense_forward(net->ctx, &(struct dense_forward){R, N, inputs, l->O, stride, x, w, b, y});
+    }
+    return LENET_ERR_ARG;
+}
+
+static enum lenet_status backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                         const void *dy) {
+    const struct lenet_backend *be = net->backend;
+    const size_t stride = net->plan.stride;
+    const int R = net->R, N = net->N;
+    void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
+    if (l->spec.kind == LENET_CONV)
+        return be->conv_backward_params(net->ctx, &(struct conv_backward_params){R, N, l->C, l->H, l->W, l->O,
+                                                                                 l->spec.size, stride, x, dy, dw, db});
+    return be->dense_backward_params(
+        net->ctx, &(struct dense_backward_params){R, N, (int)lenet_layer_inputs(l), l->O, stride, x, dy, dw, db});
+}
+
+static enum lenet_status backward_input(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                        const void *y, const void *dy, void *dx) {
+    const struct lenet_backend *be = net->backend;
+    const size_t stride = net->plan.stride;
+    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+    const void *w = at(net, net->w, l->w);
+    switch (l->spec.kind) {
+    case LENET_CONV:
+        return be->conv_backward_input(
+            net->ctx, &(struct conv_backward_input){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, dy, w, dx});
+    case LENET_SUBSAMPLE:
+        return be->subsample_backward_input(
+            net->ctx,
+            &(struct subsample_backward_input){R, N, l->C, l->H, l->W, l->spec.size, net->plan.pooling, x, dy, dx});
+    case LENET_ACTIVATION:
+        return be->activation_backward_input(
+            net->ctx, &(struct activation_backward_input){R, N, inputs, net->plan.activation, y, dy, dx});
+    case LENET_DENSE:
+        return be->dense_backward_input(net->ctx,
+                                        &(struct dense_backward_input){R, N, inputs, l->O, stride, dy, w, dx});
+    }
+    return LENET_ERR_ARG;
+}
+
+/* ---- passes ------------------------------------------------------------------------ */
+
+static const void *input_of(const struct lenet_network *net, int l) { return l == 0 ? net->x : net->y[l - 1]; }
+
+enum lenet_status lenet_network_forward(struct lenet_network *net) {
+    for (int l = 0; l < net->plan.layer_count; l++)
+        LENET_TRY(forward_layer(net, &net->plan.layers[l], input_of(net, l), net->y[l]));
+    return LENET_OK;
+}
+
+enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient) {
+    return net->backend->softmax_loss(net->ctx, &(struct softmax_loss){net->R, net->N, net->plan.classes,
+                                                                       net->y[net->plan.layer_count - 1], net->label,
+                                                                       with_gradient ? net->gradient[0] : NULL,
+                                                                       net->predicted, net->tally});
+}
+
+enum lenet_status lenet_network_backward(struct lenet_network *net) {
+    int current = 0; /* which of the two buffers holds the gradient of layer l's output */
+    for (int l = net->plan.layer_count - 1; l >= 0; l--) {
+        const struct lenet_layer *layer = &net->plan.layers[l];
+        const void *dy = net->gradient[current];
+        if (layer->w_count) LENET_TRY(backward_params(net, layer, input_of(net, l), dy));
+        if (l == 0 && !net->dx) break;
+        /* an activation works in place */
+        if (layer->spec.kind != LENET_ACTIVATION) current = !current;
+        LENET_TRY(
+            backward_input(net, layer, input_of(net, l), net->y[l], dy, l == 0 ? net->dx : net->gradient[current]));
+    }
+    return LENET_OK;
+}
+
+enum lenet_status lenet_network_update(struct lenet_network *net) {
+    const struct lenet_backend *be = net->backend;
+    LENET_TRY(be->schedule_step(net->ctx, &(struct schedule_step){net->R, net->hyper, net->step, net->rate}));
+    return be->optimizer_step(net->ctx,
+                              &(struct optimizer_step){net->R, net->plan.stride, net->optimizer, net->hyper, net->rate,
+                                                       net->step, net->dw, net->w, net->m, net->v});
+}
+
+enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source) {
+    LENET_TRY(net->backend->batch_draw(
+        net->ctx, &(struct batch_draw){net->R, net->N, net->B, *source, net->hyper, net->step, net->x, net->label}));
+    LENET_TRY(lenet_network_forward(net));
+    LENET_TRY(lenet_network_loss(net, 1));
+    LENET_TRY(lenet_network_backward(net));
+    return lenet_network_update(net);
+}
+
+/* Evaluates with the training step's own buffers; the tallies of training are put aside. */
+enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
+                                         const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
+                                         struct lenet_tally *host_tally, uint8_t *host_predicted) {
+    const struct lenet_backend *be = net->backend;
+    const size_t tally_bytes = (size_t)net->R * sizeof *host_tally;
+    struct lenet_tally *kept = malloc(tally_bytes);
+    if (!kept) return LENET_ERR_MEMORY;
+    enum lenet_status status = be->download(net->ctx, kept, net->tally, tally_bytes);
+    if (status == LENET_OK) status = be->upload(net->ctx, net->tally, host_tally, tally_bytes);
+    for (uint32_t n = first; n < end && status == LENET_OK; n += (uint32_t)net->N) {
+        const uint32_t count = end - n < (uint32_t)net->N ? end - n : (uint32_t)net->N;
+        status = be->batch_slice(
+            net->ctx, &(struct batch_slice){net->R, net->N, net->N, *source, hyper, n, end, net->x, net->label});
+        if (status == LENET_OK) status = lenet_network_forward(net);
+        if (status == LENET_OK) status = lenet_network_loss(net, 0);
+        for (int r = 0; host_predicted && r < net->R && status == LENET_OK; r++)
+            status = be->download(net->ctx, host_predicted + (size_t)r * (end - first) + (n - first),
+                                  net->predicted + (size_t)r * net->N, count);
+    }
+    if (status == LENET_OK) status = be->download(net->ctx, host_tally, net->tally, tally_bytes);
+    if (status == LENET_OK) status = be->upload(net->ctx, net->tally, kept, tally_bytes);
+    free(kept);
+    return status;
+}

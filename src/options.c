@@ -1,0 +1,227 @@
+/* options.c - see options.h. */
+#include "lenet/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD(field) offsetof(struct lenet_config, field), sizeof(((struct lenet_config *)0)->field)
+#define T            LENET_CMD_TRAIN
+#define E            LENET_CMD_EVAL
+#define I            LENET_CMD_INFO
+#define G            LENET_CMD_GRADCHECK
+#define B            LENET_CMD_BENCH
+
+static const double LARGEST_INTEGER = 9007199254740991.0; /* 2^53 - 1 */
+
+const struct lenet_option lenet_options[] = {
+    /* name, type, field, min, max, choices, initial, commands, identity, argument, help */
+    {"data", LENET_OPTION_TEXT, FIELD(data), 0, 0, NULL, "", T | E | I, 0, "DIR",
+     "the data set's four IDX files, raw or .gz (initially data/mnist, or data/sample where that is not there)"},
+    {"run", LENET_OPTION_TEXT, FIELD(run), 0, 0, NULL, "", T | E, 0, "DIR",
+     "the run directory: train creates it (initially runs/ARCH-1, -2, ...), eval reads its last weights"},
+    {"resume", LENET_OPTION_TEXT, FIELD(resume), 0, 0, NULL, "", T, 0, "DIR",
+     "go on with this run from its last checkpoint; other options may only repeat its configuration"},
+    {"weights", LENET_OPTION_TEXT, FIELD(weights), 0, 0, NULL, "", E | I, 0, "FILE", "a weights file (.safetensors)"},
+    {"json", LENET_OPTION_TEXT, FIELD(json), 0, 0, NULL, "", E | G | B, 0, "FILE", "also write the results there"},
+    {"arch", LENET_OPTION_TEXT, FIELD(arch), 0, 0, NULL, "lenet5", T | I | G | B, 1, "NAME",
+     "the architecture (lenet info lists them)"},
+    {"activation", LENET_OPTION_CHOICE, FIELD(activation), 0, 0, "tanh|relu", "relu", T | I | G | B, 1, "NAME",
+     "the nonlinearity"},
+    {"pooling", LENET_OPTION_CHOICE, FIELD(pooling), 0, 0, "average|max", "max", T | I | G | B, 1, "NAME",
+     "the subsampling"},
+    {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | G, 1, "X",
+     "multiplies the initial weights"},
+    {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "12", T, 1, "N", "passes over the training set"},
+    {"steps", LENET_OPTION_INTEGER, FIELD(steps), 0, 1e12, NULL, "0", T, 1, "N",
+     "stop after so many updates instead (0: by epochs)"},
+    {"batch", LENET_OPTION_INTEGER, FIELD(batch), 1, 65536, NULL, "64", T | B, 1, "N", "images an update"},
+    {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | B, 1,
+     "NAME", "the update rule"},
+    {"lr", LENET_OPTION_REAL, FIELD(learning_rate), 0, 1e6, NULL, "0.08", T, 1, "RATE",
+     "the learning rate; the largest one of a schedule"},
+    {"momentum", LENET_OPTION_REAL, FIELD(momentum), 0, 0.999999, NULL, "0.9", T, 1, "X", "momentum; AdamW's beta1"},
+    {"weight-decay", LENET_OPTION_REAL, FIELD(weight_decay), 0, 100, NULL, "0.0005", T, 1, "X",
+     "pulls weights to zero: in the gradient, or apart from it with adamw"},
+    {"beta2", LENET_OPTION_REAL, FIELD(beta2), 0, 0.9999999, NULL, "0.999", T, 1, "X", "AdamW's second moment"},
+    {"epsilon", LENET_OPTION_REAL, FIELD(epsilon), 1e-30, 1, NULL, "1e-08", T, 1, "X", "AdamW's divisor"},
+    {"schedule", LENET_OPTION_CHOICE, FIELD(schedule), 0, 0, "constant|step|cosine|one-cycle", "one-cycle", T, 1,
+     "NAME", "how the learning rate changes"},
+    {"warmup", LENET_OPTION_REAL, FIELD(warmup), 0, 1e6, NULL, "3", T, 1, "EPOCHS",
+     "the rate rises over so many epochs"},
+    {"decay-every", LENET_OPTION_REAL, FIELD(decay_every), 0, 1e6, NULL, "5", T, 1, "EPOCHS",
+     "schedule step: how often the rate falls"},
+    {"decay-factor", LENET_OPTION_REAL, FIELD(decay_factor), 0, 1, NULL, "0.5", T, 1, "X",
+     "schedule step: by how much"},
+    {"train-size", LENET_OPTION_INTEGER, FIELD(train_size), 0, 2e9, NULL, "0", T, 1, "N",
+     "train on a random N of the training images (0: all)"},
+    {"validation", LENET_OPTION_INTEGER, FIELD(validation), 0, 2e9, NULL, "0", T, 1, "N",
+     "hold a random N of the training images out; best.safetensors is chosen on them"},
+    {"patience", LENET_OPTION_INTEGER, FIELD(patience), 0, 1e6, NULL, "0", T, 1, "EPOCHS",
+     "stop when the validation accuracy has not risen for so long (0: never)"},
+    {"augment", LENET_OPTION_AUGMENT, 0, 0, 0, 0, NULL, "none", T, 0, "LIST",
+     "none, standard, or any of shift=,rotate=,scale=,shear=,elastic= joined by commas; sets the next five"},
+    {"augment-shift", LENET_OPTION_REAL, FIELD(shift), 0, 16, NULL, "0", T, 1, "PIXELS", "random shift, both ways"},
+    {"augment-rotate", LENET_OPTION_REAL, FIELD(rotate), 0, 180, NULL, "0", T, 1, "DEGREES", "random rotation"},
+    {"augment-scale", LENET_OPTION_REAL, FIELD(scale), 0, 0.9, NULL, "0", T, 1, "FRACTION",
+     "random scaling of width and height"},
+    {"augment-shear", LENET_OPTION_REAL, FIELD(shear), 0, 2, NULL, "0", T, 1, "TANGENT", "random horizontal shear"},
+    {"augment-elastic", LENET_OPTION_REAL, FIELD(elastic), 0, 16, NULL, "0", T, 1, "PIXELS",
+     "random smooth distortion"},
+    {"seed", LENET_OPTION_INTEGER, FIELD(seed), 0, 0, NULL, "1", T | G, 1, "N",
+     "of weights, order, subsets and distortions (gradcheck: 0 draws one)"},
+    {"device", LENET_OPTION_TEXT, FIELD(device), 0, 0, NULL, "auto", T | E | G | B | I, 0, "NAME",
+     "auto, cpu, cuda or cuda:INDEX"},
+    {"threads", LENET_OPTION_INTEGER, FIELD(threads), 0, 1024, NULL, "0", T | E | G | B, 0, "N",
+     "of the CPU (0: all); the result does not depend on it"},
+    {"checkpoint-seconds", LENET_OPTION_REAL, FIELD(checkpoint_seconds), 0, 1e9, NULL, "30", T, 0, "S",
+     "checkpoint at least so often, besides every epoch"},
+    {"entries", LENET_OPTION_INTEGER, FIELD(entries), 0, 1e9, NULL, "200", G, 0, "N",
+     "random entries checked of each tensor (0: all)"},
+    {"images", LENET_OPTION_INTEGER, FIELD(images), 1, 4096, NULL, "4", G, 0, "N", "random images in the batch"},
+    {.name = NULL}};
+
+const struct lenet_option *lenet_option_find(const char *name) {
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        if (strcmp(option->name, name) == 0) return option;
+    return NULL;
+}
+
+void lenet_config_init(struct lenet_config *config) {
+    memset(config, 0, sizeof *config);
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        lenet_option_set(config, option, option->initial, NULL);
+}
+
+/* ---- one option from text ------------------------------------------------------------ */
+
+static enum lenet_status set_number(void *field, const struct lenet_option *option, const char *text,
+                                    struct lenet_error *err) {
+    const int integer = option->type == LENET_OPTION_INTEGER;
+    const double max = option->max > option->min ? option->max : LARGEST_INTEGER;
+    char *end;
+    errno = 0;
+    const double value = strtod(text, &end);
+    if (end == text || *end || errno == ERANGE || !isfinite(value))
+        return lenet_fail(err, LENET_ERR_ARG, "--%s: '%s' is not a number", option->name, text);
+    if (!(value >= option->min && value <= max))
+        return lenet_fail(err, LENET_ERR_ARG, "--%s: %s is out of range; wanted %.15g to %.15g", option->name, text,
+                          option->min, max);
+    if (integer && value != floor(value))
+        return lenet_fail(err, LENET_ERR_ARG, "--%s: %s is not a whole number", option->name, text);
+    if (integer)
+        *(int64_t *)field = (int64_t)value;
+    else
+        *(double *)field = value;
+    return LENET_OK;
+}
+
+/* Finds text among "a|b|c": its index, or -1. */
+static int choice_index(const char *choices, const char *text) {
+    const size_t length = strlen(text);
+    int index = 0;
+    for (const char *at = choices;; index++) {
+        const size_t n = strcspn(at, "|");
+        if (n == length && strncmp(at, text, n) == 0) return index;
+        if (!at[n]) return -1;
+        at += n + 1;
+    }
+}
+
+/* Small distortions of which none turns one digit into another. */
+static const char STANDARD_AUGMENTATION[] = "shift=2,rotate=10,scale=0.1,shear=0.1,elastic=1";
+
+static enum lenet_status set_augmentation(struct lenet_config *config, const char *text, struct lenet_error *err) {
+    if (strcmp(text, "standard") == 0) text = STANDARD_AUGMENTATION;
+    config->shift = config->rotate = config->scale = config->shear = config->elastic = 0;
+    if (strcmp(text, "none") == 0) return LENET_OK;
+    char copy[256];
+    if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
+        return lenet_fail(err, LENET_ERR_ARG, "--augment: the list is too long");
+    for (char *item = copy, *next; item; item = next) {
+        next = strchr(item, ',');
+        if (next) *next++ = 0;
+        char *value = strchr(item, '=');
+        if (value) *value++ = 0;
+        char name[sizeof copy + 8];
+        snprintf(name, sizeof name, "augment-%s", item);
+        const struct lenet_option *option = value ? lenet_option_find(name) : NULL;
+        if (!option)
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "--augment: '%s' in '%s'; wanted none, standard, or a list such as %s", item, text,
+                              STANDARD_AUGMENTATION);
+        LENET_TRY(lenet_option_set(config, option, value, err));
+    }
+    return LENET_OK;
+}
+
+enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
+                                   struct lenet_error *err) {
+    char *field = (char *)config + option->offset;
+    switch (option->type) {
+    case LENET_OPTION_TEXT:
+        if (strlen(text) >= option->size)
+            return lenet_fail(err, LENET_ERR_ARG, "--%s: longer than %zu characters", option->name, option->size - 1);
+        strcpy(field, text);
+        return LENET_OK;
+    case LENET_OPTION_INTEGER:
+    case LENET_OPTION_REAL: return set_number(field, option, text, err);
+    case LENET_OPTION_CHOICE: {
+        const int index = choice_index(option->choices, text);
+        if (index < 0)
+            return lenet_fail(err, LENET_ERR_ARG, "--%s: '%s' is not one of %s", option->name, text, option->choices);
+        *(int *)(void *)field = index;
+        return LENET_OK;
+    }
+    case LENET_OPTION_AUGMENT: return set_augmentation(config, text, err);
+    }
+    return LENET_ERR_ARG;
+}
+
+void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size) {
+    const char *field = (const char *)config + option->offset;
+    switch (option->type) {
+    case LENET_OPTION_TEXT: snprintf(text, size, "%s", field); break;
+    case LENET_OPTION_INTEGER: snprintf(text, size, "%lld", (long long)*(const int64_t *)(const void *)field); break;
+    case LENET_OPTION_REAL: {
+        const double value = *(const double *)(const void *)field;
+        for (int digits = 1; digits <= 17; digits++) {
+            snprintf(text, size, "%.*g", digits, value);
+            if (strtod(text, NULL) == value) break;
+        }
+        break;
+    }
+    case LENET_OPTION_CHOICE: {
+        const char *at = option->choices;
+        for (int i = *(const int *)(const void *)field; i > 0; i--) at = strchr(at, '|') + 1;
+        snprintf(text, size, "%.*s", (int)strcspn(at, "|"), at);
+        break;
+    }
+    case LENET_OPTION_AUGMENT: snprintf(text, size, "%s", ""); break;
+    }
+}
+
+/* ---- the command line ------------------------------------------------------------------- */
+
+enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char **argv, struct lenet_config *config,
+                                      struct lenet_error *err) {
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        if (strncmp(word, "--", 2) != 0)
+            return lenet_fail(err, LENET_ERR_ARG, "'%s': options begin with two dashes", word);
+        char name[64];
+        const size_t length = strcspn(word + 2, "=");
+        snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1), word + 2);
+        const struct lenet_option *option = lenet_option_find(name);
+        if (!option || !(option->commands & (int)command))
+            return lenet_fail(err, LENET_ERR_ARG, "--%s: no such option of this command%s", name,
+                              option ? " (another one has it)" : "");
+        const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
+        if (!value && i + 1 < argc) value = argv[++i];
+        if (!value) return lenet_fail(err, LENET_ERR_ARG, "--%s: a value is missing (%s)", name, option->argument);
+        LENET_TRY(lenet_option_set(config, option, value, err));
+    }
+    return LENET_OK;
+}

@@ -1,0 +1,207 @@
+/* report.c - see report.h. */
+#include "lenet/report.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lenet/files.h"
+#include "lenet/version.h"
+
+/* ---- eval ----------------------------------------------------------------------------------------- */
+
+void lenet_print_evaluation(const struct lenet_config *config, const struct lenet_evaluation *e,
+                            const struct lenet_dataset *data) {
+    double interval[2];
+    lenet_wilson_interval(e->correct, e->count, interval);
+    printf("%s on the %" PRIu64 " test images of %s (%s)\n", config->weights, e->count, data->name, config->data);
+    printf("accuracy %.2f %%, 95 %% interval %.2f to %.2f; error %.2f %% (%" PRIu64 " wrong); loss %.4f\n\n",
+           100.0 * (double)e->correct / (double)e->count, 100 * interval[0], 100 * interval[1],
+           100.0 * (double)(e->count - e->correct) / (double)e->count, e->count - e->correct, e->loss);
+    printf("true    predicted\n     ");
+    for (int c = 0; c < e->classes; c++) printf("%6d", c);
+    printf("   recall  precision\n");
+    for (int t = 0; t < e->classes; t++) {
+        printf("%4d ", t);
+        for (int p = 0; p < e->classes; p++) printf("%6" PRIu64, e->confusion[t][p]);
+        printf("  %6.2f %%   %6.2f %%\n", 100 * lenet_recall(e, t), 100 * lenet_precision(e, t));
+    }
+}
+
+/* ---- info ----------------------------------------------------------------------------------------- */
+
+static void print_weights(const char *path, const struct lenet_plan *plan, const float *host_w) {
+    struct lenet_tensor tensors[2 * LENET_MAX_LAYERS];
+    const int n = lenet_plan_tensors(plan, "", (float *)host_w, tensors);
+    printf("\n%s\n%-16s %10s %10s %10s %10s %10s\n", path, "tensor", "values", "mean", "deviation", "least", "largest");
+    for (int i = 0; i < n; i++) {
+        const float *values = tensors[i].data;
+        const size_t count = lenet_tensor_bytes(&tensors[i]) / sizeof *values;
+        double sum = 0, squares = 0, least = values[0], largest = values[0];
+        for (size_t k = 0; k < count; k++) {
+            sum += values[k];
+            squares += (double)values[k] * values[k];
+            least = fmin(least, values[k]);
+            largest = fmax(largest, values[k]);
+        }
+        const double mean = sum / (double)count, variance = squares / (double)count - mean * mean;
+        printf("%-16s %10zu %10.4f %10.4f %10.4f %10.4f\n", tensors[i].name, count, mean, sqrt(fmax(variance, 0)),
+               least, largest);
+    }
+}
+
+static void print_devices(void) {
+    struct lenet_device device;
+    struct lenet_error err;
+    static const char *const names[] = {"cpu", "cuda"};
+    printf("\ndevices\n");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const int there = lenet_device_open(names[i], 0, &device, &err) == LENET_OK;
+        if (there)
+            printf("  %-5s batches in multiples of %d images\n", names[i], device.backend->lanes);
+        else
+            printf("  %-5s not available: %s\n", names[i], err.text);
+        if (there) lenet_device_close(&device);
+    }
+}
+
+static const char *kind_name(const struct lenet_plan *plan, const struct lenet_layer_spec *spec, char text[32]) {
+    switch (spec->kind) {
+    case LENET_CONV: snprintf(text, 32, "convolution %dx%d", spec->size, spec->size); break;
+    case LENET_SUBSAMPLE:
+        snprintf(text, 32, "%s %dx%d", plan->pooling == LENET_POOL_MAX ? "maximum" : "average", spec->size, spec->size);
+        break;
+    case LENET_ACTIVATION: snprintf(text, 32, "%s", plan->activation == LENET_RELU ? "ReLU" : "tanh"); break;
+    case LENET_DENSE: snprintf(text, 32, "fully connected"); break;
+    }
+    return text;
+}
+
+void lenet_print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w) {
+    const struct lenet_plan *plan = &model->plan;
+    printf("%s: %s\n\n%-8s %-18s %12s %12s %12s %12s\n", plan->arch->name, plan->arch->description, "layer", "kind",
+           "output", "parameters", "connections", "FLOP/image");
+    double connections = 0;
+    for (int l = 0; l < plan->layer_count; l++) {
+        const struct lenet_layer *layer = &plan->layers[l];
+        char kind[32], shape[32];
+        const double pixels = (double)layer->OH * layer->OW;
+        const double links = ((double)layer->w_count + (double)layer->b_count) * pixels;
+        snprintf(shape, sizeof shape, "%dx%dx%d", layer->O, layer->OH, layer->OW);
+        printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(plan, &layer->spec, kind), shape,
+               layer->w_count + layer->b_count, links, 2 * (double)layer->w_count * pixels);
+        connections += links;
+    }
+    printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", "total", "", "", plan->parameters, connections,
+           lenet_plan_flops(plan, 0));
+    printf("a training step: %.2f MFLOP an image\n", lenet_plan_flops(plan, 1) / 1e6);
+    if (host_w) {
+        print_weights(config->weights, plan, host_w);
+        return;
+    }
+    printf("\narchitectures\n");
+    for (const struct lenet_arch *arch = lenet_archs; arch->name; arch++)
+        printf("  %-10s %s\n", arch->name, arch->description);
+    print_devices();
+}
+
+/* ---- gradcheck ------------------------------------------------------------------------------------ */
+
+void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result) {
+    printf("%s: gradients against central differences of step %g in double; seed %" PRId64 "\n\n", config->arch,
+           result->step, result->seed);
+    printf("%-16s %10s %10s %8s %12s %10s\n", "tensor", "values", "checked", "corners", "error", "bound");
+    for (int i = 0; i < result->n; i++) {
+        const struct lenet_check *c = &result->checks[i];
+        printf("%-16s %10" PRIu64 " %10" PRIu64 " %8" PRIu64 " %12.3g %10.3g  %s\n", c->tensor, c->size, c->entries,
+               c->kinks, c->error, c->bound, c->passed ? "ok" : "FAILED");
+    }
+}
+
+/* ---- bench ---------------------------------------------------------------------------------------- */
+
+void lenet_print_bench(const struct lenet_config *config, const struct lenet_bench *b) {
+    double sum = 0;
+    for (int i = 0; i < b->n; i++) sum += b->rows[i].seconds;
+    printf("%s, batch %" PRId64 ", on %s: peak %.1f GFLOP/s (multiply-adds, measured now)\n\n", config->arch,
+           config->batch, b->backend, b->peak_flops / 1e9);
+    printf("%-28s %10s %8s %10s %8s\n", "operation", "us", "of step", "GFLOP/s", "of peak");
+    for (int i = 0; i < b->n; i++) {
+        const struct lenet_bench_row *row = &b->rows[i];
+        printf("%-28s %10.1f %6.1f %% ", row->name, 1e6 * row->seconds, 100 * row->seconds / sum);
+        if (row->flops > 0)
+            printf("%10.1f %6.1f %%", row->flops / row->seconds / 1e9, 100 * row->flops / row->seconds / b->peak_flops);
+        printf("\n");
+    }
+    printf("\nwhole step: %.1f us, %.0f images/s, %.1f GFLOP/s, %.1f %% of peak\n", 1e6 * b->step_seconds,
+           b->images_per_s, b->step_flops / b->step_seconds / 1e9,
+           100 * b->step_flops / b->step_seconds / b->peak_flops);
+}
+
+enum lenet_status lenet_bench_write(const char *path, const struct lenet_config *config, const struct lenet_bench *b,
+                                    struct lenet_error *err) {
+    cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "operations");
+    cJSON_AddStringToObject(json, "arch", config->arch);
+    cJSON_AddStringToObject(json, "device", b->backend);
+    cJSON_AddStringToObject(json, "version", LENET_VERSION);
+    cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
+    cJSON_AddNumberToObject(json, "batch", (double)config->batch);
+    cJSON_AddNumberToObject(json, "threads", (double)config->threads);
+    cJSON_AddNumberToObject(json, "peak_flops_per_s", b->peak_flops);
+    cJSON_AddNumberToObject(json, "step_seconds", b->step_seconds);
+    cJSON_AddNumberToObject(json, "step_flops", b->step_flops);
+    cJSON_AddNumberToObject(json, "images_per_s", b->images_per_s);
+    for (int i = 0; i < b->n; i++) {
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "operation", b->rows[i].name);
+        cJSON_AddNumberToObject(row, "seconds", b->rows[i].seconds);
+        cJSON_AddNumberToObject(row, "flops", b->rows[i].flops);
+        cJSON_AddItemToArray(rows, row);
+    }
+    char *text = cJSON_Print(json);
+    cJSON_Delete(json);
+    const enum lenet_status status =
+        text ? lenet_file_replace(path, text, strlen(text), err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    free(text);
+    return status;
+}
+
+/* ---- options -------------------------------------------------------------------------------------- */
+
+static const char *values_of(const struct lenet_option *option) {
+    return option->choices ? option->choices : option->argument;
+}
+
+void lenet_print_options(enum lenet_command command) {
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        if (!(option->commands & (int)command)) continue;
+        char left[96];
+        snprintf(left, sizeof left, "--%s %s", option->name, values_of(option));
+        printf("  %-44s %s", left, option->help);
+        if (option->initial[0]) printf(" [%s]", option->initial);
+        printf("\n");
+    }
+}
+
+void lenet_print_options_markdown(void) {
+    static const struct {
+        enum lenet_command bit;
+        const char *name;
+    } names[] = {{LENET_CMD_TRAIN, "train"},
+                 {LENET_CMD_EVAL, "eval"},
+                 {LENET_CMD_INFO, "info"},
+                 {LENET_CMD_GRADCHECK, "gradcheck"},
+                 {LENET_CMD_BENCH, "bench"}};
+    printf("| option | initially | what it does | commands |\n|---|---|---|---|\n");
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        printf("| `--%s ", option->name);
+        for (const char *c = values_of(option); *c; c++) printf(*c == '|' ? "\\|" : "%c", *c);
+        printf("` | %s | %s |", option->initial, option->help);
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (option->commands & (int)names[i].bit) printf(" %s", names[i].name);
+        printf(" |\n");
+    }
+}

@@ -1,0 +1,227 @@
+/* run_dir.c - see run_dir.h. */
+#include "lenet/run_dir.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lenet/files.h"
+#include "lenet/version.h"
+
+static const char RUN_FILE[] = "run.json", METRICS_FILE[] = "metrics.jsonl";
+
+enum lenet_status lenet_run_path(const char *directory, const char *name, char path[LENET_MAX_PATH],
+                                 struct lenet_error *err) {
+    if (snprintf(path, LENET_MAX_PATH, "%s/%s", directory, name) < LENET_MAX_PATH) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_ARG, "%s/%s: the path is longer than %d characters", directory, name,
+                      LENET_MAX_PATH - 1);
+}
+
+/* ---- run.json ------------------------------------------------------------------------- */
+
+static int is_recorded(const struct lenet_option *option) {
+    return (option->commands & LENET_CMD_TRAIN) && option->identity;
+}
+
+static cJSON *config_json(const struct lenet_config *config) {
+    cJSON *json = cJSON_CreateObject();
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char text[LENET_MAX_PATH];
+        if (!is_recorded(option)) continue;
+        lenet_option_get(config, option, text, sizeof text);
+        if (option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL)
+            cJSON_AddRawToObject(json, option->name, text);
+        else
+            cJSON_AddStringToObject(json, option->name, text);
+    }
+    return json;
+}
+
+cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", data->name);
+    cJSON_AddStringToObject(json, "hash", data->hash);
+    cJSON_AddStringToObject(json, "directory", directory);
+    cJSON_AddNumberToObject(json, "train", (double)data->train.count);
+    cJSON_AddNumberToObject(json, "test", (double)data->test.count);
+    return json;
+}
+
+/* Makes the run directory: the named one, or the first free of runs/ARCH-1, -2, ... */
+static enum lenet_status choose_directory(struct lenet_config *config, char path[LENET_MAX_PATH],
+                                          struct lenet_error *err) {
+    const int named = config->run[0] != 0;
+    for (int i = 1;; i++) {
+        if (!named) snprintf(config->run, sizeof config->run, "runs/%s-%d", config->arch, i);
+        LENET_TRY(lenet_run_path(config->run, RUN_FILE, path, err));
+        if (!lenet_path_exists(path)) return lenet_directory_create(config->run, err);
+        if (named)
+            return lenet_fail(err, LENET_ERR_IO,
+                              "%s: a run is there already; --resume %s goes on with it, or give "
+                              "another --run",
+                              config->run, config->run);
+    }
+}
+
+enum lenet_status lenet_run_create(struct lenet_config *config, const char *backend, const struct lenet_dataset *data,
+                                   struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(choose_directory(config, path, err));
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "command", "train");
+    cJSON_AddStringToObject(json, "version", LENET_VERSION);
+    cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
+    cJSON_AddStringToObject(json, "device", backend);
+    cJSON_AddItemToObject(json, "config", config_json(config));
+    cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
+    char *text = cJSON_Print(json);
+    enum lenet_status status =
+        text ? lenet_file_replace(path, text, strlen(text), err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    free(text);
+    cJSON_Delete(json);
+    return status;
+}
+
+/* Sets one option from its JSON value. */
+static enum lenet_status option_from_json(const char *path, const struct lenet_option *option, const cJSON *value,
+                                          struct lenet_config *config, struct lenet_error *err) {
+    char number[40];
+    struct lenet_error why = {{0}};
+    const char *text = cJSON_GetStringValue(value);
+    if (!text && cJSON_IsNumber(value)) {
+        snprintf(number, sizeof number, "%.17g", value->valuedouble);
+        text = number;
+    }
+    if (!text) return lenet_fail(err, LENET_ERR_FORMAT, "%s: config has no '%s'", path, option->name);
+    if (lenet_option_set(config, option, text, &why) == LENET_OK) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: config: %.900s", path, why.text);
+}
+
+static enum lenet_status config_from_json(const char *path, const cJSON *json, struct lenet_config *config,
+                                          char hash[65], struct lenet_error *err) {
+    const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+    const char *data_hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
+    const char *directory = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "directory"));
+    const char *device = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "device"));
+    if (!values || !data_hash || strlen(data_hash) != 64 || !directory || !device)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config, data or device is missing", path);
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        if (is_recorded(option))
+            LENET_TRY(
+                option_from_json(path, option, cJSON_GetObjectItemCaseSensitive(values, option->name), config, err));
+    strcpy(hash, data_hash);
+    LENET_TRY(lenet_option_set(config, lenet_option_find("data"), directory, err));
+    return lenet_option_set(config, lenet_option_find("device"), device, err);
+}
+
+enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
+                                 struct lenet_error *err) {
+    char path[LENET_MAX_PATH], *text;
+    size_t size;
+    LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
+    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    cJSON *json = cJSON_ParseWithLength(text, size);
+    const enum lenet_status status =
+        json ? config_from_json(path, json, config, hash, err)
+             : lenet_fail(err, LENET_ERR_FORMAT, "%s: not JSON; damaged, or not a run.json", path);
+    cJSON_Delete(json);
+    free(text);
+    return status;
+}
+
+enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
+                                 struct lenet_error *err) {
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char before[LENET_MAX_PATH], after[LENET_MAX_PATH];
+        if (!is_recorded(option)) continue;
+        lenet_option_get(was, option, before, sizeof before);
+        lenet_option_get(now, option, after, sizeof after);
+        if (strcmp(before, after) != 0)
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "--resume %s: --%s is %.100s there and %.100s here; a run goes on as it began",
+                              now->resume, option->name, before, after);
+    }
+    return LENET_OK;
+}
+
+/* ---- metrics.jsonl -------------------------------------------------------------------- */
+
+enum lenet_status lenet_metrics_append(const char *directory, const struct lenet_metrics *metrics,
+                                       struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "epoch", (double)metrics->epoch);
+    cJSON_AddNumberToObject(json, "step", (double)metrics->step);
+    cJSON_AddNumberToObject(json, "train_loss", metrics->train_loss);
+    cJSON_AddNumberToObject(json, "train_accuracy", metrics->train_accuracy);
+    if (metrics->has_validation) {
+        cJSON_AddNumberToObject(json, "validation_loss", metrics->validation_loss);
+        cJSON_AddNumberToObject(json, "validation_accuracy", metrics->validation_accuracy);
+    }
+    cJSON_AddNumberToObject(json, "test_loss", metrics->test_loss);
+    cJSON_AddNumberToObject(json, "test_accuracy", metrics->test_accuracy);
+    cJSON_AddNumberToObject(json, "images_per_s", metrics->images_per_s);
+    cJSON_AddNumberToObject(json, "seconds", metrics->seconds);
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    const size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the zero byte */
+    const enum lenet_status status = lenet_file_append(path, text, length + 1, err);
+    free(text);
+    return status;
+}
+
+static double number(const cJSON *json, const char *name) {
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, name);
+    return cJSON_IsNumber(value) ? value->valuedouble : 0;
+}
+
+/* Reads one line of the given length; 0 where it is not a record. */
+static int parse_metrics(const char *line, size_t length, struct lenet_metrics *m) {
+    cJSON *json = cJSON_ParseWithLength(line, length);
+    const int good = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(json, "step"));
+    *m = (struct lenet_metrics){
+        .epoch = (uint64_t)number(json, "epoch"),
+        .step = (uint64_t)number(json, "step"),
+        .train_loss = number(json, "train_loss"),
+        .train_accuracy = number(json, "train_accuracy"),
+        .test_loss = number(json, "test_loss"),
+        .test_accuracy = number(json, "test_accuracy"),
+        .has_validation = cJSON_GetObjectItemCaseSensitive(json, "validation_accuracy") != NULL,
+        .validation_loss = number(json, "validation_loss"),
+        .validation_accuracy = number(json, "validation_accuracy"),
+        .images_per_s = number(json, "images_per_s"),
+        .seconds = number(json, "seconds"),
+    };
+    cJSON_Delete(json);
+    return good;
+}
+
+enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, struct lenet_metrics **metrics, int *n,
+                                       struct lenet_error *err) {
+    char path[LENET_MAX_PATH], *text;
+    size_t size, kept = 0;
+    *metrics = NULL;
+    *n = 0;
+    LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
+    if (!lenet_path_exists(path)) return LENET_OK;
+    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    int lines = 0;
+    for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
+    *metrics = calloc((size_t)lines + 1, sizeof **metrics);
+    enum lenet_status status = *metrics ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    while (status == LENET_OK && *n < lines) {
+        const size_t length = strcspn(text + kept, "\n");
+        struct lenet_metrics *m = &(*metrics)[*n];
+        if (!parse_metrics(text + kept, length, m) || m->step > step) break;
+        kept += length + 1;
+        ++*n;
+    }
+    if (status == LENET_OK && kept < size) status = lenet_file_replace(path, text, kept, err);
+    free(text);
+    return status;
+}

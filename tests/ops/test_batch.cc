@@ -1,0 +1,597 @@
+/* test_batch.cc - batch_draw and batch_slice. */
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/backends.h"
+#include "support/reference.h"
+
+namespace {
+
+using reference::Images;
+using reference::Picture;
+using Labels = std::vector<uint8_t>;
+
+/* ---- data sets --------------------------------------------------------------- */
+
+/* Image i carries i in its first two pixels, and anything in the others. Factor
+ * and offset are such that every byte becomes a number that float holds exactly. */
+Images Numbered(uint32_t count, int H, int W, int OH, int OW) {
+    Images set = {H, W, OH, OW, 0.25f, -3, {}, Labels(count)};
+    const size_t pixels = (size_t)H * (size_t)W;
+    for (size_t i = 0; i < count * pixels; i++) set.bytes.push_back((uint8_t)RandomWord(1, i));
+    for (uint32_t i = 0; i < count; i++) {
+        set.bytes[i * pixels] = (uint8_t)(i & 255);
+        set.bytes[i * pixels + 1] = (uint8_t)(i >> 8);
+        set.label[i] = (uint8_t)(RandomWord(2, i) % 10);
+    }
+    return set;
+}
+
+struct Point {
+    double y, x;
+};
+
+constexpr int kSize = 28, kField = 32;
+
+/* The same picture `count` times: round spots at these distances from the middle.
+ * The outermost ring stays 0, so that the spots' centres of mass are theirs alone. */
+Images Spots(uint32_t count, const std::vector<Point> &spots) {
+    Images set = {kSize, kSize, kField, kField, 0.5f, -1, {}, Labels(count, 1)};
+    for (uint32_t i = 0; i < count; i++)
+        for (int h = 0; h < kSize; h++)
+            for (int w = 0; w < kSize; w++) {
+                double light = 0;
+                for (const Point &spot : spots) {
+                    const double y = h - (kSize - 1) / 2.0 - spot.y, x = w - (kSize - 1) / 2.0 - spot.x;
+                    light += 250 * std::exp(-(x * x + y * y) / 3);
+                }
+                set.bytes.push_back((uint8_t)std::lround(std::min(light, 255.0)));
+            }
+    return set;
+}
+
+/* Where the light of [kField][kField] pixels lies, from the middle, counting only a window around one place. */
+Point CentreOfMass(const Images &set, const Values &picture, Point around = {0, 0}, double reach = kField) {
+    double mass = 0, y = 0, x = 0;
+    for (int h = 0; h < kField; h++)
+        for (int w = 0; w < kField; w++) {
+            const double py = h - (kField - 1) / 2.0, px = w - (kField - 1) / 2.0;
+            if (std::fabs(py - around.y) > reach || std::fabs(px - around.x) > reach) continue;
+            const double light = (picture[(size_t)(h * kField + w)] - set.offset) / set.factor;
+            mass += light;
+            y += light * py;
+            x += light * px;
+        }
+    return {y / mass, x / mass};
+}
+
+/* ---- batches ----------------------------------------------------------------- */
+
+/* A data set on a device. */
+struct SourceOnDevice {
+    SourceOnDevice(const Device &device, const Images &set)
+        : images(device, set.bytes),
+          labels(device, set.label), source{set.Count(), set.H,  set.W,      images,    labels,
+                                            set.OH,      set.OW, set.factor, set.offset} {}
+    const InputArray<uint8_t> images, labels;
+    const lenet_source source;
+};
+
+/* A batch on the host; unlabelled images are padding. */
+struct Batch {
+    int R, N;
+    Values x; /* [R][pixels][N] */
+    Labels label;
+    std::vector<uint8_t> bytes; /* of x and label */
+
+    Values PictureOf(int r, int n) const {
+        const size_t pixels = x.size() / ((size_t)R * (size_t)N);
+        Values picture(pixels);
+        for (size_t p = 0; p < pixels; p++) picture[p] = x[reference::Layout(R, pixels, N)(r, p, n)];
+        return picture;
+    }
+    int LabelOf(int r, int n) const { return label[reference::Layout(R, N)(r, n)]; }
+    /* Which image of Numbered() it is. */
+    uint32_t ImageOf(const Images &set, int r, int n) const {
+        const Values picture = PictureOf(r, n);
+        const size_t first = (size_t)((set.OH - set.H) / 2 * set.OW + (set.OW - set.W) / 2);
+        return (uint32_t)std::lround((picture[first] - set.offset) / set.factor +
+                                     256 * (picture[first + 1] - set.offset) / set.factor);
+    }
+};
+
+/* The outputs of both operations, poisoned. */
+struct BatchOnDevice {
+    BatchOnDevice(const Device &device, const Images &set, int R_, int N_)
+        : R(R_), N(N_), x(device, Poison(reference::Layout(R, set.OH, set.OW, N).Count())),
+          label(device, Labels(reference::Layout(R, N).Count(), 99)) {}
+    Batch Host() const {
+        Batch batch = {R, N, x.Host(), label.Host(), x.Bytes()};
+        Append(batch.bytes, label.Bytes());
+        return batch;
+    }
+    const int R, N;
+    const Tensor x;
+    const Array<uint8_t> label;
+};
+
+/* The fewest whole groups of lanes that hold B images. */
+int Padded(const Device &device, int B) { return (B + device.lanes() - 1) / device.lanes() * device.lanes(); }
+
+Batch Draw(const Device &device, const Images &set, const std::vector<lenet_hyper> &host_hyper, uint64_t host_step,
+           int B) {
+    const SourceOnDevice on(device, set);
+    const InputArray<lenet_hyper> hyper(device, host_hyper);
+    const InputArray<uint64_t> step(device, {host_step});
+    const BatchOnDevice out(device, set, (int)host_hyper.size(), Padded(device, B));
+    device.Run(batch_draw{out.R, out.N, B, on.source, hyper, step, out.x, out.label});
+    return out.Host();
+}
+
+/* Without hyper: the data set's own order, for two networks. */
+Batch Slice(const Device &device, const Images &set, const std::vector<lenet_hyper> &host_hyper, uint32_t first,
+            uint32_t end, int B) {
+    const SourceOnDevice on(device, set);
+    const InputArray<lenet_hyper> hyper(device, host_hyper.empty() ? std::vector<lenet_hyper>(2) : host_hyper);
+    const BatchOnDevice out(device, set, host_hyper.empty() ? 2 : (int)host_hyper.size(), Padded(device, B));
+    const lenet_hyper *const orders = host_hyper.empty() ? nullptr : (lenet_hyper *)hyper;
+    device.Run(batch_slice{out.R, out.N, B, on.source, orders, first, end, out.x, out.label});
+    return out.Host();
+}
+
+lenet_hyper MakeHyper(uint64_t seed, uint32_t train_first, uint32_t train_count) {
+    lenet_hyper hyper = {};
+    hyper.seed = seed;
+    hyper.train_first = train_first;
+    hyper.train_count = train_count;
+    return hyper;
+}
+
+/* Which images every network is shown in one epoch, in order. */
+std::vector<uint32_t> Epoch(const Device &device, const Images &set, const lenet_hyper &hyper, uint32_t epoch, int B) {
+    const uint32_t steps = (hyper.train_count + (uint32_t)B - 1) / (uint32_t)B;
+    std::vector<uint32_t> order;
+    for (uint32_t p = 0; p < steps; p++) {
+        const Batch batch = Draw(device, set, {hyper}, (uint64_t)epoch * steps + p, B);
+        for (int n = 0; n < batch.N; n++)
+            if (batch.LabelOf(0, n) != LENET_NO_LABEL) order.push_back(batch.ImageOf(set, 0, n));
+    }
+    return order;
+}
+
+std::vector<uint32_t> Sorted(std::vector<uint32_t> values) {
+    std::sort(values.begin(), values.end());
+    return values;
+}
+
+class BatchTest : public BackendTest {
+  protected:
+    /* Image n of network r is that image of the set, label and all. */
+    static void ExpectImage(const Images &set, const Batch &batch, int r, int n, uint32_t image) {
+        EXPECT_EQ(batch.LabelOf(r, n), set.label[image]) << "network " << r << ", image " << n;
+        EXPECT_TRUE(Equal(Picture(set, image), batch.PictureOf(r, n))) << "network " << r << ", image " << n;
+    }
+    /* No label, and numbers: 0 times a NaN would be one in the gradient. */
+    static void ExpectPadding(const Batch &batch, int r, int n) {
+        EXPECT_EQ(batch.LabelOf(r, n), LENET_NO_LABEL) << "network " << r << ", image " << n;
+        for (double pixel : batch.PictureOf(r, n)) ASSERT_TRUE(std::isfinite(pixel)) << "image " << n;
+    }
+};
+
+/* ---- batch_slice -------------------------------------------------------------- */
+
+class BatchSlice : public BatchTest {
+  protected:
+    /* In the set's own order: images `first` to `end`, then padding. */
+    void ExpectSlice(const Images &set, uint32_t first, uint32_t end, int B) const {
+        const Batch batch = Slice(device(), set, {}, first, end, B);
+        for (int r = 0; r < batch.R; r++)
+            for (int n = 0; n < batch.N; n++) {
+                if (n < B && first + (uint32_t)n < end)
+                    ExpectImage(set, batch, r, n, first + (uint32_t)n);
+                else
+                    ExpectPadding(batch, r, n);
+            }
+    }
+};
+LENET_ON_ALL_BACKENDS(BatchSlice);
+
+/* One image of 1 x 2 pixels, bytes 4 and 200, in the middle of 3 x 4; x = byte/2 - 1. */
+TEST_P(BatchSlice, HandComputed) {
+    const Images set = {1, 2, 3, 4, 0.5f, -1, {4, 200}, {7}};
+    const Batch batch = Slice(device(), set, {}, 0, 1, 1);
+    for (int r = 0; r < batch.R; r++) {
+        EXPECT_TRUE(Equal({-1, -1, -1, -1, /**/ -1, 1, 99, -1, /**/ -1, -1, -1, -1}, batch.PictureOf(r, 0)));
+        EXPECT_EQ(batch.LabelOf(r, 0), 7);
+        for (int n = 1; n < batch.N; n++) ExpectPadding(batch, r, n);
+    }
+}
+
+TEST_P(BatchSlice, IsTheBytesInTheMiddleOfTheField) {
+    for (const Images &set : {Numbered(300, 6, 5, 10, 9), Numbered(300, 3, 4, 3, 4), Numbered(300, 4, 7, 4, 12),
+                              Numbered(300, 28, 28, 32, 32), Numbered(300, 2, 3, 5, 8)}) {
+        SCOPED_TRACE("H" + std::to_string(set.H) + " OW" + std::to_string(set.OW));
+        for (int B : {1, lanes(), 2 * lanes() + 3}) ExpectSlice(set, 250, 300, B);
+    }
+}
+
+TEST_P(BatchSlice, ImagesPastTheEndArePadding) {
+    const Images set = Numbered(40, 3, 4, 5, 6);
+    for (uint32_t end : {38u, 40u})
+        for (uint32_t first : {35u, 37u, end}) ExpectSlice(set, first, end, lanes() + 2);
+}
+
+/* Positions of a seed's order: each image once, another order for another seed, and pieces that fit together. */
+TEST_P(BatchSlice, NetworksHaveOrdersOfTheirOwn) {
+    const uint32_t count = 37;
+    const Images set = Numbered(count, 3, 4, 5, 6);
+    const std::vector<lenet_hyper> hyper = {MakeHyper(TestSeed(), 0, 10), MakeHyper(TestSeed() + 1, 5, 10),
+                                            MakeHyper(TestSeed(), 20, 3)};
+    const Batch all = Slice(device(), set, hyper, 0, count, count);
+    std::vector<std::vector<uint32_t>> order(3);
+    for (int r = 0; r < 3; r++)
+        for (int n = 0; n < all.N; n++) {
+            if (n >= (int)count) {
+                ExpectPadding(all, r, n);
+                continue;
+            }
+            const uint32_t image = all.ImageOf(set, r, n);
+            ASSERT_LT(image, count);
+            ExpectImage(set, all, r, n, image);
+            order[(size_t)r].push_back(image);
+        }
+    std::vector<uint32_t> every(count);
+    for (uint32_t i = 0; i < count; i++) every[i] = i;
+    EXPECT_EQ(Sorted(order[0]), every);
+    EXPECT_EQ(Sorted(order[1]), every);
+    EXPECT_NE(order[0], every);
+    EXPECT_NE(order[0], order[1]);
+    EXPECT_EQ(order[0], order[2]) << "the order of the set is the seed's alone";
+
+    const uint32_t first = 30, end = 35;
+    const Batch piece = Slice(device(), set, hyper, first, end, 7);
+    for (int r = 0; r < 3; r++)
+        for (int n = 0; n < piece.N; n++) {
+            if (first + (uint32_t)n < end)
+                ExpectImage(set, piece, r, n, order[(size_t)r][first + (uint32_t)n]);
+            else
+                ExpectPadding(piece, r, n);
+        }
+}
+
+TEST_P(BatchSlice, SameBitsEveryRun) {
+    const Images set = Numbered(300, 5, 6, 9, 8);
+    const std::vector<lenet_hyper> hyper = {MakeHyper(1, 0, 9), MakeHyper(2, 0, 9), MakeHyper(3, 0, 9)};
+    ExpectSameBitsEveryRun([&](const Device &device) { return Slice(device, set, hyper, 11, 299, 33).bytes; });
+}
+
+/* What both operations refuse. */
+template <class Op> Spoilers<Op> BadBatches() {
+    return {
+        {"R = 0", [](Op &a) { a.R = 0; }},
+        {"R < 0", [](Op &a) { a.R = -1; }},
+        {"N = 0", [](Op &a) { a.N = 0; }},
+        {"N < 0", [](Op &a) { a.N = -a.N; }},
+        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
+        {"B = 0", [](Op &a) { a.B = 0; }},
+        {"B < 0", [](Op &a) { a.B = -1; }},
+        {"B > N", [](Op &a) { a.B = a.N + 1; }},
+        {"no images", [](Op &a) { a.source.count = 0; }},
+        {"more than 2^31 images", [](Op &a) { a.source.count = (1u << 31) + 1; }},
+        {"H = 0", [](Op &a) { a.source.H = 0; }},
+        {"H < 0", [](Op &a) { a.source.H = -1; }},
+        {"W = 0", [](Op &a) { a.source.W = 0; }},
+        {"W < 0", [](Op &a) { a.source.W = -1; }},
+        {"OH < H", [](Op &a) { a.source.OH = a.source.H - 1; }},
+        {"OW < W", [](Op &a) { a.source.OW = a.source.W - 1; }},
+    };
+}
+
+TEST_P(BatchSlice, RejectsBadShapes) {
+    const Images set = Numbered(20, 3, 4, 5, 6);
+    const SourceOnDevice on(device(), set);
+    const BatchOnDevice out(device(), set, 1, 2 * lanes());
+    Spoilers<batch_slice> spoilers = BadBatches<batch_slice>();
+    spoilers.push_back({"first > end", [](batch_slice &a) { a.first = a.end + 1; }});
+    spoilers.push_back({"end > count", [](batch_slice &a) { a.end = a.source.count + 1; }});
+    ExpectRejects(device(), batch_slice{1, out.N, 3, on.source, nullptr, 0, 20, out.x, out.label}, out.x, spoilers);
+}
+
+/* ---- batch_draw: which images ------------------------------------------------ */
+
+class BatchDraw : public BatchTest {};
+LENET_ON_ALL_BACKENDS(BatchDraw);
+
+/* Subsets of three networks of one population; their epochs have 4, 5 and 1 steps. */
+TEST_P(BatchDraw, AnEpochShowsEveryImageOfTheSubsetOnce) {
+    const Images set = Numbered(300, 2, 3, 4, 5);
+    const int B = 10;
+    const std::vector<lenet_hyper> hyper = {MakeHyper(TestSeed(), 0, 33), MakeHyper(TestSeed() + 1, 250, 50),
+                                            MakeHyper(TestSeed() + 2, 17, 7)};
+    const uint32_t steps[] = {4, 5, 1};
+    const Batch slice = Slice(device(), set, hyper, 0, 300, 300);
+    std::vector<std::vector<uint32_t>> shown(3);
+    for (uint32_t s = 0; s < 5; s++) {
+        const Batch batch = Draw(device(), set, hyper, s, B);
+        for (int r = 0; r < 3; r++) {
+            const uint32_t p = s % steps[r];
+            const int left = (int)hyper[(size_t)r].train_count - B * (int)p;
+            for (int n = 0; n < batch.N; n++) {
+                if (n >= std::min(B, left)) {
+                    ExpectPadding(batch, r, n);
+                    continue;
+                }
+                const uint32_t image = batch.ImageOf(set, r, n);
+                ASSERT_LT(image, 300u);
+                ExpectImage(set, batch, r, n, image);
+                if (s < steps[r]) shown[(size_t)r].push_back(image);
+            }
+        }
+    }
+    for (int r = 0; r < 3; r++) {
+        const lenet_hyper &h = hyper[(size_t)r];
+        std::vector<uint32_t> subset;
+        for (uint32_t i = 0; i < h.train_count; i++) subset.push_back(slice.ImageOf(set, r, (int)(h.train_first + i)));
+        EXPECT_EQ(Sorted(shown[(size_t)r]), Sorted(subset)) << "network " << r;
+        if (r < 2) {
+            EXPECT_NE(shown[(size_t)r], subset) << "network " << r << " sees the images in no random order";
+        }
+    }
+}
+
+TEST_P(BatchDraw, EpochsAndSeedsHaveOrdersOfTheirOwn) {
+    const Images set = Numbered(64, 2, 3, 4, 5);
+    const lenet_hyper hyper = MakeHyper(TestSeed(), 0, 64);
+    const std::vector<uint32_t> first = Epoch(device(), set, hyper, 0, 16), second = Epoch(device(), set, hyper, 1, 16);
+    EXPECT_EQ(Sorted(first), Sorted(second));
+    EXPECT_NE(first, second);
+    EXPECT_NE(first, Epoch(device(), set, MakeHyper(TestSeed() + 1, 0, 64), 0, 16));
+    /* All 64 bits of the seed count. */
+    EXPECT_NE(first, Epoch(device(), set, MakeHyper(TestSeed() + (1ull << 32), 0, 64), 0, 16));
+    EXPECT_EQ(first, Epoch(device(), set, hyper, 0, 7)) << "the order does not depend on the batch size";
+}
+
+TEST_P(BatchDraw, SubsetsFromDifferentPositionsAreDisjoint) {
+    const Images set = Numbered(60, 2, 3, 4, 5);
+    std::vector<uint32_t> all;
+    for (uint32_t first : {0u, 25u, 45u}) {
+        const uint32_t count = first == 0 ? 25 : first == 25 ? 20 : 15;
+        for (uint32_t image : Epoch(device(), set, MakeHyper(TestSeed(), first, count), 0, 8)) all.push_back(image);
+    }
+    EXPECT_EQ(all.size(), 60u);
+    EXPECT_EQ(std::set<uint32_t>(all.begin(), all.end()).size(), 60u);
+}
+
+TEST_P(BatchDraw, OneImageIsEnough) {
+    const Images set = Numbered(1, 2, 3, 4, 5);
+    const Batch batch = Draw(device(), set, {MakeHyper(TestSeed(), 0, 1)}, 123456789, lanes());
+    ExpectImage(set, batch, 0, 0, 0);
+    for (int n = 1; n < batch.N; n++) ExpectPadding(batch, 0, n);
+}
+
+/* ---- batch_draw: augmentation ------------------------------------------------- */
+
+/* One epoch of `images` in one batch, and what was done to each. */
+constexpr int kImages = 48;
+
+lenet_hyper Augmented(float lenet_hyper::*setting, float amount) {
+    lenet_hyper hyper = MakeHyper(TestSeed(), 0, kImages);
+    if (setting) hyper.*setting = amount;
+    return hyper;
+}
+
+lenet_hyper AllDistortions() {
+    lenet_hyper hyper = MakeHyper(TestSeed(), 0, kImages);
+    hyper.shift = 2;
+    hyper.rotate = 15;
+    hyper.scale = 0.15f;
+    hyper.shear = 0.2f;
+    hyper.elastic = 2;
+    return hyper;
+}
+
+/* Where the only spot of every image of an epoch has gone. */
+std::vector<Point> SpotsAfter(const Device &device, const lenet_hyper &hyper, Point spot, uint64_t epoch = 0) {
+    const Images set = Spots(kImages, {spot});
+    const Batch batch = Draw(device, set, {hyper}, epoch, kImages);
+    std::vector<Point> after;
+    for (int n = 0; n < kImages; n++) after.push_back(CentreOfMass(set, batch.PictureOf(0, n)));
+    return after;
+}
+
+/* Uniform on +-limit: nothing beyond it, and of kImages some in each outer half
+ * (all miss one of them with a probability of 0.75^48 = 1e-6, and the seed is fixed). */
+void ExpectSpread(const std::vector<double> &values, double limit, double tolerance, const char *what) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    EXPECT_LE(*high, limit + tolerance) << what;
+    EXPECT_GE(*low, -limit - tolerance) << what;
+    EXPECT_GE(*high, limit / 2) << what;
+    EXPECT_LE(*low, -limit / 2) << what;
+}
+void ExpectAllNear(const std::vector<double> &values, double want, double tolerance, const char *what) {
+    for (double value : values) EXPECT_NEAR(value, want, tolerance) << what;
+}
+
+template <class Measure> std::vector<double> Each(const std::vector<Point> &points, Measure measure) {
+    std::vector<double> values;
+    for (const Point &point : points) values.push_back(measure(point));
+    return values;
+}
+
+/* Linear interpolation keeps a centre of mass; bytes are rounded, and a spot's
+ * light far out is cut off: 0.05 pixels. */
+constexpr double kPixels = 0.05;
+
+TEST_P(BatchDraw, NothingIsDoneToImagesWithoutAugmentation) {
+    const Images set = Spots(kImages, {{3, -5}});
+    const Batch batch = Draw(device(), set, {Augmented(nullptr, 0)}, 0, kImages);
+    for (int n = 0; n < kImages; n++) ExpectImage(set, batch, 0, n, 0);
+}
+
+TEST_P(BatchDraw, ShiftMovesBothWaysByItsPixelsAtMost) {
+    const std::vector<Point> after = SpotsAfter(device(), Augmented(&lenet_hyper::shift, 3), {2, -4});
+    ExpectSpread(Each(after, [](Point p) { return p.y - 2; }), 3, kPixels, "down");
+    ExpectSpread(Each(after, [](Point p) { return p.x + 4; }), 3, kPixels, "right");
+    /* independent of each other, and not whole pixels only */
+    ExpectSpread(Each(after, [](Point p) { return (p.y - 2) - (p.x + 4); }), 6, 2 * kPixels, "down less right");
+    double furthest = 0;
+    for (const Point &p : after) furthest = std::max(furthest, std::fabs(p.y - std::round(p.y)));
+    EXPECT_GT(furthest, 0.2);
+}
+
+TEST_P(BatchDraw, RotateTurnsAboutTheMiddleByItsDegreesAtMost) {
+    const double radius = 8, degrees = std::acos(-1.0) / 180;
+    const std::vector<Point> after = SpotsAfter(device(), Augmented(&lenet_hyper::rotate, 25), {0, radius});
+    ExpectAllNear(Each(after, [](Point p) { return std::hypot(p.y, p.x); }), radius, 2 * kPixels, "radius");
+    ExpectSpread(Each(after, [&](Point p) { return std::atan2(p.y, p.x) / degrees; }), 25, kPixels / radius / degrees,
+                 "angle");
+    for (const Point &p : SpotsAfter(device(), Augmented(&lenet_hyper::rotate, 25), {0, 0})) {
+        EXPECT_NEAR(p.y, 0, kPixels);
+        EXPECT_NEAR(p.x, 0, kPixels);
+    }
+}
+
+TEST_P(BatchDraw, ScaleChangesWidthAndHeightByItsFractionAtMost) {
+    const Point spot = {5, -6};
+    const std::vector<Point> after = SpotsAfter(device(), Augmented(&lenet_hyper::scale, 0.2f), spot);
+    ExpectSpread(Each(after, [&](Point p) { return p.y / spot.y - 1; }), 0.2, kPixels / 5, "height");
+    ExpectSpread(Each(after, [&](Point p) { return p.x / spot.x - 1; }), 0.2, kPixels / 6, "width");
+}
+
+TEST_P(BatchDraw, ShearMovesRowsByTheirDistanceFromTheMiddle) {
+    for (double y : {7.0, -7.0, 0.0}) {
+        const std::vector<Point> after = SpotsAfter(device(), Augmented(&lenet_hyper::shear, 0.4f), {y, 1});
+        ExpectAllNear(Each(after, [](Point p) { return p.y; }), y, kPixels, "down");
+        if (y == 0)
+            ExpectAllNear(Each(after, [](Point p) { return p.x; }), 1, kPixels, "right, in the middle");
+        else
+            ExpectSpread(Each(after, [&](Point p) { return (p.x - 1) / y; }), 0.4, kPixels / 7, "tangent");
+    }
+}
+
+/* No weighted mean of node displacements is larger than the largest; a spot is 5
+ * pixels wide, over which the field varies, so that its centre moves by a mean too
+ * (of unequal weights: half a pixel is allowed for that). The places move for themselves. */
+TEST_P(BatchDraw, ElasticMovesPlacesApartByItsPixelsAtMost) {
+    const float elastic = 4;
+    const std::vector<Point> places = {{-7, -7}, {-7, 7}, {7, -7}, {7, 7}};
+    const Images set = Spots(kImages, places);
+    const Batch batch = Draw(device(), set, {Augmented(&lenet_hyper::elastic, elastic)}, 0, kImages);
+    double furthest = 0, most_unlike = 0, down = 0, right = 0;
+    for (int n = 0; n < kImages; n++) {
+        std::vector<Point> moved;
+        for (const Point &place : places) {
+            const Point p = CentreOfMass(set, batch.PictureOf(0, n), place, 7);
+            moved.push_back({p.y - place.y, p.x - place.x});
+            down = std::max(down, std::fabs(moved.back().y));
+            right = std::max(right, std::fabs(moved.back().x));
+            most_unlike = std::max(most_unlike, std::fabs(moved.back().y - moved[0].y));
+        }
+    }
+    furthest = std::max(down, right);
+    EXPECT_LE(furthest, elastic + 0.5);
+    EXPECT_GE(down, elastic / 4);
+    EXPECT_GE(right, elastic / 4);
+    EXPECT_GE(most_unlike, elastic / 4);
+}
+
+/* Neighbours of all-black images are all-white ones: no pixel is looked up beyond an image's edge. */
+TEST_P(BatchDraw, BlackImagesStayBlackAndWhiteOnesWithinTheirRange) {
+    Images set = {kSize, kSize, kField, kField, 0.5f, -1, {}, Labels(kImages)};
+    for (size_t i = 0; i < kImages; i++) {
+        set.bytes.insert(set.bytes.end(), (size_t)kSize * kSize, i % 2 ? 255 : 0);
+        set.label[i] = i % 2;
+    }
+    lenet_hyper hyper = AllDistortions();
+    hyper.shift = 10;
+    const Batch batch = Draw(device(), set, {hyper}, 0, kImages);
+    const double white = 0.5 * 255 - 1;
+    for (int n = 0; n < kImages; n++) {
+        const Values picture = batch.PictureOf(0, n);
+        if (batch.LabelOf(0, n) == 0) {
+            EXPECT_TRUE(Equal(Values(picture.size(), -1), picture)) << "image " << n;
+            continue;
+        }
+        /* An interpolation's weights add up to 1, but for a few roundings. */
+        for (double x : picture) ASSERT_TRUE(x >= -1 - 1e-4 && x <= white + 1e-4) << x << " in image " << n;
+        EXPECT_NEAR(picture[kField / 2 * kField + kField / 2], white, 1e-4);
+    }
+}
+
+TEST_P(BatchDraw, EpochsAndSeedsAndImagesHaveDistortionsOfTheirOwn) {
+    const Point spot = {3, 3};
+    lenet_hyper hyper = AllDistortions();
+    const std::vector<Point> first = SpotsAfter(device(), hyper, spot), second = SpotsAfter(device(), hyper, spot, 1);
+    hyper.seed++;
+    const std::vector<Point> other = SpotsAfter(device(), hyper, spot);
+    const auto same = [](Point a, Point b) { return a.y == b.y && a.x == b.x; };
+    for (int n = 0; n < kImages; n++)
+        for (int m = 0; m < kImages; m++) {
+            EXPECT_FALSE(same(first[(size_t)n], second[(size_t)m])) << n << ", " << m;
+            EXPECT_FALSE(same(first[(size_t)n], other[(size_t)m])) << n << ", " << m;
+            EXPECT_FALSE(n != m && same(first[(size_t)n], first[(size_t)m])) << n << ", " << m;
+        }
+}
+
+/* What is done to an image depends on the network's seed and the epoch, not on
+ * the batch size, on the place in the batch or on the networks beside it. */
+TEST_P(BatchDraw, NetworksAloneAndOtherBatchSizesGiveTheSameBits) {
+    const Images set = Spots(kImages, {{3, 3}});
+    lenet_hyper other = AllDistortions();
+    other.seed++;
+    const std::vector<lenet_hyper> hyper = {Augmented(nullptr, 0), AllDistortions(), other};
+    const Batch together = Draw(device(), set, hyper, 0, kImages);
+    for (int r = 0; r < 3; r++) {
+        const Batch alone = Draw(device(), set, {hyper[(size_t)r]}, 0, kImages);
+        const Batch part = Draw(device(), set, {hyper[(size_t)r]}, 1, kImages / 3);
+        for (int n = 0; n < kImages; n++)
+            EXPECT_TRUE(Equal(together.PictureOf(r, n), alone.PictureOf(0, n))) << "network " << r << ", image " << n;
+        for (int n = 0; n < kImages / 3; n++)
+            EXPECT_TRUE(Equal(together.PictureOf(r, kImages / 3 + n), part.PictureOf(0, n)))
+                << "network " << r << ", image " << n << " of the second batch";
+    }
+}
+
+/* The same numbers are drawn on every backend: labels are the same, and so are
+ * pixels, but for the coordinates' roundings: these are within 32 * 2^-24 * 50 =
+ * 1e-4 pixels, and from one pixel to the next x changes by at most 128. */
+TEST_P(BatchDraw, BackendsAgree) {
+    const Device cpu(lenet_backend_cpu(), 1);
+    Images set = Numbered(kImages, kSize, kSize, kField, kField);
+    set.factor = 0.5f;
+    for (uint64_t step : {0, 1, 5}) {
+        const Batch want = Draw(cpu, set, {AllDistortions()}, step, 32),
+                    got = Draw(device(), set, {AllDistortions()}, step, 32);
+        for (int n = 0; n < 32; n++) {
+            EXPECT_EQ(want.LabelOf(0, n), got.LabelOf(0, n));
+            EXPECT_TRUE(Near(want.PictureOf(0, n), got.PictureOf(0, n), 128 * 1e-4)) << "image " << n;
+        }
+    }
+}
+
+TEST_P(BatchDraw, SameBitsEveryRun) {
+    const Images set = Numbered(kImages, kSize, kSize, kField, kField);
+    lenet_hyper other = AllDistortions();
+    other.seed++;
+    other.train_count = 11;
+    ExpectSameBitsEveryRun([&](const Device &device) {
+        return Draw(device, set, {AllDistortions(), other, Augmented(nullptr, 0)}, 7, 21).bytes;
+    });
+}
+
+TEST_P(BatchDraw, RejectsBadShapes) {
+    const Images set = Numbered(20, 3, 4, 5, 6);
+    const SourceOnDevice on(device(), set);
+    const BatchOnDevice out(device(), set, 1, 2 * lanes());
+    const InputArray<lenet_hyper> hyper(device(), {MakeHyper(TestSeed(), 0, 20)});
+    const InputArray<uint64_t> step(device(), {0});
+    ExpectRejects(device(), batch_draw{1, out.N, 3, on.source, hyper, step, out.x, out.label}, out.x,
+                  BadBatches<batch_draw>());
+}
+
+} // namespace

@@ -1,0 +1,132 @@
+/* test_conv.cc - conv_forward, conv_backward_input and conv_backward_params. */
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "support/backends.h"
+#include "support/parametric_layer.h"
+
+namespace {
+
+struct ConvLayer : reference::ConvSize {
+    size_t x_count() const { return reference::Layout(R, C, H, W, N).Count(); }
+    size_t y_count() const { return reference::Layout(R, O, OH(), OW(), N).Count(); }
+    size_t w_count() const { return reference::Layout(O, C, K, K).Count(); }
+    size_t b_count() const { return (size_t)O; }
+    double y_terms() const { return C * K * K; }
+    double dx_terms() const { return O * K * K; }
+    double dw_terms() const { return (double)N * OH() * OW(); }
+
+    LayerOutputs Reference(const LayerInputs &in) const { return reference::Conv(*this, in); }
+    conv_forward Forward(size_t stride, const void *x, const void *w, const void *b, void *y) const {
+        return {R, N, C, H, W, O, K, stride, x, w, b, y};
+    }
+    conv_backward_input BackwardInput(size_t stride, const void *dy, const void *w, void *dx) const {
+        return {R, N, C, H, W, O, K, stride, dy, w, dx};
+    }
+    conv_backward_params BackwardParams(size_t stride, const void *x, const void *dy, void *dw, void *db) const {
+        return {R, N, C, H, W, O, K, stride, x, dy, dw, db};
+    }
+    std::string Name() const {
+        std::string name;
+        const char *const letters[] = {"R", " N", " C", " H", " W", " O", " K"};
+        const int sizes[] = {R, N, C, H, W, O, K};
+        for (int i = 0; i < 7; i++) name += letters[i] + std::to_string(sizes[i]);
+        return name;
+    }
+};
+
+class Conv : public BackendTest {
+  protected:
+    ConvLayer Size(int R, int groups, int C, int H, int W, int O, int K) const {
+        return {{R, groups * lanes(), C, H, W, O, K}};
+    }
+    std::vector<ConvLayer> Sizes() const {
+        return {
+            Size(1, 1, 1, 1, 1, 1, 1),    Size(1, 1, 1, 32, 32, 6, 5), /* LeNet-5's C1 */
+            Size(1, 1, 6, 14, 14, 16, 5),                              /* and C3       */
+            Size(3, 2, 2, 5, 5, 3, 5),                                 /* K = H = W    */
+            Size(3, 5, 5, 9, 13, 7, 1),   Size(1, 9, 5, 9, 13, 7, 2),  Size(3, 2, 5, 9, 13, 7, 3),
+            Size(1, 5, 1, 13, 9, 7, 8),   Size(3, 1, 5, 9, 13, 1, 8),  Size(1, 2, 3, 2, 13, 13, 2),
+            Size(1, 5, 4, 6, 3, 12, 3),
+        };
+    }
+};
+LENET_ON_ALL_BACKENDS(Conv);
+
+/* One map of 3 x 3 pixels, the same in all images, and a kernel of 2 x 2:
+ *
+ *     1 2 3               y = 10 + 1*1 + 2*2 + 3*4 + 4*5 = 47 in the corner
+ *     4 5 6  *  1 2
+ *     7 8 9     3 4 */
+TEST_P(Conv, HandComputed) {
+    const ConvLayer s = Size(1, 1, 1, 3, 3, 1, 2);
+    const size_t N = (size_t)s.N;
+    const auto in_all_images = [&](const Values &picture) {
+        Values tensor;
+        for (double pixel : picture) tensor.insert(tensor.end(), N, pixel);
+        return tensor;
+    };
+    const LayerOutputs got = RunLayer(
+        device(), s, {in_all_images({1, 2, 3, 4, 5, 6, 7, 8, 9}), {1, 2, 3, 4}, {10}, in_all_images({1, 0, 0, -1})});
+    EXPECT_TRUE(Equal(in_all_images({47, 57, 77, 87}), got.y));
+    EXPECT_TRUE(Equal(in_all_images({1, 2, 0, 3, 3, -2, 0, -3, -4}), got.dx));
+    /* Each image adds x[i][j] - x[i+1][j+1] = -4. */
+    EXPECT_TRUE(Equal(Values(4, -4.0 * s.N), got.dw));
+    EXPECT_TRUE(Equal({0}, got.db));
+}
+
+TEST_P(Conv, MatchesPlainLoopsExactlyOnIntegers) {
+    for (const ConvLayer &s : Sizes()) ExpectPlainLoopsOnIntegers(device(), s);
+}
+
+TEST_P(Conv, MatchesPlainLoopsOnReals) {
+    for (const ConvLayer &s : Sizes()) ExpectPlainLoopsOnReals(device(), s);
+}
+
+TEST_P(Conv, GradientIsTheSlope) {
+    ExpectGradientIsTheSlope(device(), Size(1, 1, 2, 4, 5, 3, 2));
+    ExpectGradientIsTheSlope(device(), Size(2, 1, 1, 3, 3, 2, 3));
+}
+
+TEST_P(Conv, SameBitsEveryRun) {
+    const ConvLayer s = Size(3, 5, 3, 9, 7, 7, 3);
+    const LayerInputs in = RealInputs(s);
+    ExpectSameBitsEveryRun([&](const Device &device) {
+        const LayerOnDevice<ConvLayer> on(device, s, in);
+        on.Run(device);
+        return on.Bytes();
+    });
+}
+
+TEST_P(Conv, NetworksAloneGiveTheSameBits) { ExpectNetworksAloneGiveTheSameBits(device(), Size(3, 3, 2, 9, 7, 7, 3)); }
+
+template <class Op> Spoilers<Op> BadConvs(const Op &) {
+    return {
+        {"R = 0", [](Op &a) { a.R = 0; }},
+        {"R < 0", [](Op &a) { a.R = -1; }},
+        {"N = 0", [](Op &a) { a.N = 0; }},
+        {"N < 0", [](Op &a) { a.N = -a.N; }},
+        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
+        {"C = 0", [](Op &a) { a.C = 0; }},
+        {"C < 0", [](Op &a) { a.C = -1; }},
+        {"H = 0", [](Op &a) { a.H = 0; }},
+        {"H < 0", [](Op &a) { a.H = -1; }},
+        {"W = 0", [](Op &a) { a.W = 0; }},
+        {"W < 0", [](Op &a) { a.W = -1; }},
+        {"O = 0", [](Op &a) { a.O = 0; }},
+        {"O < 0", [](Op &a) { a.O = -1; }},
+        {"K = 0", [](Op &a) { a.K = 0; }},
+        {"K < 0", [](Op &a) { a.K = -1; }},
+        {"K > H", [](Op &a) { a.H = a.K - 1; }},
+        {"K > W", [](Op &a) { a.W = a.K - 1; }},
+        {"K > LENET_MAX_KERNEL", [](Op &a) { a.K = LENET_MAX_KERNEL + 1; }},
+    };
+}
+
+TEST_P(Conv, RejectsBadShapes) {
+    ExpectLayerRejects(device(), Size(1, 2, 2, 12, 11, 3, 4), [](const auto &args) { return BadConvs(args); });
+}
+
+} // namespace

@@ -1,0 +1,307 @@
+/* test_loss.cc - softmax_loss. */
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "support/backends.h"
+#include "support/reference.h"
+
+namespace {
+
+using Labels = std::vector<uint8_t>;
+
+struct LossSize {
+    int R, N, O;
+    size_t Logits() const { return reference::Layout(R, O, N).Count(); }
+    size_t Images() const { return reference::Layout(R, N).Count(); }
+};
+
+/* Tallies start at these, since losses are added to them. */
+constexpr lenet_tally kBefore = {1000, 100, 10, 1};
+
+/* A loss's tensors on a device: outputs poisoned, and tallies with something in them. */
+struct LossOnDevice {
+    LossOnDevice(const Device &device, const LossSize &s, const Values &host_y, const Labels &host_label)
+        : size(s), y(device, host_y), label(device, host_label), dy(device, Poison(s.Logits())),
+          predicted(device, Labels(s.Images(), 99)), tally(device, std::vector<lenet_tally>((size_t)s.R, kBefore)) {}
+    softmax_loss Args() const { return {size.R, size.N, size.O, y, label, dy, predicted, tally}; }
+    /* What was added to each network's tally. */
+    std::vector<lenet_tally> Added() const {
+        std::vector<lenet_tally> added = tally.Host();
+        for (lenet_tally &t : added)
+            t = {t.loss - kBefore.loss, t.count - kBefore.count, t.correct - kBefore.correct,
+                 t.nonfinite - kBefore.nonfinite};
+        return added;
+    }
+
+    const LossSize size;
+    const Input y;
+    const InputArray<uint8_t> label;
+    const Tensor dy;
+    const Array<uint8_t> predicted;
+    const Array<lenet_tally> tally;
+};
+
+/* One label in five is missing, and the last images are padding. */
+Labels MakeLabels(const LossSize &s, uint32_t stream) {
+    Labels label(s.Images());
+    for (size_t i = 0; i < label.size(); i++) {
+        const uint32_t word = RandomWord(stream, i);
+        const bool none = word % 5 == 0 || i % (size_t)s.N + 3 > (size_t)s.N;
+        label[i] = (uint8_t)(none ? (uint32_t)LENET_NO_LABEL : (word >> 8) % (uint32_t)s.O);
+    }
+    label[0] = 0;
+    return label;
+}
+
+class Loss : public BackendTest {
+  protected:
+    LossSize Size(int R, int groups, int O) const { return {R, groups * lanes(), O}; }
+    std::vector<LossSize> Sizes() const {
+        return {Size(1, 1, 1), Size(1, 1, 10), Size(3, 2, 10), Size(3, 5, 7), Size(1, 9, 2), Size(3, 1, 37)};
+    }
+
+    /* Compares everything. With u the unit roundoff and M the largest |y|:
+     * a probability is exp(y - max) over a sum of O of these. The exponents are
+     * off by at most 2Mu, each exp by two roundings of its own, the sum by O - 1
+     * additions, and a division, a subtraction and a product with 1/count follow:
+     * (4M + O + 8) u at most, of numbers below 1, divided by the count. A loss adds
+     * its logarithm, whose error is that of the sum, to numbers of magnitude 2M. */
+    void ExpectPlainLoops(const LossSize &s, const Values &y, const Labels &label) {
+        const reference::LossOutputs want = reference::SoftmaxLoss(s.R, s.N, s.O, y, label);
+        const LossOnDevice on(device(), s, y, label);
+        device().Run(on.Args());
+        const std::vector<lenet_tally> tally = on.Added();
+        double M = 0;
+        for (double v : y) M = std::max(M, std::fabs(v));
+        const double error = Gamma(4 * M + s.O + 8, device().roundoff());
+
+        EXPECT_EQ(want.predicted, on.predicted.Host());
+        Values bound(want.dy.size());
+        for (int r = 0; r < s.R; r++) {
+            const size_t r_ = (size_t)r, per_network = bound.size() / (size_t)s.R;
+            const double count = (double)want.tally[r_].count;
+            EXPECT_NEAR(tally[r_].loss, want.tally[r_].loss, count * error + 1000 * 0x1p-50) << "network " << r;
+            EXPECT_EQ(tally[r_].count, want.tally[r_].count) << "network " << r;
+            EXPECT_EQ(tally[r_].correct, want.tally[r_].correct) << "network " << r;
+            EXPECT_EQ(tally[r_].nonfinite, 0u) << "network " << r;
+            std::fill_n(&bound[r_ * per_network], per_network, count == 0 ? 0 : error / count);
+        }
+        const Values dy = on.dy.Host();
+        EXPECT_TRUE(Near(want.dy, dy, bound));
+        const reference::Layout at(s.R, s.O, s.N);
+        for (int r = 0; r < s.R; r++)
+            for (int n = 0; n < s.N; n++) {
+                double sum = 0;
+                for (int o = 0; o < s.O; o++) {
+                    sum += dy[at(r, o, n)];
+                    if (label[(size_t)r * s.N + n] == LENET_NO_LABEL) {
+                        EXPECT_EQ(dy[at(r, o, n)], 0) << "image " << n << " has no label";
+                    }
+                }
+                EXPECT_NEAR(sum, 0, s.O * bound[at(r, 0, n)]) << "image " << n;
+            }
+    }
+};
+LENET_ON_ALL_BACKENDS(Loss);
+
+/* Two classes, logits 0 and log 3: probabilities 1/4 and 3/4. Of the N images the
+ * first has label 0 (loss log 4), the second label 1 (loss log 4/3), the rest none. */
+TEST_P(Loss, HandComputed) {
+    const LossSize s = Size(1, 1, 2);
+    const size_t N = (size_t)s.N;
+    Values y(2 * N, 0);
+    std::fill_n(&y[N], N, std::log(3.0));
+    Labels label(N, LENET_NO_LABEL);
+    label[0] = 0;
+    label[1] = 1;
+    const LossOnDevice on(device(), s, y, label);
+    device().Run(on.Args());
+
+    const double bound = 10 * device().roundoff();
+    const lenet_tally tally = on.Added()[0];
+    EXPECT_NEAR(tally.loss, std::log(16.0 / 3.0), bound + 1000 * 0x1p-50);
+    EXPECT_EQ(tally.count, 2u);
+    EXPECT_EQ(tally.correct, 1u);
+    EXPECT_EQ(tally.nonfinite, 0u);
+    EXPECT_EQ(on.predicted.Host(), Labels(N, 1));
+    Values dy(2 * N, 0);
+    dy[0] = -0.75 / 2;
+    dy[N] = 0.75 / 2;
+    dy[1] = 0.25 / 2;
+    dy[N + 1] = -0.25 / 2;
+    EXPECT_TRUE(Near(dy, on.dy.Host(), bound));
+}
+
+/* No logarithm of a whole number is one, but where all outputs are equal, O is a
+ * power of two and one image has a label, the gradient is exact: 1/O, less 1 at the label. */
+TEST_P(Loss, GradientIsExactWhereAllOutputsAreEqual) {
+    const LossSize s = Size(3, 2, 8);
+    Labels label(s.Images(), LENET_NO_LABEL);
+    Values want(s.Logits(), 0);
+    const reference::Layout at(s.R, s.O, s.N);
+    for (int r = 0; r < s.R; r++) {
+        label[(size_t)r * s.N + r] = (uint8_t)(2 * r);
+        for (int o = 0; o < s.O; o++) want[at(r, o, r)] = 0.125 - (o == 2 * r);
+    }
+    const LossOnDevice on(device(), s, Values(s.Logits(), -3), label);
+    device().Run(on.Args());
+    EXPECT_TRUE(Equal(want, on.dy.Host()));
+}
+
+TEST_P(Loss, MatchesPlainLoopsOnReals) {
+    for (const LossSize &s : Sizes()) {
+        SCOPED_TRACE("R" + std::to_string(s.R) + " N" + std::to_string(s.N) + " O" + std::to_string(s.O));
+        ExpectPlainLoops(s, Reals(s.Logits(), 1, 4), MakeLabels(s, 2));
+    }
+}
+
+/* A thousand times what exp can hold in float, of either sign. */
+TEST_P(Loss, LargeLogitsDoNotOverflow) {
+    const LossSize s = Size(1, 2, 10);
+    ExpectPlainLoops(s, Times(0.5e4, Integers(s.Logits(), 1, 2)), MakeLabels(s, 2));
+    ExpectPlainLoops(s, Values(s.Logits(), 1e4), MakeLabels(s, 2));
+    ExpectPlainLoops(s, Values(s.Logits(), -1e4), MakeLabels(s, 2));
+}
+
+TEST_P(Loss, TiesPredictTheFirst) {
+    const LossSize s = Size(1, 2, 10);
+    /* Three values for ten outputs: every image has ties for the largest. */
+    const Values y = Integers(s.Logits(), 1, 1);
+    const reference::LossOutputs want = reference::SoftmaxLoss(s.R, s.N, s.O, y, Labels(s.Images(), 0));
+    const LossOnDevice on(device(), s, y, Labels(want.predicted));
+    device().Run(on.Args());
+    EXPECT_EQ(want.predicted, on.predicted.Host());
+    EXPECT_EQ(on.Added()[0].correct, s.Images());
+    const LossOnDevice equal(device(), s, Values(s.Logits(), 3), Labels(s.Images(), 9));
+    device().Run(equal.Args());
+    EXPECT_EQ(equal.predicted.Host(), Labels(s.Images(), 0));
+    EXPECT_EQ(equal.Added()[0].correct, 0u);
+}
+
+TEST_P(Loss, WithoutAnyLabelTheGradientIsZero) {
+    const LossSize s = Size(2, 2, 10);
+    Labels label = MakeLabels(s, 2);
+    std::fill_n(&label[(size_t)s.N], s.N, (uint8_t)LENET_NO_LABEL); /* the second network only */
+    ExpectPlainLoops(s, Reals(s.Logits(), 1, 4), label);
+}
+
+TEST_P(Loss, WithoutGradientTheRestIsTheSame) {
+    const LossSize s = Size(3, 2, 10);
+    const Values y = Reals(s.Logits(), 1, 4);
+    const LossOnDevice with(device(), s, y, MakeLabels(s, 2)), without(device(), s, y, MakeLabels(s, 2));
+    softmax_loss args = without.Args();
+    args.dy = nullptr;
+    device().Run(with.Args());
+    device().Run(args);
+    EXPECT_EQ(with.predicted.Host(), without.predicted.Host());
+    EXPECT_TRUE(SameBytes(with.tally.Bytes(), without.tally.Bytes()));
+    EXPECT_TRUE(std::isnan(without.dy.Host()[0]));
+}
+
+/* Images whose logits are NaN or infinite count as such; the others are as without them. */
+TEST_P(Loss, NonfiniteLossesAreCounted) {
+    const LossSize s = Size(2, 2, 10);
+    const reference::Layout at(s.R, s.O, s.N);
+    const Values healthy = Reals(s.Logits(), 1, 4);
+    const Labels label(s.Images(), 3);
+    Values ill = healthy;
+    ill[at(1, 0, 0)] = NAN;
+    ill[at(1, 9, 2)] = NAN;
+    ill[at(1, 3, 3)] = NAN;
+    ill[at(1, 5, lanes())] = INFINITY;
+    ill[at(1, 3, s.N - 1)] = -INFINITY; /* the label's: its probability is 0 and its loss infinite */
+    const LossOnDevice on(device(), s, ill, label), without(device(), s, healthy, label);
+    device().Run(on.Args());
+    device().Run(without.Args());
+    EXPECT_EQ(on.Added()[0].nonfinite, 0u);
+    EXPECT_EQ(on.Added()[1].nonfinite, 5u);
+    EXPECT_EQ(on.Added()[1].count, (uint64_t)s.N);
+
+    const Values dy = on.dy.Host(), dy_without = without.dy.Host();
+    const Labels predicted = on.predicted.Host(), predicted_without = without.predicted.Host();
+    for (int r = 0; r < s.R; r++)
+        for (int n = 0; n < s.N; n++) {
+            if (r == 1 && (n == 0 || n == 2 || n == 3 || n == lanes() || n == s.N - 1)) continue;
+            for (int o = 0; o < s.O; o++) EXPECT_EQ(dy[at(r, o, n)], dy_without[at(r, o, n)]);
+            EXPECT_EQ(predicted[(size_t)r * s.N + n], predicted_without[(size_t)r * s.N + n]);
+        }
+}
+
+TEST_P(Loss, NonfiniteLogitsOfPaddingAreNotCounted) {
+    const LossSize s = Size(1, 1, 4);
+    Values y = Reals(s.Logits(), 1);
+    y[1] = NAN;
+    Labels label(s.Images(), 2);
+    label[1] = LENET_NO_LABEL;
+    const LossOnDevice on(device(), s, y, label);
+    device().Run(on.Args());
+    EXPECT_EQ(on.Added()[0].nonfinite, 0u);
+    EXPECT_EQ(on.Added()[0].count, (uint64_t)s.N - 1);
+    EXPECT_TRUE(std::isfinite(on.Added()[0].loss));
+    EXPECT_EQ(on.dy.Host()[1], 0);
+}
+
+/* Central differences of the double twin's mean loss: with a step of h the slope is
+ * off by h^2/6 of the third derivative, below 1, over the count; and by the roundings
+ * of two sums of losses, which are below 10 an image, and of the tally's 1000, over 2h. */
+TEST_P(Loss, GradientIsTheSlope) {
+    const Device cpu64(lenet_backend_cpu64(), 1);
+    const LossSize s = Size(1, 1, 5);
+    const Values y = Reals(s.Logits(), 1, 2);
+    Labels label = MakeLabels(s, 2);
+    label[1] = 4;
+    const auto loss = [&](const Values &at) {
+        const LossOnDevice on(cpu64, s, at, label);
+        cpu64.Run(on.Args());
+        return on.Added()[0];
+    };
+    const double count = (double)loss(y).count, h = 0x1p-13;
+    const double slope_error = h * h / 6 + (1000 + 10 * s.N) * 4 * 0x1p-53 / (2 * h);
+    Values slope(y.size());
+    for (size_t i = 0; i < y.size(); i++) {
+        Values up = y, down = y;
+        up[i] += h;
+        down[i] -= h;
+        slope[i] = (loss(up).loss - loss(down).loss) / (2 * h) / count;
+    }
+    const LossOnDevice on(device(), s, y, label);
+    device().Run(on.Args());
+    /* The gradient's own error: see ExpectPlainLoops. */
+    EXPECT_TRUE(Near(slope, on.dy.Host(), slope_error + Gamma(4 * 2 + s.O + 8, device().roundoff())));
+}
+
+TEST_P(Loss, SameBitsEveryRun) {
+    const LossSize s = Size(3, 9, 10);
+    const Values y = Reals(s.Logits(), 1, 4);
+    ExpectSameBitsEveryRun([&](const Device &device) {
+        const LossOnDevice on(device, s, y, MakeLabels(s, 2));
+        device.Run(on.Args());
+        std::vector<uint8_t> bytes = on.dy.Bytes();
+        Append(bytes, on.predicted.Bytes());
+        Append(bytes, on.tally.Bytes());
+        return bytes;
+    });
+}
+
+TEST_P(Loss, RejectsBadShapes) {
+    const LossSize s = Size(1, 2, 10);
+    const LossOnDevice on(device(), s, Reals(s.Logits(), 1), MakeLabels(s, 2));
+    const Spoilers<softmax_loss> spoilers = {
+        {"R = 0", [](softmax_loss &a) { a.R = 0; }},
+        {"R < 0", [](softmax_loss &a) { a.R = -1; }},
+        {"N = 0", [](softmax_loss &a) { a.N = 0; }},
+        {"N < 0", [](softmax_loss &a) { a.N = -a.N; }},
+        {"N not a multiple of the lanes", [](softmax_loss &a) { a.N -= 1; }},
+        {"O = 0", [](softmax_loss &a) { a.O = 0; }},
+        {"O < 0", [](softmax_loss &a) { a.O = -1; }},
+        {"a label's byte cannot tell O = 256 classes from LENET_NO_LABEL", [](softmax_loss &a) { a.O = 256; }},
+    };
+    ExpectRejects(device(), on.Args(), on.dy, spoilers);
+    const LossOnDevice again(device(), s, Reals(s.Logits(), 1), MakeLabels(s, 2));
+    ExpectRejects(device(), again.Args(), again.tally, spoilers);
+}
+
+} // namespace

@@ -1,0 +1,189 @@
+/* test_subsample.cc - subsample_forward and subsample_backward_input. */
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "support/backends.h"
+#include "support/reference.h"
+
+namespace {
+
+using reference::SubsampleSize;
+
+/* A subsampling's tensors on a device, outputs poisoned. */
+struct SubsampleOnDevice {
+    SubsampleOnDevice(const Device &device, const SubsampleSize &s, const Values &host_x, const Values &host_dy)
+        : size(s), x(device, host_x), dy(device, host_dy), y(device, Poison(s.Outputs())),
+          dx(device, Poison(s.Inputs())) {}
+    subsample_forward Forward() const { return {size.R, size.N, size.C, size.H, size.W, size.S, size.pooling, x, y}; }
+    subsample_backward_input BackwardInput() const {
+        return {size.R, size.N, size.C, size.H, size.W, size.S, size.pooling, x, dy, dx};
+    }
+    void Run(const Device &device) const {
+        device.Run(Forward());
+        device.Run(BackwardInput());
+    }
+
+    const SubsampleSize size;
+    const Input x, dy;
+    const Tensor y, dx;
+};
+
+class Subsample : public BackendTest {
+  protected:
+    SubsampleSize Size(int R, int groups, int C, int H, int W, int S, lenet_pooling pooling) const {
+        return {R, groups * lanes(), C, H, W, S, pooling};
+    }
+    std::vector<SubsampleSize> Sizes(lenet_pooling pooling) const {
+        return {
+            Size(1, 1, 1, 1, 1, 1, pooling),    Size(1, 1, 6, 28, 28, 2, pooling), /* LeNet-5's S2 */
+            Size(3, 2, 16, 10, 10, 2, pooling),                                    /* and S4       */
+            Size(3, 5, 5, 4, 6, 2, pooling),    Size(1, 9, 3, 8, 4, 4, pooling),
+            Size(1, 2, 2, 4, 4, 4, pooling),    Size(3, 1, 7, 5, 3, 1, pooling),
+        };
+    }
+    /* A third is no whole number, and inexact. */
+    std::vector<SubsampleSize> SizesWithThirds(lenet_pooling pooling) const {
+        std::vector<SubsampleSize> sizes = Sizes(pooling);
+        sizes.push_back(Size(3, 5, 5, 9, 6, 3, pooling));
+        sizes.push_back(Size(1, 2, 2, 3, 12, 3, pooling));
+        return sizes;
+    }
+};
+LENET_ON_ALL_BACKENDS(Subsample);
+
+std::string Name(const SubsampleSize &s) {
+    std::string name = s.pooling == LENET_POOL_MAX ? "max" : "average";
+    const char *const letters[] = {" R", " N", " C", " H", " W", " S"};
+    const int sizes[] = {s.R, s.N, s.C, s.H, s.W, s.S};
+    for (int i = 0; i < 6; i++) name += letters[i] + std::to_string(sizes[i]);
+    return name;
+}
+
+/* One map of 2 x 4 pixels: the windows {1 2 5 8} and {7 7 3 7}, whose first maximum is at the left above. */
+TEST_P(Subsample, HandComputed) {
+    const size_t N = (size_t)lanes();
+    const auto in_all_images = [&](const Values &picture) {
+        Values tensor;
+        for (double pixel : picture) tensor.insert(tensor.end(), N, pixel);
+        return tensor;
+    };
+    const Values x = in_all_images({1, 2, 7, 7, 5, 8, 3, 7}), dy = in_all_images({4, 8});
+    const auto expect = [&](lenet_pooling pooling, const Values &y, const Values &dx) {
+        const SubsampleOnDevice on(device(), Size(1, 1, 1, 2, 4, 2, pooling), x, dy);
+        on.Run(device());
+        EXPECT_TRUE(Equal(in_all_images(y), on.y.Host()));
+        EXPECT_TRUE(Equal(in_all_images(dx), on.dx.Host()));
+    };
+    expect(LENET_POOL_AVERAGE, {4, 6}, {1, 1, 2, 2, 1, 1, 2, 2});
+    expect(LENET_POOL_MAX, {8, 7}, {0, 0, 8, 0, 0, 4, 0, 0});
+}
+
+/* Integers from -4 to 4 have many ties, some of them in the middle of a window;
+ * gradients are multiples of 16, so that a 4 x 4 window's share is whole. */
+TEST_P(Subsample, MatchesPlainLoopsExactlyOnIntegers) {
+    std::vector<SubsampleSize> sizes = Sizes(LENET_POOL_AVERAGE);
+    for (const SubsampleSize &s : SizesWithThirds(LENET_POOL_MAX)) sizes.push_back(s);
+    for (const SubsampleSize &s : sizes) {
+        SCOPED_TRACE(Name(s));
+        const Values x = Integers(s.Inputs(), 1), dy = Times(16, Integers(s.Outputs(), 2));
+        const SubsampleOnDevice on(device(), s, x, dy);
+        on.Run(device());
+        EXPECT_TRUE(Equal(SubsampleForward(s, x), on.y.Host()));
+        EXPECT_TRUE(Equal(SubsampleBackwardInput(s, x, dy), on.dx.Host()));
+    }
+}
+
+/* The maximum is one of the inputs, its gradient one of dy: exact. The average
+ * of S*S numbers takes S*S - 1 additions and one or two more roundings (a
+ * division, or a product with a rounded 1/(S*S)) of numbers whose mean magnitude
+ * is the average of |x|; its gradient only the latter. */
+TEST_P(Subsample, MatchesPlainLoopsOnReals) {
+    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX})
+        for (const SubsampleSize &s : SizesWithThirds(pooling)) {
+            SCOPED_TRACE(Name(s));
+            const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
+            const SubsampleOnDevice on(device(), s, x, dy);
+            on.Run(device());
+            const double u = device().roundoff(), average = pooling == LENET_POOL_AVERAGE;
+            const Values want_dx = SubsampleBackwardInput(s, x, dy);
+            EXPECT_TRUE(Near(SubsampleForward(s, x), on.y.Host(),
+                             Times(average * Gamma(s.S * s.S + 1, u), SubsampleForward(s, Abs(x)))));
+            EXPECT_TRUE(Near(want_dx, on.dx.Host(), Times(average * Gamma(2, u), Abs(want_dx))));
+        }
+}
+
+/* Linear: exact with a step of 4 on integers (the average is then a whole number).
+ * The maximum is linear as long as no other pixel becomes the largest: all
+ * pixels of a window are at least 8 apart. */
+TEST_P(Subsample, GradientIsTheSlope) {
+    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX}) {
+        const SubsampleSize s = Size(1, 1, 2, 4, 4, 2, pooling);
+        SCOPED_TRACE(Name(s));
+        Values x(s.Inputs());
+        for (size_t i = 0; i < x.size(); i++) x[i] = 8.0 * (double)(RandomWord(3, i) % 1000 * x.size() + i);
+        const Values dy = Times(4, Integers(s.Outputs(), 2));
+        const SubsampleOnDevice at_x(device(), s, x, dy);
+        at_x.Run(device());
+        const auto loss = [&](const Values &at) {
+            const SubsampleOnDevice on(device(), s, at, dy);
+            device().Run(on.Forward());
+            const Values y = on.y.Host();
+            double sum = 0;
+            for (size_t i = 0; i < y.size(); i++) sum += dy[i] * y[i];
+            return sum;
+        };
+        const double before = loss(x);
+        const Values dx = at_x.dx.Host();
+        for (size_t i = 0; i < x.size(); i++) {
+            Values stepped = x;
+            stepped[i] += 4;
+            EXPECT_EQ((loss(stepped) - before) / 4, dx[i]) << "dx[" << i << "]";
+        }
+    }
+}
+
+TEST_P(Subsample, SameBitsEveryRun) {
+    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX}) {
+        const SubsampleSize s = Size(3, 5, 5, 9, 6, 3, pooling);
+        const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
+        ExpectSameBitsEveryRun([&](const Device &device) {
+            const SubsampleOnDevice on(device, s, x, dy);
+            on.Run(device);
+            std::vector<uint8_t> bytes = on.y.Bytes();
+            Append(bytes, on.dx.Bytes());
+            return bytes;
+        });
+    }
+}
+
+template <class Op> Spoilers<Op> BadSubsamples(const Op &) {
+    return {
+        {"R = 0", [](Op &a) { a.R = 0; }},
+        {"R < 0", [](Op &a) { a.R = -1; }},
+        {"N = 0", [](Op &a) { a.N = 0; }},
+        {"N < 0", [](Op &a) { a.N = -a.N; }},
+        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
+        {"C = 0", [](Op &a) { a.C = 0; }},
+        {"C < 0", [](Op &a) { a.C = -1; }},
+        {"H = 0", [](Op &a) { a.H = 0; }},
+        {"H < 0", [](Op &a) { a.H = -a.S; }},
+        {"W = 0", [](Op &a) { a.W = 0; }},
+        {"W < 0", [](Op &a) { a.W = -a.S; }},
+        {"S = 0", [](Op &a) { a.S = 0; }},
+        {"S < 0", [](Op &a) { a.S = -1; }},
+        {"S does not divide H", [](Op &a) { a.H -= 1; }},
+        {"S does not divide W", [](Op &a) { a.W -= 1; }},
+        {"no such pooling", [](Op &a) { a.pooling = (lenet_pooling)(LENET_POOL_MAX + 1); }},
+    };
+}
+
+TEST_P(Subsample, RejectsBadShapes) {
+    const SubsampleSize s = Size(1, 2, 2, 4, 6, 2, LENET_POOL_AVERAGE);
+    const SubsampleOnDevice on(device(), s, Integers(s.Inputs(), 1), Integers(s.Outputs(), 2));
+    ExpectRejects(device(), on.Forward(), on.y, BadSubsamples(on.Forward()));
+    ExpectRejects(device(), on.BackwardInput(), on.dx, BadSubsamples(on.BackwardInput()));
+}
+
+} // namespace

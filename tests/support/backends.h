@@ -1,0 +1,200 @@
+/* backends.h - the fixture of every test of an operation, which runs once per backend. */
+#ifndef LENET_TEST_BACKENDS_H
+#define LENET_TEST_BACKENDS_H
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lenet/backend.h"
+#include "support/compare.h"
+#include "support/fill.h"
+#include "support/guard_backend.h"
+
+/* NULL where this build or this machine lacks it; *why then says which. */
+inline const lenet_backend *FindBackend(const std::string &name, const char **why) {
+    if (name == "cpu") return lenet_backend_cpu();
+    if (name == "cpu64") return lenet_backend_cpu64();
+    if (name == "guard") return lenet_backend_guard();
+    return lenet_backend_cuda(why);
+}
+
+/* A failure of the machinery around a test; GoogleTest reports what is thrown. */
+inline void Require(lenet_status status, const char *what) {
+    if (status != LENET_OK) throw std::runtime_error(std::string(what) + ": " + lenet_status_name(status));
+}
+
+/* An open backend. */
+class Device {
+  public:
+    Device(const lenet_backend *backend, int threads) : backend_(backend) {
+        lenet_error error = {};
+        Require(backend_->open(&ctx_, 0, threads, &error), error.text);
+    }
+    ~Device() { backend_->close(ctx_); }
+    Device(const Device &) = delete;
+    Device &operator=(const Device &) = delete;
+
+    const lenet_backend &backend() const { return *backend_; }
+    lenet_ctx *ctx() const { return ctx_; }
+    int lanes() const { return backend_->lanes; }
+    double roundoff() const { return backend_->element_size == sizeof(float) ? 0x1p-24 : 0x1p-53; }
+
+    /* The operation that is named after its arguments' type. */
+#define X(op)                                                                                                          \
+    lenet_status Call(const struct op &args) const { return backend_->op(ctx_, &args); }
+    LENET_OPS(X)
+#undef X
+    template <class Op> void Run(const Op &args) const { Require(Call(args), "operation"); }
+
+  private:
+    const lenet_backend *backend_;
+    lenet_ctx *ctx_ = nullptr;
+};
+
+template <class T> std::vector<uint8_t> ToBytes(const std::vector<T> &values) {
+    std::vector<uint8_t> bytes(values.size() * sizeof(T));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+}
+template <class T> std::vector<T> FromBytes(const std::vector<uint8_t> &bytes) {
+    std::vector<T> values(bytes.size() / sizeof(T));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+}
+
+/* Memory of a device. */
+class Buffer {
+  public:
+    Buffer(const Device &device, const std::vector<uint8_t> &host) : device_(device), bytes_(host.size()) {
+        Require(device.backend().alloc(device.ctx(), &p_, bytes_), "alloc");
+        Require(device.backend().upload(device.ctx(), p_, host.data(), bytes_), "upload");
+    }
+    ~Buffer() { device_.backend().release(device_.ctx(), p_); }
+    Buffer(const Buffer &) = delete;
+    Buffer &operator=(const Buffer &) = delete;
+
+    std::vector<uint8_t> Bytes() const {
+        std::vector<uint8_t> host(bytes_);
+        Require(device_.backend().download(device_.ctx(), host.data(), p_, bytes_), "download");
+        return host;
+    }
+
+  protected:
+    const Device &device_;
+    void *p_ = nullptr;
+    size_t bytes_;
+};
+
+/* An array of plain structs or numbers that are the same on every backend. */
+template <class T> class Array : public Buffer {
+  public:
+    Array(const Device &device, const std::vector<T> &host) : Buffer(device, ToBytes(host)) {}
+    operator T *() const { return static_cast<T *>(p_); }
+    std::vector<T> Host() const { return FromBytes<T>(Bytes()); }
+};
+
+/* A tensor of lenet_real: doubles on the host, whatever the backend's element is. */
+class Tensor : public Buffer {
+  public:
+    Tensor(const Device &device, const Values &values)
+        : Buffer(device, IsFloat(device) ? ToBytes(Convert<float>(values)) : ToBytes(values)) {}
+    operator void *() const { return p_; }
+    void *At(size_t element) const { return static_cast<char *>(p_) + element * device_.backend().element_size; }
+    Values Host() const {
+        return IsFloat(device_) ? Convert<double>(FromBytes<float>(Bytes())) : FromBytes<double>(Bytes());
+    }
+
+  private:
+    static bool IsFloat(const Device &device) { return device.backend().element_size == sizeof(float); }
+    template <class To, class From> static std::vector<To> Convert(const std::vector<From> &values) {
+        return std::vector<To>(values.begin(), values.end());
+    }
+};
+
+/* What an operation may only read: a test in which it was written to fails. */
+template <class Base> class ReadOnly : public Base {
+  public:
+    using Base::Base;
+    ~ReadOnly() {
+        std::vector<uint8_t> now(before_.size());
+        const lenet_status status =
+            this->device_.backend().download(this->device_.ctx(), now.data(), this->p_, now.size());
+        EXPECT_TRUE(status == LENET_OK && now == before_) << "an operation wrote to its input";
+    }
+
+  private:
+    const std::vector<uint8_t> before_ = this->Bytes();
+};
+using Input = ReadOnly<Tensor>;
+template <class T> using InputArray = ReadOnly<Array<T>>;
+
+/* An output that is overwritten ("="): what is not written stays NaN. */
+inline Values Poison(size_t n) { return Values(n, NAN); }
+
+class BackendTest : public ::testing::TestWithParam<const char *> {
+  protected:
+    void SetUp() override {
+        const char *why = nullptr, *required = std::getenv("LENET_REQUIRE_GPU");
+        const lenet_backend *backend = FindBackend(GetParam(), &why);
+        if (backend)
+            device_ = std::make_unique<Device>(backend, 2);
+        else if (required && std::strcmp(required, "1") == 0)
+            FAIL() << GetParam() << ": " << why;
+        else
+            GTEST_SKIP() << GetParam() << ": " << why;
+    }
+    const Device &device() const { return *device_; }
+    int lanes() const { return device_->lanes(); }
+    bool IsCuda() const { return std::strcmp(GetParam(), "cuda") == 0; }
+
+    /* run(device) returns the bytes of all outputs: they are the same the second time, and with other threads. */
+    void ExpectSameBitsEveryRun(const std::function<std::vector<uint8_t>(const Device &)> &run) const {
+        const std::vector<uint8_t> first = run(device());
+        EXPECT_TRUE(SameBytes(first, run(device()))) << "the second time";
+        for (int threads = 1; threads <= 3; threads++)
+            EXPECT_TRUE(SameBytes(first, run(Device(&device().backend(), threads)))) << threads << " threads";
+    }
+
+  private:
+    std::unique_ptr<Device> device_;
+    const ::testing::ScopedTrace trace_{__FILE__, __LINE__, "LENET_TEST_SEED=" + std::to_string(TestSeed())};
+};
+
+inline std::string BackendName(const ::testing::TestParamInfo<const char *> &info) { return info.param; }
+
+#define LENET_ON_ALL_BACKENDS(Fixture)                                                                                 \
+    INSTANTIATE_TEST_SUITE_P(Backends, Fixture, ::testing::Values("cpu", "cpu64", "guard", "cuda"), BackendName)
+
+/* Ways to break an operation's preconditions, by name. */
+template <class Op> using Spoilers = std::vector<std::pair<const char *, std::function<void(Op &)>>>;
+
+/* Each is refused, and nothing is done: output is what it was. The arguments
+ * are valid otherwise, as a last call shows. */
+template <class Op, class Output>
+void ExpectRejects(const Device &device, const Op &good, const Output &output, const Spoilers<Op> &spoilers) {
+    const std::vector<uint8_t> before = output.Bytes();
+    for (const auto &[what, spoil] : spoilers) {
+        Op bad = good;
+        spoil(bad);
+        EXPECT_EQ(device.Call(bad), LENET_ERR_ARG) << what;
+        EXPECT_TRUE(SameBytes(before, output.Bytes())) << what;
+    }
+    EXPECT_EQ(device.Call(good), LENET_OK);
+    EXPECT_FALSE(SameBytes(before, output.Bytes())) << "the valid call did nothing";
+}
+
+/* Bytes of several outputs, one after the other. */
+inline void Append(std::vector<uint8_t> &to, const std::vector<uint8_t> &more) {
+    to.insert(to.end(), more.begin(), more.end());
+}
+
+#endif
