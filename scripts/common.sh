@@ -13,8 +13,8 @@ test_packages=(libgtest-dev libbenchmark-dev clang clang-format libomp-dev pytho
 
 step() { printf '== %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
-# here PATH: a path below the repository as seen from the working directory.
-here() { realpath -m --relative-base="$PWD" "$root/$1"; }
+# here PATH: a path below the repository as a user would write it: short where they are in the repository.
+here() { if [ "$PWD" -ef "$root" ]; then echo "$1"; else echo "$root/$1"; fi; }
 
 # ---- packages ----------------------------------------------------------------------------------
 
@@ -118,15 +118,17 @@ need_python() {
 
 # ---- building ----------------------------------------------------------------------------------
 
-# build_preset PRESET LOG [TARGET]: configures and builds, on all cores. Fails with the log's end shown.
+# build_preset PRESET LOG TARGET [CMAKE OPTION...]: configures and builds, on all cores. Fails with the
+# log's end shown.
 build_preset() {
-    local preset=$1 log=$2
+    local preset=$1 log=$2 target=$3
+    shift 3
     mkdir -p "$(dirname "$log")"
     # The second try is for a build directory of another place or generator (a copied tree).
     if (
         cd "$root" &&
-            { cmake --preset "$preset" || cmake --fresh --preset "$preset"; } &&
-            cmake --build --preset "$preset" ${3:+--target "$3"}
+            { cmake --preset "$preset" "$@" || cmake --fresh --preset "$preset" "$@"; } &&
+            cmake --build --preset "$preset" --target "$target"
     ) >"$log" 2>&1; then return; fi
     tail -n 60 "$log" >&2
     complain "building preset $preset failed (above, and $log)"

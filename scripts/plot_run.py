@@ -53,7 +53,7 @@ class BadInput(Exception):
 def parse_object(text, where):
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{where}: not JSON ({error})") from None
     if not isinstance(value, dict):
         raise BadInput(f"{where}: a JSON object was wanted")
@@ -452,14 +452,14 @@ def save(figure, path):
     print(f"wrote {path}")
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="plot_run.py", description="Draws learning_curves.png, confusion.png and digits.png of a run.",
         epilog="`lenet eval --run RUN` comes first: it writes the predictions.")
     parser.add_argument("run", metavar="RUN", type=Path, help="the run directory of `lenet train`")
     parser.add_argument("--data", metavar="DIR", type=Path, help="the data set (initially the one in run.json)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the pictures go (initially RUN)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     out = options.out or options.run
     try:
         run = Run(options.run, options.data)

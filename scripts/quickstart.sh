@@ -64,8 +64,11 @@ need_packages "${build_packages[@]}"
 need_python "numpy matplotlib" "${plot_packages[@]}"
 python=$(python_with numpy matplotlib)
 
-if [ ! -x "$root/build/release/lenet" ]; then step "building (about a minute)"; fi
-build_preset release "$log" lenet || exit 1
+if [ ! -x "$root/build/release/lenet" ]; then step "building"; fi
+# Configuring the tests fails without GoogleTest, which is test.sh's to install.
+tests=OFF
+if c++ -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; then tests=ON; fi
+build_preset release "$log" lenet_program "-DBUILD_TESTING=$tests" || exit 1
 lenet=$(here build/release/lenet)
 
 has_mnist() { (cd "$root/data/mnist" 2>/dev/null && sha256sum --check --status "$root/data/mnist.sha256" 2>/dev/null); }
@@ -93,7 +96,8 @@ fi
 # ---- train, evaluate, draw ------------------------------------------------------------------------
 
 train=("$lenet" train "${defaults[@]}" "${train_options[@]}")
-step "$(printf '%q ' "${train[@]}")"
+printf -v line ' %q' "${train[@]}"
+step "${line# }"
 # On Ctrl-C lenet writes a checkpoint and ends well; this script then has to end, too.
 interrupted=0 status=0
 trap 'interrupted=1' INT
@@ -119,11 +123,12 @@ config = json.loads((run / "run.json").read_text())
 metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 result = json.loads((run / "eval.json").read_text())
 low, high = (100 * bound for bound in result["interval"])
+epochs = metrics[-1]["epoch"]
 speed = len(metrics) / sum(1 / epoch["images_per_s"] for epoch in metrics)
 print(f"""
 {config["config"]["arch"]} on {config["data"]["name"]}: {100 * result["accuracy"]:.2f} % of {result["count"]:,} test \
 images right (95 % interval {low:.2f} to {high:.2f} %)
-{metrics[-1]["epoch"]} epochs in {metrics[-1]["seconds"]:.1f} s on {config["device"]}, {speed:,.0f} images/s
+{epochs} epoch{"s" * (epochs != 1)} in {metrics[-1]["seconds"]:.1f} s on {config["device"]}, {speed:,.0f} images/s
 
 Where to look:
   {run}/learning_curves.png  loss and error, epoch by epoch

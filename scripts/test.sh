@@ -44,7 +44,7 @@ check() {
     if [ "$status" -ne 0 ]; then failed=$((failed + 1)); fi
 }
 
-build() { build_preset "$1" "$root/build/test-$1-build.log"; }
+build() { build_preset "$1" "$root/build/test-$1-build.log" all -DBUILD_TESTING=ON; }
 
 # In JUnit's file of ctest, "notrun" is a test that skipped itself as well as one that could not start.
 count_results() {
@@ -66,11 +66,12 @@ print(*counts.values())
 PYTHON
 }
 run_tests() {
-    local log=$root/build/test-$1.log results=$root/build/test-$1.xml code=0 p=0 f=0 s=0
+    local log=$root/build/test-$1.log results=$root/build/test-$1.xml code=0 counts p f s
     rm -f "$results"
     (cd "$root" && ctest --preset "$1" --parallel "$(nproc)" --output-on-failure --no-tests=error --timeout 300 \
         --output-junit "$results") >"$log" 2>&1 || code=$?
-    if [ -e "$results" ]; then read -r p f s < <(count_results "$results") || true; fi
+    counts=$(count_results "$results") || counts="0 1 0"
+    read -r p f s <<<"$counts"
     if [ "$code" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     if [ "$f" -gt 0 ]; then

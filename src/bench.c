@@ -185,7 +185,8 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     return status;
 }
 
-enum lenet_status lenet_bench(const struct lenet_config *config, struct lenet_bench *result, struct lenet_error *err) {
+enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lenet_bench *result,
+                                  struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     struct lenet_device device;
     struct lenet_plan plan;

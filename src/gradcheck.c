@@ -101,7 +101,7 @@ static enum lenet_status check_tensor(struct checker *c, void *tensor, const voi
     const struct lenet_network *net = &c->net;
     const uint64_t count = entries == 0 || (uint64_t)entries > size ? size : (uint64_t)entries;
     const struct lenet_bijection order =
-        lenet_bijection(c->seed, LENET_RNG_CHECK, (uint32_t)c->drawn++, (uint32_t)size);
+        lenet_bijection_make(c->seed, LENET_RNG_CHECK, (uint32_t)c->drawn++, (uint32_t)size);
     double difference = 0, norm = 0;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t at = lenet_permute(&order, (uint32_t)i);
@@ -143,8 +143,8 @@ static enum lenet_status check_all(struct checker *c, int64_t entries, struct le
                         input);
 }
 
-enum lenet_status lenet_gradcheck(const struct lenet_config *config, struct lenet_gradcheck *result,
-                                  struct lenet_error *err) {
+enum lenet_status lenet_gradcheck_run(const struct lenet_config *config, struct lenet_gradcheck *result,
+                                      struct lenet_error *err) {
     struct checker c = {.images = (int)config->images};
     struct lenet_plan plan;
     struct lenet_ctx *ctx;

@@ -154,7 +154,7 @@ static enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_c
     struct lenet_gradcheck result;
     lenet_option_set(config, lenet_option_find("seed"), "0", NULL); /* fresh random data unless a seed is given */
     LENET_TRY(lenet_options_parse(LENET_CMD_GRADCHECK, argc, argv, config, err));
-    const enum lenet_status status = lenet_gradcheck(config, &result, err);
+    const enum lenet_status status = lenet_gradcheck_run(config, &result, err);
     if (status != LENET_OK && status != LENET_ERR_CHECK) return status;
     lenet_print_gradcheck(config, &result);
     return status;
@@ -163,7 +163,7 @@ static enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_c
 static enum lenet_status bench_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_bench result;
     LENET_TRY(lenet_options_parse(LENET_CMD_BENCH, argc, argv, config, err));
-    LENET_TRY(lenet_bench(config, &result, err));
+    LENET_TRY(lenet_bench_run(config, &result, err));
     lenet_print_bench(config, &result);
     return config->json[0] ? lenet_bench_write(config->json, config, &result, err) : LENET_OK;
 }

@@ -27,7 +27,8 @@ struct lenet_bench {
 };
 
 /* Times training steps of config's network, batch and optimizer on random data. */
-enum lenet_status lenet_bench(const struct lenet_config *config, struct lenet_bench *result, struct lenet_error *err);
+enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lenet_bench *result,
+                                  struct lenet_error *err);
 
 #ifdef __cplusplus
 }

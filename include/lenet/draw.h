@@ -30,8 +30,8 @@ static LENET_HOST_DEVICE inline struct lenet_epoch lenet_epoch_of(const struct l
     struct lenet_epoch e;
     e.epoch = (uint32_t)(step / steps);
     e.first = step % steps * (uint64_t)B;
-    e.split = lenet_bijection(hyper->seed, LENET_RNG_SPLIT, 0, source_count);
-    e.order = lenet_bijection(hyper->seed, LENET_RNG_ORDER, e.epoch, hyper->train_count);
+    e.split = lenet_bijection_make(hyper->seed, LENET_RNG_SPLIT, 0, source_count);
+    e.order = lenet_bijection_make(hyper->seed, LENET_RNG_ORDER, e.epoch, hyper->train_count);
     return e;
 }
 

@@ -28,8 +28,8 @@ struct lenet_gradcheck {
 /* Compares the gradient of every parameter tensor and of the input with central differences of the loss, all in
  * double on cpu64, for config's network with random weights, inputs and labels. LENET_ERR_CHECK where a tensor
  * is past its bound; the table is complete then too. */
-enum lenet_status lenet_gradcheck(const struct lenet_config *config, struct lenet_gradcheck *result,
-                                  struct lenet_error *err);
+enum lenet_status lenet_gradcheck_run(const struct lenet_config *config, struct lenet_gradcheck *result,
+                                      struct lenet_error *err);
 
 #ifdef __cplusplus
 }

@@ -74,8 +74,8 @@ struct lenet_bijection {
 /* A random permutation of [0, size), as a function: an 8-round Feistel network
  * on the smallest power of two that holds the range (see lenet_permute).
  * size is 1 to 2^31. */
-static LENET_HOST_DEVICE inline struct lenet_bijection lenet_bijection(uint64_t seed, uint32_t purpose, uint32_t epoch,
-                                                                       uint32_t size) {
+static LENET_HOST_DEVICE inline struct lenet_bijection lenet_bijection_make(uint64_t seed, uint32_t purpose,
+                                                                            uint32_t epoch, uint32_t size) {
     struct lenet_bijection b;
     uint32_t bits = 2;
     while (bits < 31 && (1u << bits) < size) bits++;

@@ -16,7 +16,7 @@ static const LENET_REAL LARGEST = 10, ROUND_TO_INTEGER = 0x1.8p23f, LN2_HIGH = 0
 #endif
 
 ALWAYS_INLINE vec tanh_vec(vec x) {
-    const mask sign = (mask)vec_of(-(LENET_REAL)0);
+    const mask sign = (mask)vec_of((LENET_REAL)-0.0);
     const vec largest = vec_of(LARGEST);
     vec size = (vec)((mask)x & ~sign);
     size = select_vec(size > largest, largest, size); /* NaN stays NaN */
@@ -38,26 +38,46 @@ static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {
     return R > 0 && N > 0 && N % LANES == 0 && F > 0 && (activation == LENET_TANH || activation == LENET_RELU);
 }
 
-enum lenet_status CPU_NAME(activation_forward)(struct lenet_ctx *ctx, const struct activation_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->F, a->activation)) return LENET_ERR_ARG;
-    const ptrdiff_t count = (ptrdiff_t)a->R * a->F * (a->N / LANES);
+/* Vectors per item: some microseconds of work. */
+enum { CHUNK = 4096 };
+
+static ptrdiff_t vectors(int R, int N, int F) { return (ptrdiff_t)R * F * (N / LANES); }
+
+static ptrdiff_t chunk_end(ptrdiff_t item, ptrdiff_t count) {
+    return (item + 1) * CHUNK < count ? (item + 1) * CHUNK : count;
+}
+
+static void forward_item(const void *args, ptrdiff_t item) {
+    const struct activation_forward *a = args;
+    const ptrdiff_t end = chunk_end(item, vectors(a->R, a->N, a->F));
     const vec *x = (const vec *)a->x;
     vec *y = (vec *)a->y;
-    const int relu = a->activation == LENET_RELU;
-#pragma omp parallel for num_threads(ctx->threads) schedule(static)
-    for (ptrdiff_t i = 0; i < count; i++) y[i] = relu ? relu_vec(x[i]) : tanh_vec(x[i]);
+    if (a->activation == LENET_RELU)
+        for (ptrdiff_t i = item * CHUNK; i < end; i++) y[i] = relu_vec(x[i]);
+    else
+        for (ptrdiff_t i = item * CHUNK; i < end; i++) y[i] = tanh_vec(x[i]);
+}
+
+static void backward_item(const void *args, ptrdiff_t item) {
+    const struct activation_backward_input *a = args;
+    const ptrdiff_t end = chunk_end(item, vectors(a->R, a->N, a->F));
+    const vec *y = (const vec *)a->y, *dy = (const vec *)a->dy;
+    vec *dx = (vec *)a->dx;
+    if (a->activation == LENET_RELU)
+        for (ptrdiff_t i = item * CHUNK; i < end; i++) dx[i] = select_vec(y[i] > 0, dy[i], (vec){0});
+    else
+        for (ptrdiff_t i = item * CHUNK; i < end; i++) dx[i] = dy[i] * (1 - y[i] * y[i]);
+}
+
+enum lenet_status CPU_NAME(activation_forward)(struct lenet_ctx *ctx, const struct activation_forward *a) {
+    if (!sizes_ok(a->R, a->N, a->F, a->activation)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (vectors(a->R, a->N, a->F) + CHUNK - 1) / CHUNK, forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(activation_backward_input)(struct lenet_ctx *ctx,
                                                       const struct activation_backward_input *a) {
     if (!sizes_ok(a->R, a->N, a->F, a->activation)) return LENET_ERR_ARG;
-    const ptrdiff_t count = (ptrdiff_t)a->R * a->F * (a->N / LANES);
-    const vec *y = (const vec *)a->y, *dy = (const vec *)a->dy;
-    vec *dx = (vec *)a->dx;
-    const int relu = a->activation == LENET_RELU;
-#pragma omp parallel for num_threads(ctx->threads) schedule(static)
-    for (ptrdiff_t i = 0; i < count; i++)
-        dx[i] = relu ? select_vec(y[i] > 0, dy[i], (vec){0}) : dy[i] * (1 - y[i] * y[i]);
+    parallel_for(ctx->pool, (vectors(a->R, a->N, a->F) + CHUNK - 1) / CHUNK, backward_item, a);
     return LENET_OK;
 }

@@ -1,9 +1,10 @@
 /* backend_cpu.c - the CPU backend's table; compiled once for float and once for double. */
 #include "lenet/backend.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "ops_cpu.h"
 #include "vector.h"
@@ -12,13 +13,23 @@ enum { ALIGNMENT = 256 };
 
 static enum lenet_status cpu_open(struct lenet_ctx **ctx, int index, int threads, struct lenet_error *err) {
     (void)index;
+    if (threads <= 0) threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    struct parallel *pool = parallel_create(threads);
     *ctx = malloc(sizeof **ctx);
-    if (!*ctx) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    (*ctx)->threads = threads > 0 ? threads : omp_get_num_procs();
-    return LENET_OK;
+    if (pool && *ctx) {
+        (*ctx)->pool = pool;
+        return LENET_OK;
+    }
+    parallel_free(pool);
+    free(*ctx);
+    *ctx = NULL;
+    return lenet_fail(err, LENET_ERR_MEMORY, "cpu: the system refused %d threads or their memory", threads);
 }
 
-static void cpu_close(struct lenet_ctx *ctx) { free(ctx); }
+static void cpu_close(struct lenet_ctx *ctx) {
+    parallel_free(ctx->pool);
+    free(ctx);
+}
 
 static enum lenet_status cpu_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
     (void)ctx;
@@ -40,25 +51,37 @@ static enum lenet_status cpu_copy(struct lenet_ctx *ctx, void *dst, const void *
     return LENET_OK;
 }
 
-/* Twelve independent chains of multiply-adds a thread: enough to hide their latency. */
+/* Twelve independent chains of multiply-adds: enough to hide their latency. */
+enum { CHAINS = 12, ROUNDS = 1 << 19 };
+
+static void peak_item(const void *args, ptrdiff_t item) {
+    LENET_REAL *const *sinks = args;
+    vec chain[CHAINS], factor = vec_of((LENET_REAL)0.999);
+    UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = vec_of((LENET_REAL)i);
+    for (int round = 0; round < ROUNDS; round++)
+        UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = chain[i] * factor + factor;
+    UNROLL for (int i = 1; i < CHAINS; i++) chain[0] += chain[i];
+    (*sinks)[item] = chain[0][0]; /* the result is used, so the loop stays */
+}
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
-    enum { CHAINS = 12, ROUNDS = 1 << 20 };
-    double best = 0;
-    LENET_REAL sink = 0;
+    const int items = 4 * parallel_threads(ctx->pool);
+    LENET_REAL *sinks = malloc((size_t)items * sizeof *sinks);
+    if (!sinks) return LENET_ERR_MEMORY;
+    *flops_per_s = 0;
     for (int repeat = 0; repeat < 8; repeat++) {
-        const double began = omp_get_wtime();
-#pragma omp parallel num_threads(ctx->threads) reduction(+ : sink)
-        {
-            vec chain[CHAINS], factor = vec_of((LENET_REAL)0.999);
-            UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = vec_of((LENET_REAL)i);
-            for (int round = 0; round < ROUNDS; round++)
-                UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = chain[i] * factor + factor;
-            UNROLL for (int i = 0; i < CHAINS; i++) sink += chain[i][0];
-        }
-        const double rate = 2.0 * CHAINS * LANES * ROUNDS * ctx->threads / (omp_get_wtime() - began);
-        if (rate > best) best = rate;
+        const double began = seconds();
+        parallel_for(ctx->pool, items, peak_item, &sinks);
+        const double rate = 2.0 * CHAINS * LANES * ROUNDS * items / (seconds() - began);
+        if (rate > *flops_per_s) *flops_per_s = rate;
     }
-    *flops_per_s = sink == 0 ? 0 : best; /* the sum is used, so the loop stays */
+    free(sinks);
     return LENET_OK;
 }
 

@@ -50,46 +50,49 @@ static void fill_lanes(const struct lenet_source *s, const int64_t sample[LANES]
     }
 }
 
-enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {
+static void draw_item(const void *args, ptrdiff_t item) {
+    const struct batch_draw *a = args;
     const struct lenet_source *s = &a->source;
-    if (!source_ok(s, a->R, a->N, a->B)) return LENET_ERR_ARG;
-#pragma omp parallel for collapse(2) num_threads(ctx->threads) schedule(static)
-    for (int r = 0; r < a->R; r++)
-        for (int first = 0; first < a->N; first += LANES) {
-            const struct lenet_hyper *hyper = &a->hyper[r];
-            const struct lenet_epoch epoch = lenet_epoch_of(hyper, *a->step, a->B, s->count);
-            const int augments = lenet_augments(hyper);
-            int64_t sample[LANES];
-            struct lenet_warp warps[LANES];
-            for (int lane = 0; lane < LANES; lane++) {
-                sample[lane] = first + lane < a->B ? lenet_sample_at(hyper, &epoch, first + lane) : -1;
-                if (augments)
-                    warps[lane] = lenet_warp_draw(hyper, epoch.epoch, sample[lane] < 0 ? 0 : (uint32_t)sample[lane]);
-            }
-            fill_lanes(s, sample, augments ? warps : NULL, a->x + (ptrdiff_t)r * s->OH * s->OW * a->N + first, a->N,
-                       a->label + (ptrdiff_t)r * a->N + first);
-        }
+    const ptrdiff_t groups = a->N / LANES, r = item / groups;
+    const int first = (int)(item % groups) * LANES;
+    const struct lenet_hyper *hyper = &a->hyper[r];
+    const struct lenet_epoch epoch = lenet_epoch_of(hyper, *a->step, a->B, s->count);
+    const int augments = lenet_augments(hyper);
+    int64_t sample[LANES];
+    struct lenet_warp warps[LANES];
+    for (int lane = 0; lane < LANES; lane++) {
+        sample[lane] = first + lane < a->B ? lenet_sample_at(hyper, &epoch, first + lane) : -1;
+        if (augments) warps[lane] = lenet_warp_draw(hyper, epoch.epoch, sample[lane] < 0 ? 0 : (uint32_t)sample[lane]);
+    }
+    fill_lanes(s, sample, augments ? warps : NULL, a->x + r * s->OH * s->OW * a->N + first, a->N,
+               a->label + r * a->N + first);
+}
+
+static void slice_item(const void *args, ptrdiff_t item) {
+    const struct batch_slice *a = args;
+    const struct lenet_source *s = &a->source;
+    const ptrdiff_t groups = a->N / LANES, r = item / groups;
+    const int first = (int)(item % groups) * LANES;
+    struct lenet_bijection split = {.size = 0};
+    if (a->hyper) split = lenet_bijection_make(a->hyper[r].seed, LENET_RNG_SPLIT, 0, s->count);
+    int64_t sample[LANES];
+    for (int lane = 0; lane < LANES; lane++) {
+        const uint64_t place = (uint64_t)a->first + (uint64_t)(first + lane);
+        sample[lane] = -1;
+        if (first + lane < a->B && place < a->end)
+            sample[lane] = a->hyper ? lenet_permute(&split, (uint32_t)place) : (int64_t)place;
+    }
+    fill_lanes(s, sample, NULL, a->x + r * s->OH * s->OW * a->N + first, a->N, a->label + r * a->N + first);
+}
+
+enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {
+    if (!source_ok(&a->source, a->R, a->N, a->B)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / LANES), draw_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(batch_slice)(struct lenet_ctx *ctx, const struct batch_slice *a) {
-    const struct lenet_source *s = &a->source;
-    if (!source_ok(s, a->R, a->N, a->B) || a->first > a->end || a->end > s->count) return LENET_ERR_ARG;
-#pragma omp parallel for collapse(2) num_threads(ctx->threads) schedule(static)
-    for (int r = 0; r < a->R; r++)
-        for (int first = 0; first < a->N; first += LANES) {
-            struct lenet_bijection split = {.size = 0};
-            if (a->hyper) split = lenet_bijection(a->hyper[r].seed, LENET_RNG_SPLIT, 0, s->count);
-            int64_t sample[LANES];
-            for (int lane = 0; lane < LANES; lane++) {
-                const int n = first + lane;
-                const uint64_t place = (uint64_t)a->first + (uint64_t)n;
-                sample[lane] = -1;
-                if (n < a->B && place < a->end)
-                    sample[lane] = a->hyper ? lenet_permute(&split, (uint32_t)place) : (int64_t)place;
-            }
-            fill_lanes(s, sample, NULL, a->x + (ptrdiff_t)r * s->OH * s->OW * a->N + first, a->N,
-                       a->label + (ptrdiff_t)r * a->N + first);
-        }
+    if (!source_ok(&a->source, a->R, a->N, a->B) || a->first > a->end || a->end > a->source.count) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / LANES), slice_item, a);
     return LENET_OK;
 }

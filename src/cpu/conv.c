@@ -13,50 +13,56 @@ static int sizes_ok(int R, int N, int C, int H, int W, int O, int K) {
     return R > 0 && N > 0 && N % LANES == 0 && C > 0 && O > 0 && K > 0 && K <= LENET_MAX_KERNEL && K <= H && K <= W;
 }
 
-enum lenet_status CPU_NAME(conv_forward)(struct lenet_ctx *ctx, const struct conv_forward *a) {
-    const int R = a->R, N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K;
-    if (!sizes_ok(R, N, C, H, W, O, K)) return LENET_ERR_ARG;
-    const int OH = H - K + 1, OW = W - K + 1;
+static int pieces(int size, int chunk) { return (size + chunk - 1) / chunk; }
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+/* One row of every output map, for one group of images. */
+static void forward_item(const void *args, ptrdiff_t item) {
+    const struct conv_forward *a = args;
+    const int N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K, OH = H - K + 1, OW = W - K + 1;
+    const int chunks = pieces(N, CHUNK), n = (int)(item % chunks) * CHUNK, h = (int)(item / chunks % OH);
+    const ptrdiff_t r = item / chunks / OH;
     const ptrdiff_t row = (ptrdiff_t)W * N, map = H * row, out_map = (ptrdiff_t)OH * OW * N;
     const struct taps taps = {
         .count = {C, K, K}, .x_step = {map, row, N}, .w_step = {K * K, K, 1, (ptrdiff_t)C * K * K}, .y_step = out_map};
+    for (int w = 0; w < OW; w++)
+        tile_sum(&taps, O, least(N - n, CHUNK), a->x + r * C * map + h * row + w * N + n, a->w + (size_t)r * a->stride,
+                 a->b + (size_t)r * a->stride, a->y + r * O * out_map + ((ptrdiff_t)h * OW + w) * N + n);
+}
 
-#pragma omp parallel for collapse(3) num_threads(ctx->threads) schedule(static)
-    for (int r = 0; r < R; r++)
-        for (int h = 0; h < OH; h++)
-            for (int n = 0; n < N; n += CHUNK)
-                for (int w = 0; w < OW; w++)
-                    tile_sum(&taps, O, N - n < CHUNK ? N - n : CHUNK, a->x + r * C * map + h * row + w * N + n,
-                             a->w + r * a->stride, a->b + r * a->stride,
-                             a->y + r * O * out_map + ((ptrdiff_t)h * OW + w) * N + n);
+enum lenet_status CPU_NAME(conv_forward)(struct lenet_ctx *ctx, const struct conv_forward *a) {
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->H - a->K + 1) * pieces(a->N, CHUNK), forward_item, a);
     return LENET_OK;
 }
 
-/* dx[c][h][w] = sum over o, i, j of w[o][c][i][j] * dy[o][h-i][w-j], over those i and j
+/* One row of every input map, for one group of images:
+ * dx[c][h][w] = sum over o, i, j of w[o][c][i][j] * dy[o][h-i][w-j], over those i and j
  * whose pixel of dy exists. */
-enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
-    const int R = a->R, N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K;
-    if (!sizes_ok(R, N, C, H, W, O, K)) return LENET_ERR_ARG;
-    const int OH = H - K + 1, OW = W - K + 1;
+static void input_item(const void *args, ptrdiff_t item) {
+    const struct conv_backward_input *a = args;
+    const int N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K, OH = H - K + 1, OW = W - K + 1;
+    const int chunks = pieces(N, CHUNK), n = (int)(item % chunks) * CHUNK, h = (int)(item / chunks % H);
+    const ptrdiff_t r = item / chunks / H;
     const ptrdiff_t out_row = (ptrdiff_t)OW * N, out_map = OH * out_row, map = (ptrdiff_t)H * W * N;
+    const int i_first = h < OH ? 0 : h - OH + 1, i_last = h < K ? h : K - 1;
+    for (int w = 0; w < W; w++) {
+        const int j_first = w < OW ? 0 : w - OW + 1, j_last = w < K ? w : K - 1;
+        const struct taps taps = {.count = {O, i_last - i_first + 1, j_last - j_first + 1},
+                                  .x_step = {out_map, -out_row, -N},
+                                  .w_step = {(ptrdiff_t)C * K * K, K, 1, K * K},
+                                  .y_step = map};
+        tile_sum(&taps, C, least(N - n, CHUNK),
+                 a->dy + r * O * out_map + (h - i_first) * out_row + (ptrdiff_t)(w - j_first) * N + n,
+                 a->w + (size_t)r * a->stride + i_first * K + j_first, NULL,
+                 a->dx + r * C * map + ((ptrdiff_t)h * W + w) * N + n);
+    }
+}
 
-#pragma omp parallel for collapse(3) num_threads(ctx->threads) schedule(static)
-    for (int r = 0; r < R; r++)
-        for (int h = 0; h < H; h++)
-            for (int n = 0; n < N; n += CHUNK) {
-                const int i_first = h < OH ? 0 : h - OH + 1, i_last = h < K ? h : K - 1;
-                for (int w = 0; w < W; w++) {
-                    const int j_first = w < OW ? 0 : w - OW + 1, j_last = w < K ? w : K - 1;
-                    const struct taps taps = {.count = {O, i_last - i_first + 1, j_last - j_first + 1},
-                                              .x_step = {out_map, -out_row, -N},
-                                              .w_step = {(ptrdiff_t)C * K * K, K, 1, K * K},
-                                              .y_step = map};
-                    tile_sum(&taps, C, N - n < CHUNK ? N - n : CHUNK,
-                             a->dy + r * O * out_map + (h - i_first) * out_row + (ptrdiff_t)(w - j_first) * N + n,
-                             a->w + r * a->stride + i_first * K + j_first, NULL,
-                             a->dx + r * C * map + ((ptrdiff_t)h * W + w) * N + n);
-                }
-            }
+enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->H * pieces(a->N, CHUNK), input_item, a);
     return LENET_OK;
 }
 
@@ -67,7 +73,7 @@ enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const str
  * T. Lanes are added up at the very end. */
 
 #if VECTOR_REGISTERS == 32
-enum { PARAMS_T = 3 };
+enum { PARAMS_T = 4 };
 #else
 enum { PARAMS_T = 2 };
 #endif
@@ -97,6 +103,7 @@ ROWS(1)
 ROWS(2)
 #if VECTOR_REGISTERS == 32
 ROWS(3)
+ROWS(4)
 #endif
 
 static row_function *const rows[PARAMS_T][PARAMS_J] = {
@@ -104,6 +111,7 @@ static row_function *const rows[PARAMS_T][PARAMS_J] = {
     ROW_NAMES(2),
 #if VECTOR_REGISTERS == 32
     ROW_NAMES(3),
+    ROW_NAMES(4),
 #endif
 };
 
@@ -113,53 +121,62 @@ static LENET_REAL add_lanes(vec v) {
     return sum;
 }
 
-/* dw of T maps o, one map c and kernel rows i_first ... i_last of network r. */
-static void params_item(const struct conv_backward_params *a, int r, int o, int T, int c, int i_first, int i_last) {
-    const int N = a->N, H = a->H, W = a->W, K = a->K, OH = H - K + 1, OW = W - K + 1;
+/* Which outputs an item owns: T maps o from o_first on, one map c, kernel rows i_first ... i_last. */
+struct params_part {
+    ptrdiff_t r;
+    int o_first, T, c, i_first, i_last;
+};
+
+/* dw, and db where c and i_first are the first: that item has the rows of dy at hand anyway. */
+static void params_sum(const struct conv_backward_params *a, const struct params_part *part) {
+    const int N = a->N, H = a->H, W = a->W, K = a->K, OH = H - K + 1, OW = W - K + 1, T = part->T;
+    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES;
     const ptrdiff_t out_map = (ptrdiff_t)OH * OW * N;
-    const LENET_REAL *x = a->x + ((ptrdiff_t)r * a->C + c) * H * W * N,
-                     *dy = a->dy + ((ptrdiff_t)r * a->O + o) * out_map;
-    vec sum[PARAMS_T][LENET_MAX_KERNEL][LENET_MAX_KERNEL] = {0};
-    for (int h = 0; h < OH; h++)
-        for (int i = i_first; i <= i_last; i++)
+    const LENET_REAL *x = a->x + (part->r * a->C + part->c) * H * W * N;
+    const LENET_REAL *dy = a->dy + (part->r * a->O + part->o_first) * out_map;
+    vec sum[PARAMS_T][LENET_MAX_KERNEL][LENET_MAX_KERNEL] = {0}, bias[PARAMS_T] = {0};
+    for (int h = 0; h < OH; h++, dy += OW * N) {
+        for (int i = part->i_first; i <= part->i_last; i++)
             for (int j = 0; j < K; j += PARAMS_J)
-                rows[T - 1][(K - j < PARAMS_J ? K - j : PARAMS_J) - 1](OW * N / LANES, dy + (ptrdiff_t)h * OW * N,
-                                                                       out_map, x + ((ptrdiff_t)(h + i) * W + j) * N, N,
-                                                                       &sum[0][i][j], sizeof sum[0] / sizeof(vec));
-    for (int t = 0; t < T; t++)
-        for (int i = i_first; i <= i_last; i++)
+                rows[T - 1][least(K - j, PARAMS_J) - 1](row, dy, out_map, x + ((ptrdiff_t)(h + i) * W + j) * N, N,
+                                                        &sum[0][i][j], sizeof sum[0] / sizeof(vec));
+        for (int t = 0; with_bias && t < T; t++)
+            for (int v = 0; v < row; v++) bias[t] += ((const vec *)(dy + t * out_map))[v];
+    }
+    for (int t = 0; t < T; t++) {
+        const size_t o = (size_t)(part->o_first + t), network = (size_t)part->r * a->stride;
+        for (int i = part->i_first; i <= part->i_last; i++)
             for (int j = 0; j < K; j++)
-                a->dw[r * a->stride + (((size_t)(o + t) * a->C + c) * K + i) * K + j] = add_lanes(sum[t][i][j]);
+                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = add_lanes(sum[t][i][j]);
+        if (with_bias) a->db[network + o] = add_lanes(bias[t]);
+    }
 }
 
-static void bias_item(const struct conv_backward_params *a, int r, int o) {
-    const ptrdiff_t count = (ptrdiff_t)(a->H - a->K + 1) * (a->W - a->K + 1) * a->N / LANES;
-    const vec *dy = (const vec *)a->dy + ((ptrdiff_t)r * a->O + o) * count;
-    vec sum[4] = {0}; /* four sums, to hide the latency of an addition */
-    for (ptrdiff_t i = 0; i < count; i++) sum[i % 4] += dy[i];
-    a->db[r * a->stride + o] = add_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+struct params_args {
+    const struct conv_backward_params *a;
+    int tiles, tile; /* tiles of at most `tile` maps o */
+    int parts;       /* of the kernel's rows: 1 or K   */
+};
+
+static void params_item(const void *args, ptrdiff_t item) {
+    const struct params_args *p = args;
+    const int K = p->a->K, i = (int)(item % p->parts), c = (int)(item / p->parts % p->a->C);
+    const ptrdiff_t rest = item / p->parts / p->a->C;
+    const int o = (int)(rest % p->tiles) * p->tile;
+    params_sum(p->a, &(struct params_part){.r = rest / p->tiles,
+                                           .o_first = o,
+                                           .T = least(p->a->O - o, p->tile),
+                                           .c = c,
+                                           .i_first = p->parts == 1 ? 0 : i,
+                                           .i_last = p->parts == 1 ? K - 1 : i});
 }
 
 enum lenet_status CPU_NAME(conv_backward_params)(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    const int R = a->R, C = a->C, O = a->O, K = a->K;
-    if (!sizes_ok(R, a->N, C, a->H, a->W, O, K)) return LENET_ERR_ARG;
-    const int tiles = (O + PARAMS_T - 1) / PARAMS_T;
-    /* One item per kernel row where whole kernels are too few for the threads. */
-    const int i_count = R * tiles * C < ctx->threads ? 1 : K;
-
-#pragma omp parallel num_threads(ctx->threads)
-    {
-#pragma omp for collapse(4) schedule(dynamic) nowait
-        for (int r = 0; r < R; r++)
-            for (int t = 0; t < tiles; t++)
-                for (int c = 0; c < C; c++)
-                    for (int i = 0; i < K; i += i_count) {
-                        const int o = t * PARAMS_T, T = O - o < PARAMS_T ? O - o : PARAMS_T;
-                        params_item(a, r, o, T, c, i, i + i_count - 1);
-                    }
-#pragma omp for collapse(2) schedule(dynamic)
-        for (int r = 0; r < R; r++)
-            for (int o = 0; o < O; o++) bias_item(a, r, o);
-    }
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
+    struct params_args args = {.a = a, .tiles = pieces(a->O, PARAMS_T), .parts = 1};
+    args.tile = pieces(a->O, args.tiles); /* even ones: 3 + 3 rather than 4 + 2 */
+    const ptrdiff_t items = (ptrdiff_t)a->R * args.tiles * a->C;
+    if (items < 2 * parallel_threads(ctx->pool)) args.parts = a->K; /* whole kernels are too few to share out */
+    parallel_for(ctx->pool, items * args.parts, params_item, &args);
     return LENET_OK;
 }

@@ -9,30 +9,41 @@ static int sizes_ok(int R, int N, int I, int O) { return R > 0 && N > 0 && N % L
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* y[t][n] = b[t] + sum over k of w[t*w_step + k*w_next] * x[k][n], for T outputs and `taps` inputs. */
-static void multiply(struct lenet_ctx *ctx, int R, int N, int T, int taps_count, size_t stride, ptrdiff_t w_step,
-                     ptrdiff_t w_next, const LENET_REAL *x, const LENET_REAL *w, const LENET_REAL *b, LENET_REAL *y) {
+/* y[t][n] = b[t] + sum over k of w[t*w_step + k*w_next] * x[k][n], for T outputs and K inputs. */
+struct product {
+    int R, N, T, K;
+    size_t stride;
+    ptrdiff_t w_step, w_next;
+    const LENET_REAL *x, *w, *b; /* b may be NULL: zero */
+    LENET_REAL *y;
+};
+
+static int pieces(int size, int chunk) { return (size + chunk - 1) / chunk; }
+
+static void product_item(const void *args, ptrdiff_t item) {
+    const struct product *p = args;
+    const int n_chunks = pieces(p->N, CHUNK_N), t_chunks = pieces(p->T, CHUNK_T);
+    const int n = (int)(item % n_chunks) * CHUNK_N, t = (int)(item / n_chunks % t_chunks) * CHUNK_T;
+    const ptrdiff_t r = item / n_chunks / t_chunks;
     const struct taps taps = {
-        .count = {1, 1, taps_count}, .x_step = {0, 0, N}, .w_step = {0, 0, w_next, w_step}, .y_step = N};
-#pragma omp parallel for collapse(3) num_threads(ctx->threads) schedule(static)
-    for (int r = 0; r < R; r++)
-        for (int t = 0; t < T; t += CHUNK_T)
-            for (int n = 0; n < N; n += CHUNK_N)
-                tile_sum(&taps, least(T - t, CHUNK_T), least(N - n, CHUNK_N), x + (ptrdiff_t)r * taps_count * N + n,
-                         w + r * stride + t * w_step, b ? b + r * stride + t : NULL,
-                         y + ((ptrdiff_t)r * T + t) * N + n);
+        .count = {1, 1, p->K}, .x_step = {0, 0, p->N}, .w_step = {0, 0, p->w_next, p->w_step}, .y_step = p->N};
+    tile_sum(&taps, least(p->T - t, CHUNK_T), least(p->N - n, CHUNK_N), p->x + r * p->K * p->N + n,
+             p->w + (size_t)r * p->stride + t * p->w_step, p->b ? p->b + (size_t)r * p->stride + t : NULL,
+             p->y + (r * p->T + t) * p->N + n);
+}
+
+static enum lenet_status multiply(struct lenet_ctx *ctx, const struct product *p) {
+    if (!sizes_ok(p->R, p->N, p->K, p->T)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)p->R * pieces(p->T, CHUNK_T) * pieces(p->N, CHUNK_N), product_item, p);
+    return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(dense_forward)(struct lenet_ctx *ctx, const struct dense_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    multiply(ctx, a->R, a->N, a->O, a->I, a->stride, a->I, 1, a->x, a->w, a->b, a->y);
-    return LENET_OK;
+    return multiply(ctx, &(struct product){a->R, a->N, a->O, a->I, a->stride, a->I, 1, a->x, a->w, a->b, a->y});
 }
 
 enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    multiply(ctx, a->R, a->N, a->I, a->O, a->stride, 1, a->I, a->dy, a->w, NULL, a->dx);
-    return LENET_OK;
+    return multiply(ctx, &(struct product){a->R, a->N, a->I, a->O, a->stride, 1, a->I, a->dy, a->w, NULL, a->dx});
 }
 
 /* ---- gradient of the parameters ---------------------------------------------
@@ -43,9 +54,9 @@ enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const st
 
 enum { BLOCK_I = TILE_V * LANES, BLOCK_N = 128 };
 
-static void params_block(const struct dense_backward_params *a, int r, int i_first) {
+static void params_block(const struct dense_backward_params *a, ptrdiff_t r, int i_first) {
     const int N = a->N, I = a->I, O = a->O, i_count = least(I - i_first, BLOCK_I);
-    const LENET_REAL *x = a->x + ((ptrdiff_t)r * I + i_first) * N, *dy = a->dy + (ptrdiff_t)r * O * N;
+    const LENET_REAL *x = a->x + (r * I + i_first) * N, *dy = a->dy + r * O * N;
     _Alignas(VECTOR_BYTES) LENET_REAL transposed[BLOCK_N][BLOCK_I] = {0}, sums[TILE_T][BLOCK_I];
     for (int n_first = 0; n_first < N; n_first += BLOCK_N) {
         const int n_count = least(N - n_first, BLOCK_N);
@@ -58,28 +69,32 @@ static void params_block(const struct dense_backward_params *a, int r, int i_fir
             tile_sum(&taps, T, (i_count + LANES - 1) / LANES * LANES, transposed[0], dy + (ptrdiff_t)o * N + n_first,
                      NULL, sums[0]);
             for (int t = 0; t < T; t++) {
-                LENET_REAL *dw = a->dw + r * a->stride + (size_t)(o + t) * I + i_first;
+                LENET_REAL *dw = a->dw + (size_t)r * a->stride + (size_t)(o + t) * I + i_first;
                 for (int i = 0; i < i_count; i++) dw[i] = n_first == 0 ? sums[t][i] : dw[i] + sums[t][i];
             }
         }
     }
 }
 
+static void params_bias(const struct dense_backward_params *a, ptrdiff_t r) {
+    for (int o = 0; o < a->O; o++) {
+        const LENET_REAL *dy = a->dy + (r * a->O + o) * a->N;
+        LENET_REAL sum = 0;
+        for (int n = 0; n < a->N; n++) sum += dy[n];
+        a->db[(size_t)r * a->stride + o] = sum;
+    }
+}
+
+static void params_item(const void *args, ptrdiff_t item) {
+    const struct dense_backward_params *a = args;
+    const int blocks = pieces(a->I, BLOCK_I), block = (int)(item % blocks);
+    const ptrdiff_t r = item / blocks;
+    params_block(a, r, block * BLOCK_I);
+    if (block == 0) params_bias(a, r);
+}
+
 enum lenet_status CPU_NAME(dense_backward_params)(struct lenet_ctx *ctx, const struct dense_backward_params *a) {
     if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-#pragma omp parallel num_threads(ctx->threads)
-    {
-#pragma omp for collapse(2) schedule(dynamic) nowait
-        for (int r = 0; r < a->R; r++)
-            for (int i = 0; i < a->I; i += BLOCK_I) params_block(a, r, i);
-#pragma omp for collapse(2) schedule(static)
-        for (int r = 0; r < a->R; r++)
-            for (int o = 0; o < a->O; o++) {
-                const LENET_REAL *dy = a->dy + ((ptrdiff_t)r * a->O + o) * a->N;
-                LENET_REAL sum = 0;
-                for (int n = 0; n < a->N; n++) sum += dy[n];
-                a->db[r * a->stride + o] = sum;
-            }
-    }
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * pieces(a->I, BLOCK_I), params_item, a);
     return LENET_OK;
 }

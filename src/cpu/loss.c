@@ -8,14 +8,14 @@
 #include "ops_cpu.h"
 #include "vector.h"
 
-static void one_image(const struct softmax_loss *a, int r, int n, double weight) {
-    const ptrdiff_t first = (ptrdiff_t)r * a->O * a->N + n;
+static void one_image(const struct softmax_loss *a, ptrdiff_t r, int n, double weight) {
+    const ptrdiff_t first = r * a->O * a->N + n;
     const LENET_REAL *y = a->y + first;
-    const int label = a->label[(ptrdiff_t)r * a->N + n];
+    const int label = a->label[r * a->N + n];
     int largest = 0;
     for (int o = 1; o < a->O; o++)
         if (y[(ptrdiff_t)o * a->N] > y[(ptrdiff_t)largest * a->N]) largest = o;
-    a->predicted[(ptrdiff_t)r * a->N + n] = (uint8_t)largest;
+    a->predicted[r * a->N + n] = (uint8_t)largest;
 
     const double top = y[(ptrdiff_t)largest * a->N];
     double sum = 0;
@@ -36,13 +36,15 @@ static void one_image(const struct softmax_loss *a, int r, int n, double weight)
     tally->nonfinite += !isfinite(loss);
 }
 
+static void one_network(const void *args, ptrdiff_t r) {
+    const struct softmax_loss *a = args;
+    int labelled = 0;
+    for (int n = 0; n < a->N; n++) labelled += a->label[r * a->N + n] != LENET_NO_LABEL;
+    for (int n = 0; n < a->N; n++) one_image(a, r, n, labelled ? 1.0 / labelled : 0);
+}
+
 enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
     if (a->R <= 0 || a->N <= 0 || a->N % LANES != 0 || a->O <= 0 || a->O >= LENET_NO_LABEL) return LENET_ERR_ARG;
-#pragma omp parallel for num_threads(ctx->threads) schedule(static)
-    for (int r = 0; r < a->R; r++) {
-        int labelled = 0;
-        for (int n = 0; n < a->N; n++) labelled += a->label[(ptrdiff_t)r * a->N + n] != LENET_NO_LABEL;
-        for (int n = 0; n < a->N; n++) one_image(a, r, n, labelled ? 1.0 / labelled : 0);
-    }
+    parallel_for(ctx->pool, a->R, one_network, a);
     return LENET_OK;
 }

@@ -4,9 +4,10 @@
 #include "names.h"
 
 #include "lenet/ops.h"
+#include "parallel.h"
 
 struct lenet_ctx {
-    int threads;
+    struct parallel *pool;
 };
 
 #define X(op) enum lenet_status CPU_NAME(op)(struct lenet_ctx * ctx, const struct op *a);

@@ -46,19 +46,23 @@ static void adamw(const struct optimizer_step *a, int r, size_t first, size_t en
     }
 }
 
+static size_t chunks(const struct optimizer_step *a) { return (a->stride + CHUNK - 1) / CHUNK; }
+
+static void step_item(const void *args, ptrdiff_t item) {
+    const struct optimizer_step *a = args;
+    const int r = (int)((size_t)item / chunks(a));
+    const size_t offset = (size_t)item % chunks(a) * CHUNK, first = r * a->stride + offset;
+    const size_t end = first + (a->stride - offset < CHUNK ? a->stride - offset : CHUNK);
+    switch (a->optimizer) {
+    case LENET_SGD: sgd(a, r, first, end); break;
+    case LENET_MOMENTUM:
+    case LENET_NESTEROV: momentum(a, r, first, end); break;
+    case LENET_ADAMW: adamw(a, r, first, end); break;
+    }
+}
+
 enum lenet_status CPU_NAME(optimizer_step)(struct lenet_ctx *ctx, const struct optimizer_step *a) {
     if (a->R <= 0 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_ADAMW) return LENET_ERR_ARG;
-#pragma omp parallel for collapse(2) num_threads(ctx->threads) schedule(static)
-    for (int r = 0; r < a->R; r++)
-        for (size_t i = 0; i < a->stride; i += CHUNK) {
-            const size_t first = r * a->stride + i;
-            const size_t end = first + (a->stride - i < CHUNK ? a->stride - i : CHUNK);
-            switch (a->optimizer) {
-            case LENET_SGD: sgd(a, r, first, end); break;
-            case LENET_MOMENTUM:
-            case LENET_NESTEROV: momentum(a, r, first, end); break;
-            case LENET_ADAMW: adamw(a, r, first, end); break;
-            }
-        }
+    parallel_for(ctx->pool, (ptrdiff_t)(a->R * chunks(a)), step_item, a);
     return LENET_OK;
 }

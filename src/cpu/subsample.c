@@ -43,12 +43,12 @@ ALWAYS_INLINE void average_gradient(vec dy, vec *dx, int S, ptrdiff_t row, ptrdi
         for (int j = 0; j < S; j++) dx[i * row + j * pixel] = share;
 }
 
-enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struct subsample_forward *a) {
+/* Both passes: an item is a map c of a network. */
+static void forward_item(const void *args, ptrdiff_t map) {
+    const struct subsample_forward *a = args;
     const int S = a->S, max = a->pooling == LENET_POOL_MAX;
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, S, a->pooling)) return LENET_ERR_ARG;
-    const ptrdiff_t rows = (ptrdiff_t)a->R * a->C * (a->H / S), pixel = a->N / LANES, row = a->W * pixel;
-#pragma omp parallel for num_threads(ctx->threads) schedule(static)
-    for (ptrdiff_t h = 0; h < rows; h++)
+    const ptrdiff_t rows = a->H / S, pixel = a->N / LANES, row = a->W * pixel;
+    for (ptrdiff_t h = map * rows; h < (map + 1) * rows; h++)
         for (int w = 0; w < a->W / S; w++)
             for (int v = 0; v < pixel; v++) {
                 const vec *x = (const vec *)a->x + h * S * row + w * S * pixel + v;
@@ -58,15 +58,13 @@ enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struc
                 else
                     *y = max ? window_max(x, S, row, pixel) : window_average(x, S, row, pixel);
             }
-    return LENET_OK;
 }
 
-enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, const struct subsample_backward_input *a) {
+static void backward_item(const void *args, ptrdiff_t map) {
+    const struct subsample_backward_input *a = args;
     const int S = a->S, max = a->pooling == LENET_POOL_MAX;
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, S, a->pooling)) return LENET_ERR_ARG;
-    const ptrdiff_t rows = (ptrdiff_t)a->R * a->C * (a->H / S), pixel = a->N / LANES, row = a->W * pixel;
-#pragma omp parallel for num_threads(ctx->threads) schedule(static)
-    for (ptrdiff_t h = 0; h < rows; h++)
+    const ptrdiff_t rows = a->H / S, pixel = a->N / LANES, row = a->W * pixel;
+    for (ptrdiff_t h = map * rows; h < (map + 1) * rows; h++)
         for (int w = 0; w < a->W / S; w++)
             for (int v = 0; v < pixel; v++) {
                 const ptrdiff_t at = h * S * row + w * S * pixel + v;
@@ -79,5 +77,16 @@ enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, cons
                 else
                     max_gradient((const vec *)a->x + at, dy, dx, S, row, pixel);
             }
+}
+
+enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struct subsample_forward *a) {
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
+    return LENET_OK;
+}
+
+enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, const struct subsample_backward_input *a) {
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, backward_item, a);
     return LENET_OK;
 }

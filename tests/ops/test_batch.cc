@@ -164,7 +164,7 @@ std::vector<uint32_t> Epoch(const Device &device, const Images &set, const lenet
     return order;
 }
 
-std::vector<uint32_t> Sorted(std::vector<uint32_t> values) {
+template <class T> std::vector<T> Sorted(std::vector<T> values) {
     std::sort(values.begin(), values.end());
     return values;
 }
@@ -344,16 +344,28 @@ TEST_P(BatchDraw, AnEpochShowsEveryImageOfTheSubsetOnce) {
     }
 }
 
+/* Orders as positions of the subset: the images at these positions are others for another seed anyway. */
 TEST_P(BatchDraw, EpochsAndSeedsHaveOrdersOfTheirOwn) {
-    const Images set = Numbered(64, 2, 3, 4, 5);
-    const lenet_hyper hyper = MakeHyper(TestSeed(), 0, 64);
-    const std::vector<uint32_t> first = Epoch(device(), set, hyper, 0, 16), second = Epoch(device(), set, hyper, 1, 16);
-    EXPECT_EQ(Sorted(first), Sorted(second));
-    EXPECT_NE(first, second);
-    EXPECT_NE(first, Epoch(device(), set, MakeHyper(TestSeed() + 1, 0, 64), 0, 16));
+    const Images set = Numbered(100, 2, 3, 4, 5);
+    const auto positions = [&](uint64_t seed, uint32_t epoch, int B) {
+        const lenet_hyper hyper = MakeHyper(seed, 20, 64);
+        const Batch subset = Slice(device(), set, {hyper}, 20, 84, 64);
+        std::vector<int> position_of(100, -1), order;
+        for (int n = 0; n < 64; n++) position_of[subset.ImageOf(set, 0, n)] = n;
+        for (uint32_t image : Epoch(device(), set, hyper, epoch, B)) order.push_back(position_of[image]);
+        return order;
+    };
+    std::vector<int> every(64);
+    for (int i = 0; i < 64; i++) every[(size_t)i] = i;
+    const uint64_t seed = TestSeed();
+    const std::vector<int> first = positions(seed, 0, 16);
+    EXPECT_EQ(first, positions(seed, 0, 7)) << "the order does not depend on the batch size";
     /* All 64 bits of the seed count. */
-    EXPECT_NE(first, Epoch(device(), set, MakeHyper(TestSeed() + (1ull << 32), 0, 64), 0, 16));
-    EXPECT_EQ(first, Epoch(device(), set, hyper, 0, 7)) << "the order does not depend on the batch size";
+    for (const std::vector<int> &other :
+         {positions(seed, 1, 16), positions(seed + 1, 0, 16), positions(seed + (1ull << 32), 0, 16)}) {
+        EXPECT_NE(first, other);
+        EXPECT_EQ(Sorted(other), every) << "the subset is the same in every epoch";
+    }
 }
 
 TEST_P(BatchDraw, SubsetsFromDifferentPositionsAreDisjoint) {
@@ -457,10 +469,10 @@ TEST_P(BatchDraw, RotateTurnsAboutTheMiddleByItsDegreesAtMost) {
 }
 
 TEST_P(BatchDraw, ScaleChangesWidthAndHeightByItsFractionAtMost) {
-    const Point spot = {5, -6};
-    const std::vector<Point> after = SpotsAfter(device(), Augmented(&lenet_hyper::scale, 0.2f), spot);
-    ExpectSpread(Each(after, [&](Point p) { return p.y / spot.y - 1; }), 0.2, kPixels / 5, "height");
-    ExpectSpread(Each(after, [&](Point p) { return p.x / spot.x - 1; }), 0.2, kPixels / 6, "width");
+    const Point spot = {4, -5};
+    const std::vector<Point> after = SpotsAfter(device(), Augmented(&lenet_hyper::scale, 0.5f), spot);
+    ExpectSpread(Each(after, [&](Point p) { return p.y / spot.y - 1; }), 0.5, kPixels / 4, "height");
+    ExpectSpread(Each(after, [&](Point p) { return p.x / spot.x - 1; }), 0.5, kPixels / 5, "width");
 }
 
 TEST_P(BatchDraw, ShearMovesRowsByTheirDistanceFromTheMiddle) {
@@ -523,18 +535,54 @@ TEST_P(BatchDraw, BlackImagesStayBlackAndWhiteOnesWithinTheirRange) {
     }
 }
 
+const std::pair<float lenet_hyper::*, float> kSettings[] = {{&lenet_hyper::shift, 3.0f},
+                                                            {&lenet_hyper::rotate, 20.0f},
+                                                            {&lenet_hyper::scale, 0.2f},
+                                                            {&lenet_hyper::shear, 0.3f},
+                                                            {&lenet_hyper::elastic, 3.0f}};
+
+/* No spot is twice at the same place: not of two images, nor in two epochs, nor for two seeds. */
 TEST_P(BatchDraw, EpochsAndSeedsAndImagesHaveDistortionsOfTheirOwn) {
-    const Point spot = {3, 3};
-    lenet_hyper hyper = AllDistortions();
-    const std::vector<Point> first = SpotsAfter(device(), hyper, spot), second = SpotsAfter(device(), hyper, spot, 1);
-    hyper.seed++;
-    const std::vector<Point> other = SpotsAfter(device(), hyper, spot);
-    const auto same = [](Point a, Point b) { return a.y == b.y && a.x == b.x; };
-    for (int n = 0; n < kImages; n++)
-        for (int m = 0; m < kImages; m++) {
-            EXPECT_FALSE(same(first[(size_t)n], second[(size_t)m])) << n << ", " << m;
-            EXPECT_FALSE(same(first[(size_t)n], other[(size_t)m])) << n << ", " << m;
-            EXPECT_FALSE(n != m && same(first[(size_t)n], first[(size_t)m])) << n << ", " << m;
+    for (const auto &[setting, amount] : kSettings) {
+        lenet_hyper hyper = Augmented(setting, amount);
+        std::vector<Point> all;
+        const auto add = [&](uint64_t seed, uint64_t epoch) {
+            hyper.seed = seed;
+            for (const Point &p : SpotsAfter(device(), hyper, {4, 5}, epoch)) all.push_back(p);
+        };
+        add(TestSeed(), 0);
+        add(TestSeed(), 1);
+        add(TestSeed() + 1, 0);
+        add(TestSeed() + (1ull << 32), 0);
+        std::set<std::pair<double, double>> places;
+        for (const Point &p : all) places.insert({p.y, p.x});
+        EXPECT_EQ(places.size(), all.size()) << "with a setting of " << amount;
+    }
+}
+
+/* What one distortion does to the images says nothing about the others: of the
+ * correlations between any two over kImages = 48 images, independent ones have a
+ * standard deviation of 1/sqrt(48) = 0.14. */
+TEST_P(BatchDraw, DistortionsAreIndependent) {
+    std::vector<Values> drawn;
+    for (const auto &[setting, amount] : kSettings) {
+        const std::vector<Point> after = SpotsAfter(device(), Augmented(setting, amount), {4, 5});
+        /* A turn moves a spot in both directions at once, and a shear moves it to the side only. */
+        if (setting != &lenet_hyper::shear) drawn.push_back(Each(after, [](Point p) { return p.y; }));
+        if (setting != &lenet_hyper::rotate) drawn.push_back(Each(after, [](Point p) { return p.x; }));
+    }
+    for (Values &values : drawn) {
+        double mean = 0, squares = 0;
+        for (double v : values) mean += v / kImages;
+        for (double &v : values) v -= mean;
+        for (double v : values) squares += v * v;
+        for (double &v : values) v /= std::sqrt(squares);
+    }
+    for (size_t i = 0; i < drawn.size(); i++)
+        for (size_t j = 0; j < i; j++) {
+            double correlation = 0;
+            for (size_t n = 0; n < kImages; n++) correlation += drawn[i][n] * drawn[j][n];
+            EXPECT_LE(std::fabs(correlation), 0.7) << i << " and " << j;
         }
 }
 

@@ -44,12 +44,12 @@ class Conv : public BackendTest {
     }
     std::vector<ConvLayer> Sizes() const {
         return {
-            Size(1, 1, 1, 1, 1, 1, 1),    Size(1, 1, 1, 32, 32, 6, 5), /* LeNet-5's C1 */
-            Size(1, 1, 6, 14, 14, 16, 5),                              /* and C3       */
-            Size(3, 2, 2, 5, 5, 3, 5),                                 /* K = H = W    */
+            Size(1, 1, 1, 1, 1, 1, 1),    Size(1, 1, 1, 32, 32, 6, 5), // LeNet-5's C1
+            Size(1, 1, 6, 14, 14, 16, 5),                              // and C3
+            Size(3, 2, 2, 5, 5, 3, 5),                                 // K = H = W
             Size(3, 5, 5, 9, 13, 7, 1),   Size(1, 9, 5, 9, 13, 7, 2),  Size(3, 2, 5, 9, 13, 7, 3),
             Size(1, 5, 1, 13, 9, 7, 8),   Size(3, 1, 5, 9, 13, 1, 8),  Size(1, 2, 3, 2, 13, 13, 2),
-            Size(1, 5, 4, 6, 3, 12, 3),
+            Size(1, 5, 4, 6, 3, 12, 3),   Size(1, 5, 1, 9, 13, 1, 3),  Size(1, 33, 2, 4, 3, 5, 2),
         };
     }
 };
@@ -81,6 +81,12 @@ TEST_P(Conv, MatchesPlainLoopsExactlyOnIntegers) {
     for (const ConvLayer &s : Sizes()) ExpectPlainLoopsOnIntegers(device(), s);
 }
 
+/* Tiles of every width, and what remains beside them. */
+TEST_P(Conv, MatchesPlainLoopsExactlyForEveryKernelAndFewMaps) {
+    for (int K = 1; K <= LENET_MAX_KERNEL; K++)
+        for (int O = 1; O <= 5; O++) ExpectPlainLoopsOnIntegers(device(), Size(1, 1 + O % 4, 2, K + 1, K + 2, O, K));
+}
+
 TEST_P(Conv, MatchesPlainLoopsOnReals) {
     for (const ConvLayer &s : Sizes()) ExpectPlainLoopsOnReals(device(), s);
 }
@@ -90,14 +96,16 @@ TEST_P(Conv, GradientIsTheSlope) {
     ExpectGradientIsTheSlope(device(), Size(2, 1, 1, 3, 3, 2, 3));
 }
 
+/* Enough maps for every thread, and fewer than there are threads. */
 TEST_P(Conv, SameBitsEveryRun) {
-    const ConvLayer s = Size(3, 5, 3, 9, 7, 7, 3);
-    const LayerInputs in = RealInputs(s);
-    ExpectSameBitsEveryRun([&](const Device &device) {
-        const LayerOnDevice<ConvLayer> on(device, s, in);
-        on.Run(device);
-        return on.Bytes();
-    });
+    for (const ConvLayer &s : {Size(3, 5, 3, 9, 7, 7, 3), Size(1, 5, 1, 9, 7, 1, 3)}) {
+        const LayerInputs in = RealInputs(s);
+        ExpectSameBitsEveryRun([&](const Device &device) {
+            const LayerOnDevice<ConvLayer> on(device, s, in);
+            on.Run(device);
+            return on.Bytes();
+        });
+    }
 }
 
 TEST_P(Conv, NetworksAloneGiveTheSameBits) { ExpectNetworksAloneGiveTheSameBits(device(), Size(3, 3, 2, 9, 7, 7, 3)); }

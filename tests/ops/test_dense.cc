@@ -38,10 +38,11 @@ class Dense : public BackendTest {
     DenseLayer Size(int R, int groups, int I, int O) const { return {{R, groups * lanes(), I, O}}; }
     std::vector<DenseLayer> Sizes() const {
         return {
-            Size(1, 1, 1, 1),    Size(1, 1, 400, 120), /* LeNet-5's C5 */
-            Size(3, 2, 120, 84),                       /* F6           */
-            Size(3, 5, 84, 10),                        /* the output   */
-            Size(3, 2, 1, 7),    Size(1, 5, 7, 1),     Size(1, 9, 13, 11), Size(3, 9, 5, 3), Size(3, 1, 31, 17),
+            Size(1, 1, 1, 1),    Size(1, 1, 400, 120), // LeNet-5's C5
+            Size(3, 2, 120, 84),                       // F6
+            Size(3, 5, 84, 10),                        // the output
+            Size(3, 2, 1, 7),    Size(1, 5, 7, 1),     Size(1, 9, 13, 11),
+            Size(3, 9, 5, 3),    Size(3, 1, 31, 17),   Size(3, 33, 5, 7), // more images than a block may hold
         };
     }
 };
@@ -74,6 +75,15 @@ TEST_P(Dense, HandComputed) {
 
 TEST_P(Dense, MatchesPlainLoopsExactlyOnIntegers) {
     for (const DenseLayer &s : Sizes()) ExpectPlainLoopsOnIntegers(device(), s);
+}
+
+/* Tiles of every height and width, and what remains beside them. */
+TEST_P(Dense, MatchesPlainLoopsExactlyForEverySmallSize) {
+    for (int groups = 1; groups <= 5; groups++)
+        for (int size = 1; size <= 9; size++) {
+            ExpectPlainLoopsOnIntegers(device(), Size(1, groups, 10 - size, size));
+            ExpectPlainLoopsOnIntegers(device(), Size(2, groups, size * lanes() - 1, 2));
+        }
 }
 
 TEST_P(Dense, MatchesPlainLoopsOnReals) {

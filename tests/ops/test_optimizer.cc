@@ -118,7 +118,7 @@ TEST_P(Optimizer, AdamWsFirstStepIsTheRate) {
 TEST_P(Optimizer, MatchesPlainLoopsForThreeSteps) {
     const int steps = 3;
     for (lenet_optimizer optimizer : kOptimizers)
-        for (const auto &[R, stride] : {std::pair<size_t, size_t>{1, 1}, {3, 37}, {1, 4099}, {3, 640}}) {
+        for (const auto &[R, stride] : {std::pair<size_t, size_t>{1, 1}, {3, 37}, {3, 4099}, {3, 640}}) {
             SCOPED_TRACE(Name(optimizer) + " R" + std::to_string(R) + " stride " + std::to_string(stride));
             const Population population = MakePopulation(R, stride);
             const OptimizerOnDevice on(device(), population);
