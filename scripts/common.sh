@@ -3,13 +3,13 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Debian's names. gcc brings its own OpenMP and sanitizers; clang needs libomp-dev for OpenMP.
+# Debian's names.
 # shellcheck disable=SC2034  # for the scripts that source this one
-build_packages=(build-essential cmake ninja-build pkg-config zlib1g-dev libpng-dev libcjson-dev libssl-dev)
+build_packages=(build-essential cmake ninja-build pkg-config zlib1g-dev libcjson-dev libssl-dev)
 # shellcheck disable=SC2034
 plot_packages=(python3-numpy python3-matplotlib)
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev libbenchmark-dev clang clang-format libomp-dev python3-torch shellcheck)
+test_packages=(libgtest-dev clang clang-format python3-torch shellcheck)
 
 step() { printf '== %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -65,10 +65,7 @@ need_python "numpy matplotlib" "${plot_packages[@]}"
 python=$(python_with numpy matplotlib)
 
 if [ ! -x "$root/build/release/lenet" ]; then step "building"; fi
-# Configuring the tests fails without GoogleTest, which is test.sh's to install.
-tests=OFF
-if c++ -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; then tests=ON; fi
-build_preset release "$log" lenet_program "-DBUILD_TESTING=$tests" || exit 1
+build_preset release "$log" lenet_program || exit 1
 lenet=$(here build/release/lenet)
 
 has_mnist() { (cd "$root/data/mnist" 2>/dev/null && sha256sum --check --status "$root/data/mnist.sha256" 2>/dev/null); }

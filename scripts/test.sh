@@ -46,13 +46,25 @@ check() {
 
 build() { build_preset "$1" "$root/build/test-$1-build.log" all -DBUILD_TESTING=ON; }
 
+# count_results FILE: passed, failed and skipped tests on a line, then the reasons of the skipped ones.
 # In JUnit's file of ctest, "notrun" is a test that skipped itself as well as one that could not start.
 count_results() {
     "$python" - "$1" <<'PYTHON'
+import collections
+import re
 import sys
 import xml.etree.ElementTree as xml
 
+def reason_of(case):
+    """GoogleTest's message, else the last line that was printed."""
+    lines = [line.strip() for line in (case.findtext("system-out") or "").splitlines() if line.strip()]
+    for line, following in zip(lines, lines[1:]):
+        if re.search(r":\d+: Skipped$", line) and not following.startswith("["):
+            return following
+    return lines[-1] if lines else "no reason given"
+
 counts = {"passed": 0, "failed": 0, "skipped": 0}
+reasons = collections.Counter()
 for case in xml.parse(sys.argv[1]).getroot().iter("testcase"):
     status, reason = case.get("status"), case.find("skipped")
     skips_itself = reason is not None and reason.get("message", "").startswith("SKIP_")
@@ -60,9 +72,12 @@ for case in xml.parse(sys.argv[1]).getroot().iter("testcase"):
         counts["passed"] += 1
     elif status == "disabled" or status == "notrun" and skips_itself:
         counts["skipped"] += 1
+        reasons[reason_of(case)] += 1
     else:
         counts["failed"] += 1
 print(*counts.values())
+for reason, times in reasons.most_common(5):
+    print(f"   {times} skipped: {reason}")
 PYTHON
 }
 run_tests() {
@@ -78,9 +93,8 @@ run_tests() {
         grep -vE '^ *Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test .* Passed ' "$log" | tail -n 300 >&2
         complain "tests of preset $1 failed (above, and $log)"
     fi
-    printf '   %d passed, %d failed, %d skipped' "$p" "$f" "$s"
-    if [ "$s" -gt 0 ]; then printf ' (reasons: %s)' "$(here "build/test-$1.xml")"; fi
-    printf '\n'
+    printf '   %d passed, %d failed, %d skipped\n' "$p" "$f" "$s"
+    if [ "$s" -gt 0 ]; then tail -n +2 <<<"$counts"; fi
 }
 build_and_test() {
     check "$1: build" build "$1"
@@ -98,8 +112,6 @@ python=$(python_with numpy matplotlib)
 
 # The first error of undefined behaviour ends a test; by default it is printed and forgotten.
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
-# Tests run side by side, so waiting threads must not burn the others' cores.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 check "shellcheck" check_scripts
 build_and_test release

@@ -12,7 +12,7 @@
 #include "lenet/network.h"
 #include "lenet/rng.h"
 
-enum { WARM_UP = 20, STEPS = 200, IMAGES = 4096, SIDE = 28 };
+enum { WARM_UP = 20, ROUNDS = 10, STEPS = 20, IMAGES = 4096, SIDE = 28 };
 
 static double now(void) {
     struct timespec t;
@@ -26,9 +26,9 @@ struct timed_ctx {
     const struct lenet_backend *inner;
     struct lenet_ctx *ctx;
     uint64_t *sync; /* on the device: downloading it waits for the operation */
-    int call, step;
+    int call, step; /* of this step; of all timed steps */
     struct lenet_bench_row rows[LENET_MAX_BENCH_ROWS];
-    double seconds[LENET_MAX_BENCH_ROWS][STEPS];
+    double seconds[LENET_MAX_BENCH_ROWS][ROUNDS * STEPS];
 };
 
 /* Floating-point operations of an operation's matrix product. */
@@ -98,43 +98,58 @@ static double median(double *values, int n) {
     return values[n / 2];
 }
 
-static enum lenet_status time_steps(struct lenet_network *net, const struct lenet_source *source, double *seconds) {
-    double times[STEPS];
+/* Runs and times `steps` training steps. */
+static enum lenet_status time_steps(struct lenet_network *net, const struct lenet_source *source, int steps,
+                                    double *seconds) {
     uint64_t step;
-    for (int i = -WARM_UP; i < STEPS; i++) {
+    for (int i = 0; i < steps; i++) {
         const double began = now();
         LENET_TRY(lenet_network_step(net, source));
         LENET_TRY(net->backend->download(net->ctx, &step, net->step, sizeof step));
-        if (i >= 0) times[i] = now() - began;
+        seconds[i] = now() - began;
     }
-    *seconds = median(times, STEPS);
     return LENET_OK;
 }
 
-static enum lenet_status time_operations(struct lenet_network *net, const struct lenet_source *source,
-                                         struct lenet_bench *result) {
-    struct timed_ctx *t = calloc(1, sizeof *t);
-    if (!t) return LENET_ERR_MEMORY;
-    enum lenet_status status = LENET_OK;
-    struct lenet_network copy = *net;
-    t->inner = net->backend;
-    t->ctx = net->ctx;
-    t->sync = net->step;
+/* The same steps, taken apart. */
+static enum lenet_status time_operations(struct timed_ctx *t, const struct lenet_network *net,
+                                         const struct lenet_source *source) {
     struct lenet_backend wrapper = timed;
+    struct lenet_network copy = *net;
     wrapper.element_size = net->backend->element_size;
     copy.backend = &wrapper;
     copy.ctx = (struct lenet_ctx *)(void *)t;
-    for (t->step = 0; t->step < STEPS && status == LENET_OK; t->step++) {
+    for (int i = 0; i < STEPS; i++, t->step++) {
         t->call = 0;
-        status = lenet_network_step(&copy, source);
+        LENET_TRY(lenet_network_step(&copy, source));
+    }
+    return LENET_OK;
+}
+
+/* In rounds of all three measurements, so that a machine whose speed drifts drifts for each of them. The peak is
+ * the best round's: a ceiling. */
+static enum lenet_status time_rounds(struct lenet_network *net, const struct lenet_source *source, struct timed_ctx *t,
+                                     struct lenet_bench *result) {
+    double seconds[ROUNDS * STEPS];
+    t->inner = net->backend;
+    t->ctx = net->ctx;
+    t->sync = net->step;
+    LENET_TRY(time_steps(net, source, WARM_UP, seconds));
+    for (int round = 0; round < ROUNDS; round++) {
+        double peak;
+        LENET_TRY(net->backend->measure_peak(net->ctx, &peak));
+        if (peak > result->peak_flops) result->peak_flops = peak;
+        LENET_TRY(time_steps(net, source, STEPS, seconds + round * STEPS));
+        LENET_TRY(time_operations(t, net, source));
     }
     result->n = t->call;
     for (int i = 0; i < t->call; i++) {
         result->rows[i] = t->rows[i];
-        result->rows[i].seconds = median(t->seconds[i], STEPS);
+        result->rows[i].seconds = median(t->seconds[i], ROUNDS * STEPS);
     }
-    free(t);
-    return status;
+    result->step_seconds = median(seconds, ROUNDS * STEPS);
+    result->fastest_step_seconds = seconds[0]; /* median has sorted them */
+    return LENET_OK;
 }
 
 /* Random bytes: the time of a step does not depend on what is in the images. */
@@ -163,7 +178,8 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     struct lenet_device_data device_data = {0};
     struct lenet_network net = {0};
     float *w = calloc(plan->stride, sizeof *w);
-    enum lenet_status status = w ? LENET_OK : LENET_ERR_MEMORY;
+    struct timed_ctx *t = calloc(1, sizeof *t);
+    enum lenet_status status = w && t ? LENET_OK : LENET_ERR_MEMORY;
     if (status == LENET_OK)
         status = lenet_device_data_create(be, device->ctx, data, lenet_scaling_of(&data->train, SIDE, SIDE),
                                           plan->arch->field, &device_data, err);
@@ -173,12 +189,11 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
         status = lenet_network_put(&net, net.w, 0, w);
     }
     if (status == LENET_OK) status = be->upload(net.ctx, net.hyper, &hyper, sizeof hyper);
-    if (status == LENET_OK) status = be->measure_peak(device->ctx, &result->peak_flops);
-    if (status == LENET_OK) status = time_steps(&net, &device_data.train, &result->step_seconds);
-    if (status == LENET_OK) status = time_operations(&net, &device_data.train, result);
+    if (status == LENET_OK) status = time_rounds(&net, &device_data.train, t, result);
     if (net.backend) lenet_network_free(&net);
     lenet_device_data_free(be, device->ctx, &device_data);
     free(w);
+    free(t);
     result->backend = be->name;
     result->images_per_s = (double)config->batch / result->step_seconds;
     result->step_flops = lenet_plan_flops(plan, 1) * (double)config->batch;

@@ -22,7 +22,7 @@ struct lenet_backend {
     enum lenet_status (*download)(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes);
 
     /* The most floating-point operations a second that the device's multiply-adds
-     * reach right now, measured for about 0.2 s: the ceiling of every benchmark. */
+     * reach right now, measured for some 20 ms: the ceiling of every benchmark. */
     enum lenet_status (*measure_peak)(struct lenet_ctx *ctx, double *flops_per_s);
 
 #define X(op) enum lenet_status (*op)(struct lenet_ctx * ctx, const struct op *args);

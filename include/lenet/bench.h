@@ -18,10 +18,11 @@ struct lenet_bench_row {
 
 struct lenet_bench {
     const char *backend;
-    double peak_flops;   /* per second, measured in this run */
-    double step_seconds; /* the median of whole steps, not taken apart */
-    double step_flops;   /* of its matrix products           */
-    double images_per_s;
+    double peak_flops;           /* per second: the most that was measured between the steps */
+    double step_seconds;         /* the median of whole steps, not taken apart               */
+    double fastest_step_seconds; /* what the machine can do when nothing else runs on it     */
+    double step_flops;           /* of the step's matrix products                            */
+    double images_per_s;         /* by the median                                            */
     int n;
     struct lenet_bench_row rows[LENET_MAX_BENCH_ROWS];
 };

@@ -86,32 +86,59 @@ static LENET_HOST_DEVICE inline struct lenet_warp lenet_warp_draw(const struct l
 }
 
 /* The cubic B-spline's cell and four weights at pixel p of size. */
-static LENET_HOST_DEVICE inline int lenet_spline(int p, int size, float weight[4]) {
+struct lenet_spline {
+    int cell;
+    float weight[4];
+};
+
+static LENET_HOST_DEVICE inline struct lenet_spline lenet_spline_at(int p, int size) {
     const float g = ((float)p + 0.5f) * (float)(LENET_GRID - 3) / (float)size;
-    const int cell = (int)g;
-    const float t = g - (float)cell, u = 1 - t;
-    weight[0] = u * u * u / 6;
-    weight[1] = (3 * t * t * t - 6 * t * t + 4) / 6;
-    weight[2] = (3 * u * u * u - 6 * u * u + 4) / 6;
-    weight[3] = t * t * t / 6;
-    return cell;
+    struct lenet_spline s;
+    s.cell = (int)g;
+    const float t = g - (float)s.cell, u = 1 - t;
+    s.weight[0] = u * u * u / 6;
+    s.weight[1] = (3 * t * t * t - 6 * t * t + 4) / 6;
+    s.weight[2] = (3 * u * u * u - 6 * u * u + 4) / 6;
+    s.weight[3] = t * t * t / 6;
+    return s;
 }
 
-/* Where pixel (row, column) of an OH x OW field looks in its H x W image. */
-static LENET_HOST_DEVICE inline void lenet_warp_point(const struct lenet_warp *w, int H, int W, int OH, int OW, int row,
-                                                      int column, float *x, float *y) {
-    const float px = (float)column - 0.5f * (float)(OW - 1), py = (float)row - 0.5f * (float)(OH - 1);
-    *x = 0.5f * (float)(W - 1) + w->m[0][0] * px + w->m[0][1] * py + w->offset[0];
-    *y = 0.5f * (float)(H - 1) + w->m[1][0] * px + w->m[1][1] * py + w->offset[1];
-    if (!w->elastic) return;
-    float weight_x[4], weight_y[4];
-    const int cell_x = lenet_spline(column, OW, weight_x), cell_y = lenet_spline(row, OH, weight_y);
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) {
-            const float *node = w->node[cell_y + i][cell_x + j];
-            *x += weight_y[i] * weight_x[j] * node[0];
-            *y += weight_y[i] * weight_x[j] * node[1];
+/* The warp along one row of an OH x OW field: pixel `column` looks at (x, y) + column * (dx, dy) + spline. */
+struct lenet_warp_row {
+    float x, y, dx, dy;
+    int elastic;
+    float node[LENET_GRID][2];
+};
+
+static LENET_HOST_DEVICE inline struct lenet_warp_row lenet_warp_row_make(const struct lenet_warp *w, int H, int W,
+                                                                          int OH, int OW, int row) {
+    const float left = -0.5f * (float)(OW - 1), down = (float)row - 0.5f * (float)(OH - 1);
+    struct lenet_warp_row r;
+    r.x = 0.5f * (float)(W - 1) + w->m[0][0] * left + w->m[0][1] * down + w->offset[0];
+    r.y = 0.5f * (float)(H - 1) + w->m[1][0] * left + w->m[1][1] * down + w->offset[1];
+    r.dx = w->m[0][0];
+    r.dy = w->m[1][0];
+    r.elastic = w->elastic;
+    if (!r.elastic) return r;
+    const struct lenet_spline s = lenet_spline_at(row, OH);
+    for (int j = 0; j < LENET_GRID; j++)
+        for (int k = 0; k < 2; k++) {
+            r.node[j][k] = 0;
+            for (int i = 0; i < 4; i++) r.node[j][k] += s.weight[i] * w->node[s.cell + i][j][k];
         }
+    return r;
+}
+
+/* Where a pixel of the row looks in the image; s is lenet_spline_at(column, OW). */
+static LENET_HOST_DEVICE inline void lenet_warp_point(const struct lenet_warp_row *r, int column,
+                                                      const struct lenet_spline *s, float *x, float *y) {
+    *x = r->x + (float)column * r->dx;
+    *y = r->y + (float)column * r->dy;
+    if (!r->elastic) return;
+    for (int j = 0; j < 4; j++) {
+        *x += s->weight[j] * r->node[s->cell + j][0];
+        *y += s->weight[j] * r->node[s->cell + j][1];
+    }
 }
 
 /* The image's byte value at a point, bilinear between pixels, 0 outside. */
@@ -119,10 +146,10 @@ static LENET_HOST_DEVICE inline float lenet_bilinear(const uint8_t *image, int H
     if (!(x > -1 && x < (float)W && y > -1 && y < (float)H)) return 0;
     const int j = (int)(x + 1) - 1, i = (int)(y + 1) - 1; /* floor, for values above -1 */
     const float fx = x - (float)j, fy = y - (float)i;
-    const float a = i >= 0 && j >= 0 ? image[i * W + j] : 0;
-    const float b = i >= 0 && j + 1 < W ? image[i * W + j + 1] : 0;
-    const float c = i + 1 < H && j >= 0 ? image[(i + 1) * W + j] : 0;
-    const float d = i + 1 < H && j + 1 < W ? image[(i + 1) * W + j + 1] : 0;
+    const uint8_t *at = image + i * W + j;
+    const int up = i >= 0, down = i + 1 < H, left = j >= 0, right = j + 1 < W;
+    const float a = up && left ? at[0] : 0, b = up && right ? at[1] : 0;
+    const float c = down && left ? at[W] : 0, d = down && right ? at[W + 1] : 0;
     return (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy;
 }
 

@@ -13,40 +13,45 @@ static int source_ok(const struct lenet_source *s, int R, int N, int B) {
            s->W > 0 && s->OH >= s->H && s->OW >= s->W && s->OW <= MAX_WIDTH;
 }
 
-/* One image's row of bytes in the field, as it is. */
-static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, LENET_REAL *bytes) {
+/* One row of the field for LANES images: a pixel's lanes lie together. */
+typedef LENET_REAL row_buffer[MAX_WIDTH][LANES];
+
+static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, row_buffer bytes) {
     const int h = row - (s->OH - s->H) / 2, left = (s->OW - s->W) / 2;
-    for (int w = 0; w < s->OW; w++) bytes[w] = 0;
-    if (h < 0 || h >= s->H) return;
-    for (int w = 0; w < s->W; w++) bytes[left + w] = image[(ptrdiff_t)h * s->W + w];
+    const int first = h >= 0 && h < s->H ? left : s->OW, end = first + s->W < s->OW ? first + s->W : s->OW;
+    for (int w = 0; w < first; w++) bytes[w][lane] = 0;
+    for (int w = first; w < end; w++) bytes[w][lane] = image[(ptrdiff_t)h * s->W + w - left];
+    for (int w = end; w < s->OW; w++) bytes[w][lane] = 0;
 }
 
-static void warped_row(const struct lenet_source *s, const uint8_t *image, const struct lenet_warp *warp, int row,
-                       LENET_REAL *bytes) {
+static void warped_row(const struct lenet_source *s, const uint8_t *image, const struct lenet_warp *warp,
+                       const struct lenet_spline *splines, int row, int lane, row_buffer bytes) {
+    const struct lenet_warp_row warp_row = lenet_warp_row_make(warp, s->H, s->W, s->OH, s->OW, row);
     for (int w = 0; w < s->OW; w++) {
         float x, y;
-        lenet_warp_point(warp, s->H, s->W, s->OH, s->OW, row, w, &x, &y);
-        bytes[w] = lenet_bilinear(image, s->H, s->W, x, y);
+        lenet_warp_point(&warp_row, w, &splines[w], &x, &y);
+        bytes[w][lane] = lenet_bilinear(image, s->H, s->W, x, y);
     }
 }
 
 /* Fills LANES images of x and their labels; sample[] is -1 for padding, warps is NULL for none. */
 static void fill_lanes(const struct lenet_source *s, const int64_t sample[LANES], const struct lenet_warp *warps,
                        LENET_REAL *x, int N, uint8_t *label) {
-    LENET_REAL bytes[LANES][MAX_WIDTH];
+    _Alignas(VECTOR_BYTES) row_buffer bytes;
+    struct lenet_spline splines[MAX_WIDTH];
+    for (int w = 0; warps && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
     for (int lane = 0; lane < LANES; lane++) label[lane] = sample[lane] < 0 ? LENET_NO_LABEL : s->labels[sample[lane]];
     for (int row = 0; row < s->OH; row++) {
         for (int lane = 0; lane < LANES; lane++) {
             /* padding repeats image 0, so that its outputs are ordinary numbers */
             const uint8_t *image = s->images + (sample[lane] < 0 ? 0 : sample[lane]) * s->H * s->W;
             if (warps)
-                warped_row(s, image, &warps[lane], row, bytes[lane]);
+                warped_row(s, image, &warps[lane], splines, row, lane, bytes);
             else
-                plain_row(s, image, row, bytes[lane]);
+                plain_row(s, image, row, lane, bytes);
         }
-        for (int w = 0; w < s->OW; w++)
-            for (int lane = 0; lane < LANES; lane++)
-                x[((ptrdiff_t)row * s->OW + w) * N + lane] = s->factor * bytes[lane][w] + s->offset;
+        for (int w = 0; w < s->OW; w++, x += N)
+            *(vec *)x = vec_of(s->factor) * *(const vec *)bytes[w] + vec_of(s->offset);
     }
 }
 

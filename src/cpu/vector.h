@@ -35,14 +35,6 @@ enum { LANES = VECTOR_BYTES / (int)sizeof(LENET_REAL) };
  * of vectors live in registers. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* Keeps gcc from loading a value again at each use: C3's weight gradient would have more loads than the core has
- * slots for. */
-#if defined(__x86_64__)
-#define IN_REGISTER(v) __asm__("" : "+x"(v))
-#else
-#define IN_REGISTER(v) (void)(v)
-#endif
-
 /* Unrolls the loop that follows: its trip count is a small constant. */
 #define UNROLL _Pragma("GCC unroll 16")
 

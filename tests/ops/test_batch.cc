@@ -512,26 +512,32 @@ TEST_P(BatchDraw, ElasticMovesPlacesApartByItsPixelsAtMost) {
     EXPECT_GE(most_unlike, elastic / 4);
 }
 
-/* Neighbours of all-black images are all-white ones: no pixel is looked up beyond an image's edge. */
-TEST_P(BatchDraw, BlackImagesStayBlackAndWhiteOnesWithinTheirRange) {
+/* Black, white and framed images in turn: no pixel is looked up beyond an
+ * image's edge, where its neighbour's are, and none is made brighter than any byte. */
+TEST_P(BatchDraw, BlackImagesStayBlackAndOthersWithinTheirRange) {
     Images set = {kSize, kSize, kField, kField, 0.5f, -1, {}, Labels(kImages)};
-    for (size_t i = 0; i < kImages; i++) {
-        set.bytes.insert(set.bytes.end(), (size_t)kSize * kSize, i % 2 ? 255 : 0);
-        set.label[i] = i % 2;
+    for (int i = 0; i < kImages; i++) {
+        set.label[(size_t)i] = (uint8_t)(i % 3);
+        for (int h = 0; h < kSize; h++)
+            for (int w = 0; w < kSize; w++) {
+                const bool frame = h == 0 || w == 0 || h == kSize - 1 || w == kSize - 1;
+                set.bytes.push_back(i % 3 == 1 || (i % 3 == 2 && frame) ? 255 : 0);
+            }
     }
     lenet_hyper hyper = AllDistortions();
     hyper.shift = 10;
     const Batch batch = Draw(device(), set, {hyper}, 0, kImages);
-    const double white = 0.5 * 255 - 1;
+    const double black = -1, white = 0.5 * 255 - 1;
     for (int n = 0; n < kImages; n++) {
         const Values picture = batch.PictureOf(0, n);
         if (batch.LabelOf(0, n) == 0) {
-            EXPECT_TRUE(Equal(Values(picture.size(), -1), picture)) << "image " << n;
-            continue;
+            EXPECT_TRUE(Equal(Values(picture.size(), black), picture)) << "image " << n;
+        }
+        if (batch.LabelOf(0, n) == 1) {
+            EXPECT_NEAR(picture[kField / 2 * kField + kField / 2], white, 1e-4) << "image " << n;
         }
         /* An interpolation's weights add up to 1, but for a few roundings. */
-        for (double x : picture) ASSERT_TRUE(x >= -1 - 1e-4 && x <= white + 1e-4) << x << " in image " << n;
-        EXPECT_NEAR(picture[kField / 2 * kField + kField / 2], white, 1e-4);
+        for (double x : picture) ASSERT_TRUE(x >= black - 1e-4 && x <= white + 1e-4) << x << " in image " << n;
     }
 }
 

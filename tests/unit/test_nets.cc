@@ -1,0 +1,281 @@
+/* test_nets.cc - the architectures have the shapes and counts that are published, and start as they should. */
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lenet/nets.h"
+#include "support/fill.h"
+
+namespace {
+
+lenet_plan Plan(const char *arch, lenet_activation activation = LENET_RELU, int classes = 10) {
+    lenet_plan plan = {};
+    lenet_error err = {};
+    EXPECT_EQ(lenet_plan_make(lenet_arch_find(arch), activation, LENET_POOL_MAX, classes, &plan, &err), LENET_OK)
+        << err.text;
+    return plan;
+}
+
+std::vector<lenet_plan> AllPlans() {
+    std::vector<lenet_plan> plans;
+    for (const lenet_arch *arch = lenet_archs; arch->name; arch++)
+        for (lenet_activation activation : {LENET_TANH, LENET_RELU})
+            for (int classes : {1, 3, 10}) plans.push_back(Plan(arch->name, activation, classes));
+    return plans;
+}
+
+std::string Name(const lenet_plan &plan) {
+    return std::string(plan.arch->name) + (plan.activation == LENET_RELU ? ", relu, " : ", tanh, ") +
+           std::to_string(plan.classes) + " classes";
+}
+
+std::vector<lenet_tensor> Tensors(const lenet_plan &plan, std::vector<float> &data, const char *prefix = "") {
+    std::vector<lenet_tensor> tensors(2 * LENET_MAX_LAYERS);
+    data.resize(plan.stride);
+    tensors.resize((size_t)lenet_plan_tensors(&plan, prefix, data.data(), tensors.data()));
+    return tensors;
+}
+
+/* ---- shapes and counts ------------------------------------------------------------- */
+
+TEST(Nets, Lenet5HasThePapersShapes) {
+    const struct {
+        const char *name;
+        int C, H, W, O, OH, OW;
+        size_t parameters;
+    } want[] = {
+        {"C1", 1, 32, 32, 6, 28, 28, 156},   {"", 6, 28, 28, 6, 28, 28, 0},      {"S2", 6, 28, 28, 6, 14, 14, 0},
+        {"C3", 6, 14, 14, 16, 10, 10, 2416}, {"", 16, 10, 10, 16, 10, 10, 0},    {"S4", 16, 10, 10, 16, 5, 5, 0},
+        {"C5", 16, 5, 5, 120, 1, 1, 48120},  {"", 120, 1, 1, 120, 1, 1, 0},      {"F6", 120, 1, 1, 84, 1, 1, 10164},
+        {"", 84, 1, 1, 84, 1, 1, 0},         {"output", 84, 1, 1, 10, 1, 1, 850}};
+    const lenet_plan plan = Plan("lenet5");
+    ASSERT_EQ(plan.layer_count, (int)std::size(want));
+    for (int l = 0; l < plan.layer_count; l++) {
+        const lenet_layer &layer = plan.layers[l];
+        EXPECT_STREQ(layer.spec.name, want[l].name);
+        EXPECT_EQ(std::vector<int>({layer.C, layer.H, layer.W, layer.O, layer.OH, layer.OW}),
+                  std::vector<int>({want[l].C, want[l].H, want[l].W, want[l].O, want[l].OH, want[l].OW}))
+            << "layer " << l << " " << want[l].name;
+        EXPECT_EQ(layer.w_count + layer.b_count, want[l].parameters) << "layer " << l << " " << want[l].name;
+    }
+    EXPECT_EQ(plan.parameters, 61706u);
+}
+
+TEST(Nets, TheOthersHaveTheirCountsOfParameters) {
+    EXPECT_EQ(Plan("mlp-300").parameters, 784 * 300 + 300 + 300 * 10 + 10u);
+    EXPECT_EQ(Plan("linear").parameters, 7850u);
+    EXPECT_EQ(Plan("linear", LENET_RELU, 3).parameters, 3 * 785u);
+    EXPECT_EQ(Plan("lenet5", LENET_RELU, 3).parameters, 61706u - 7 * 85) << "the output alone depends on the classes";
+}
+
+/* Of each layer 2 for every weight at every place: C1 2*150*784, C3 2*2400*100, C5 2*48000, F6 2*10080, output 2*840.
+ */
+TEST(Nets, Lenet5NeedsItsCountOfOperations) {
+    const lenet_plan plan = Plan("lenet5");
+    EXPECT_EQ(lenet_plan_flops(&plan, 0), 235200 + 480000 + 96000 + 20160 + 1680);
+    EXPECT_EQ(lenet_plan_flops(&plan, 0), 833040);
+    EXPECT_EQ(lenet_plan_flops(&plan, 1), 3 * 833040 - 235200) << "C1 needs no gradient of its input";
+    const lenet_plan linear = Plan("linear");
+    EXPECT_EQ(lenet_plan_flops(&linear, 0), 2 * 7840);
+    EXPECT_EQ(lenet_plan_flops(&linear, 1), 2 * 2 * 7840);
+}
+
+TEST(Nets, EachLayerTakesWhatTheOneBeforeGives) {
+    for (const lenet_plan &plan : AllPlans()) {
+        SCOPED_TRACE(Name(plan));
+        EXPECT_EQ(lenet_layer_inputs(&plan.layers[0]), (size_t)plan.arch->field * plan.arch->field);
+        for (int l = 1; l < plan.layer_count; l++) {
+            const lenet_layer &before = plan.layers[l - 1], &layer = plan.layers[l];
+            EXPECT_EQ(layer.C, before.O);
+            EXPECT_EQ(layer.H, before.OH);
+            EXPECT_EQ(layer.W, before.OW);
+            EXPECT_EQ(lenet_layer_inputs(&layer), lenet_layer_outputs(&before));
+        }
+        EXPECT_EQ(lenet_layer_outputs(&plan.layers[plan.layer_count - 1]), (size_t)plan.classes);
+    }
+}
+
+TEST(Nets, ArchitecturesAreFoundByTheirWholeName) {
+    for (const lenet_arch *arch = lenet_archs; arch->name; arch++) {
+        EXPECT_EQ(lenet_arch_find(arch->name), arch) << arch->name;
+        EXPECT_STRNE(arch->description, "");
+    }
+    for (const char *name : {"", "lenet", "lenet5 ", "LENET5", "lenet55"})
+        EXPECT_EQ(lenet_arch_find(name), nullptr) << name;
+}
+
+/* ---- what does not fit --------------------------------------------------------------- */
+
+TEST(Nets, ALayerThatDoesNotFitIsRefusedByName) {
+    const struct {
+        const char *what;
+        lenet_arch arch;
+    } bad[] = {
+        {"a kernel wider than its input", {"x", "", 4, 1, {{LENET_CONV, "wide", 6, 5}}}},
+        {"a kernel wider than any", {"x", "", 32, 1, {{LENET_CONV, "huge", 6, LENET_MAX_KERNEL + 1}}}},
+        {"windows that do not divide", {"x", "", 7, 1, {{LENET_SUBSAMPLE, "uneven", 0, 2}}}},
+        {"a second layer", {"x", "", 8, 2, {{LENET_SUBSAMPLE, "S", 0, 2}, {LENET_CONV, "second", 1, 5}}}},
+    };
+    for (const auto &[what, arch] : bad) {
+        lenet_plan plan;
+        lenet_error err = {};
+        EXPECT_EQ(lenet_plan_make(&arch, LENET_TANH, LENET_POOL_MAX, 10, &plan, &err), LENET_ERR_ARG) << what;
+        const std::string name = arch.layers[arch.layer_count - 1].name;
+        EXPECT_NE(std::string(err.text).find(name), std::string::npos) << what << ": " << err.text;
+    }
+}
+
+TEST(Nets, ALayerThatJustFitsIsTaken) {
+    const lenet_arch kernel = {"x", "", 5, 1, {{LENET_CONV, "C", 2, 5}}};
+    lenet_plan plan;
+    ASSERT_EQ(lenet_plan_make(&kernel, LENET_TANH, LENET_POOL_MAX, 10, &plan, nullptr), LENET_OK);
+    EXPECT_EQ(lenet_layer_outputs(&plan.layers[0]), 2u);
+    const lenet_arch windows = {"x", "", 6, 1, {{LENET_SUBSAMPLE, "S", 0, 3}}};
+    ASSERT_EQ(lenet_plan_make(&windows, LENET_TANH, LENET_POOL_MAX, 10, &plan, nullptr), LENET_OK);
+    EXPECT_EQ(lenet_layer_outputs(&plan.layers[0]), 4u);
+}
+
+/* ---- tensors ---------------------------------------------------------------------------- */
+
+TEST(Nets, TensorsAreAlignedDisjointAndAllThatIsTrained) {
+    for (const lenet_plan &plan : AllPlans()) {
+        SCOPED_TRACE(Name(plan));
+        std::vector<float> data;
+        size_t end = 0, values = 0;
+        std::set<std::string> names;
+        for (const lenet_tensor &t : Tensors(plan, data)) { /* in the order of memory */
+            const size_t at = (size_t)((float *)t.data - data.data()), count = lenet_tensor_bytes(&t) / sizeof(float);
+            EXPECT_EQ(at % 64, 0u) << t.name << ": 256 bytes";
+            EXPECT_GE(at, end) << t.name;
+            EXPECT_EQ(t.dtype, LENET_F32);
+            EXPECT_TRUE(names.insert(t.name).second) << t.name << " twice";
+            end = at + count;
+            values += count;
+        }
+        EXPECT_EQ(values, plan.parameters);
+        EXPECT_LE(end, plan.stride);
+        EXPECT_EQ(plan.stride % 64, 0u);
+    }
+}
+
+TEST(Nets, TensorsHaveThePapersNamesAndPytorchsShapes) {
+    const lenet_plan plan = Plan("lenet5");
+    std::vector<float> data;
+    std::vector<std::string> names;
+    std::vector<std::vector<size_t>> shapes;
+    for (const lenet_tensor &t : Tensors(plan, data, "checkpoint.m.")) {
+        names.push_back(t.name);
+        shapes.emplace_back(t.shape, t.shape + t.rank);
+    }
+    const std::vector<std::string> layers = {"C1", "C3", "C5", "F6", "output"};
+    std::vector<std::string> want;
+    for (const std::string &layer : layers)
+        for (const char *part : {".weight", ".bias"}) want.push_back("checkpoint.m." + layer + part);
+    EXPECT_EQ(names, want);
+    const std::vector<std::vector<size_t>> want_shapes = {{6, 1, 5, 5}, {6},       {16, 6, 5, 5}, {16},     {120, 400},
+                                                          {120},        {84, 120}, {84},          {10, 84}, {10}};
+    EXPECT_EQ(shapes, want_shapes);
+}
+
+/* ---- initial weights -------------------------------------------------------------------- */
+
+std::vector<float> Init(const lenet_plan &plan, uint64_t seed, float scale = 1) {
+    std::vector<float> w(plan.stride, NAN); /* what is not written stays NaN */
+    lenet_plan_init(&plan, seed, scale, w.data());
+    return w;
+}
+
+class NetsInit : public ::testing::Test {
+  protected:
+    const uint64_t seed_ = TestSeed();
+
+  private:
+    const ::testing::ScopedTrace trace_{__FILE__, __LINE__, "LENET_TEST_SEED=" + std::to_string(TestSeed())};
+};
+
+TEST_F(NetsInit, WeightsFillTheRangeThatTheFanInAsksFor) {
+    const struct {
+        lenet_activation activation;
+        double gain; /* g of sqrt(3 g/F): 2 before a ReLU, 1 before tanh */
+    } kinds[] = {{LENET_RELU, 2}, {LENET_TANH, 1}};
+    const double fan_in[] = {25, 150, 400, 120, 84};
+    for (const auto &[activation, gain] : kinds) {
+        const lenet_plan plan = Plan("lenet5", activation);
+        const std::vector<float> w = Init(plan, seed_);
+        int tensor = 0;
+        for (int l = 0; l < plan.layer_count; l++) {
+            const lenet_layer &layer = plan.layers[l];
+            if (layer.w_count == 0) continue;
+            const bool output = l + 1 == plan.layer_count;
+            const double limit = std::sqrt(3 * (output ? 1 : gain) / fan_in[tensor++]), n = (double)layer.w_count;
+            double sum = 0, squares = 0, largest = 0;
+            for (size_t i = 0; i < layer.w_count; i++) {
+                const double value = w[layer.w + i];
+                sum += value;
+                squares += value * value;
+                largest = std::max(largest, std::fabs(value));
+            }
+            const std::string name = Name(plan) + ", " + layer.spec.name;
+            EXPECT_LE(largest, limit * (1 + 0x1p-22)) << name << ": rounded to float twice";
+            /* All n of them below 1 - 14/n of the limit: once in e^14, a million seeds. */
+            EXPECT_GE(largest, limit * (1 - 14 / n)) << name;
+            /* Five deviations: of a mean, limit/sqrt(3 n); of a mean square, limit^2 sqrt(4/45 /n). */
+            EXPECT_LE(std::fabs(sum / n), 5 * limit / std::sqrt(3 * n)) << name;
+            EXPECT_LE(std::fabs(squares / n - limit * limit / 3), 5 * limit * limit * std::sqrt(4 / 45.0 / n)) << name;
+        }
+    }
+}
+
+TEST_F(NetsInit, BiasesAndTheRoomBetweenTensorsAreZero) {
+    for (const lenet_plan &plan : AllPlans()) {
+        std::vector<float> w = Init(plan, seed_);
+        for (int l = 0; l < plan.layer_count; l++) std::fill_n(&w[plan.layers[l].w], plan.layers[l].w_count, 0.0f);
+        EXPECT_EQ(w, std::vector<float>(plan.stride, 0)) << Name(plan);
+    }
+}
+
+TEST_F(NetsInit, OneSeedGivesOneNetworkAndAnotherSeedAnother) {
+    const lenet_plan plan = Plan("lenet5");
+    const std::vector<float> w = Init(plan, seed_);
+    EXPECT_EQ(w, Init(plan, seed_));
+    for (uint64_t other : {seed_ + 1, seed_ ^ (uint64_t)1 << 32, seed_ ^ (uint64_t)1 << 63}) {
+        const std::vector<float> v = Init(plan, other);
+        size_t same = 0;
+        for (int l = 0; l < plan.layer_count; l++)
+            for (size_t i = 0; i < plan.layers[l].w_count; i++)
+                same += w[plan.layers[l].w + i] == v[plan.layers[l].w + i];
+        EXPECT_LE(same, 2u) << "of 61,470 values on a grid of 2^24";
+    }
+}
+
+TEST_F(NetsInit, NoTwoWeightsAreDrawnFromOneNumber) {
+    const lenet_plan plan = Plan("lenet5");
+    std::vector<float> w = Init(plan, seed_);
+    /* Back to the 24-bit numbers they were made of: 61,470 of 2^24 collide about 113 times by chance. */
+    std::vector<float> units;
+    for (int l = 0; l < plan.layer_count; l++) {
+        const lenet_layer &layer = plan.layers[l];
+        if (layer.w_count == 0) continue;
+        const bool output = l + 1 == plan.layer_count;
+        const double limit = std::sqrt(3.0 * (output ? 1 : 2) / (double)(layer.w_count / layer.b_count));
+        for (size_t i = 0; i < layer.w_count; i++)
+            units.push_back((float)std::round(w[layer.w + i] / (float)limit * 0x1p23));
+    }
+    std::sort(units.begin(), units.end());
+    size_t twice = 0;
+    for (size_t i = 1; i < units.size(); i++) twice += units[i] == units[i - 1];
+    EXPECT_LT(twice, 113 + 6 * 11u);
+}
+
+TEST_F(NetsInit, TheScaleMultiplies) {
+    const lenet_plan plan = Plan("lenet5");
+    const std::vector<float> w = Init(plan, seed_), twice = Init(plan, seed_, 2);
+    for (size_t i = 0; i < w.size(); i++) ASSERT_EQ(twice[i], 2 * w[i]) << i;
+    for (float v : Init(plan, seed_, 0)) ASSERT_EQ(v, 0);
+}
+
+} // namespace
