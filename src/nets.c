@@ -133,8 +133,7 @@ void lenet_plan_init(const struct lenet_plan *plan, uint64_t seed, float scale, 
         const struct lenet_layer *layer = &plan->layers[l];
         if (layer->w_count == 0) continue;
         const double fan_in = (double)(layer->w_count / layer->b_count);
-        const int relu = plan->activation == LENET_RELU && l + 1 < plan->layer_count;
-        const float limit = scale * (float)sqrt(3.0 * (relu ? 2 : 1) / fan_in);
+        const float limit = scale * (float)sqrt(3.0 / fan_in);
         for (size_t i = 0; i < layer->w_count; i++) {
             const size_t at = layer->w + i;
             host_w[at] = limit * lenet_signed_unit(lenet_philox(seed, LENET_RNG_INIT, 0, at / 4).v[at % 4]);

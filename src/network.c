@@ -98,6 +98,13 @@ static void lay_out_activations(struct lenet_network *net, struct arena *arena, 
         net->y[l] = plan->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1] : take(arena, outputs * image);
     }
     for (int i = 0; i < 2; i++) net->gradient[i] = take(arena, largest * image);
+    size_t most = 0; /* parameters of a convolution */
+    for (int l = 0; l < plan->layer_count; l++) {
+        const struct lenet_layer *layer = &plan->layers[l];
+        const size_t count = layer->w_count + layer->b_count;
+        if (layer->spec.kind == LENET_CONV && count > most) most = count;
+    }
+    net->scratch = take(arena, (size_t)net->R * LENET_PARTS * most * net->backend->element_size);
 }
 
 static void lay_out_control(struct lenet_network *net, struct arena *arena) {
@@ -208,8 +215,9 @@ static enum lenet_status backward_params(struct lenet_network *net, const struct
     const int R = net->R, N = net->N;
     void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
     if (l->spec.kind == LENET_CONV)
-        return be->conv_backward_params(net->ctx, &(struct conv_backward_params){R, N, l->C, l->H, l->W, l->O,
-                                                                                 l->spec.size, stride, x, dy, dw, db});
+        return be->conv_backward_params(net->ctx,
+                                        &(struct conv_backward_params){R, N, l->C, l->H, l->W, l->O, l->spec.size,
+                                                                       stride, x, dy, dw, db, net->scratch});
     return be->dense_backward_params(
         net->ctx, &(struct dense_backward_params){R, N, (int)lenet_layer_inputs(l), l->O, stride, x, dy, dw, db});
 }

@@ -34,16 +34,16 @@ const struct lenet_option lenet_options[] = {
      "the subsampling"},
     {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | G, 1, "X",
      "multiplies the initial weights"},
-    {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "12", T, 1, "N", "passes over the training set"},
+    {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "15", T, 1, "N", "passes over the training set"},
     {"steps", LENET_OPTION_INTEGER, FIELD(steps), 0, 1e12, NULL, "0", T, 1, "N",
      "stop after so many updates instead (0: by epochs)"},
     {"batch", LENET_OPTION_INTEGER, FIELD(batch), 1, 65536, NULL, "64", T | B, 1, "N", "images an update"},
     {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | B, 1,
      "NAME", "the update rule"},
-    {"lr", LENET_OPTION_REAL, FIELD(learning_rate), 0, 1e6, NULL, "0.08", T, 1, "RATE",
+    {"lr", LENET_OPTION_REAL, FIELD(learning_rate), 0, 1e6, NULL, "0.05", T, 1, "RATE",
      "the learning rate; the largest one of a schedule"},
     {"momentum", LENET_OPTION_REAL, FIELD(momentum), 0, 0.999999, NULL, "0.9", T, 1, "X", "momentum; AdamW's beta1"},
-    {"weight-decay", LENET_OPTION_REAL, FIELD(weight_decay), 0, 100, NULL, "0.0005", T, 1, "X",
+    {"weight-decay", LENET_OPTION_REAL, FIELD(weight_decay), 0, 100, NULL, "0.001", T, 1, "X",
      "pulls weights to zero: in the gradient, or apart from it with adamw"},
     {"beta2", LENET_OPTION_REAL, FIELD(beta2), 0, 0.9999999, NULL, "0.999", T, 1, "X", "AdamW's second moment"},
     {"epsilon", LENET_OPTION_REAL, FIELD(epsilon), 1e-30, 1, NULL, "1e-08", T, 1, "X", "AdamW's divisor"},
@@ -131,7 +131,7 @@ static int choice_index(const char *choices, const char *text) {
 }
 
 /* Small distortions of which none turns one digit into another. */
-static const char STANDARD_AUGMENTATION[] = "shift=2,rotate=10,scale=0.1,shear=0.1,elastic=1";
+static const char STANDARD_AUGMENTATION[] = "shift=1.5,rotate=8,scale=0.1,shear=0.1,elastic=2";
 
 static enum lenet_status set_augmentation(struct lenet_config *config, const char *text, struct lenet_error *err) {
     if (strcmp(text, "standard") == 0) text = STANDARD_AUGMENTATION;

@@ -146,10 +146,9 @@ static LENET_HOST_DEVICE inline float lenet_bilinear(const uint8_t *image, int H
     if (!(x > -1 && x < (float)W && y > -1 && y < (float)H)) return 0;
     const int j = (int)(x + 1) - 1, i = (int)(y + 1) - 1; /* floor, for values above -1 */
     const float fx = x - (float)j, fy = y - (float)i;
-    const uint8_t *at = image + i * W + j;
-    const int up = i >= 0, down = i + 1 < H, left = j >= 0, right = j + 1 < W;
-    const float a = up && left ? at[0] : 0, b = up && right ? at[1] : 0;
-    const float c = down && left ? at[W] : 0, d = down && right ? at[W + 1] : 0;
+    const int up = i >= 0, down = i + 1 < H, left = j >= 0, right = j + 1 < W, at = i * W + j;
+    const float a = up && left ? image[at] : 0, b = up && right ? image[at + 1] : 0;
+    const float c = down && left ? image[at + W] : 0, d = down && right ? image[at + W + 1] : 0;
     return (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy;
 }
 

@@ -64,9 +64,8 @@ size_t lenet_layer_inputs(const struct lenet_layer *layer);
  * the first layer with parameters needs no input gradient. */
 double lenet_plan_flops(const struct lenet_plan *plan, int training);
 
-/* Fills host_w[stride] with the initial weights of a seed: uniform in +-scale*sqrt(3 g/F) with
- * F the fan-in and g = 2 for ReLU (He et al. 2015), 1 for tanh and the output
- * (LeCun et al. 1998, "Efficient BackProp"); biases are zero. */
+/* Fills host_w[stride] with the initial weights of a seed: uniform in +-scale*sqrt(3/F), F the fan-in, so that a
+ * unit's input has the variance of its inputs (LeCun et al. 1998, "Efficient BackProp"); biases are zero. */
 void lenet_plan_init(const struct lenet_plan *plan, uint64_t seed, float scale, float *host_w);
 
 /* Describes the parameters as tensors "C1.weight", "C1.bias", ... of data[0 ... stride-1],

@@ -31,6 +31,7 @@ struct lenet_network {
     void *y[LENET_MAX_LAYERS];  /* each layer's output, [R][O][OH][OW][N]; an activation */
                                 /* overwrites its input                                  */
     void *gradient[2];          /* of a layer's output and input, in turn                */
+    void *scratch;              /* of conv_backward_params */
     void *dx;                   /* gradient of x: only where asked for, else NULL        */
     uint8_t *label, *predicted; /* [R][N]                                                */
     struct lenet_hyper *hyper;  /* [R]                                                   */

@@ -8,9 +8,11 @@
  * Shapes. Capital letters are sizes: R networks (a population), N images, C and
  * O maps of the input and the output, H x W pixels. Images are innermost, and N
  * is a multiple of the backend's lanes; a batch that fills fewer is padded with
- * images that have no label, and the loss gives these a zero gradient.
+ * images (finite ones) that have no label, and the loss gives these a zero gradient.
  * Parameters of a network lie together, so that one network's tensor w is
  * w + r*stride: [R] below then means "stride elements apart".
+ *
+ * NaN is passed on by every operation but the maximum, which may drop it.
  *
  * Pointers belong to the backend that allocated them. An operation returns
  * LENET_ERR_ARG, and does nothing, where a size is not as documented. It only
@@ -39,6 +41,7 @@ struct lenet_ctx;
 enum {
     LENET_NO_LABEL = 255, /* label of an image that only pads the batch */
     LENET_MAX_KERNEL = 8, /* largest K of a convolution                 */
+    LENET_PARTS = 8,      /* partial sums of a parameter's gradient     */
 };
 
 /* ---- the settings of one network, of which a population has an array ------ */
@@ -47,7 +50,7 @@ enum lenet_schedule { LENET_SCHEDULE_CONSTANT, LENET_SCHEDULE_STEP, LENET_SCHEDU
 
 struct lenet_hyper {
     uint64_t seed;
-    uint32_t train_first; /* the training subset: positions train_first ...        */
+    uint32_t train_first; /* the training subset, never empty: positions train_first ...        */
     uint32_t train_count; /* ... + train_count of the seed's random order of the set */
 
     float learning_rate, momentum, weight_decay;
@@ -69,7 +72,7 @@ struct lenet_hyper {
 
 /* What a network's losses add up to. */
 struct lenet_tally {
-    double loss;        /* sum of the images' losses */
+    double loss;        /* sum of the images' losses, NaN included */
     uint64_t count;     /* images                    */
     uint64_t correct;   /* images whose largest output is their label's */
     uint64_t nonfinite; /* images whose loss is NaN or infinite         */
@@ -78,8 +81,8 @@ struct lenet_tally {
 /* ---- batches: bytes of the data set to inputs of the network -------------- */
 
 /* A data set on the device, and how its bytes become inputs:
- * x = factor*byte + offset, in the middle of a field of OH x OW pixels whose
- * rest is byte 0. */
+ * x = factor*byte + offset, in the middle of a field of OH x OW pixels (an odd
+ * margin is one larger below and to the right) whose rest is byte 0. */
 struct lenet_source {
     uint32_t count;        /* images, 1 to 2^31   */
     int H, W;              /* of an image         */
@@ -139,6 +142,7 @@ struct conv_backward_params {
     const lenet_real *dy; /* [R][O][OH][OW][N]  */
     lenet_real *dw;       /* = [R][O][C][K][K]  */
     lenet_real *db;       /* = [R][O]           */
+    lenet_real *scratch;  /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
 };
 
 /* Subsampling of every S x S window to its average or its maximum. Where several

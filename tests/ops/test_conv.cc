@@ -14,6 +14,7 @@ struct ConvLayer : reference::ConvSize {
     size_t y_count() const { return reference::Layout(R, O, OH(), OW(), N).Count(); }
     size_t w_count() const { return reference::Layout(O, C, K, K).Count(); }
     size_t b_count() const { return (size_t)O; }
+    size_t scratch_count() const { return (size_t)R * LENET_PARTS * (w_count() + b_count()); }
     double y_terms() const { return C * K * K; }
     double dx_terms() const { return O * K * K; }
     double dw_terms() const { return (double)N * OH() * OW(); }
@@ -25,8 +26,9 @@ struct ConvLayer : reference::ConvSize {
     conv_backward_input BackwardInput(size_t stride, const void *dy, const void *w, void *dx) const {
         return {R, N, C, H, W, O, K, stride, dy, w, dx};
     }
-    conv_backward_params BackwardParams(size_t stride, const void *x, const void *dy, void *dw, void *db) const {
-        return {R, N, C, H, W, O, K, stride, x, dy, dw, db};
+    conv_backward_params BackwardParams(size_t stride, const void *x, const void *dy, void *dw, void *db,
+                                        void *scratch) const {
+        return {R, N, C, H, W, O, K, stride, x, dy, dw, db, scratch};
     }
     std::string Name() const {
         std::string name;
@@ -96,9 +98,11 @@ TEST_P(Conv, GradientIsTheSlope) {
     ExpectGradientIsTheSlope(device(), Size(2, 1, 1, 3, 3, 2, 3));
 }
 
-/* Enough maps for every thread, and fewer than there are threads. */
+/* Enough maps to share out among three threads, and few: shared out otherwise, the sums must be the same. */
 TEST_P(Conv, SameBitsEveryRun) {
-    for (const ConvLayer &s : {Size(3, 5, 3, 9, 7, 7, 3), Size(1, 5, 1, 9, 7, 1, 3)}) {
+    for (const ConvLayer &s : {Size(3, 5, 3, 9, 7, 7, 3), Size(1, 5, 1, 9, 7, 1, 3), Size(1, 5, 2, 9, 7, 1, 3),
+                               Size(1, 5, 3, 9, 7, 1, 3), Size(1, 5, 1, 9, 7, 7, 3)}) {
+        SCOPED_TRACE(s.Name());
         const LayerInputs in = RealInputs(s);
         ExpectSameBitsEveryRun([&](const Device &device) {
             const LayerOnDevice<ConvLayer> on(device, s, in);

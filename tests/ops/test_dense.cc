@@ -14,6 +14,7 @@ struct DenseLayer : reference::DenseSize {
     size_t y_count() const { return reference::Layout(R, O, N).Count(); }
     size_t w_count() const { return reference::Layout(O, I).Count(); }
     size_t b_count() const { return (size_t)O; }
+    size_t scratch_count() const { return 1; } /* it needs none */
     double y_terms() const { return I; }
     double dx_terms() const { return O; }
     double dw_terms() const { return N; }
@@ -25,7 +26,8 @@ struct DenseLayer : reference::DenseSize {
     dense_backward_input BackwardInput(size_t stride, const void *dy, const void *w, void *dx) const {
         return {R, N, I, O, stride, dy, w, dx};
     }
-    dense_backward_params BackwardParams(size_t stride, const void *x, const void *dy, void *dw, void *db) const {
+    dense_backward_params BackwardParams(size_t stride, const void *x, const void *dy, void *dw, void *db,
+                                         void *) const {
         return {R, N, I, O, stride, x, dy, dw, db};
     }
     std::string Name() const {

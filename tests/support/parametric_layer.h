@@ -48,12 +48,13 @@ template <class Layer> struct LayerOnDevice {
         : layer(s), place{s.w_count(), s.b_count(), bias_last}, x(device, in.x), dy(device, in.dy),
           params(device, Pack(place, s.R, in.w, in.b, NAN)), y(device, Poison(in.dy.size())),
           dx(device, Poison(in.x.size())),
-          dparams(device, Pack(place, s.R, Poison(in.w.size()), Poison(in.b.size()), kGap)) {}
+          dparams(device, Pack(place, s.R, Poison(in.w.size()), Poison(in.b.size()), kGap)),
+          scratch(device, Poison(s.scratch_count())) {}
 
     auto Forward() const { return layer.Forward(place.stride(), x, params.At(place.w()), params.At(place.b()), y); }
     auto BackwardInput() const { return layer.BackwardInput(place.stride(), dy, params.At(place.w()), dx); }
     auto BackwardParams() const {
-        return layer.BackwardParams(place.stride(), x, dy, dparams.At(place.w()), dparams.At(place.b()));
+        return layer.BackwardParams(place.stride(), x, dy, dparams.At(place.w()), dparams.At(place.b()), scratch);
     }
     void Run(const Device &device) const {
         device.Run(Forward());
@@ -81,7 +82,7 @@ template <class Layer> struct LayerOnDevice {
     const Layer layer;
     const Placement place;
     const Input x, dy, params;
-    const Tensor y, dx, dparams;
+    const Tensor y, dx, dparams, scratch;
 };
 
 template <class Layer>
