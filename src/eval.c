@@ -1,13 +1,12 @@
 /* eval.c - see eval.h. */
 #include "lenet/eval.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lenet/device.h"
-#include "lenet/files.h"
+#include "lenet/json.h"
 #include "lenet/run_dir.h"
 #include "lenet/train.h"
 
@@ -95,7 +94,7 @@ enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evalu
     *data = (struct lenet_dataset){0};
     LENET_TRY(choose_files(config, err));
     LENET_TRY(lenet_model_read(config->weights, &model, &host_w, err));
-    enum lenet_status status = lenet_data_open(config, data, err);
+    enum lenet_status status = lenet_data_open(config, model.plan.arch->field, data, err);
     if (status == LENET_OK) status = evaluate_model(config, &model, host_w, data, evaluation, err);
     free(host_w);
     if (status != LENET_OK) lenet_dataset_free(data);
@@ -130,18 +129,13 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
     cJSON_AddNumberToObject(json, "count", (double)e->count);
     cJSON_AddNumberToObject(json, "correct", (double)e->correct);
-    cJSON_AddNumberToObject(json, "accuracy", (double)e->correct / (double)e->count);
+    lenet_json_add_real(json, "accuracy", (double)e->correct / (double)e->count);
     cJSON_AddItemToObject(json, "interval", cJSON_CreateDoubleArray(interval, 2));
-    cJSON_AddNumberToObject(json, "loss", e->loss);
+    lenet_json_add_real(json, "loss", e->loss);
     cJSON_AddItemToObject(json, "confusion", confusion_json(e));
     cJSON_AddItemToObject(json, "precision", per_class(e, lenet_precision));
     cJSON_AddItemToObject(json, "recall", per_class(e, lenet_recall));
     for (uint64_t i = 0; i < e->count; i++) cJSON_AddItemToArray(predictions, cJSON_CreateNumber(e->predicted[i]));
     cJSON_AddItemToObject(json, "predictions", predictions);
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    const enum lenet_status status =
-        text ? lenet_file_replace(path, text, strlen(text), err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    free(text);
-    return status;
+    return lenet_json_write(path, json, err);
 }

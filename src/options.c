@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lenet/json.h"
+
 #define FIELD(field) offsetof(struct lenet_config, field), sizeof(((struct lenet_config *)0)->field)
 #define T            LENET_CMD_TRAIN
 #define E            LENET_CMD_EVAL
@@ -186,11 +188,9 @@ void lenet_option_get(const struct lenet_config *config, const struct lenet_opti
     case LENET_OPTION_TEXT: snprintf(text, size, "%s", field); break;
     case LENET_OPTION_INTEGER: snprintf(text, size, "%lld", (long long)*(const int64_t *)(const void *)field); break;
     case LENET_OPTION_REAL: {
-        const double value = *(const double *)(const void *)field;
-        for (int digits = 1; digits <= 17; digits++) {
-            snprintf(text, size, "%.*g", digits, value);
-            if (strtod(text, NULL) == value) break;
-        }
+        char shortest[32];
+        lenet_real_text(*(const double *)(const void *)field, shortest);
+        snprintf(text, size, "%s", shortest);
         break;
     }
     case LENET_OPTION_CHOICE: {

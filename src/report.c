@@ -1,14 +1,13 @@
 /* report.c - see report.h. */
 #include "lenet/report.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lenet/files.h"
+#include "lenet/json.h"
 #include "lenet/version.h"
 
 /* ---- eval ----------------------------------------------------------------------------------------- */
@@ -162,12 +161,7 @@ enum lenet_status lenet_bench_write(const char *path, const struct lenet_config 
         cJSON_AddNumberToObject(row, "flops", b->rows[i].flops);
         cJSON_AddItemToArray(rows, row);
     }
-    char *text = cJSON_Print(json);
-    cJSON_Delete(json);
-    const enum lenet_status status =
-        text ? lenet_file_replace(path, text, strlen(text), err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    free(text);
-    return status;
+    return lenet_json_write(path, json, err);
 }
 
 /* ---- options -------------------------------------------------------------------------------------- */

@@ -1,12 +1,12 @@
 /* run_dir.c - see run_dir.h. */
 #include "lenet/run_dir.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lenet/files.h"
+#include "lenet/json.h"
 #include "lenet/version.h"
 
 static const char RUN_FILE[] = "run.json", METRICS_FILE[] = "metrics.jsonl";
@@ -14,8 +14,7 @@ static const char RUN_FILE[] = "run.json", METRICS_FILE[] = "metrics.jsonl";
 enum lenet_status lenet_run_path(const char *directory, const char *name, char path[LENET_MAX_PATH],
                                  struct lenet_error *err) {
     if (snprintf(path, LENET_MAX_PATH, "%s/%s", directory, name) < LENET_MAX_PATH) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_ARG, "%s/%s: the path is longer than %d characters", directory, name,
-                      LENET_MAX_PATH - 1);
+    return lenet_fail(err, LENET_ERR_ARG, "%.80s...: a path longer than %d characters", directory, LENET_MAX_PATH - 1);
 }
 
 /* ---- run.json ------------------------------------------------------------------------- */
@@ -75,12 +74,7 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *back
     cJSON_AddStringToObject(json, "device", backend);
     cJSON_AddItemToObject(json, "config", config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
-    char *text = cJSON_Print(json);
-    enum lenet_status status =
-        text ? lenet_file_replace(path, text, strlen(text), err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    free(text);
-    cJSON_Delete(json);
-    return status;
+    return lenet_json_write(path, json, err);
 }
 
 /* Sets one option from its JSON value. */
@@ -89,13 +83,13 @@ static enum lenet_status option_from_json(const char *path, const struct lenet_o
     char number[40];
     struct lenet_error why = {{0}};
     const char *text = cJSON_GetStringValue(value);
-    if (!text && cJSON_IsNumber(value)) {
+    if (!text && cJSON_IsNumber(value) && option->type != LENET_OPTION_TEXT) {
         snprintf(number, sizeof number, "%.17g", value->valuedouble);
         text = number;
     }
-    if (!text) return lenet_fail(err, LENET_ERR_FORMAT, "%s: config has no '%s'", path, option->name);
+    if (!text) return lenet_fail(err, LENET_ERR_FORMAT, "%s: no '%s' in it", path, option->name);
     if (lenet_option_set(config, option, text, &why) == LENET_OK) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_FORMAT, "%s: config: %.900s", path, why.text);
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: %.900s", path, why.text);
 }
 
 static enum lenet_status config_from_json(const char *path, const cJSON *json, struct lenet_config *config,
@@ -103,17 +97,17 @@ static enum lenet_status config_from_json(const char *path, const cJSON *json, s
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
     const char *data_hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
-    const char *directory = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "directory"));
-    const char *device = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "device"));
-    if (!values || !data_hash || strlen(data_hash) != 64 || !directory || !device)
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config, data or device is missing", path);
+    if (!values || !data_hash || strlen(data_hash) != 64)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
+    strcpy(hash, data_hash);
     for (const struct lenet_option *option = lenet_options; option->name; option++)
         if (is_recorded(option))
             LENET_TRY(
                 option_from_json(path, option, cJSON_GetObjectItemCaseSensitive(values, option->name), config, err));
-    strcpy(hash, data_hash);
-    LENET_TRY(lenet_option_set(config, lenet_option_find("data"), directory, err));
-    return lenet_option_set(config, lenet_option_find("device"), device, err);
+    LENET_TRY(option_from_json(path, lenet_option_find("data"), cJSON_GetObjectItemCaseSensitive(data, "directory"),
+                               config, err));
+    return option_from_json(path, lenet_option_find("device"), cJSON_GetObjectItemCaseSensitive(json, "device"), config,
+                            err);
 }
 
 enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
@@ -155,16 +149,16 @@ enum lenet_status lenet_metrics_append(const char *directory, const struct lenet
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "epoch", (double)metrics->epoch);
     cJSON_AddNumberToObject(json, "step", (double)metrics->step);
-    cJSON_AddNumberToObject(json, "train_loss", metrics->train_loss);
-    cJSON_AddNumberToObject(json, "train_accuracy", metrics->train_accuracy);
+    lenet_json_add_real(json, "train_loss", metrics->train_loss);
+    lenet_json_add_real(json, "train_accuracy", metrics->train_accuracy);
     if (metrics->has_validation) {
-        cJSON_AddNumberToObject(json, "validation_loss", metrics->validation_loss);
-        cJSON_AddNumberToObject(json, "validation_accuracy", metrics->validation_accuracy);
+        lenet_json_add_real(json, "validation_loss", metrics->validation_loss);
+        lenet_json_add_real(json, "validation_accuracy", metrics->validation_accuracy);
     }
-    cJSON_AddNumberToObject(json, "test_loss", metrics->test_loss);
-    cJSON_AddNumberToObject(json, "test_accuracy", metrics->test_accuracy);
-    cJSON_AddNumberToObject(json, "images_per_s", metrics->images_per_s);
-    cJSON_AddNumberToObject(json, "seconds", metrics->seconds);
+    lenet_json_add_real(json, "test_loss", metrics->test_loss);
+    lenet_json_add_real(json, "test_accuracy", metrics->test_accuracy);
+    lenet_json_add_real(json, "images_per_s", metrics->images_per_s);
+    lenet_json_add_real(json, "seconds", metrics->seconds);
     char *text = cJSON_PrintUnformatted(json);
     cJSON_Delete(json);
     if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
@@ -182,8 +176,9 @@ static double number(const cJSON *json, const char *name) {
 
 /* Reads one line of the given length; 0 where it is not a record. */
 static int parse_metrics(const char *line, size_t length, struct lenet_metrics *m) {
-    cJSON *json = cJSON_ParseWithLength(line, length);
-    const int good = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(json, "step"));
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
+    const int good = end == line + length && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(json, "step"));
     *m = (struct lenet_metrics){
         .epoch = (uint64_t)number(json, "epoch"),
         .step = (uint64_t)number(json, "step"),
@@ -215,7 +210,7 @@ enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, str
     *metrics = calloc((size_t)lines + 1, sizeof **metrics);
     enum lenet_status status = *metrics ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     while (status == LENET_OK && *n < lines) {
-        const size_t length = strcspn(text + kept, "\n");
+        const size_t length = (size_t)((char *)memchr(text + kept, '\n', size - kept) - (text + kept));
         struct lenet_metrics *m = &(*metrics)[*n];
         if (!parse_metrics(text + kept, length, m) || m->step > step) break;
         kept += length + 1;

@@ -44,14 +44,21 @@ static double now(void) {
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
-enum lenet_status lenet_data_open(struct lenet_config *config, struct lenet_dataset *data, struct lenet_error *err) {
+enum lenet_status lenet_data_open(struct lenet_config *config, int field, struct lenet_dataset *data,
+                                  struct lenet_error *err) {
     static const char *const usual[] = {"data/mnist", "data/sample"};
     for (size_t i = 0; !config->data[0] && i < sizeof usual / sizeof *usual; i++)
         if (lenet_path_exists(usual[i])) strcpy(config->data, usual[i]);
-    if (config->data[0]) return lenet_dataset_read(config->data, data, err);
-    return lenet_fail(
-        err, LENET_ERR_IO,
-        "no data set in data/mnist or data/sample; scripts/get_mnist.sh gets MNIST, --data names another");
+    if (!config->data[0])
+        return lenet_fail(
+            err, LENET_ERR_IO,
+            "no data set in data/mnist or data/sample; scripts/get_mnist.sh gets MNIST, --data names another");
+    LENET_TRY(lenet_dataset_read(config->data, data, err));
+    if (data->H <= field && data->W <= field) return LENET_OK;
+    const int H = data->H, W = data->W;
+    lenet_dataset_free(data);
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit the network's %d x %d",
+                      config->data, H, W, field, field);
 }
 
 enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t train_images, struct lenet_hyper *hyper,
@@ -96,7 +103,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     struct lenet_config *config = run->config;
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
-    LENET_TRY(lenet_data_open(config, &run->data, err));
+    LENET_TRY(lenet_data_open(config, arch->field, &run->data, err));
     LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                               run->data.classes, &run->model.plan, err));
     LENET_TRY(lenet_hyper_make(config, run->data.train.count, &run->hyper, err));

@@ -161,7 +161,7 @@ static enum lenet_status open_all(struct dump *d, struct lenet_error *err) {
     struct lenet_config *config = &d->config;
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known", config->arch);
-    LENET_TRY(lenet_data_open(config, &d->data, err));
+    LENET_TRY(lenet_data_open(config, lenet_arch_find(config->arch)->field, &d->data, err));
     LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                               d->data.classes, &d->plan, err));
     LENET_TRY(lenet_hyper_make(config, d->data.train.count, &d->hyper, err));

@@ -76,6 +76,13 @@ CLOSE = {"cpu64": 1e-12, "cpu": 2e-6, "cuda": 2e-6}
 NOISE_MARGIN = 2
 
 
+# In float, rounding can turn which of two nearly equal pixels is the maximum, or the sign before a ReLU; then one
+# gradient of one image has another value, which no bound on rounding covers. One such turn in ten steps of AdamW was
+# seen to move C1's weights by 8e-5 of their norm; a wrong update rule moves them by more than 1e-2. The same source
+# is held to 1e-12 in double, where nothing turns.
+TURNED = 1e-3
+
+
 def trained_tolerance(backend, oracle, noisy):
     if backend == "cpu64":
         return CLOSE[backend]
@@ -97,6 +104,9 @@ def relative_error(found, wanted):
 
 class Dump:
     """What oracle_dump wrote: tensors, and the options that it was made with."""
+
+    def has_corners(self):
+        return self.options["activation"] == "relu" or self.options["pooling"] == "max"
 
     def __init__(self, options, members=1):
         with tempfile.TemporaryDirectory() as directory:
@@ -303,6 +313,8 @@ class PyTorch(unittest.TestCase):
         noisy = wanted if backend == "cpu64" else Oracle(dump).train(noise=CLOSE[backend])
         for name, value in wanted.items():
             tolerance = trained_tolerance(backend, value, noisy[name])
+            if backend != "cpu64" and dump.has_corners():
+                tolerance = max(tolerance, TURNED)
             for training in ("trained", "stepped"):
                 found = dump.tensors[f"{training}.{name}"]
                 self.assert_close(dump, "trained", f"{training}.{name}", found, value, tolerance)

@@ -198,20 +198,15 @@ class NetsInit : public ::testing::Test {
 };
 
 TEST_F(NetsInit, WeightsFillTheRangeThatTheFanInAsksFor) {
-    const struct {
-        lenet_activation activation;
-        double gain; /* g of sqrt(3 g/F): 2 before a ReLU, 1 before tanh */
-    } kinds[] = {{LENET_RELU, 2}, {LENET_TANH, 1}};
     const double fan_in[] = {25, 150, 400, 120, 84};
-    for (const auto &[activation, gain] : kinds) {
+    for (const lenet_activation activation : {LENET_RELU, LENET_TANH}) {
         const lenet_plan plan = Plan("lenet5", activation);
         const std::vector<float> w = Init(plan, seed_);
         int tensor = 0;
         for (int l = 0; l < plan.layer_count; l++) {
             const lenet_layer &layer = plan.layers[l];
             if (layer.w_count == 0) continue;
-            const bool output = l + 1 == plan.layer_count;
-            const double limit = std::sqrt(3 * (output ? 1 : gain) / fan_in[tensor++]), n = (double)layer.w_count;
+            const double limit = std::sqrt(3 / fan_in[tensor++]), n = (double)layer.w_count;
             double sum = 0, squares = 0, largest = 0;
             for (size_t i = 0; i < layer.w_count; i++) {
                 const double value = w[layer.w + i];

@@ -1,0 +1,299 @@
+/* test_eval.cc - the figures that lenet eval prints, against values worked out by hand. */
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lenet/eval.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/* ---- Wilson's interval ------------------------------------------------------------------ */
+
+std::pair<double, double> Wilson(uint64_t correct, uint64_t count) {
+    double interval[2] = {NAN, NAN};
+    lenet_wilson_interval(correct, count, interval);
+    return {interval[0], interval[1]};
+}
+
+/* The formula in 40 decimal digits (python's decimal), z = 1.959963984540054235524594430520551527. */
+TEST(Wilson, GivesTheValuesOfTheFormula) {
+    const struct {
+        uint64_t correct, count;
+        double low, high;
+    } want[] = {{9934, 10000, 0.991612549225747852, 0.994808521182068482},
+                {495, 500, 0.976806900244269296, 0.995721246103409506},
+                {5, 10, 0.236593090512563977, 0.763406909487436022},
+                {1, 2, 0.094531205734230713, 0.905468794265769286},
+                {1, 1000000000, 1.765245549569631317e-10, 5.664934243297439400e-9}};
+    for (const auto &[correct, count, low, high] : want) {
+        const auto [got_low, got_high] = Wilson(correct, count);
+        /* A dozen roundings of numbers up to 1, and their difference. */
+        EXPECT_NEAR(got_low, low, 1e-15) << correct << "/" << count;
+        EXPECT_NEAR(got_high, high, 1e-15) << correct << "/" << count;
+    }
+}
+
+TEST(Wilson, NoneAndAllRightGiveAnEndOfTheRange) {
+    /* z^2 / (n + z^2) */
+    EXPECT_EQ(Wilson(0, 10).first, 0);
+    EXPECT_NEAR(Wilson(0, 10).second, 0.277532799862889252, 1e-15);
+    EXPECT_NEAR(Wilson(10, 10).first, 0.722467200137110747, 1e-15);
+    EXPECT_NEAR(Wilson(10, 10).second, 1, 1e-15);
+    EXPECT_NEAR(Wilson(0, 1).second, 0.793450685622762612, 1e-15);
+    EXPECT_NEAR(Wilson(1, 1).first, 0.206549314377237387, 1e-15);
+    for (uint64_t n : {1u, 2u, 3u, 10u, 500u, 10000u}) {
+        EXPECT_GE(Wilson(0, n).first, 0) << n;
+        EXPECT_LE(Wilson(n, n).second, 1) << n;
+    }
+}
+
+TEST(Wilson, HoldsTheShareIsSymmetricAndNarrowsWithTheCount) {
+    for (uint64_t n : {1u, 7u, 100u, 10000u})
+        for (uint64_t k = 0; k <= n; k += 1 + n / 13) {
+            const double share = (double)k / (double)n;
+            const auto [low, high] = Wilson(k, n);
+            EXPECT_LE(low, share + 1e-15) << k << "/" << n;
+            EXPECT_GE(high, share - 1e-15) << k << "/" << n;
+            EXPECT_NEAR(low, 1 - Wilson(n - k, n).second, 1e-15) << k << "/" << n;
+            EXPECT_LT(Wilson(4 * k, 4 * n).second - Wilson(4 * k, 4 * n).first, high - low) << k << "/" << n;
+        }
+}
+
+TEST(Wilson, OfNothingEverythingIsPossible) { EXPECT_EQ(Wilson(0, 0), std::make_pair(0.0, 1.0)); }
+
+/* ---- precision and recall ---------------------------------------------------------------- */
+
+TEST(PrecisionAndRecall, AreSharesOfAColumnAndARow) {
+    lenet_evaluation e = {};
+    e.classes = 4; /* class 2 is never predicted, class 3 never there */
+    const uint64_t confusion[4][4] = {{3, 1, 0, 0}, {1, 5, 0, 2}, {2, 0, 0, 0}, {0, 0, 0, 0}};
+    for (int t = 0; t < 4; t++)
+        for (int p = 0; p < 4; p++) e.confusion[t][p] = confusion[t][p];
+    EXPECT_DOUBLE_EQ(lenet_recall(&e, 0), 3 / 4.0);
+    EXPECT_DOUBLE_EQ(lenet_recall(&e, 1), 5 / 8.0);
+    EXPECT_EQ(lenet_recall(&e, 2), 0);
+    EXPECT_DOUBLE_EQ(lenet_precision(&e, 0), 3 / 6.0);
+    EXPECT_DOUBLE_EQ(lenet_precision(&e, 1), 5 / 6.0);
+    EXPECT_EQ(lenet_precision(&e, 3), 0);
+}
+
+TEST(PrecisionAndRecall, AreNoNumberWhereThereIsNothingToDivideBy) {
+    lenet_evaluation e = {};
+    e.classes = 4;
+    e.confusion[0][1] = 7;
+    EXPECT_TRUE(std::isnan(lenet_precision(&e, 0))) << "never predicted";
+    EXPECT_EQ(lenet_recall(&e, 0), 0);
+    EXPECT_TRUE(std::isnan(lenet_recall(&e, 1))) << "never there";
+    EXPECT_EQ(lenet_precision(&e, 1), 0);
+    EXPECT_TRUE(std::isnan(lenet_precision(&e, 3)));
+    EXPECT_TRUE(std::isnan(lenet_recall(&e, 3)));
+}
+
+/* ---- a network that is known to the last weight ---------------------------------------------- */
+
+constexpr int kSide = 28, kPixels = kSide * kSide, kClasses = 4;
+constexpr float kWeight = 2;
+
+std::string BigEndian(uint32_t value) {
+    return {char(value >> 24), char(value >> 16 & 255), char(value >> 8 & 255), char(value & 255)};
+}
+
+/* A data set in which image i has one bright pixel, number shown[i], and label[i]; and a linear network whose output o
+ * is kWeight where pixel o is bright, else 0. */
+class Evaluate : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = (fs::temp_directory_path() / "lenet_eval_XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+        WriteHalf("train", std::vector<int>(kClasses, 0), {0, 1, 2, 3});
+        WriteModel("linear", kClasses);
+        lenet_config_init(&config_);
+        snprintf(config_.data, sizeof config_.data, "%s", directory_.c_str());
+        snprintf(config_.weights, sizeof config_.weights, "%s", Path("w.safetensors").c_str());
+        snprintf(config_.device, sizeof config_.device, "cpu");
+        config_.threads = 1;
+    }
+    void TearDown() override {
+        Free();
+        fs::remove_all(directory_);
+    }
+
+    std::string Path(const std::string &name) const { return (directory_ / name).string(); }
+    void Write(const std::string &name, const std::string &bytes) const {
+        std::ofstream(directory_ / name, std::ios::binary) << bytes;
+    }
+    void WriteHalf(const std::string &half, const std::vector<int> &shown, const std::vector<int> &label,
+                   int side = kSide) const {
+        const auto n = (uint32_t)shown.size(), pixels = (uint32_t)(side * side);
+        std::string images((size_t)n * pixels, '\0'), labels;
+        for (size_t i = 0; i < n; i++) {
+            images[i * pixels + (size_t)shown[i]] = '\xff';
+            labels += char(label[i]);
+        }
+        Write(half + "-images-idx3-ubyte",
+              BigEndian(0x803) + BigEndian(n) + BigEndian((uint32_t)side) + BigEndian((uint32_t)side) + images);
+        Write(half + "-labels-idx1-ubyte", BigEndian(0x801) + BigEndian(n) + labels);
+    }
+    /* Inputs are 0 and 1. */
+    void WriteModel(const char *arch, int classes, const char *name = "w.safetensors") const {
+        lenet_model model = {};
+        lenet_error err = {};
+        ASSERT_EQ(lenet_plan_make(lenet_arch_find(arch), LENET_RELU, LENET_POOL_MAX, classes, &model.plan, &err),
+                  LENET_OK)
+            << err.text;
+        model.scaling = {1 / 255.0f, 0};
+        std::vector<float> w(model.plan.stride);
+        const size_t inputs = lenet_layer_inputs(&model.plan.layers[0]);
+        for (size_t o = 0; o < (size_t)model.plan.layers[0].O; o++) w[o * inputs + o] = kWeight;
+        ASSERT_EQ(lenet_model_write(Path(name).c_str(), &model, w.data(), nullptr, &err), LENET_OK) << err.text;
+    }
+
+    lenet_status Run() {
+        Free();
+        return lenet_evaluate(&config_, &evaluation_, &data_, &err_);
+    }
+    void Free() {
+        free(evaluation_.predicted);
+        lenet_dataset_free(&data_);
+        evaluation_ = {};
+    }
+    void ExpectFails(lenet_status want, const std::vector<std::string> &pieces) {
+        EXPECT_EQ(Run(), want) << err_.text;
+        for (const std::string &piece : pieces)
+            EXPECT_NE(std::string(err_.text).find(piece), std::string::npos) << "wanted " << piece << ": " << err_.text;
+        EXPECT_EQ(data_.train.images, nullptr);
+    }
+
+    fs::path directory_;
+    lenet_config config_;
+    lenet_evaluation evaluation_ = {};
+    lenet_dataset data_ = {};
+    lenet_error err_ = {};
+};
+
+TEST_F(Evaluate, CountsWhatTheNetworkSays) {
+    /* A pixel beyond the classes: all outputs are alike, and the first is taken. Class 3 is shown, never true. */
+    WriteHalf("t10k", {0, 1, 2, 3, 3, 700, 1}, {0, 1, 1, 0, 2, 0, 1});
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    EXPECT_EQ(evaluation_.classes, kClasses);
+    EXPECT_EQ(evaluation_.count, 7u);
+    EXPECT_EQ(evaluation_.correct, 4u);
+    EXPECT_EQ(std::vector<uint8_t>(evaluation_.predicted, evaluation_.predicted + 7),
+              std::vector<uint8_t>({0, 1, 2, 3, 3, 0, 1}));
+    const uint64_t want[kClasses][kClasses] = {{2, 0, 0, 1}, {0, 2, 1, 0}, {0, 0, 0, 1}, {0, 0, 0, 0}};
+    for (int t = 0; t < kClasses; t++)
+        for (int p = 0; p < kClasses; p++) EXPECT_EQ(evaluation_.confusion[t][p], want[t][p]) << t << " as " << p;
+    /* Right: log(e^2 + 3) - 2, three times; wrong: log(e^2 + 3), three times; no output above another: log 4. */
+    const double all = std::log(std::exp((double)kWeight) + 3);
+    /* Outputs are exact; the loss is computed in double. */
+    EXPECT_NEAR(evaluation_.loss, (6 * all - 3 * kWeight + std::log(4)) / 7, 1e-14);
+    EXPECT_STREQ(data_.name, directory_.filename().c_str());
+}
+
+TEST_F(Evaluate, TakesAnyNumberOfImages) {
+    for (size_t n : {1u, 127u, 128u, 129u, 300u}) {
+        std::vector<int> shown(n), label(n);
+        for (size_t i = 0; i < n; i++) {
+            shown[i] = (int)(i * 7 % kClasses);
+            label[i] = (int)(i % 3);
+        }
+        WriteHalf("t10k", shown, label);
+        ASSERT_EQ(Run(), LENET_OK) << err_.text;
+        EXPECT_EQ(evaluation_.count, n);
+        uint64_t correct = 0, counted = 0;
+        for (size_t i = 0; i < n; i++) {
+            EXPECT_EQ(evaluation_.predicted[i], shown[i]) << i << " of " << n;
+            correct += shown[i] == label[i];
+        }
+        for (const auto &row : evaluation_.confusion)
+            for (uint64_t count : row) counted += count;
+        EXPECT_EQ(evaluation_.correct, correct);
+        EXPECT_EQ(counted, n);
+    }
+}
+
+TEST_F(Evaluate, ANetworkOfMoreClassesThanTheDataIsFine) {
+    WriteModel("linear", 10);
+    WriteHalf("t10k", {0, 9, 2}, {0, 1, 2});
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    EXPECT_EQ(evaluation_.classes, 10);
+    EXPECT_EQ(evaluation_.confusion[1][9], 1u);
+    EXPECT_EQ(evaluation_.correct, 2u);
+}
+
+TEST_F(Evaluate, WritesItAllAsJson) {
+    WriteHalf("t10k", {0, 1, 1}, {0, 1, 2});
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    ASSERT_EQ(lenet_evaluation_write(Path("e.json").c_str(), &config_, &evaluation_, &data_, &err_), LENET_OK);
+    std::ifstream in(Path("e.json"));
+    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    const std::unique_ptr<cJSON, void (*)(cJSON *)> json(cJSON_Parse(text.c_str()), cJSON_Delete);
+    ASSERT_TRUE(json) << text;
+    const auto item = [&](const char *name) { return cJSON_GetObjectItem(json.get(), name); };
+    const auto numbers = [](const cJSON *array) { /* null becomes -1 */
+                                                  std::vector<double> values;
+                                                  for (const cJSON *i = array ? array->child : nullptr; i; i = i->next)
+                                                      values.push_back(cJSON_IsNull(i) ? -1 : cJSON_GetNumberValue(i));
+                                                  return values;
+    };
+    EXPECT_EQ(cJSON_GetNumberValue(item("count")), 3);
+    EXPECT_EQ(cJSON_GetNumberValue(item("correct")), 2);
+    EXPECT_DOUBLE_EQ(cJSON_GetNumberValue(item("accuracy")), 2 / 3.0);
+    EXPECT_DOUBLE_EQ(cJSON_GetNumberValue(item("loss")), evaluation_.loss);
+    EXPECT_EQ(numbers(item("interval")), std::vector<double>({Wilson(2, 3).first, Wilson(2, 3).second}));
+    EXPECT_EQ(numbers(item("predictions")), std::vector<double>({0, 1, 1}));
+    EXPECT_EQ(numbers(item("precision")), std::vector<double>({1, 0.5, -1, -1}));
+    EXPECT_EQ(numbers(item("recall")), std::vector<double>({1, 1, 0, -1}));
+    ASSERT_EQ(cJSON_GetArraySize(item("confusion")), kClasses);
+    EXPECT_EQ(numbers(cJSON_GetArrayItem(item("confusion"), 2)), std::vector<double>({0, 1, 0, 0}));
+    EXPECT_EQ(cJSON_GetStringValue(item("weights")), Path("w.safetensors"));
+    EXPECT_EQ(cJSON_GetStringValue(cJSON_GetObjectItem(item("data"), "hash")), std::string(data_.hash));
+}
+
+TEST_F(Evaluate, WithoutWeightsItSaysWhichOptionsAreWanted) {
+    WriteHalf("t10k", {0}, {0});
+    config_.weights[0] = '\0';
+    ExpectFails(LENET_ERR_ARG, {"--run", "--weights"});
+}
+
+TEST_F(Evaluate, RefusesDataOfMoreClassesThanTheNetworkHas) {
+    WriteModel("linear", 3);
+    WriteHalf("t10k", {0}, {0});
+    ExpectFails(LENET_ERR_FORMAT, {"w.safetensors", "3 classes", directory_.string(), "4"});
+}
+
+TEST_F(Evaluate, RefusesImagesThatAreLargerThanTheFieldNamingTheData) {
+    WriteHalf("train", {0, 1}, {0, 3}, kSide + 1);
+    WriteHalf("t10k", {0}, {0}, kSide + 1);
+    ExpectFails(LENET_ERR_FORMAT, {"29 x 29", "28 x 28", directory_.string()});
+}
+
+TEST_F(Evaluate, NamesTheFileThatIsMissing) {
+    ExpectFails(LENET_ERR_IO, {directory_.string(), "t10k-images"});
+    WriteHalf("t10k", {0}, {0});
+    fs::remove(Path("w.safetensors"));
+    ExpectFails(LENET_ERR_IO, {"w.safetensors"});
+    config_.weights[0] = '\0';
+    snprintf(config_.run, sizeof config_.run, "%s", Path("no-run").c_str());
+    ExpectFails(LENET_ERR_IO, {"no-run/run.json"});
+}
+
+TEST_F(Evaluate, NamesADeviceThatIsNone) {
+    WriteHalf("t10k", {0}, {0});
+    snprintf(config_.device, sizeof config_.device, "tpu");
+    ExpectFails(LENET_ERR_ARG, {"--device", "tpu"});
+}
+
+} // namespace

@@ -1,0 +1,501 @@
+/* test_run_dir.cc - a run directory gives back what was put in, and what is damaged is refused by name. */
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "lenet/run_dir.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const char kHash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+lenet_dataset Dataset() {
+    lenet_dataset data = {};
+    data.H = data.W = 28;
+    data.classes = 10;
+    data.train.count = 100;
+    data.test.count = 20;
+    snprintf(data.name, sizeof data.name, "some digits");
+    snprintf(data.hash, sizeof data.hash, "%s", kHash);
+    return data;
+}
+
+std::vector<const lenet_option *> IdentityOptions() {
+    std::vector<const lenet_option *> options;
+    for (const lenet_option *option = lenet_options; option->name; option++)
+        if (option->identity) options.push_back(option);
+    return options;
+}
+
+/* A value that the option does not have at first. */
+std::string OtherValue(const lenet_option *option) {
+    switch (option->type) {
+    case LENET_OPTION_TEXT: return "linear";
+    case LENET_OPTION_CHOICE: {
+        const std::string choices = option->choices, first = choices.substr(0, choices.find('|'));
+        return first == option->initial ? choices.substr(choices.rfind('|') + 1) : first;
+    }
+    case LENET_OPTION_INTEGER: return "7";
+    default: return std::strcmp(option->initial, "0.1") == 0 ? "0.2" : "0.1";
+    }
+}
+
+std::string Get(const lenet_config &config, const lenet_option *option) {
+    char text[LENET_MAX_PATH];
+    lenet_option_get(&config, option, text, sizeof text);
+    return text;
+}
+
+class RunDir : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = (fs::temp_directory_path() / "lenet_run_XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+        lenet_config_init(&config_);
+        run_ = (directory_ / "run").string();
+        snprintf(config_.run, sizeof config_.run, "%s", run_.c_str());
+        snprintf(config_.data, sizeof config_.data, "some/where");
+    }
+    void TearDown() override {
+        fs::current_path("/");
+        fs::remove_all(directory_);
+    }
+
+    std::string Path(const char *name) const { return run_ + "/" + name; }
+    std::string Contents(const char *name) const {
+        std::ifstream in(Path(name), std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    }
+    void Write(const char *name, const std::string &bytes) const {
+        fs::create_directories(run_);
+        std::ofstream(Path(name), std::ios::binary) << bytes;
+    }
+    lenet_status Create() { return lenet_run_create(&config_, "cpu", &data_, &err_); }
+    lenet_status Read() {
+        lenet_config_init(&read_);
+        memset(hash_, 0, sizeof hash_);
+        err_ = {};
+        return lenet_run_read(run_.c_str(), &read_, hash_, &err_);
+    }
+    bool Says(const std::string &piece) const { return std::string(err_.text).find(piece) != std::string::npos; }
+
+    lenet_dataset data_ = Dataset();
+    fs::path directory_;
+    std::string run_;
+    lenet_config config_, read_;
+    char hash_[65];
+    lenet_error err_ = {};
+};
+
+/* ---- run.json ------------------------------------------------------------------------------ */
+
+TEST_F(RunDir, EveryOptionThatMakesARunComesBack) {
+    for (const lenet_option *option : IdentityOptions()) {
+        ASSERT_EQ(lenet_option_set(&config_, option, OtherValue(option).c_str(), &err_), LENET_OK) << err_.text;
+        ASSERT_NE(Get(config_, option), option->initial) << option->name;
+    }
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    ASSERT_EQ(Read(), LENET_OK) << err_.text;
+    for (const lenet_option *option : IdentityOptions())
+        EXPECT_EQ(Get(read_, option), Get(config_, option)) << option->name;
+    EXPECT_STREQ(hash_, kHash);
+    EXPECT_STREQ(read_.data, "some/where");
+    EXPECT_STREQ(read_.device, "cpu");
+    EXPECT_EQ(lenet_run_same(&read_, &config_, &err_), LENET_OK) << err_.text;
+}
+
+TEST_F(RunDir, NumbersComeBackToTheLastBit) {
+    config_.learning_rate = 0.1 + 0.2;
+    config_.weight_decay = std::nextafter(5e-4, 1);
+    config_.epsilon = 1e-30;
+    config_.warmup = 1 / 3.0;
+    config_.seed = 9007199254740991;
+    config_.steps = 1000000000000;
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    ASSERT_EQ(Read(), LENET_OK) << err_.text;
+    EXPECT_EQ(read_.learning_rate, config_.learning_rate);
+    EXPECT_EQ(read_.weight_decay, config_.weight_decay);
+    EXPECT_EQ(read_.epsilon, config_.epsilon);
+    EXPECT_EQ(read_.warmup, config_.warmup);
+    EXPECT_EQ(read_.seed, config_.seed);
+    EXPECT_EQ(read_.steps, config_.steps);
+}
+
+TEST_F(RunDir, PathsWithAnyCharacterComeBack) {
+    const std::string odd = "a \"b\"\\ \xc3\xa9\t{}";
+    snprintf(config_.data, sizeof config_.data, "%s", odd.c_str());
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    ASSERT_EQ(Read(), LENET_OK) << err_.text;
+    EXPECT_EQ(read_.data, odd);
+}
+
+TEST_F(RunDir, OptionsThatDoNotMakeARunAreNotTouched) {
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    lenet_config_init(&read_);
+    read_.threads = 3;
+    read_.checkpoint_seconds = 7;
+    snprintf(read_.resume, sizeof read_.resume, "%s", run_.c_str());
+    ASSERT_EQ(lenet_run_read(run_.c_str(), &read_, hash_, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(read_.threads, 3);
+    EXPECT_EQ(read_.checkpoint_seconds, 7);
+    EXPECT_EQ(read_.resume, run_);
+}
+
+TEST_F(RunDir, ANewRunMakesItsDirectoryAndItsParents) {
+    run_ = (directory_ / "a" / "b" / "c").string();
+    snprintf(config_.run, sizeof config_.run, "%s", run_.c_str());
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    EXPECT_EQ(Read(), LENET_OK) << err_.text;
+}
+
+TEST_F(RunDir, ADirectoryWithoutARunMayBeThere) {
+    Write("notes.txt", "mine");
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    EXPECT_EQ(Contents("notes.txt"), "mine");
+}
+
+TEST_F(RunDir, ARunThatIsThereAlreadyIsLeftAsItWas) {
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    const std::string before = Contents("run.json");
+    config_.epochs = 99;
+    EXPECT_EQ(Create(), LENET_ERR_IO);
+    EXPECT_TRUE(Says(run_)) << err_.text;
+    EXPECT_TRUE(Says("--resume")) << err_.text;
+    EXPECT_EQ(Contents("run.json"), before);
+}
+
+TEST_F(RunDir, WithoutANameTheFirstFreeOneIsTaken) {
+    fs::current_path(directory_);
+    for (const char *want : {"runs/lenet5-1", "runs/lenet5-2", "runs/lenet5-3"}) {
+        config_.run[0] = '\0';
+        ASSERT_EQ(Create(), LENET_OK) << err_.text;
+        EXPECT_STREQ(config_.run, want);
+        EXPECT_TRUE(fs::exists(directory_ / want / "run.json"));
+    }
+}
+
+TEST_F(RunDir, ADirectoryThatCannotBeMadeIsNamed) {
+    Write("file", "");
+    run_ = Path("file") + "/below";
+    snprintf(config_.run, sizeof config_.run, "%s", run_.c_str());
+    EXPECT_EQ(Create(), LENET_ERR_IO);
+    EXPECT_TRUE(Says("run/file")) << err_.text;
+}
+
+TEST_F(RunDir, APathThatIsTooLongIsRefused) {
+    char path[LENET_MAX_PATH];
+    const std::string longest(LENET_MAX_PATH - 1 - 2, 'x'); /* with "/a" */
+    EXPECT_EQ(lenet_run_path(longest.c_str(), "a", path, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(path, longest + "/a");
+    EXPECT_EQ(lenet_run_path((longest + "x").c_str(), "a", path, &err_), LENET_ERR_ARG);
+    EXPECT_TRUE(Says("1023")) << err_.text;
+}
+
+/* ---- run.json, damaged ----------------------------------------------------------------------- */
+
+class DamagedRun : public RunDir {
+  protected:
+    void SetUp() override {
+        RunDir::SetUp();
+        ASSERT_EQ(Create(), LENET_OK) << err_.text;
+        valid_ = Contents("run.json");
+    }
+    std::string Replaced(const std::string &what, const std::string &with) const {
+        const size_t at = valid_.find(what);
+        EXPECT_NE(at, std::string::npos) << what << " is not in " << valid_;
+        return std::string(valid_).replace(at, what.size(), with);
+    }
+    void ExpectRefused(const std::string &text, const std::string &naming = "") {
+        Write("run.json", text);
+        EXPECT_EQ(Read(), LENET_ERR_FORMAT) << text << "\n" << err_.text;
+        EXPECT_TRUE(Says(Path("run.json"))) << err_.text << "\n" << text;
+        EXPECT_TRUE(Says(naming)) << "wanted " << naming << ": " << err_.text;
+        EXPECT_EQ(std::string(err_.text).find('\n'), std::string::npos) << err_.text;
+    }
+    std::string valid_;
+};
+
+TEST_F(DamagedRun, AFileCutAnywhereIsRefused) {
+    for (size_t size = 0; size < valid_.size(); size++) ExpectRefused(valid_.substr(0, size));
+    Write("run.json", valid_);
+    EXPECT_EQ(Read(), LENET_OK) << err_.text;
+}
+
+TEST_F(DamagedRun, AChangedByteGivesAnErrorOrAValidConfiguration) {
+    for (size_t i = 0; i < valid_.size(); i++)
+        for (const char other : {char(valid_[i] ^ 1), '\0', '"', '}'}) {
+            std::string text = valid_;
+            text[i] = other;
+            Write("run.json", text);
+            const lenet_status status = Read();
+            ASSERT_TRUE(status == LENET_OK || status == LENET_ERR_FORMAT) << "byte " << i << ": " << err_.text;
+            if (status != LENET_OK) {
+                ASSERT_TRUE(Says("run.json")) << "byte " << i << ": " << err_.text;
+            }
+        }
+}
+
+TEST_F(DamagedRun, WhatIsNotARunIsRefused) {
+    for (const char *text :
+         {"", " ", "{}", "[]", "null", "3", "\"config\"", "{\"config\": {}}", "<html>", "{\"config\": 3,",
+          "\x7f"
+          "ELF",
+          "{\"data\": {}, \"config\": {}, \"device\": \"cpu\"}"})
+        ExpectRefused(text);
+}
+
+TEST_F(DamagedRun, EveryMissingOptionIsNamed) {
+    for (const lenet_option *option : IdentityOptions())
+        ExpectRefused(Replaced("\"" + std::string(option->name) + "\":", "\"x\":"), option->name);
+}
+
+TEST_F(DamagedRun, EveryOptionOfAnotherTypeOrRangeIsNamed) {
+    for (const lenet_option *option : IdentityOptions()) {
+        const std::string key = "\"" + std::string(option->name) + "\":";
+        const size_t at = valid_.find(key) + key.size(), length = valid_.find_first_of(",\n", at) - at;
+        std::vector<std::string> values = {"null", "true", "[1]", "{}", "\"\""};
+        if (option->type == LENET_OPTION_TEXT) values = {"null", "[]", "\"" + std::string(1000, 'x') + "\""};
+        if (option->type == LENET_OPTION_INTEGER) values.insert(values.end(), {"1.5", "-1", "1e300", "\"x\""});
+        if (option->type == LENET_OPTION_REAL) values.insert(values.end(), {"-1", "1e300", "\"nan\"", "\"x\""});
+        if (option->type == LENET_OPTION_CHOICE) values.insert(values.end(), {"0", "\"x\""});
+        for (const std::string &value : values)
+            ExpectRefused(std::string(valid_).replace(at, length, value), option->name);
+    }
+}
+
+TEST_F(DamagedRun, DataAndDeviceAreNeeded) {
+    ExpectRefused(Replaced("\"hash\":", "\"x\":"), "data");
+    ExpectRefused(Replaced(kHash, "0123"), "data");
+    ExpectRefused(Replaced(kHash, std::string(kHash) + "0"), "data");
+    ExpectRefused(Replaced("\"directory\":", "\"x\":"), "data");
+    ExpectRefused(Replaced("\"device\":\t\"cpu\"", "\"device\":\t3"), "device");
+    ExpectRefused(Replaced("\"device\":", "\"x\":"), "device");
+}
+
+TEST_F(DamagedRun, TextsThatAreTooLongAreTheFilesFault) {
+    ExpectRefused(Replaced("\"cpu\"", "\"" + std::string(40, 'x') + "\""));
+    ExpectRefused(Replaced("some/where", std::string(LENET_MAX_PATH, 'x')));
+}
+
+TEST_F(DamagedRun, WhatIsMissingIsNamed) {
+    fs::remove(Path("run.json"));
+    EXPECT_EQ(Read(), LENET_ERR_IO);
+    EXPECT_TRUE(Says(Path("run.json"))) << err_.text;
+    fs::create_directory(Path("run.json"));
+    EXPECT_EQ(Read(), LENET_ERR_IO);
+    EXPECT_TRUE(Says(Path("run.json"))) << err_.text;
+    fs::remove_all(run_);
+    EXPECT_EQ(Read(), LENET_ERR_IO);
+    EXPECT_TRUE(Says(run_)) << err_.text;
+}
+
+/* ---- the same run ------------------------------------------------------------------------------ */
+
+TEST_F(RunDir, AnotherValueOfAnOptionThatMakesARunIsNamed) {
+    snprintf(config_.resume, sizeof config_.resume, "%s", run_.c_str());
+    EXPECT_EQ(lenet_run_same(&config_, &config_, &err_), LENET_OK) << err_.text;
+    for (const lenet_option *option : IdentityOptions()) {
+        lenet_config was = config_;
+        lenet_option_set(&was, option, OtherValue(option).c_str(), nullptr);
+        EXPECT_EQ(lenet_run_same(&was, &config_, &err_), LENET_ERR_ARG) << option->name;
+        EXPECT_TRUE(Says("--" + std::string(option->name) + " is " + Get(was, option) + " there")) << err_.text;
+        EXPECT_TRUE(Says(Get(config_, option) + " here")) << err_.text;
+        EXPECT_TRUE(Says(run_)) << err_.text;
+    }
+}
+
+TEST_F(RunDir, TheMachineMayDiffer) {
+    lenet_config was = config_;
+    for (const lenet_option *option = lenet_options; option->name; option++)
+        if (!option->identity && option->type != LENET_OPTION_AUGMENT)
+            lenet_option_set(&was, option, option->type == LENET_OPTION_TEXT ? "x" : "3", nullptr);
+    EXPECT_EQ(lenet_run_same(&was, &config_, &err_), LENET_OK) << err_.text;
+}
+
+/* ---- metrics.jsonl ------------------------------------------------------------------------------ */
+
+class Metrics : public RunDir {
+  protected:
+    void SetUp() override {
+        RunDir::SetUp();
+        fs::create_directory(run_);
+    }
+    void TearDown() override {
+        free(metrics_);
+        RunDir::TearDown();
+    }
+    static lenet_metrics Line(uint64_t epoch, bool validation = true) {
+        lenet_metrics m = {};
+        const auto t = (double)epoch;
+        m.epoch = epoch;
+        m.step = 10 * epoch;
+        m.train_loss = 8.5 / t;
+        m.train_accuracy = 0.125;
+        m.test_loss = t + 0.25;
+        m.test_accuracy = 1;
+        m.has_validation = validation;
+        m.validation_loss = validation ? 2 * t : 0;
+        m.validation_accuracy = validation ? 0.75 : 0;
+        m.images_per_s = 12345 * t;
+        m.seconds = 100 * t;
+        return m;
+    }
+    static std::vector<double> Fields(const lenet_metrics &m) {
+        return {(double)m.epoch, (double)m.step,           m.train_loss,      m.train_accuracy,      m.test_loss,
+                m.test_accuracy, (double)m.has_validation, m.validation_loss, m.validation_accuracy, m.images_per_s,
+                m.seconds};
+    }
+    void AppendLines(uint64_t first, uint64_t last, bool validation = true) {
+        for (uint64_t epoch = first; epoch <= last; epoch++) {
+            const lenet_metrics m = Line(epoch, validation);
+            ASSERT_EQ(lenet_metrics_append(run_.c_str(), &m, &err_), LENET_OK) << err_.text;
+        }
+    }
+    lenet_status Rewind(uint64_t step) {
+        free(metrics_);
+        return lenet_metrics_rewind(run_.c_str(), step, &metrics_, &n_, &err_);
+    }
+    void ExpectLines(uint64_t last, bool validation = true) {
+        ASSERT_EQ(n_, (int)last);
+        for (int i = 0; i < n_; i++)
+            EXPECT_EQ(Fields(metrics_[i]), Fields(Line((uint64_t)i + 1, validation))) << "line " << i;
+    }
+    std::string File() const { return Contents("metrics.jsonl"); }
+
+    lenet_metrics *metrics_ = nullptr;
+    int n_ = -1;
+};
+
+TEST_F(Metrics, LinesComeBackAsTheyWent) {
+    for (bool validation : {true, false}) {
+        fs::remove(Path("metrics.jsonl"));
+        AppendLines(1, 5, validation);
+        const std::string before = File();
+        ASSERT_EQ(Rewind(50), LENET_OK) << err_.text;
+        ExpectLines(5, validation);
+        EXPECT_EQ(File(), before);
+        EXPECT_EQ(before.find("validation") != std::string::npos, validation);
+    }
+}
+
+/* A resumed run holds its validation accuracies against those of the file: one that came back smaller would make an
+ * equal one the best. 6/7 in 15 digits is another number. */
+TEST_F(Metrics, NumbersComeBackToTheLastBit) {
+    for (const double value : {6 / 7.0, 8 / 9.0, 6999 / 7000.0, 0.1 + 0.2, std::nextafter(1, 0), std::nextafter(0.5, 1),
+                               1e-300 / 3, 1e6 / 7, 0.1, 1e22}) {
+        fs::remove(Path("metrics.jsonl"));
+        lenet_metrics m = Line(1);
+        m.train_loss = m.train_accuracy = m.test_loss = m.test_accuracy = m.validation_loss = m.validation_accuracy =
+            m.images_per_s = m.seconds = value;
+        ASSERT_EQ(lenet_metrics_append(run_.c_str(), &m, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(Rewind(10), LENET_OK) << err_.text;
+        ASSERT_EQ(n_, 1);
+        EXPECT_EQ(Fields(metrics_[0]), Fields(m)) << File();
+    }
+}
+
+TEST_F(Metrics, NothingRecordedIsNoLines) {
+    ASSERT_EQ(Rewind(100), LENET_OK) << err_.text;
+    EXPECT_EQ(n_, 0);
+    EXPECT_FALSE(fs::exists(Path("metrics.jsonl"))) << "no file appears";
+    Write("metrics.jsonl", "");
+    ASSERT_EQ(Rewind(100), LENET_OK) << err_.text;
+    EXPECT_EQ(n_, 0);
+}
+
+TEST_F(Metrics, LinesPastTheCheckpointAreDropped) {
+    AppendLines(1, 3);
+    const std::string three = File();
+    AppendLines(4, 6);
+    ASSERT_EQ(Rewind(39), LENET_OK) << err_.text;
+    ExpectLines(3);
+    EXPECT_EQ(File(), three);
+    AppendLines(4, 4);
+    ASSERT_EQ(Rewind(40), LENET_OK) << err_.text;
+    ExpectLines(4);
+    ASSERT_EQ(Rewind(0), LENET_OK) << err_.text;
+    ExpectLines(0);
+    EXPECT_EQ(File(), "");
+}
+
+TEST_F(Metrics, AFileThatIsRightIsNotWritten) {
+    AppendLines(1, 3);
+    struct stat before = {}, after = {};
+    ASSERT_EQ(stat(Path("metrics.jsonl").c_str(), &before), 0);
+    ASSERT_EQ(Rewind(30), LENET_OK) << err_.text;
+    ASSERT_EQ(stat(Path("metrics.jsonl").c_str(), &after), 0);
+    EXPECT_EQ(before.st_ino, after.st_ino);
+    EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+TEST_F(Metrics, ATornLastLineIsRepairedWhereverItIsTorn) {
+    AppendLines(1, 2);
+    const std::string two = File();
+    AppendLines(3, 3);
+    const std::string three = File();
+    for (size_t size = two.size(); size < three.size(); size++) {
+        Write("metrics.jsonl", three.substr(0, size));
+        ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
+        ExpectLines(2);
+        ASSERT_EQ(File(), two) << "torn after " << size - two.size() << " bytes";
+    }
+    AppendLines(3, 3);
+    EXPECT_EQ(File(), three);
+}
+
+TEST_F(Metrics, ALineThatIsNoRecordEndsTheFile) {
+    AppendLines(1, 2);
+    const std::string two = File();
+    AppendLines(3, 3);
+    const std::string third = File().substr(two.size());
+    for (const std::string &line :
+         {std::string("\n"), std::string("x\n"), std::string("{}\n"), std::string("[]\n"),
+          std::string("{\"step\":\"1\"}\n"), std::string("{\"step\":null}\n"), std::string("\0\0\0\n", 4),
+          third.substr(0, 20) + "\n", std::string(5000, '{') + "\n"}) {
+        Write("metrics.jsonl", two + line + third);
+        ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
+        ExpectLines(2);
+        EXPECT_EQ(File(), two) << line;
+    }
+}
+
+/* A file system may leave zeros where a block was not written before the power failed. */
+TEST_F(Metrics, ZerosInTheFileEndIt) {
+    AppendLines(1, 2);
+    const std::string two = File();
+    for (const std::string &tail : {std::string(1, '\0'), std::string(4096, '\0'), std::string("\0\n", 2)}) {
+        Write("metrics.jsonl", two + tail);
+        ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
+        ExpectLines(2);
+        EXPECT_EQ(File(), two);
+    }
+    std::string broken = two;
+    broken[two.size() - 1] = '\0';
+    Write("metrics.jsonl", broken + std::string("\0\n", 2));
+    ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
+    EXPECT_EQ(File().find('\0'), std::string::npos);
+}
+
+TEST_F(Metrics, APlaceThatCannotBeWrittenIsNamed) {
+    fs::create_directory(Path("metrics.jsonl"));
+    const lenet_metrics m = Line(1);
+    EXPECT_EQ(lenet_metrics_append(run_.c_str(), &m, &err_), LENET_ERR_IO);
+    EXPECT_TRUE(Says("metrics.jsonl")) << err_.text;
+    EXPECT_EQ(Rewind(1), LENET_ERR_IO);
+    EXPECT_TRUE(Says("metrics.jsonl")) << err_.text;
+    EXPECT_EQ(metrics_, nullptr);
+}
+
+} // namespace
