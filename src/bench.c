@@ -215,6 +215,7 @@ enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lene
     LENET_TRY(lenet_device_open(config->device, (int)config->threads, &device, err));
     enum lenet_status status = random_data(&data);
     if (status == LENET_OK) status = measure(&device, config, &plan, &data, result, err);
+    status = lenet_device_explain(&device, status, err);
     lenet_dataset_free(&data);
     lenet_device_close(&device);
     return status;

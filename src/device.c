@@ -27,6 +27,13 @@ enum lenet_status lenet_device_open(const char *name, int threads, struct lenet_
     return device->backend->open(&device->ctx, index, threads, err);
 }
 
+enum lenet_status lenet_device_explain(const struct lenet_device *device, enum lenet_status status,
+                                       struct lenet_error *err) {
+    if (status == LENET_OK || !device->ctx || !err || err->text[0]) return status;
+    const char *message = device->backend->message(device->ctx);
+    return lenet_fail(err, status, "%s: %s", device->backend->name, message[0] ? message : lenet_status_name(status));
+}
+
 void lenet_device_close(struct lenet_device *device) {
     if (device->ctx) device->backend->close(device->ctx);
     *device = (struct lenet_device){0};

@@ -62,7 +62,9 @@ static enum lenet_status evaluate_model(const struct lenet_config *config, const
     e->predicted = malloc(data->test.count);
     if (!e->predicted) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     LENET_TRY(lenet_device_open(config->device, (int)config->threads, &device, err));
-    const enum lenet_status status = classify(&device, model, host_w, data, &tally, e->predicted, err);
+    if (err) err->text[0] = 0;
+    const enum lenet_status status =
+        lenet_device_explain(&device, classify(&device, model, host_w, data, &tally, e->predicted, err), err);
     lenet_device_close(&device);
     if (status != LENET_OK) return status;
     e->classes = model->plan.classes;

@@ -140,8 +140,9 @@ enum lenet_status lenet_network_create(const struct lenet_backend *backend, stru
         const enum lenet_status status = backend->alloc(ctx, &net->memory[i], arenas[i].used);
         if (status != LENET_OK) {
             lenet_network_free(net);
-            return lenet_fail(err, status, "%s: no %zu MB for %d network(s) with a batch of %d", backend->name,
-                              (arenas[i].used >> 20) + 1, options->R, options->B);
+            return lenet_fail(err, status, "%s: no %zu MB for %d network(s) with a batch of %d%s%s", backend->name,
+                              (arenas[i].used >> 20) + 1, options->R, options->B, backend->message(ctx)[0] ? ": " : "",
+                              backend->message(ctx));
         }
         arenas[i] = (struct arena){.base = net->memory[i]};
     }
@@ -149,7 +150,13 @@ enum lenet_status lenet_network_create(const struct lenet_backend *backend, stru
     return LENET_OK;
 }
 
+static void forget_graph(struct lenet_network *net) {
+    if (net->graph) net->backend->forget(net->ctx, net->graph);
+    net->graph = NULL;
+}
+
 void lenet_network_free(struct lenet_network *net) {
+    forget_graph(net);
     for (int i = 0; i < 3; i++)
         if (net->memory[i]) net->backend->release(net->ctx, net->memory[i]);
     memset(net->memory, 0, sizeof net->memory);
@@ -293,6 +300,31 @@ enum lenet_status lenet_network_step(struct lenet_network *net, const struct len
     LENET_TRY(lenet_network_loss(net, 1));
     LENET_TRY(lenet_network_backward(net));
     return lenet_network_update(net);
+}
+
+struct step_args {
+    struct lenet_network *net;
+    const struct lenet_source *source;
+};
+
+static enum lenet_status enqueue_step(void *argument) {
+    const struct step_args *args = argument;
+    return lenet_network_step(args->net, args->source);
+}
+
+enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count) {
+    const struct lenet_backend *be = net->backend;
+    if (net->graph && memcmp(&net->recorded, source, sizeof *source) != 0) forget_graph(net);
+    if (be->record && !net->graph && count > 0) {
+        /* one step for real first: libraries load their kernels at the first call, which must not be recorded */
+        LENET_TRY(lenet_network_step(net, source));
+        LENET_TRY(be->record(net->ctx, enqueue_step, &(struct step_args){net, source}, &net->graph));
+        net->recorded = *source;
+        count--;
+    }
+    if (net->graph) return be->replay(net->ctx, net->graph, count);
+    for (int i = 0; i < count; i++) LENET_TRY(lenet_network_step(net, source));
+    return LENET_OK;
 }
 
 /* Evaluates with the training step's own buffers; the tallies of training are put aside. */

@@ -316,12 +316,23 @@ static enum lenet_status report_progress(struct run *run) {
     return LENET_OK;
 }
 
+/* Steps to enqueue before the next look at the clock and the signals: recorded ones cost the host next to nothing. */
+static int steps_at_once(const struct run *run) {
+    enum { MOST = 32 };
+    const uint64_t of_run = run->hyper.total_steps - run->step;
+    const uint64_t of_epoch = run->steps_per_epoch - run->step % run->steps_per_epoch;
+    const uint64_t left = of_run < of_epoch ? of_run : of_epoch;
+    if (!run->net.backend->record) return 1;
+    return left < MOST ? (int)left : MOST;
+}
+
 static enum lenet_status loop(struct run *run, struct lenet_error *err) {
     run->began = run->epoch_began = run->last_checkpoint = run->last_progress = now();
     run->epoch_first_step = run->step;
     while (!has_ended(run) && !*run->stop) {
-        LENET_TRY(lenet_network_step(&run->net, &run->device_data.train));
-        run->step++;
+        const int steps = steps_at_once(run);
+        LENET_TRY(lenet_network_steps(&run->net, &run->device_data.train, steps));
+        run->step += (uint64_t)steps;
         if (run->step % run->steps_per_epoch == 0 || has_ended(run))
             LENET_TRY(end_epoch(run, err));
         else if (now() - run->last_checkpoint >= run->config->checkpoint_seconds)
@@ -370,7 +381,8 @@ enum lenet_status lenet_train(struct lenet_config *config, const struct lenet_ob
     run->observer = observer;
     run->stop = stop;
     run->best_accuracy = -1;
-    const enum lenet_status status = train(run, ending, err);
+    if (err) err->text[0] = 0;
+    const enum lenet_status status = lenet_device_explain(&run->device, train(run, ending, err), err);
     close_all(run);
     free(run);
     return status;

@@ -21,6 +21,16 @@ struct lenet_backend {
     /* Waits for all operations before it, and reports what went wrong in them. */
     enum lenet_status (*download)(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes);
 
+    /* What failed last, as one line; "" for nothing. */
+    const char *(*message)(const struct lenet_ctx *ctx);
+
+    /* For backends that gain from it, else NULL: records what enqueue(argument) enqueues, without running it, as a
+     * graph that replay runs `times` times, with the data that is on the device then. */
+    enum lenet_status (*record)(struct lenet_ctx *ctx, enum lenet_status (*enqueue)(void *), void *argument,
+                                void **graph);
+    enum lenet_status (*replay)(struct lenet_ctx *ctx, void *graph, int times);
+    void (*forget)(struct lenet_ctx *ctx, void *graph);
+
     /* The most floating-point operations a second that the device's multiply-adds
      * reach right now, measured for some 20 ms: the ceiling of every benchmark. */
     enum lenet_status (*measure_peak)(struct lenet_ctx *ctx, double *flops_per_s);

@@ -16,6 +16,9 @@ struct lenet_device {
  * LENET_ERR_DEVICE where the named one is not there: never another one instead. */
 enum lenet_status lenet_device_open(const char *name, int threads, struct lenet_device *device,
                                     struct lenet_error *err);
+/* Hands status on, with the backend's own words in err where nobody has written there yet. */
+enum lenet_status lenet_device_explain(const struct lenet_device *device, enum lenet_status status,
+                                       struct lenet_error *err);
 void lenet_device_close(struct lenet_device *device);
 
 #ifdef __cplusplus

@@ -39,6 +39,9 @@ struct lenet_network {
     uint64_t *step;             /* [1]                                                   */
     float *rate;                /* [R]                                                   */
     void *memory[3];            /* what the pointers above point into                    */
+
+    void *graph;                  /* a recorded training step, or NULL ... */
+    struct lenet_source recorded; /* ... on this source                     */
 };
 
 /* How bytes become inputs: x = factor*byte + offset. */
@@ -76,6 +79,9 @@ enum lenet_status lenet_network_get(struct lenet_network *net, const void *which
 
 /* One training step: draw a batch, forward, loss, backward, update. */
 enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source);
+
+/* Several, replayed from a recording where the backend can. */
+enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count);
 
 /* Its parts, for gradient checks and tests: x and label must be filled. */
 enum lenet_status lenet_network_forward(struct lenet_network *net);

@@ -31,6 +31,11 @@ static void cpu_close(struct lenet_ctx *ctx) {
     free(ctx);
 }
 
+static const char *cpu_message(const struct lenet_ctx *ctx) {
+    (void)ctx;
+    return "";
+}
+
 static enum lenet_status cpu_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
     (void)ctx;
     const size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -100,6 +105,7 @@ static const struct lenet_backend cpu = {
     .release = cpu_release,
     .upload = cpu_copy,
     .download = cpu_copy,
+    .message = cpu_message,
     .measure_peak = cpu_measure_peak,
     LENET_OPS(X)};
 #undef X
