@@ -108,7 +108,10 @@ class ModelFile : public ::testing::Test {
         std::ifstream in(path_, std::ios::binary);
         return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
     }
-    void WriteFile(const std::string &bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
+    void WriteFile(const std::string &bytes) const {
+        fs::remove(path_); /* ext4 waits for the disk where an old file is cut to nothing and written again */
+        std::ofstream(path_, std::ios::binary) << bytes;
+    }
 
     fs::path directory_;
     std::string path_;
@@ -222,7 +225,7 @@ TEST_F(ModelFile, AFileCutAnywhereIsRefused) {
     const lenet_checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = w.data(), .v = w.data()};
     Write(model, w, &checkpoint);
     const std::string valid = File();
-    for (size_t size = 0; size < valid.size(); size += size < 1500 ? 3 : 97) {
+    for (size_t size = 0; size < valid.size(); size += size < 1500 ? 1 : 97) {
         WriteFile(valid.substr(0, size));
         ExpectRefused({});
         ExpectCheckpointRefused(model.plan, 2, {});
@@ -242,7 +245,7 @@ TEST_F(ModelFile, AChangedByteOfTheHeaderGivesAnErrorOrAValidModel) {
     const size_t end = valid.find("}}") + 2;
     ASSERT_LT(end, 1500u);
     for (size_t i = 0; i < end; i++)
-        for (const char mask : {1, 0x10, 0x40}) {
+        for (const char mask : {1, 2, 8, 0x10, 0x40}) {
             std::string bytes = valid;
             bytes[i] = char(bytes[i] ^ mask);
             WriteFile(bytes);

@@ -1,0 +1,25 @@
+/* backend_cuda.c - the CUDA backend's table; in C, whose designated initialisers read like backend_cpu.c's. */
+#include "ops_cuda.h"
+
+#define X(op) .op = op##_cuda,
+static const struct lenet_backend cuda = {.name = "cuda",
+                                          .lanes = 32,
+                                          .element_size = sizeof(float),
+                                          .open = cuda_open,
+                                          .close = cuda_close,
+                                          .alloc = cuda_alloc,
+                                          .release = cuda_release,
+                                          .upload = cuda_upload,
+                                          .download = cuda_download,
+                                          .message = cuda_message,
+                                          .record = cuda_record,
+                                          .replay = cuda_replay,
+                                          .forget = cuda_forget,
+                                          .measure_peak = cuda_measure_peak,
+                                          LENET_OPS(X)};
+#undef X
+
+const struct lenet_backend *lenet_backend_cuda(const char **why) {
+    *why = cuda_probe();
+    return *why ? NULL : &cuda;
+}

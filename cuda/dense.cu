@@ -1,0 +1,84 @@
+/* dense.cu - the fully connected layer on the GPU: twin of src/cpu/dense.c, and the only file that calls cuBLAS.
+ *
+ * cuBLAS is column-major, our tensors are row-major. A row-major matrix M[a][b] is, byte for byte, the column-major
+ * matrix of b rows and a columns, M^T, with leading dimension b. So with X^T (N x I), W^T (I x O), Y^T (N x O):
+ *   forward   Y = W X      <=>  Y^T  = X^T W^T      : op(A) = X^T as it lies,  op(B) = W^T as it lies
+ *   input     dX = W^T dY  <=>  dX^T = dY^T W       : op(A) = dY^T as it lies, op(B) = (W^T)^T, transposed
+ *   params    dW = dY X^T  <=>  dW^T = X dY^T       : op(A) = (X^T)^T, transposed, op(B) = dY^T as it lies
+ * One call does all networks: strided batches, a network apart. */
+#include "gpu.cuh"
+
+enum { THREADS = 256, WARPS = THREADS / WARP };
+
+static int sizes_ok(int R, int N, int I, int O) {
+    return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && I > 0 && O > 0;
+}
+
+static enum lenet_status blas_check(struct lenet_ctx *ctx, cublasStatus_t status, const char *what) {
+    if (status == CUBLAS_STATUS_SUCCESS) return LENET_OK;
+    snprintf(ctx->message, sizeof ctx->message, "%s: cuBLAS failed with status %d", what, (int)status);
+    return status == CUBLAS_STATUS_ALLOC_FAILED ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
+}
+
+/* Column-major: C (m x n) = op(A) (m x k) op(B) (k x n), for R networks. */
+struct product {
+    cublasOperation_t a_op, b_op;
+    int m, n, k;
+    const float *a, *b;
+    int lda, ldb, ldc;
+    long long a_stride, b_stride, c_stride;
+    float *c;
+};
+
+static enum lenet_status multiply(struct lenet_ctx *ctx, const char *what, int R, const product &p) {
+    const float one = 1, zero = 0;
+    return blas_check(ctx,
+                      cublasSgemmStridedBatched(ctx->blas, p.a_op, p.b_op, p.m, p.n, p.k, &one, p.a, p.lda, p.a_stride,
+                                                p.b, p.ldb, p.b_stride, &zero, p.c, p.ldc, p.c_stride, R),
+                      what);
+}
+
+/* Thread: one output of one image. */
+static __global__ void __launch_bounds__(THREADS) add_bias_kernel(dense_forward a) {
+    const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, outputs = (size_t)a.O * a.N, r = i / outputs;
+    if (r < (size_t)a.R) a.y[i] += a.b[r * a.stride + i % outputs / a.N];
+}
+
+/* Warp: one bias; each lane adds every 32nd image, then the lanes are added. */
+static __global__ void __launch_bounds__(THREADS) bias_gradient_kernel(dense_backward_params a) {
+    const int lane = threadIdx.x % WARP, o = (int)blockIdx.x * WARPS + (int)threadIdx.x / WARP, r = blockIdx.y;
+    if (o >= a.O) return;
+    const float *dy = a.dy + ((size_t)r * a.O + o) * a.N;
+    float sum = 0;
+    for (int n = lane; n < a.N; n += WARP) sum += dy[n];
+    sum = warp_sum(sum);
+    if (lane == 0) a.db[r * a.stride + o] = sum;
+}
+
+extern "C" enum lenet_status dense_forward_cuda(struct lenet_ctx *ctx, const struct dense_forward *a) {
+    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
+    const long long N = a->N;
+    const product p = {CUBLAS_OP_N, CUBLAS_OP_N,          a->N,     a->O, a->I, a->x, a->w, a->N, a->I, a->N,
+                       N * a->I,    (long long)a->stride, N * a->O, a->y};
+    LENET_TRY(multiply(ctx, "dense_forward", a->R, p));
+    return gpu_launch(ctx, "dense_forward (bias)", add_bias_kernel,
+                      dim3(blocks_for((size_t)a->R * a->O * a->N, THREADS)), dim3(THREADS), 0, *a);
+}
+
+extern "C" enum lenet_status dense_backward_input_cuda(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
+    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
+    const long long N = a->N;
+    const product p = {CUBLAS_OP_N, CUBLAS_OP_T,          a->N,     a->I, a->O, a->dy, a->w, a->N, a->I, a->N,
+                       N * a->O,    (long long)a->stride, N * a->I, a->dx};
+    return multiply(ctx, "dense_backward_input", a->R, p);
+}
+
+extern "C" enum lenet_status dense_backward_params_cuda(struct lenet_ctx *ctx, const struct dense_backward_params *a) {
+    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
+    const long long N = a->N;
+    const product p = {CUBLAS_OP_T, CUBLAS_OP_N,          a->I, a->O, a->N, a->x, a->dy, a->N, a->N, a->I, N * a->I,
+                       N * a->O,    (long long)a->stride, a->dw};
+    LENET_TRY(multiply(ctx, "dense_backward_params", a->R, p));
+    return gpu_launch(ctx, "dense_backward_params (bias)", bias_gradient_kernel, dim3(blocks_for(a->O, WARPS), a->R),
+                      dim3(THREADS), 0, *a);
+}

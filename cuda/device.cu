@@ -1,0 +1,204 @@
+/* device.cu - opening a GPU, its memory, and step graphs. */
+#include <stdlib.h>
+
+#include "gpu.cuh"
+
+/* cuBLAS must not allocate while a graph is recorded, and must give the same bits every time. */
+enum { BLAS_WORKSPACE_BYTES = 32 << 20 };
+
+/* Written once, when the device is asked for; lenet_backend_cuda hands it out. */
+static char no_device_reason[256];
+
+extern "C" const char *cuda_probe(void) {
+    int driver = 0, runtime = 0, devices = 0;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    if (driver == 0) return "no NVIDIA driver is loaded (nvidia-smi tells more)";
+    const cudaError_t error = cudaGetDeviceCount(&devices);
+    if (error == cudaErrorInsufficientDriver || (error != cudaSuccess && driver / 1000 < runtime / 1000)) {
+        snprintf(no_device_reason, sizeof no_device_reason,
+                 "the NVIDIA driver supports CUDA %d.%d, this build needs %d.%d; update the driver", driver / 1000,
+                 driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+        return no_device_reason;
+    }
+    if (error != cudaSuccess) {
+        snprintf(no_device_reason, sizeof no_device_reason, "%s (%s)", cudaGetErrorString(error),
+                 cudaGetErrorName(error));
+        return no_device_reason;
+    }
+    return devices > 0 ? NULL : "the driver finds no CUDA device";
+}
+
+/* Does this build have code for the device? A kernel that does nothing knows. */
+static __global__ void nothing_kernel(int unused) { (void)unused; }
+
+static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, struct lenet_error *err) {
+    cudaDeviceProp properties;
+    LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
+    if (gpu_launch(ctx, "a first kernel", nothing_kernel, dim3(1), dim3(1), 0, 0) == LENET_OK &&
+        cudaStreamSynchronize(ctx->stream) == cudaSuccess)
+        return LENET_OK;
+    return lenet_fail(err, LENET_ERR_DEVICE,
+                      "cuda:%d: %s (compute capability %d.%d) cannot run this build's kernels; "
+                      "configure with -DCMAKE_CUDA_ARCHITECTURES=%d%d: %s",
+                      index, properties.name, properties.major, properties.minor, properties.major, properties.minor,
+                      ctx->message);
+}
+
+static enum lenet_status open_blas(struct lenet_ctx *ctx, struct lenet_error *err) {
+    LENET_TRY(gpu_check(ctx, cudaMalloc(&ctx->blas_workspace, BLAS_WORKSPACE_BYTES), "cuBLAS's workspace"));
+    if (cublasCreate(&ctx->blas) == CUBLAS_STATUS_SUCCESS &&
+        cublasSetStream(ctx->blas, ctx->stream) == CUBLAS_STATUS_SUCCESS &&
+        cublasSetWorkspace(ctx->blas, ctx->blas_workspace, BLAS_WORKSPACE_BYTES) == CUBLAS_STATUS_SUCCESS &&
+        cublasSetAtomicsMode(ctx->blas, CUBLAS_ATOMICS_NOT_ALLOWED) == CUBLAS_STATUS_SUCCESS &&
+        cublasSetMathMode(ctx->blas, CUBLAS_PEDANTIC_MATH) == CUBLAS_STATUS_SUCCESS)
+        return LENET_OK;
+    return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS could not be started");
+}
+
+static enum lenet_status open_device(struct lenet_ctx *ctx, int index, struct lenet_error *err) {
+    int devices = 0;
+    LENET_TRY(gpu_check(ctx, cudaGetDeviceCount(&devices), "cudaGetDeviceCount"));
+    if (index >= devices)
+        return lenet_fail(err, LENET_ERR_DEVICE, "cuda:%d: there are %d CUDA devices, 0 to %d", index, devices,
+                          devices - 1);
+    LENET_TRY(gpu_check(ctx, cudaSetDevice(index), "cudaSetDevice"));
+    LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(&ctx->stream, cudaStreamNonBlocking), "cudaStreamCreate"));
+    LENET_TRY(check_architecture(ctx, index, err));
+    return open_blas(ctx, err);
+}
+
+extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, int index, int threads, struct lenet_error *err) {
+    (void)threads;
+    struct lenet_ctx *ctx = (struct lenet_ctx *)calloc(1, sizeof *ctx);
+    *out = NULL;
+    if (!ctx) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    if (err) err->text[0] = 0;
+    const enum lenet_status status = open_device(ctx, index, err);
+    if (status == LENET_OK) {
+        *out = ctx;
+        return LENET_OK;
+    }
+    if (err && !err->text[0]) lenet_fail(err, status, "cuda:%d: %s", index, ctx->message);
+    cuda_close(ctx);
+    return status;
+}
+
+extern "C" void cuda_close(struct lenet_ctx *ctx) {
+    if (!ctx) return;
+    if (ctx->blas) cublasDestroy(ctx->blas);
+    if (ctx->blas_workspace) cudaFree(ctx->blas_workspace);
+    if (ctx->stream) cudaStreamDestroy(ctx->stream);
+    free(ctx);
+}
+
+extern "C" const char *cuda_message(const struct lenet_ctx *ctx) { return ctx->message; }
+
+/* ---- memory ------------------------------------------------------------------------------------------------ */
+
+extern "C" enum lenet_status cuda_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
+    const cudaError_t error = cudaMalloc(p, bytes);
+    if (error == cudaErrorMemoryAllocation) {
+        size_t available = 0, total = 0;
+        cudaGetLastError(); /* not a fault: the device goes on */
+        cudaMemGetInfo(&available, &total);
+        snprintf(ctx->message, sizeof ctx->message, "out of device memory: %zu MB wanted, %zu of %zu MB are free",
+                 bytes >> 20, available >> 20, total >> 20);
+        return LENET_ERR_MEMORY;
+    }
+    LENET_TRY(gpu_check(ctx, error, "cudaMalloc"));
+    return gpu_check(ctx, cudaMemsetAsync(*p, 0, bytes, ctx->stream), "cudaMemset");
+}
+
+extern "C" void cuda_release(struct lenet_ctx *ctx, void *p) {
+    cudaStreamSynchronize(ctx->stream); /* what was enqueued may still use it */
+    cudaFree(p);
+}
+
+extern "C" enum lenet_status cuda_upload(struct lenet_ctx *ctx, void *dst, const void *host_src, size_t bytes) {
+    LENET_TRY(gpu_check(ctx, cudaMemcpyAsync(dst, host_src, bytes, cudaMemcpyHostToDevice, ctx->stream), "upload"));
+    return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), "upload"); /* the caller may change host_src now */
+}
+
+extern "C" enum lenet_status cuda_download(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes) {
+    LENET_TRY(gpu_check(ctx, cudaMemcpyAsync(host_dst, src, bytes, cudaMemcpyDeviceToHost, ctx->stream), "download"));
+    return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), "an operation enqueued before");
+}
+
+/* ---- graphs -------------------------------------------------------------------------------------------------- */
+
+extern "C" enum lenet_status cuda_record(struct lenet_ctx *ctx, enum lenet_status (*enqueue)(void *), void *argument,
+                                         void **out) {
+    cudaGraph_t graph = NULL;
+    cudaGraphExec_t executable = NULL;
+    *out = NULL;
+    LENET_TRY(gpu_check(ctx, cudaStreamBeginCapture(ctx->stream, cudaStreamCaptureModeThreadLocal), "capture"));
+    const enum lenet_status enqueued = enqueue(argument);
+    const cudaError_t ended = cudaStreamEndCapture(ctx->stream, &graph); /* always: the stream must be usable again */
+    if (enqueued != LENET_OK) {
+        if (graph) cudaGraphDestroy(graph);
+        return enqueued;
+    }
+    LENET_TRY(gpu_check(ctx, ended, "capture"));
+    const cudaError_t instantiated = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    LENET_TRY(gpu_check(ctx, instantiated, "cudaGraphInstantiate"));
+    *out = executable;
+    return LENET_OK;
+}
+
+extern "C" enum lenet_status cuda_replay(struct lenet_ctx *ctx, void *graph, int times) {
+    for (int i = 0; i < times; i++)
+        LENET_TRY(gpu_check(ctx, cudaGraphLaunch((cudaGraphExec_t)graph, ctx->stream), "a recorded step"));
+    return LENET_OK;
+}
+
+extern "C" void cuda_forget(struct lenet_ctx *ctx, void *graph) {
+    cudaStreamSynchronize(ctx->stream);
+    cudaGraphExecDestroy((cudaGraphExec_t)graph);
+}
+
+/* ---- the ceiling of benchmarks --------------------------------------------------------------------------------- */
+
+enum { PEAK_CHAINS = 8, PEAK_ROUNDS = 1 << 14, PEAK_THREADS = 256 };
+
+struct peak {
+    float *sink; /* one value, never written in practice: it keeps the loop */
+};
+
+static __global__ void __launch_bounds__(PEAK_THREADS) peak_kernel(peak a) {
+    float chain[PEAK_CHAINS];
+    for (int i = 0; i < PEAK_CHAINS; i++) chain[i] = (float)(threadIdx.x + i);
+    for (int round = 0; round < PEAK_ROUNDS; round++)
+#pragma unroll
+        for (int i = 0; i < PEAK_CHAINS; i++) chain[i] = fmaf(chain[i], 0.999f, 0.999f);
+    float sum = 0;
+    for (int i = 0; i < PEAK_CHAINS; i++) sum += chain[i];
+    if (sum == -1) *a.sink = sum;
+}
+
+extern "C" enum lenet_status cuda_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
+    int device = 0;
+    cudaDeviceProp properties;
+    cudaEvent_t began, ended;
+    float milliseconds = 0;
+    LENET_TRY(gpu_check(ctx, cudaGetDevice(&device), "cudaGetDevice"));
+    LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties"));
+    const int blocks = properties.multiProcessorCount * 8;
+    const struct peak args = {(float *)ctx->blas_workspace};
+    LENET_TRY(gpu_check(ctx, cudaEventCreate(&began), "cudaEventCreate"));
+    LENET_TRY(gpu_check(ctx, cudaEventCreate(&ended), "cudaEventCreate"));
+    *flops_per_s = 0;
+    for (int repeat = 0; repeat < 4; repeat++) {
+        LENET_TRY(gpu_check(ctx, cudaEventRecord(began, ctx->stream), "cudaEventRecord"));
+        LENET_TRY(gpu_launch(ctx, "peak", peak_kernel, dim3(blocks), dim3(PEAK_THREADS), 0, args));
+        LENET_TRY(gpu_check(ctx, cudaEventRecord(ended, ctx->stream), "cudaEventRecord"));
+        LENET_TRY(gpu_check(ctx, cudaEventSynchronize(ended), "peak"));
+        LENET_TRY(gpu_check(ctx, cudaEventElapsedTime(&milliseconds, began, ended), "cudaEventElapsedTime"));
+        const double flops = 2.0 * PEAK_CHAINS * PEAK_ROUNDS * PEAK_THREADS * blocks;
+        if (flops / (1e-3 * milliseconds) > *flops_per_s) *flops_per_s = flops / (1e-3 * milliseconds);
+    }
+    cudaEventDestroy(began);
+    cudaEventDestroy(ended);
+    return LENET_OK;
+}

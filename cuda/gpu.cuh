@@ -1,0 +1,90 @@
+/* gpu.cuh - what every CUDA file shares: the context, launching, shared memory, sums within a warp.
+ *
+ * The same sources also compile for a host compiler, against tests/support/simt: so kernels are launched by
+ * cudaLaunchKernelEx, and shared memory is declared by the macros below. */
+#ifndef LENET_GPU_CUH
+#define LENET_GPU_CUH
+#define LENET_REAL float
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <stdio.h>
+
+#include "ops_cuda.h"
+
+enum { WARP = 32 }; /* and the images of a batch that a warp works on: lane = image */
+
+struct lenet_ctx {
+    cudaStream_t stream;
+    cublasHandle_t blas;
+    void *blas_workspace;
+    char message[512]; /* what failed last */
+};
+
+/* ---- errors ------------------------------------------------------------------------------------------- */
+
+static inline enum lenet_status gpu_check(struct lenet_ctx *ctx, cudaError_t error, const char *what) {
+    if (error == cudaSuccess) return LENET_OK;
+    snprintf(ctx->message, sizeof ctx->message, "%s: %s (%s)", what, cudaGetErrorString(error),
+             cudaGetErrorName(error));
+    return error == cudaErrorMemoryAllocation ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
+}
+
+/* Enqueues kernel(args) and names it where the launch fails. */
+template <class Args>
+static inline enum lenet_status gpu_launch(struct lenet_ctx *ctx, const char *name, void (*kernel)(Args), dim3 grid,
+                                           dim3 block, size_t shared_bytes, const Args &args) {
+    cudaLaunchConfig_t config = {};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = ctx->stream;
+    return gpu_check(ctx, cudaLaunchKernelEx(&config, kernel, args), name);
+}
+
+/* ---- shared memory -------------------------------------------------------------------------------------- */
+
+#ifndef SHARED
+/* SHARED(float, tile, 420): an array of the block. DYNAMIC_SHARED(float, weights): of the size that the launch
+ * gave. load4 and store4 move four neighbours at once; i is a multiple of 4. */
+#define SHARED(type, name, count)  __shared__ __align__(16) type name[count]
+#define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
+static __device__ __forceinline__ float4 load4(const float *array, int i) {
+    return *reinterpret_cast<const float4 *>(array + i);
+}
+static __device__ __forceinline__ void store4(float *array, int i, float4 v) {
+    *reinterpret_cast<float4 *>(array + i) = v;
+}
+#endif
+
+/* ---- sums within a warp ----------------------------------------------------------------------------------- */
+
+/* Every lane gets the sum over the lanes, always added in the same order. */
+static __device__ __forceinline__ float warp_sum(float v) {
+    for (int offset = WARP / 2; offset > 0; offset /= 2) v += __shfl_xor_sync(0xffffffffu, v, offset);
+    return v;
+}
+
+/* Lane l gets the sum over the lanes of v[l]: 31 shuffles for 32 sums, where warp_sum would need 160. In
+ * each round a lane gives half of its values to its partner and keeps the other half. A template, because
+ * v stays in registers only where every index is a constant. */
+template <int HALF = WARP / 2> static __device__ __forceinline__ float warp_sum_each(float (&v)[WARP], int lane) {
+    const bool upper = lane & HALF;
+#pragma unroll
+    for (int i = 0; i < HALF; i++) {
+        const float mine = upper ? v[i + HALF] : v[i], theirs = upper ? v[i] : v[i + HALF];
+        v[i] = mine + __shfl_xor_sync(0xffffffffu, theirs, HALF);
+    }
+    if constexpr (HALF > 1)
+        return warp_sum_each<HALF / 2>(v, lane);
+    else
+        return v[0];
+}
+
+static inline unsigned blocks_for(size_t count, unsigned threads) {
+    return (unsigned)((count + threads - 1) / threads);
+}
+
+static inline int pieces(int size, int chunk) { return (size + chunk - 1) / chunk; }
+
+#endif

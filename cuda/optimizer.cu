@@ -1,0 +1,61 @@
+/* optimizer.cu - learning rates and updates on the GPU: twin of src/cpu/optimizer.c. */
+#include "gpu.cuh"
+#include "lenet/schedule.h"
+
+enum { THREADS = 256 };
+
+/* One block, so that the step is advanced after every network has read it. */
+static __global__ void __launch_bounds__(THREADS) schedule_step_kernel(schedule_step a) {
+    for (int r = threadIdx.x; r < a.R; r += THREADS) a.rate[r] = lenet_rate(&a.hyper[r], *a.step);
+    __syncthreads();
+    if (threadIdx.x == 0) *a.step += 1;
+}
+
+/* What an update needs of the settings, worked out once per thread. */
+struct update {
+    float rate, decay, beta1, beta2, epsilon, m_scale, v_scale;
+};
+
+static __device__ float sgd(const update &u, float g, float w) { return w - u.rate * (g + u.decay * w); }
+
+static __device__ float momentum(const update &u, float g, float w, float *m, bool nesterov) {
+    g += u.decay * w;
+    *m = u.beta1 * *m + g;
+    return w - u.rate * (nesterov ? g + u.beta1 * *m : *m);
+}
+
+static __device__ float adamw(const update &u, float g, float w, float *m, float *v) {
+    *m = u.beta1 * *m + (1 - u.beta1) * g;
+    *v = u.beta2 * *v + (1 - u.beta2) * g * g;
+    return (1 - u.rate * u.decay) * w - u.rate * (*m * u.m_scale) / (sqrtf(*v * u.v_scale) + u.epsilon);
+}
+
+/* Thread: one parameter of one network. */
+static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimizer_step a) {
+    const size_t offset = (size_t)blockIdx.x * THREADS + threadIdx.x, i = blockIdx.y * a.stride + offset;
+    if (offset >= a.stride) return;
+    const lenet_hyper *h = &a.hyper[blockIdx.y];
+    update u = {a.rate[blockIdx.y], h->weight_decay, h->momentum, h->beta2, h->epsilon, 0, 0};
+    switch (a.optimizer) {
+    case LENET_SGD: a.w[i] = sgd(u, a.dw[i], a.w[i]); break;
+    case LENET_MOMENTUM: a.w[i] = momentum(u, a.dw[i], a.w[i], &a.m[i], false); break;
+    case LENET_NESTEROV: a.w[i] = momentum(u, a.dw[i], a.w[i], &a.m[i], true); break;
+    case LENET_ADAMW:
+        u.m_scale = (float)(1 / (1 - pow((double)u.beta1, (double)*a.step)));
+        u.v_scale = (float)(1 / (1 - pow((double)u.beta2, (double)*a.step)));
+        a.w[i] = adamw(u, a.dw[i], a.w[i], &a.m[i], &a.v[i]);
+        break;
+    }
+}
+
+extern "C" enum lenet_status schedule_step_cuda(struct lenet_ctx *ctx, const struct schedule_step *a) {
+    if (a->R <= 0) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "schedule_step", schedule_step_kernel, dim3(1), dim3(THREADS), 0, *a);
+}
+
+extern "C" enum lenet_status optimizer_step_cuda(struct lenet_ctx *ctx, const struct optimizer_step *a) {
+    if (a->R <= 0 || a->R > 65535 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_ADAMW)
+        return LENET_ERR_ARG;
+    return gpu_launch(ctx, "optimizer_step", optimizer_step_kernel, dim3(blocks_for(a->stride, THREADS), a->R),
+                      dim3(THREADS), 0, *a);
+}

@@ -1,0 +1,76 @@
+/* subsample.cu - average and maximum of windows on the GPU: twin of src/cpu/subsample.c.
+ *
+ * Thread: one window of one image; the lanes of a warp are images, so loads and stores are whole lines. */
+#include "gpu.cuh"
+
+enum { THREADS = 256 };
+
+static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling) {
+    return R > 0 && N > 0 && N % WARP == 0 && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
+           (pooling == LENET_POOL_AVERAGE || pooling == LENET_POOL_MAX);
+}
+
+/* Which window and image a thread has: the first pixel's offset in x, and the offset in y. */
+struct window {
+    bool exists;
+    size_t x, y;
+};
+
+static __device__ window window_of_thread(int maps, int N, int H, int W, int S) {
+    const size_t t = (size_t)blockIdx.x * THREADS + threadIdx.x, out_row = (size_t)(W / S);
+    const size_t n = t % N, column = t / N % out_row, row = t / N / out_row; /* of all maps, one below the other */
+    window w;
+    w.exists = row < (size_t)maps * (H / S);
+    w.x = (row * S * W + column * S) * N + n;
+    w.y = t;
+    return w;
+}
+
+static __global__ void __launch_bounds__(THREADS) subsample_forward_kernel(subsample_forward a) {
+    const window w = window_of_thread(a.R * a.C, a.N, a.H, a.W, a.S);
+    if (!w.exists) return;
+    const float *x = a.x + w.x;
+    float largest = x[0], sum = 0;
+    for (int i = 0; i < a.S; i++)
+        for (int j = 0; j < a.S; j++) {
+            const float v = x[((size_t)i * a.W + j) * a.N];
+            largest = v > largest ? v : largest;
+            sum += v;
+        }
+    a.y[w.y] = a.pooling == LENET_POOL_MAX ? largest : sum * (1.0f / (a.S * a.S));
+}
+
+static __global__ void __launch_bounds__(THREADS) subsample_backward_input_kernel(subsample_backward_input a) {
+    const window w = window_of_thread(a.R * a.C, a.N, a.H, a.W, a.S);
+    if (!w.exists) return;
+    const float *x = a.x + w.x, dy = a.dy[w.y], share = dy * (1.0f / (a.S * a.S));
+    float *dx = a.dx + w.x;
+    int first = 0; /* the first of the largest pixels, in reading order */
+    float largest = x[0];
+    for (int k = 1; a.pooling == LENET_POOL_MAX && k < a.S * a.S; k++) {
+        const float v = x[((size_t)(k / a.S) * a.W + k % a.S) * a.N];
+        if (v > largest) {
+            largest = v;
+            first = k;
+        }
+    }
+    for (int k = 0; k < a.S * a.S; k++)
+        dx[((size_t)(k / a.S) * a.W + k % a.S) * a.N] = a.pooling == LENET_POOL_AVERAGE ? share : k == first ? dy : 0;
+}
+
+static dim3 blocks(int R, int N, int C, int H, int W, int S) {
+    return dim3(blocks_for((size_t)R * C * (H / S) * (W / S) * N, THREADS));
+}
+
+extern "C" enum lenet_status subsample_forward_cuda(struct lenet_ctx *ctx, const struct subsample_forward *a) {
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "subsample_forward", subsample_forward_kernel, blocks(a->R, a->N, a->C, a->H, a->W, a->S),
+                      dim3(THREADS), 0, *a);
+}
+
+extern "C" enum lenet_status subsample_backward_input_cuda(struct lenet_ctx *ctx,
+                                                           const struct subsample_backward_input *a) {
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "subsample_backward_input", subsample_backward_input_kernel,
+                      blocks(a->R, a->N, a->C, a->H, a->W, a->S), dim3(THREADS), 0, *a);
+}

@@ -1,0 +1,20 @@
+/* describe.h - names and places, as reports show them. */
+#ifndef LENET_SIMT_DESCRIBE_H
+#define LENET_SIMT_DESCRIBE_H
+#include <string>
+
+#include "shared.h"
+#include "vector_types.h"
+
+namespace simt {
+
+/* conv.cu:41 */
+std::string describe(Site site);
+/* (3,0,0) */
+std::string describe(uint3 index);
+/* The function's symbol without its arguments, from the program's symbol table:
+ * a kernel is launched through a pointer. Its address where there is none. */
+std::string kernel_name(const void *kernel);
+
+} // namespace simt
+#endif

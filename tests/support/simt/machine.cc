@@ -1,0 +1,119 @@
+/* machine.cc - the machine's state, and what tests see of it. */
+#include "machine.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace simt {
+namespace {
+
+[[noreturn]] void WrongEnvironment(const char *name, const char *text, const char *wanted) {
+    std::fprintf(stderr, "simt: %s=%s is none of %s\n", name, text, wanted);
+    std::exit(2);
+}
+
+void ReadOrder(Scheduler &scheduler, const std::string &order) {
+    if (order == "forward")
+        scheduler.SetOrder(Order::kForward, 1);
+    else if (order == "reverse")
+        scheduler.SetOrder(Order::kReverse, 1);
+    else if (order == "random" || order.compare(0, 7, "random:") == 0)
+        scheduler.SetOrder(Order::kRandom, order.size() > 7 ? std::strtoull(order.c_str() + 7, nullptr, 10) : 1);
+    else
+        WrongEnvironment("SIMT_ORDER", order.c_str(), "forward, reverse, random, random:SEED");
+}
+
+} // namespace
+
+Machine::Machine() {
+    if (const char *order = std::getenv("SIMT_ORDER")) ReadOrder(scheduler, order);
+    if (const char *streams_text = std::getenv("SIMT_STREAMS")) {
+        streams.eager = std::strcmp(streams_text, "eager") == 0;
+        if (!streams.eager && std::strcmp(streams_text, "lazy") != 0)
+            WrongEnvironment("SIMT_STREAMS", streams_text, "eager, lazy");
+    }
+}
+
+/* It is never destroyed: a program may still free what it holds when its own objects go. */
+Machine &machine() {
+    static Machine *const the_machine = new Machine();
+    return *the_machine;
+}
+
+/* A runtime runs with the drivers of its own major version, and later ones. */
+cudaError_t Machine::Usable() const {
+    if (!device.driver || device.driver_version / 1000 < CUDART_VERSION / 1000) return cudaErrorInsufficientDriver;
+    if (device.count == 0) return cudaErrorNoDevice;
+    return sticky_error;
+}
+
+cudaError_t Machine::Return(cudaError_t error) {
+    if (error != cudaSuccess) last_error = error;
+    return error;
+}
+
+void Machine::Keep(const Report &found) {
+    if (report.kind != Kind::kNone) return;
+    report = found;
+    if (printing) std::fprintf(stderr, "simt: %s\n", report.text.c_str());
+}
+
+void Machine::Complain(Kind kind, const std::string &text) {
+    Report found;
+    found.kind = kind;
+    found.text = std::string(kind_name(kind)) + ": " + text;
+    Keep(found);
+}
+
+void Machine::FailWork(Kind kind, const std::string &text) {
+    Complain(kind, text);
+    sticky_error = cudaErrorIllegalAddress;
+}
+
+/* From the CUDA programming guide's table of compute capabilities. */
+size_t Machine::SharedOptIn() const {
+    const int version = 10 * device.major + device.minor;
+    if (version < 80) return 64 * 1024;
+    if (version == 80 || version == 87) return 163 * 1024;
+    if (version < 90 || version >= 120) return 99 * 1024;
+    return 227 * 1024;
+}
+
+const char *kind_name(Kind kind) {
+    switch (kind) {
+    case Kind::kNone: return "nothing";
+    case Kind::kOutOfBounds: return "out of bounds";
+    case Kind::kUninitialized: return "uninitialized read";
+    case Kind::kRace: return "race";
+    case Kind::kMisaligned: return "misaligned";
+    case Kind::kBarrier: return "divergent barrier";
+    case Kind::kShuffle: return "wrong warp intrinsic";
+    case Kind::kDeadlock: return "deadlock";
+    case Kind::kSharedSize: return "too much shared memory";
+    case Kind::kConfiguration: return "wrong launch";
+    case Kind::kMemory: return "wrong memory";
+    case Kind::kException: return "exception";
+    case Kind::kTrap: return "trap";
+    }
+    return "?";
+}
+
+const Report &last_report() { return machine().report; }
+void set_printing(bool printing) { machine().printing = printing; }
+void set_order(Order order, uint64_t seed) { machine().scheduler.SetOrder(order, seed); }
+void set_eager(bool eager) { machine().streams.eager = eager; }
+void set_device(const Device &device) { machine().device = device; }
+size_t allocated_bytes() { return machine().memory.allocated(); }
+const Counters &counters() { return machine().counters; }
+
+void reset() {
+    Machine &m = machine();
+    m.report = Report();
+    m.last_error = m.sticky_error = cudaSuccess;
+    m.counters = {};
+    m.streams.DropEverything();
+}
+
+} // namespace simt

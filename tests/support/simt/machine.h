@@ -1,0 +1,53 @@
+/* machine.h - the emulated machine: one object that holds all that changes. */
+#ifndef LENET_SIMT_MACHINE_H
+#define LENET_SIMT_MACHINE_H
+#include <map>
+#include <string>
+
+#include "cuda_runtime_api.h"
+#include "describe.h"
+#include "memory.h"
+#include "scheduler.h"
+#include "simt.h"
+#include "streams.h"
+
+namespace simt {
+
+struct Machine {
+    Machine();
+
+    Device device;
+    Report report;
+    bool printing = true;
+    Counters counters = {};
+    cudaError_t last_error = cudaSuccess;
+    cudaError_t sticky_error = cudaSuccess; /* what every call returns since a kernel's fault */
+    std::map<const void *, size_t> dynamic_limits; /* per kernel, what cudaFuncSetAttribute has set */
+    Memory memory;
+    Streams streams;
+    Scheduler scheduler;
+
+    /* Whether a call can be carried out at all; if not, why not. */
+    cudaError_t Usable() const;
+    /* What every call of the runtime returns by, so that cudaGetLastError knows. */
+    cudaError_t Return(cudaError_t error);
+    /* Keeps the report, and prints it, unless there is one already. */
+    void Keep(const Report &found);
+    /* A fault outside of kernels' threads. */
+    void Complain(Kind kind, const std::string &text);
+    /* The same, of work that has been enqueued: the error sticks. */
+    void FailWork(Kind kind, const std::string &text);
+
+    size_t SharedOptIn() const; /* bytes a block may have at most, by the architecture */
+};
+Machine &machine();
+
+/* What a call of the runtime does, where the machine can be used. */
+template <class F> cudaError_t call(F &&body) {
+    Machine &m = machine();
+    const cudaError_t error = m.Usable();
+    return m.Return(error == cudaSuccess ? body(m) : error);
+}
+
+} // namespace simt
+#endif

@@ -1,0 +1,246 @@
+/* memory.cc - allocation, copies and fills. */
+#include "memory.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda_runtime.h"
+#include "machine.h"
+
+namespace simt {
+namespace {
+
+constexpr size_t kAlignment = 256; /* what cudaMalloc promises */
+
+} // namespace
+
+void *Memory::Allocate(Place place, size_t bytes) {
+    void *p;
+    if (posix_memalign(&p, kAlignment, bytes) != 0) return nullptr;
+    memset(p, 0xff, bytes);
+    pieces_[reinterpret_cast<uintptr_t>(p)] = {place, bytes};
+    if (place == Place::kDevice) allocated_ += bytes;
+    return p;
+}
+
+bool Memory::Free(Place place, void *p) {
+    const auto piece = pieces_.find(reinterpret_cast<uintptr_t>(p));
+    if (piece == pieces_.end() || piece->second.place != place) return false;
+    if (place == Place::kDevice) allocated_ -= piece->second.bytes;
+    pieces_.erase(piece);
+    free(p);
+    return true;
+}
+
+void Memory::AdoptSymbol(void *p, size_t bytes) { pieces_[reinterpret_cast<uintptr_t>(p)] = {Place::kSymbol, bytes}; }
+
+const Memory::Piece *Memory::Around(const void *p, size_t bytes) const {
+    const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+    auto piece = pieces_.upper_bound(address);
+    if (piece == pieces_.begin()) return nullptr;
+    --piece;
+    const size_t offset = address - piece->first;
+    if (offset > piece->second.bytes || bytes > piece->second.bytes - offset) return nullptr;
+    return &piece->second;
+}
+
+bool Memory::OnDevice(const void *p, size_t bytes) const {
+    const Piece *piece = Around(p, bytes);
+    return piece && piece->place != Place::kPinned;
+}
+
+bool Memory::Pinned(const void *p, size_t bytes) const {
+    const Piece *piece = Around(p, bytes);
+    return piece && piece->place == Place::kPinned;
+}
+
+namespace {
+
+std::string Range(const void *p, size_t bytes) {
+    char text[64];
+    snprintf(text, sizeof text, "%zu bytes at %p", bytes, p);
+    return text;
+}
+
+struct Copy {
+    void *dst;
+    const void *src;
+    size_t bytes;
+    bool to_device, from_device;
+};
+
+cudaError_t MakeCopy(Machine &m, Copy *copy, enum cudaMemcpyKind kind) {
+    if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidMemcpyDirection;
+    const bool guess = kind == cudaMemcpyDefault;
+    copy->to_device = guess ? m.memory.StartsOnDevice(copy->dst)
+                            : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+    copy->from_device = guess ? m.memory.StartsOnDevice(copy->src)
+                              : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+    return cudaSuccess;
+}
+
+/* What is wrong with one side of a copy. */
+std::string Wrong(Machine &m, const char *side, const void *p, size_t bytes, bool device) {
+    if (device && !m.memory.OnDevice(p, bytes))
+        return std::string(side) + ", " + Range(p, bytes) + ", is not device memory";
+    if (!device && m.memory.StartsOnDevice(p))
+        return std::string(side) + ", " + Range(p, bytes) + ", is device memory, and the copy's kind says host";
+    return "";
+}
+
+std::string Wrong(Machine &m, const Copy &copy) {
+    std::string wrong = Wrong(m, "the target of a copy", copy.dst, copy.bytes, copy.to_device);
+    if (wrong.empty()) wrong = Wrong(m, "the source of a copy", copy.src, copy.bytes, copy.from_device);
+    return wrong;
+}
+
+/* A graph may run it long after it was captured. */
+void RunCopy(const Copy &copy) {
+    Machine &m = machine();
+    const std::string wrong = Wrong(m, copy);
+    if (wrong.empty())
+        memmove(copy.dst, copy.src, copy.bytes);
+    else
+        m.FailWork(Kind::kMemory, wrong);
+}
+
+/* Host memory that is not pinned: the source is copied before the call returns, and the call waits for the target. */
+cudaError_t EnqueueCopy(Machine &m, const Copy &copy, cudaStream_t stream) {
+    const bool capturing = m.streams.Capturing(stream);
+    const bool stage = !capturing && !copy.from_device && !m.memory.Pinned(copy.src, copy.bytes);
+    const bool wait = !capturing && !copy.to_device && !m.memory.Pinned(copy.dst, copy.bytes);
+    Work work = [copy] { RunCopy(copy); };
+    if (stage) {
+        const char *bytes = static_cast<const char *>(copy.src);
+        work = [copy, staged = std::make_shared<std::vector<char>>(bytes, bytes + copy.bytes)] {
+            RunCopy({copy.dst, staged->data(), copy.bytes, copy.to_device, false});
+        };
+    }
+    const cudaError_t error = m.streams.Enqueue(stream, std::move(work));
+    if (error != cudaSuccess || !wait) return error;
+    m.streams.RunAll(stream);
+    return m.sticky_error;
+}
+
+cudaError_t CheckedCopy(Machine &m, Copy copy, enum cudaMemcpyKind kind, cudaStream_t stream) {
+    const cudaError_t error = MakeCopy(m, &copy, kind);
+    if (error != cudaSuccess || copy.bytes == 0) return error;
+    const std::string wrong = Wrong(m, copy);
+    if (wrong.empty()) return EnqueueCopy(m, copy, stream);
+    m.Complain(Kind::kMemory, wrong);
+    return cudaErrorInvalidValue;
+}
+
+void RunFill(void *p, int value, size_t bytes) {
+    Machine &m = machine();
+    if (m.memory.OnDevice(p, bytes))
+        memset(p, value, bytes);
+    else
+        m.FailWork(Kind::kMemory, "a fill of " + Range(p, bytes) + ", which is not device memory");
+}
+
+cudaError_t CheckedFill(Machine &m, void *p, int value, size_t bytes, cudaStream_t stream) {
+    if (bytes == 0) return cudaSuccess;
+    if (m.memory.OnDevice(p, bytes)) return m.streams.Enqueue(stream, [=] { RunFill(p, value, bytes); });
+    m.Complain(Kind::kMemory, "a fill of " + Range(p, bytes) + ", which is not device memory");
+    return cudaErrorInvalidValue;
+}
+
+cudaError_t Allocate(Machine &m, Memory::Place place, void **p, size_t bytes) {
+    if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
+    if (!p) return cudaErrorInvalidValue;
+    *p = nullptr;
+    if (bytes == 0) return cudaSuccess;
+    const bool device = place == Memory::Place::kDevice;
+    if (device && (bytes > m.device.memory || m.memory.allocated() > m.device.memory - bytes))
+        return cudaErrorMemoryAllocation;
+    *p = m.memory.Allocate(place, bytes);
+    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+/* Like the real one, this waits for all that could still use the memory. A program may free it after a fault, too. */
+cudaError_t Free(Memory::Place place, void *p) {
+    Machine &m = machine();
+    if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
+    if (!p) return m.Usable();
+    m.streams.RunEverything();
+    if (m.memory.Free(place, p)) return m.Usable();
+    m.Complain(Kind::kMemory, "freed " + Range(p, 0) + ", which was not allocated so, or is free already");
+    return cudaErrorInvalidValue;
+}
+
+} // namespace
+
+cudaError_t copy_symbol(void *dst, const void *src, size_t bytes, bool to_symbol, size_t room) {
+    return call([&](Machine &m) {
+        if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
+        if (bytes > room) return cudaErrorInvalidValue;
+        m.streams.RunEverything();
+        if (m.memory.StartsOnDevice(to_symbol ? src : dst)) return cudaErrorInvalidValue;
+        memcpy(dst, src, bytes);
+        return m.sticky_error;
+    });
+}
+
+cudaError_t symbol_address(void **p, void *symbol, size_t bytes) {
+    return call([&](Machine &m) {
+        m.memory.AdoptSymbol(symbol, bytes);
+        *p = symbol;
+        return cudaSuccess;
+    });
+}
+
+} // namespace simt
+
+using simt::call;
+using simt::Machine;
+using simt::Memory;
+
+cudaError_t cudaMalloc(void **p, size_t bytes) {
+    return call([&](Machine &m) { return simt::Allocate(m, Memory::Place::kDevice, p, bytes); });
+}
+cudaError_t cudaMallocHost(void **p, size_t bytes) {
+    return call([&](Machine &m) { return simt::Allocate(m, Memory::Place::kPinned, p, bytes); });
+}
+cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned) { return cudaMallocHost(p, bytes); }
+
+cudaError_t cudaFree(void *p) { return simt::machine().Return(simt::Free(Memory::Place::kDevice, p)); }
+cudaError_t cudaFreeHost(void *p) { return simt::machine().Return(simt::Free(Memory::Place::kPinned, p)); }
+
+cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
+    return call([&](Machine &m) {
+        *total = m.device.memory;
+        *free = m.device.memory - std::min(m.device.memory, m.memory.allocated());
+        return cudaSuccess;
+    });
+}
+
+cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, enum cudaMemcpyKind kind) {
+    return call([&](Machine &m) {
+        if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
+        const cudaError_t error = simt::CheckedCopy(m, {dst, src, bytes, false, false}, kind, nullptr);
+        if (error != cudaSuccess) return error;
+        m.streams.RunAll(nullptr);
+        return m.sticky_error;
+    });
+}
+
+cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream) {
+    return call([&](Machine &m) { return simt::CheckedCopy(m, {dst, src, bytes, false, false}, kind, stream); });
+}
+
+cudaError_t cudaMemset(void *p, int value, size_t bytes) {
+    return call([&](Machine &m) {
+        if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
+        return simt::CheckedFill(m, p, value, bytes, nullptr);
+    });
+}
+
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t stream) {
+    return call([&](Machine &m) { return simt::CheckedFill(m, p, value, bytes, stream); });
+}

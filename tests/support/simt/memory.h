@@ -1,0 +1,39 @@
+/* memory.h - what the device's memory, and the host's that it can reach, is made of: malloc, so that
+ * AddressSanitizer knows the bounds. */
+#ifndef LENET_SIMT_MEMORY_H
+#define LENET_SIMT_MEMORY_H
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+namespace simt {
+
+class Memory {
+  public:
+    enum class Place { kDevice, kSymbol, kPinned }; /* kSymbol: __device__ and __constant__ variables */
+
+    /* NULL where there is none. Fresh memory is NaN, whatever it is read as. */
+    void *Allocate(Place place, size_t bytes);
+    /* Whether p was allocated there. */
+    bool Free(Place place, void *p);
+    void AdoptSymbol(void *p, size_t bytes);
+
+    /* Whether all of it lies within one piece of the device's memory. */
+    bool OnDevice(const void *p, size_t bytes) const;
+    bool StartsOnDevice(const void *p) const { return OnDevice(p, 1); }
+    bool Pinned(const void *p, size_t bytes) const;
+    size_t allocated() const { return allocated_; } /* bytes on the device */
+
+  private:
+    struct Piece {
+        Place place;
+        size_t bytes;
+    };
+    const Piece *Around(const void *p, size_t bytes) const;
+
+    std::map<uintptr_t, Piece> pieces_; /* by address */
+    size_t allocated_ = 0;
+};
+
+} // namespace simt
+#endif

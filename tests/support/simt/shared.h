@@ -1,0 +1,185 @@
+/* shared.h - shared memory whose every access is checked.
+ *
+ * SHARED and DYNAMIC_SHARED declare a SharedPointer, which works like the
+ * array or pointer that they declare under nvcc: p[i], p + n, &p[i], load4(p, i).
+ * p[i] is a reference-like object that converts to T and takes = += -= and so
+ * on. It cannot be kept: `auto v = p[i];` does not compile once v is used. */
+#ifndef LENET_SIMT_SHARED_H
+#define LENET_SIMT_SHARED_H
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "tracker.h"
+#include "vector_types.h"
+
+namespace simt {
+
+/* Where the source is that does something. */
+struct Site {
+    const char *file;
+    int line;
+};
+
+/* An array in the shared memory of the running block. */
+struct SharedVariable {
+    const void *key; /* of its declaration */
+    const char *name;
+    unsigned char *data;
+    Cell *cells;
+    long count; /* elements */
+    size_t element;
+};
+
+/* An index that remembers the line it is written in. */
+struct Index {
+    template <class I, class = std::enable_if_t<std::is_integral_v<I> || std::is_enum_v<I>>>
+    Index(I i, const char *file = __builtin_FILE(), int line = __builtin_LINE())
+        : value((long)i), site{file, line} {}
+    long value;
+    Site site;
+};
+
+/* Declares an array of the running block, or finds the one that another thread of it has declared. */
+SharedVariable *shared_variable(const void *key, const char *name, size_t element, long count);
+SharedVariable *dynamic_shared_variable(const char *name, size_t element);
+
+[[noreturn]] void shared_out_of_range(const SharedVariable &v, long i, Site site);
+[[noreturn]] void shared_misaligned(const SharedVariable &v, long i, Site site);
+/* The full check of an access: what the quick one below was not sure of. */
+void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site);
+
+inline void shared_read(SharedVariable &v, long i, Cell &cell, Site site) {
+    const Running &r = running;
+    const bool written_before = cell.write_phase - r.block_phase < r.phase - r.block_phase;
+    const bool known_reader =
+        cell.read_phase == r.phase &&
+        ((cell.flags & kFarReader) || (cell.read_time == r.clock->time() && cell.reader / 32 == r.warp()));
+    if (written_before && known_reader)
+        cell.read_lanes |= 1u << r.lane();
+    else
+        shared_check(v, i, cell, Access::kRead, site);
+}
+
+inline void shared_write(SharedVariable &v, long i, Cell &cell, Site site) {
+    const Running &r = running;
+    if (cell.write_phase < r.phase && cell.read_phase < r.phase) {
+        cell.write_phase = r.phase;
+        cell.write_time = r.clock->time();
+        cell.read_phase = 0;
+        cell.writer = (uint16_t)r.thread;
+        cell.write_line = (uint16_t)site.line;
+        cell.flags = 0;
+    } else {
+        shared_check(v, i, cell, Access::kWrite, site);
+    }
+}
+
+template <class T> class SharedPointer;
+
+/* One element: what p[i] gives. */
+template <class T> class SharedRef {
+  public:
+    SharedRef(SharedVariable *v, long i, Site site) : v_(v), i_(i), site_(site) {}
+
+    operator T() const && { return Get(); }
+    T operator=(T value) && { return Put(value); }
+    T operator=(SharedRef &&other) && { return Put(other.Get()); }
+    T operator+=(T value) && { return Put((T)(Get() + value)); }
+    T operator-=(T value) && { return Put((T)(Get() - value)); }
+    T operator*=(T value) && { return Put((T)(Get() * value)); }
+    T operator/=(T value) && { return Put((T)(Get() / value)); }
+    T operator|=(T value) && { return Put((T)(Get() | value)); }
+    T operator&=(T value) && { return Put((T)(Get() & value)); }
+    T operator^=(T value) && { return Put((T)(Get() ^ value)); }
+    SharedPointer<T> operator&() && { return SharedPointer<T>(v_, i_); }
+
+    T Get() const {
+        for (int k = 0; k < kCells; k++) shared_read(*v_, i_, v_->cells[i_ * kCells + k], site_);
+        return Data();
+    }
+    T Put(T value) const {
+        for (int k = 0; k < kCells; k++) shared_write(*v_, i_, v_->cells[i_ * kCells + k], site_);
+        return Data() = value;
+    }
+    /* Replaces the value without a race with others who do so, and returns the old one. */
+    template <class F> T Atomic(F &&f) const {
+        for (int k = 0; k < kCells; k++) shared_check(*v_, i_, v_->cells[i_ * kCells + k], Access::kAtomic, site_);
+        const T old = Data();
+        Data() = f(old);
+        return old;
+    }
+
+  private:
+    static constexpr int kCells = sizeof(T) <= 4 ? 1 : sizeof(T) / 4;
+    T &Data() const { return reinterpret_cast<T *>(v_->data)[i_]; }
+
+    SharedVariable *v_;
+    long i_;
+    Site site_;
+};
+
+template <class T> class SharedPointer {
+  public:
+    static_assert(std::is_trivially_copyable_v<T>, "shared memory holds plain data");
+    static_assert(sizeof(T) <= 4 || sizeof(T) % 4 == 0, "elements of whole words, or smaller than one");
+
+    SharedPointer(SharedVariable *v, long first) : v_(v), first_(first) {}
+
+    SharedRef<T> operator[](Index i) const { return At(i.value, i.site); }
+    SharedRef<T> At(long i, Site site) const {
+        if ((unsigned long)(first_ + i) >= (unsigned long)v_->count) shared_out_of_range(*v_, first_ + i, site);
+        return SharedRef<T>(v_, first_ + i, site);
+    }
+    SharedPointer operator+(long n) const { return SharedPointer(v_, first_ + n); }
+    SharedPointer &operator+=(long n) {
+        first_ += n;
+        return *this;
+    }
+    /* Fails unless element i begins a 16-byte word that lies in the array as a whole. */
+    void RequireWord(Index i) const {
+        const long at = first_ + i.value;
+        if (at < 0) shared_out_of_range(*v_, at, i.site);
+        if (at * (long)sizeof(T) % 16 != 0) shared_misaligned(*v_, at, i.site);
+        const long last = at + 16 / (long)sizeof(T) - 1;
+        if (last >= v_->count) shared_out_of_range(*v_, last, i.site);
+    }
+
+  private:
+    SharedVariable *v_;
+    long first_;
+};
+
+template <class T> SharedPointer<T> declare_shared(const void *key, const char *name, long count) {
+    return SharedPointer<T>(shared_variable(key, name, sizeof(T), count), 0);
+}
+template <class T> SharedPointer<T> declare_dynamic_shared(const char *name) {
+    static_assert(sizeof(T) % 4 == 0, "dynamic shared memory is checked by the word");
+    return SharedPointer<T>(dynamic_shared_variable(name, sizeof(T)), 0);
+}
+
+} // namespace simt
+
+/* The three below are what cuda/gpu.cuh defines under nvcc. */
+#define SHARED(T, name, count)                                                                                         \
+    static const char name##_key_ = 0;                                                                                 \
+    const ::simt::SharedPointer<T> name = ::simt::declare_shared<T>(&name##_key_, #name, count)
+#define DYNAMIC_SHARED(T, name) const ::simt::SharedPointer<T> name = ::simt::declare_dynamic_shared<T>(#name)
+#define SHARED_POINTER(T)       ::simt::SharedPointer<T> /* the type of a parameter that takes either; T * under nvcc */
+
+inline float4 load4(simt::SharedPointer<float> p, simt::Index i) {
+    p.RequireWord(i);
+    return {p.At(i.value, i.site), p.At(i.value + 1, i.site), p.At(i.value + 2, i.site), p.At(i.value + 3, i.site)};
+}
+inline void store4(simt::SharedPointer<float> p, simt::Index i, float4 v) {
+    p.RequireWord(i);
+    p.At(i.value, i.site) = v.x;
+    p.At(i.value + 1, i.site) = v.y;
+    p.At(i.value + 2, i.site) = v.z;
+    p.At(i.value + 3, i.site) = v.w;
+}
+/* The same for global memory: UndefinedBehaviorSanitizer checks its alignment. */
+template <class I> inline float4 load4(const float *p, I i) { return *reinterpret_cast<const float4 *>(p + i); }
+template <class I> inline void store4(float *p, I i, float4 v) { *reinterpret_cast<float4 *>(p + i) = v; }
+
+#endif

@@ -1,0 +1,86 @@
+/* simt.h - a machine that runs CUDA kernels on the CPU, for tests, as they see it.
+ *
+ * With this directory first on the include path the project's .cu files are
+ * C++17: cuda_runtime.h and cublas_v2.h here declare what they use of CUDA. Each
+ * thread of a block is a fiber, which runs until it ends or has to wait at a
+ * barrier or a warp intrinsic. The first fault of a kernel is reported: on
+ * standard error, here, and to the program as a GPU does, which is by
+ * cudaErrorLaunchFailure from the next call on, until simt::reset().
+ *
+ * Work that is enqueued on a stream is done as late as possible: when somebody
+ * waits for it. A program that forgot to wait then reads what was there before.
+ *
+ * Environment: SIMT_ORDER=forward|reverse|random[:seed] is the order in which
+ * blocks, and threads between two barriers, take turns; SIMT_STREAMS=eager does
+ * work when it is enqueued. One host thread may use the machine. */
+#ifndef LENET_SIMT_SIMT_H
+#define LENET_SIMT_SIMT_H
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "vector_types.h"
+
+namespace simt {
+
+enum class Kind {
+    kNone,
+    kOutOfBounds,   /* shared[i], with no such i                                       */
+    kUninitialized, /* a read of shared memory that nobody of the block wrote          */
+    kRace,          /* two threads, at least one writes, nothing orders them           */
+    kMisaligned,    /* load4 or store4 where a GPU would trap                          */
+    kBarrier,       /* not all threads of the block reach the same barrier             */
+    kShuffle,       /* a warp intrinsic: a lane that is missing, or not in the mask    */
+    kDeadlock,      /* everybody waits                                                 */
+    kSharedSize,    /* more shared memory than the kernel may have                     */
+    kConfiguration, /* a launch that the runtime refuses                               */
+    kMemory,        /* a copy, a fill or a GEMM outside of what cudaMalloc gave         */
+    kException,     /* the kernel threw                                                */
+    kTrap,          /* __trap()                                                        */
+};
+const char *kind_name(Kind kind);
+
+struct Report {
+    Kind kind = Kind::kNone;
+    std::string kernel; /* empty where there is none */
+    uint3 block = {0, 0, 0}, thread = {0, 0, 0};
+    std::string text; /* all of it, for people */
+};
+/* The first since reset(). */
+const Report &last_report();
+/* Whether reports go to standard error as well, as they do at first. */
+void set_printing(bool printing);
+
+/* Forgets the report, the error that sticks and what streams still had to do.
+ * Handles and memory stay. */
+void reset();
+
+enum class Order { kForward, kReverse, kRandom };
+void set_order(Order order, uint64_t seed = 1);
+
+/* Whether work is done when it is enqueued. Off at first. */
+void set_eager(bool eager);
+
+/* The device, and what may be wrong with it. What it was given stays allocated. */
+struct Device {
+    bool driver = true; /* installed */
+    int driver_version = 13000;
+    int count = 1;
+    int major = 9, minor = 0; /* kernels are built for 7.5 and later */
+    size_t memory = (size_t)1 << 30;
+};
+void set_device(const Device &device);
+/* Of the device's memory, at present: 0 where a program has freed what it took. */
+size_t allocated_bytes();
+
+/* Since reset(). */
+struct Counters {
+    uint64_t launches, blocks, threads;
+    uint64_t switches; /* of stacks */
+    uint64_t barriers, warp_operations, graph_launches, gemms;
+    uint64_t gemms_in_default_workspace; /* the program had set none */
+};
+const Counters &counters();
+
+} // namespace simt
+#endif

@@ -1,0 +1,211 @@
+/* streams.cc - streams and events. */
+#include "streams.h"
+
+#include <utility>
+
+#include "machine.h"
+
+namespace simt {
+namespace {
+
+/* A GPU's queue is not endless either. */
+constexpr size_t kLongQueue = 4096;
+
+} // namespace
+
+bool Streams::Capturing(cudaStream_t stream) const {
+    return stream && stream->capture != cudaStreamCaptureStatusNone;
+}
+
+cudaError_t Streams::Enqueue(cudaStream_t stream, Work work) {
+    if (!Valid(stream)) return cudaErrorInvalidResourceHandle;
+    CUstream_st &s = Of(stream);
+    if (Capturing(stream)) return EnqueueInCapture(s, std::move(work));
+    if (!stream)
+        if (const cudaError_t error = InvalidateForDefault()) return error;
+    OrderWithDefault(stream);
+    s.queue.push_back(std::move(work));
+    if (eager || s.queue.size() > kLongQueue) RunAll(stream);
+    return cudaSuccess;
+}
+
+cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Work work) {
+    if (s.capture == cudaStreamCaptureStatusInvalidated) return cudaErrorStreamCaptureInvalidated;
+    s.captured.push_back(std::move(work));
+    return cudaSuccess;
+}
+
+/* The default stream would have to wait for blocking streams, which a graph that is not run yet cannot be part of. */
+cudaError_t Streams::InvalidateForDefault() {
+    cudaError_t error = cudaSuccess;
+    for (CUstream_st *s : handles.all()) {
+        if (!s->blocking || s->capture == cudaStreamCaptureStatusNone) continue;
+        s->capture = cudaStreamCaptureStatusInvalidated;
+        error = cudaErrorStreamCaptureImplicit;
+    }
+    return error;
+}
+
+/* Work on the default stream comes after all that was enqueued on blocking streams before, and the other way round. */
+void Streams::OrderWithDefault(cudaStream_t stream) {
+    if (stream) {
+        if (stream->blocking) RunAll(nullptr);
+        return;
+    }
+    for (CUstream_st *s : handles.all())
+        if (s->blocking) RunAll(s);
+}
+
+bool Streams::RunOne(CUstream_st &s) {
+    if (s.queue.empty()) return false;
+    const Work work = std::move(s.queue.front());
+    s.queue.pop_front();
+    /* A GPU does nothing more after a fault. */
+    if (machine().sticky_error == cudaSuccess) work();
+    return true;
+}
+
+void Streams::RunAll(cudaStream_t stream) {
+    while (RunOne(Of(stream))) {}
+}
+
+void Streams::RunUntil(const Recording &recording) {
+    if (!Valid(recording.stream)) return;
+    while (!recording.done && RunOne(Of(recording.stream))) {}
+}
+
+void Streams::RunEverything() {
+    RunAll(nullptr);
+    for (CUstream_st *s : handles.all()) RunAll(s);
+}
+
+void Streams::DropEverything() {
+    default_.queue.clear();
+    for (CUstream_st *s : handles.all()) {
+        s->queue.clear();
+        s->captured.clear();
+        s->capture = cudaStreamCaptureStatusNone;
+    }
+}
+
+cudaError_t Streams::ForbidDuringCapture() {
+    cudaError_t error = cudaSuccess;
+    for (CUstream_st *s : handles.all()) {
+        if (s->capture == cudaStreamCaptureStatusNone || s->mode == cudaStreamCaptureModeRelaxed) continue;
+        s->capture = cudaStreamCaptureStatusInvalidated;
+        error = cudaErrorStreamCaptureUnsupported;
+    }
+    return error;
+}
+
+namespace {
+
+/* A stream that captures cannot be waited for in any mode. */
+cudaError_t ForbidOn(Machine &m, cudaStream_t stream) {
+    if (!m.streams.Valid(stream)) return cudaErrorInvalidResourceHandle;
+    if (!m.streams.Capturing(stream)) return m.streams.ForbidDuringCapture();
+    stream->capture = cudaStreamCaptureStatusInvalidated;
+    return cudaErrorStreamCaptureUnsupported;
+}
+
+cudaError_t WaitFor(Machine &m, cudaEvent_t event) {
+    if (!m.streams.events.Has(event)) return cudaErrorInvalidResourceHandle;
+    if (event->captured) return cudaErrorCapturedEvent;
+    if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
+    if (event->last) m.streams.RunUntil(*event->last);
+    return m.sticky_error;
+}
+
+cudaError_t Record(Machine &m, cudaEvent_t event, cudaStream_t stream) {
+    if (!m.streams.events.Has(event)) return cudaErrorInvalidResourceHandle;
+    const auto recording = std::make_shared<Recording>();
+    recording->stream = stream;
+    event->captured = m.streams.Valid(stream) && m.streams.Capturing(stream);
+    event->last = recording;
+    return m.streams.Enqueue(stream, [recording] {
+        recording->done = true;
+        recording->time = std::chrono::steady_clock::now();
+    });
+}
+
+/* Forks and joins of a capture are not emulated. */
+cudaError_t StreamWaits(Machine &m, cudaStream_t stream, cudaEvent_t event) {
+    if (!m.streams.events.Has(event)) return cudaErrorInvalidResourceHandle;
+    if (event->captured) return cudaErrorNotSupported;
+    if (!event->last) return cudaSuccess;
+    return m.streams.Enqueue(stream, [&m, recording = event->last] { m.streams.RunUntil(*recording); });
+}
+
+cudaError_t Elapsed(Machine &m, float *ms, cudaEvent_t start, cudaEvent_t end) {
+    for (cudaEvent_t event : {start, end}) {
+        if (!m.streams.events.Has(event) || !event->timed || !event->last) return cudaErrorInvalidResourceHandle;
+        if (!event->last->done) return cudaErrorNotReady;
+    }
+    *ms = std::chrono::duration<float, std::milli>(end->last->time - start->last->time).count();
+    return cudaSuccess;
+}
+
+} // namespace
+} // namespace simt
+
+using simt::call;
+using simt::Machine;
+
+cudaError_t cudaStreamCreate(cudaStream_t *stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
+    return call([&](Machine &m) {
+        if (flags > cudaStreamNonBlocking) return cudaErrorInvalidValue;
+        *stream = m.streams.handles.New();
+        (*stream)->blocking = flags == cudaStreamDefault;
+        return cudaSuccess;
+    });
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    Machine &m = simt::machine();
+    if (!m.streams.handles.Has(stream)) return m.Return(cudaErrorInvalidResourceHandle);
+    m.streams.RunAll(stream); /* the real one lets the work go on, too */
+    m.streams.handles.Delete(stream);
+    return m.Return(m.Usable());
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    return call([&](Machine &m) {
+        if (const cudaError_t error = simt::ForbidOn(m, stream)) return error;
+        m.streams.RunAll(stream);
+        return m.sticky_error;
+    });
+}
+/* Whoever asks finds the work done. */
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+    return call([&](Machine &m) { return simt::StreamWaits(m, stream, event); });
+}
+cudaError_t cudaDeviceSynchronize(void) {
+    return call([&](Machine &m) {
+        if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
+        m.streams.RunEverything();
+        return m.sticky_error;
+    });
+}
+
+cudaError_t cudaEventCreate(cudaEvent_t *event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
+    return call([&](Machine &m) {
+        *event = m.streams.events.New();
+        (*event)->timed = !(flags & cudaEventDisableTiming);
+        return cudaSuccess;
+    });
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    Machine &m = simt::machine();
+    return m.Return(m.streams.events.Delete(event) ? m.Usable() : cudaErrorInvalidResourceHandle);
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    return call([&](Machine &m) { return simt::Record(m, event, stream); });
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    return call([&](Machine &m) { return simt::WaitFor(m, event); });
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end) {
+    return call([&](Machine &m) { return simt::Elapsed(m, ms, start, end); });
+}

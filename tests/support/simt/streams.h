@@ -1,0 +1,99 @@
+/* streams.h - queues of work, which is done when somebody waits for it, and graphs of it. */
+#ifndef LENET_SIMT_STREAMS_H
+#define LENET_SIMT_STREAMS_H
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "cuda_runtime_api.h"
+
+namespace simt {
+
+using Work = std::function<void()>;
+
+/* One cudaEventRecord. */
+struct Recording {
+    bool done = false;
+    cudaStream_t stream = nullptr;
+    std::chrono::steady_clock::time_point time;
+};
+
+} // namespace simt
+
+struct CUstream_st {
+    bool blocking = true; /* waits for the default stream, and makes it wait */
+    std::deque<simt::Work> queue;
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+    std::vector<simt::Work> captured;
+};
+struct CUevent_st {
+    bool timed = true, captured = false;
+    std::shared_ptr<simt::Recording> last; /* NULL: none yet */
+};
+struct CUgraph_st {
+    std::vector<simt::Work> nodes;
+};
+struct CUgraphExec_st {
+    std::shared_ptr<const std::vector<simt::Work>> nodes;
+};
+
+namespace simt {
+
+/* The handles of one kind that are in use. */
+template <class T> class Handles {
+  public:
+    T *New() {
+        T *handle = new T();
+        all_.insert(handle);
+        return handle;
+    }
+    bool Has(T *handle) const { return all_.count(handle) > 0; }
+    bool Delete(T *handle) {
+        if (all_.erase(handle) == 0) return false;
+        delete handle;
+        return true;
+    }
+    const std::set<T *> &all() const { return all_; }
+
+  private:
+    std::set<T *> all_;
+};
+
+class Streams {
+  public:
+    Handles<CUstream_st> handles;
+    Handles<CUevent_st> events;
+    Handles<CUgraph_st> graphs;
+    Handles<CUgraphExec_st> execs;
+    bool eager = false;
+
+    bool Valid(cudaStream_t stream) const { return !stream || handles.Has(stream); }
+    bool Capturing(cudaStream_t stream) const;
+    /* Into the stream's queue, or into the graph that is being captured from it. */
+    cudaError_t Enqueue(cudaStream_t stream, Work work);
+
+    /* Does what is enqueued: on the stream; there until the recording; everywhere. */
+    void RunAll(cudaStream_t stream);
+    void RunUntil(const Recording &recording);
+    void RunEverything();
+    void DropEverything();
+
+    /* Called by what must not happen while a stream captures: makes its capture invalid. */
+    cudaError_t ForbidDuringCapture();
+
+  private:
+    CUstream_st &Of(cudaStream_t stream) { return stream ? *stream : default_; }
+    cudaError_t EnqueueInCapture(CUstream_st &s, Work work);
+    cudaError_t InvalidateForDefault();
+    void OrderWithDefault(cudaStream_t stream);
+    bool RunOne(CUstream_st &s);
+
+    CUstream_st default_;
+};
+
+} // namespace simt
+#endif

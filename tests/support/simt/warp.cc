@@ -1,0 +1,145 @@
+/* warp.cc - warp intrinsics: the last lane to arrive computes the results of all. */
+#include <string>
+
+#include "machine.h"
+
+namespace simt {
+namespace {
+
+const char *Name(WarpOp op) {
+    switch (op) {
+    case WarpOp::kShuffle: return "__shfl_sync";
+    case WarpOp::kShuffleUp: return "__shfl_up_sync";
+    case WarpOp::kShuffleDown: return "__shfl_down_sync";
+    case WarpOp::kShuffleXor: return "__shfl_xor_sync";
+    case WarpOp::kBallot: return "__ballot_sync";
+    case WarpOp::kAny: return "__any_sync";
+    case WarpOp::kAll: return "__all_sync";
+    case WarpOp::kSync: return "__syncwarp";
+    }
+    return "?";
+}
+
+std::string Hex(uint32_t mask) {
+    char text[16];
+    snprintf(text, sizeof text, "0x%08x", mask);
+    return text;
+}
+
+unsigned FirstLane(uint32_t lanes) { return (unsigned)__builtin_ctz(lanes); }
+
+/* Where __shfl_*_sync reads, as the PTX manual defines it: the own lane where the source is outside of the segment. */
+unsigned SourceLane(WarpOp op, unsigned lane, int parameter, unsigned width) {
+    const unsigned first = lane & ~(width - 1), end = first + width, p = (unsigned)parameter;
+    switch (op) {
+    case WarpOp::kShuffle: return first + (p & (width - 1));
+    case WarpOp::kShuffleUp: return p <= lane - first ? lane - p : lane;
+    case WarpOp::kShuffleDown: return p < end - lane ? lane + p : lane;
+    case WarpOp::kShuffleXor: return (lane ^ p) < end ? lane ^ p : lane;
+    default: return lane;
+    }
+}
+
+} // namespace
+
+std::string describe_wait(const Thread &thread) {
+    return std::string(Name(thread.op)) + " with mask " + Hex(thread.mask) + " at " + describe(thread.site);
+}
+
+uint64_t Scheduler::WarpIntrinsic(WarpOp op, uint32_t mask, uint64_t value, int parameter, int width, Site site) {
+    Thread &me = *current_;
+    Warp &warp = warps_[me.number / 32];
+    const unsigned lane = me.number % 32;
+    me.op = op;
+    me.mask = mask;
+    me.site = site;
+    warp.value[lane] = value;
+    warp.parameter[lane] = parameter;
+    warp.width[lane] = width;
+    CheckMask(warp, me);
+    CheckPartners(warp, me);
+    warp.waiting |= 1u << lane;
+    warp.expected |= mask;
+    me.state = State::kInWarp;
+    if ((warp.waiting & mask) == mask) CompleteWarpOperation(warp, me);
+    Wait(me);
+    return warp.result[lane];
+}
+
+void Scheduler::CheckMask(const Warp &warp, const Thread &me) {
+    const unsigned lane = me.number % 32, width = (unsigned)warp.width[lane];
+    const uint32_t mask = me.mask, missing = mask & (~warp.existing | warp.returned);
+    if (width == 0 || width > 32 || (width & (width - 1)))
+        Fault(Kind::kShuffle, describe_wait(me) + ": the width is " + std::to_string((int)width));
+    if (!(mask >> lane & 1))
+        Fault(Kind::kShuffle, describe_wait(me) + ": the mask lacks the thread's own lane " + std::to_string(lane));
+    if (missing)
+        Fault(Kind::kShuffle, describe_wait(me) + ": lane " + std::to_string(FirstLane(missing)) +
+                                  (missing & ~warp.existing ? " does not exist" : " has returned"));
+}
+
+/* All lanes of a mask must wait with this mask, and in the same intrinsic. */
+void Scheduler::CheckPartners(const Warp &warp, const Thread &me) {
+    const unsigned lane = me.number % 32, first = me.number - lane;
+    const uint32_t partners = warp.waiting & me.mask;
+    if (partners == 0) {
+        if (warp.expected >> lane & 1)
+            Fault(Kind::kShuffle, describe_wait(me) + ": other lanes wait for this one with another mask");
+        return;
+    }
+    /* Those that wait already agree with each other, or have disjoint masks: then the check fails with any. */
+    const unsigned partner = FirstLane(partners);
+    const Thread &other = threads_[first + partner];
+    if (other.mask != me.mask || other.op != me.op || warp.width[partner] != warp.width[lane])
+        Fault(Kind::kShuffle, describe_wait(me) + ": lane " + std::to_string(partner) + " waits in " +
+                                  (other.mask == me.mask && other.op == me.op ? "one of another width, "
+                                                                              : std::string()) +
+                                  describe_wait(other));
+}
+
+void Scheduler::CompleteWarpOperation(Warp &warp, const Thread &me) {
+    const unsigned first = me.number / 32 * 32;
+    uint32_t ballot = 0;
+    for (uint32_t lanes = me.mask; lanes; lanes &= lanes - 1)
+        if (warp.value[FirstLane(lanes)]) ballot |= lanes & -lanes;
+    for (uint32_t lanes = me.mask; lanes; lanes &= lanes - 1) {
+        const unsigned lane = FirstLane(lanes);
+        uint64_t &result = warp.result[lane];
+        switch (me.op) {
+        case WarpOp::kSync: break;
+        case WarpOp::kBallot: result = ballot; break;
+        case WarpOp::kAny: result = ballot != 0; break;
+        case WarpOp::kAll: result = ballot == me.mask; break;
+        default: result = ShuffleResult(warp, threads_[first + lane]);
+        }
+        released_.push_back(&threads_[first + lane]);
+    }
+    MakeReady(released_);
+    warp.clock.Meet(me.mask, warp.existing);
+    warp.waiting &= ~me.mask;
+    warp.expected &= ~me.mask;
+    machine().counters.warp_operations++;
+}
+
+uint64_t Scheduler::ShuffleResult(const Warp &warp, const Thread &reader) {
+    const unsigned lane = reader.number % 32;
+    const unsigned source = SourceLane(reader.op, lane, warp.parameter[lane], (unsigned)warp.width[lane]);
+    if (!(reader.mask >> source & 1)) {
+        released_.clear();
+        Fault(Kind::kShuffle, describe_wait(reader) + ": lane " + std::to_string(lane) + " reads lane " +
+                                  std::to_string(source) + ", which is not in the mask");
+    }
+    return warp.value[source];
+}
+
+/* ---- what builtins.h calls ------------------------------------------------------ */
+
+int barrier(BarrierKind kind, bool predicate, Site site) { return machine().scheduler.Barrier(kind, predicate, site); }
+
+uint64_t warp_operation(WarpOp op, unsigned mask, uint64_t value, int parameter, int width, Site site) {
+    return machine().scheduler.WarpIntrinsic(op, mask, value, parameter, width, site);
+}
+
+void trap(Site site) { machine().scheduler.Fault(Kind::kTrap, describe(site) + " is __trap()"); }
+
+} // namespace simt
