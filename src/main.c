@@ -200,9 +200,28 @@ static void print_error(const char *command, enum lenet_status status, const str
     fputc('\n', stderr);
 }
 
-int main(int argc, char **argv) {
+static int asks_for_help(int argc, char **argv) {
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return 1;
+    return 0;
+}
+
+static int run_command(const struct command *command, int argc, char **argv) {
+    struct lenet_config config;
+    struct lenet_error err = {{0}};
+    if (asks_for_help(argc, argv)) {
+        printf("lenet %s: %s\n\n", command->name, command->help);
+        lenet_print_options(command->bit);
+        return 0;
+    }
+    lenet_config_init(&config);
+    const enum lenet_status status = command->run(argc, argv, &config, &err);
+    if (status != LENET_OK) print_error(command->name, status, &err);
+    return exit_code(status);
+}
+
+static int run(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
-    signal(SIGXFSZ, SIG_IGN); /* a file-size limit becomes an error that is reported */
     if (strcmp(name, "--version") == 0) {
         printf("lenet " LENET_VERSION " (" LENET_COMPILER ")\n");
         return 0;
@@ -214,27 +233,17 @@ int main(int argc, char **argv) {
             print_usage();
         return 0;
     }
-    for (int i = 0; i < COMMANDS; i++) {
-        const struct command *command = &commands[i];
-        if (strcmp(name, command->name) != 0) continue;
-        for (int k = 2; k < argc; k++)
-            if (strcmp(argv[k], "--help") == 0 || strcmp(argv[k], "-h") == 0) {
-                printf("lenet %s: %s\n\n", command->name, command->help);
-                lenet_print_options(command->bit);
-                return 0;
-            }
-        struct lenet_config config;
-        struct lenet_error err = {{0}};
-        lenet_config_init(&config);
-        const enum lenet_status status = command->run(argc - 2, argv + 2, &config, &err);
-        if (status != LENET_OK) print_error(command->name, status, &err);
-        if (fflush(stdout) != 0 && status == LENET_OK) {
-            fprintf(stderr, "lenet %s: the output could not be written\n", command->name);
-            return 3;
-        }
-        return exit_code(status);
-    }
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0) return run_command(&commands[i], argc - 2, argv + 2);
     if (name[0]) fprintf(stderr, "lenet: '%s' is not a command\n", name);
     print_usage();
     return 2;
+}
+
+int main(int argc, char **argv) {
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit becomes an error that is reported */
+    const int code = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fprintf(stderr, "lenet: the output could not be written\n");
+    return code ? code : 3;
 }

@@ -220,7 +220,8 @@ enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char
                               option ? " (another one has it)" : "");
         const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
         if (!value && i + 1 < argc) value = argv[++i];
-        if (!value) return lenet_fail(err, LENET_ERR_ARG, "--%s: a value is missing (%s)", name, option->argument);
+        if (!value || (!value[0] && option->type == LENET_OPTION_TEXT))
+            return lenet_fail(err, LENET_ERR_ARG, "--%s: a value is missing (%s)", name, option->argument);
         LENET_TRY(lenet_option_set(config, option, value, err));
     }
     return LENET_OK;

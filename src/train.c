@@ -165,7 +165,7 @@ static enum lenet_status fetch(struct run *run, struct lenet_error *err) {
     if (run->net.m) LENET_TRY(lenet_network_get(&run->net, run->net.m, 0, w + stride));
     if (run->net.v) LENET_TRY(lenet_network_get(&run->net, run->net.v, 0, w + 2 * stride));
     int finite = run->tally.nonfinite == 0;
-    for (size_t i = 0; i < stride; i++) finite = finite && isfinite(w[i]);
+    for (size_t i = 0; i < 3 * stride; i++) finite = finite && isfinite(w[i]);
     return finite ? LENET_OK : diverged(run, err);
 }
 

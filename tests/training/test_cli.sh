@@ -1,0 +1,449 @@
+#!/usr/bin/env bash
+# test_cli.sh LENET_PROGRAM SOURCE_DIR - whatever is wrong with the input gets one line that names it, the right exit
+# code, and leaves every file as it was.
+
+# Mounts are made in a namespace of this script's own, where that is permitted: nobody else sees them.
+if [ -z "${LENET_TEST_MOUNTS:-}" ]; then
+    export LENET_TEST_MOUNTS=no
+    for namespace in "unshare --mount" "unshare --map-root-user --mount"; do
+        # shellcheck disable=SC2086  # words
+        if $namespace mount -t tmpfs none /mnt 2>/dev/null; then LENET_TEST_MOUNTS=yes exec $namespace "$0" "$@"; fi
+    done
+fi
+# shellcheck source=tests/support/shell.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/shell.sh" "$@"
+
+tree=$work/tree # all that a command could harm
+mkdir -p "$tree/data/good"
+cd "$tree" || exit 1
+
+# refused TEXT CODE PIECE... -- ARGUMENT...: lenet ends with this code and one line that holds every piece.
+refused() {
+    local text=$1 want=$2 pieces=()
+    shift 2
+    while [ "$1" != -- ]; do pieces+=("$1") && shift; done
+    shift
+    contents "$tree" >"$work/before"
+    lenet "$@"
+    contents "$tree" >"$work/after"
+    claim "$text" is_refused "$want" "lenet $1: " "${pieces[@]}"
+}
+is_refused() {
+    local want=$1 piece
+    shift
+    code_is "$want" || missed "exit code $code, wanted $want" || return
+    [ "$(wc -l <"$work/err")" -eq 1 ] || missed "wanted one line" || return
+    [ -z "$(tail -c 1 "$work/err")" ] || missed "the line does not end" || return
+    for piece; do complains "$piece" || missed "wanted '$piece'" || return; done
+    diff "$work/before" "$work/after" >>"$work/err" || missed "these files are not as they were"
+}
+# missed TEXT: says what is not as wanted, and fails.
+missed() {
+    echo "test_cli.sh: $1" >>"$work/err"
+    false
+}
+
+# ---- the usual way -------------------------------------------------------------------------------
+
+for file in "$sample"/*.gz; do
+    name=${file##*/}
+    gunzip -c "$file" >"data/good/${name%.gz}"
+done
+train=(train --data data/good --device cpu --threads 1 --train-size 64 --batch 16 --epochs 2)
+
+lenet "${train[@]}" --run good
+claim "a run: exit 0" code_is 0
+claim "  it complains of nothing" is_quiet
+claim "  a line of output for each epoch, one before and one after" test "$(wc -l <"$work/out")" -eq 4
+claim "  a line of metrics for each epoch" test "$(wc -l <good/metrics.jsonl)" -eq 2
+lenet eval --run good
+claim "its evaluation: exit 0" code_is 0
+claim "  with the accuracy and its interval" grep -qE '^accuracy [0-9.]+ %, 95 % interval [0-9.]+ to [0-9.]+; error' "$work/out"
+claim "  on the data that it was trained on" says "(data/good)"
+claim "  kept as eval.json" test -s good/eval.json
+before=$(contents good)
+lenet train --resume good
+claim "resuming a run that has ended: exit 0" code_is 0
+claim "  says so" says "good had ended already"
+claim "  and changes nothing" test "$(contents good)" = "$before"
+lenet info --weights good/last.safetensors
+claim "info of its weights: exit 0" code_is 0
+claim "  tensor by tensor" says "F6.weight"
+lenet info
+claim "info alone: exit 0" code_is 0
+claim "  with the published counts" says "61706"
+lenet gradcheck --arch linear --entries 20
+claim "gradcheck: exit 0" code_is 0
+
+"$program" "${train[@]}" --steps 1000000000 --validation 100 --patience 1000000 --run begun >"$work/out" 2>"$work/err" &
+wait_for test -s begun/metrics.jsonl
+kill -TERM $! && wait $!
+code=$?
+claim "an endless run that is told to stop: exit 0" code_is 0
+claim "  says how to go on" says "lenet train --resume begun"
+claim "  and complains of nothing" is_quiet
+
+# ---- usage ----------------------------------------------------------------------------------------
+
+lenet
+claim "no arguments: exit 2" code_is 2
+claim "  with the commands" grep -q '^usage: lenet COMMAND' "$work/out"
+for arguments in "help" "--help" "-h" "train --help" "train -h" "train --lr 1 --help" "eval --help" "info --help" \
+    "gradcheck --help" "bench --help" "--version" "help --markdown"; do
+    # shellcheck disable=SC2086  # words
+    lenet $arguments
+    claim "$arguments: exit 0" code_is 0
+    claim "  and something to read" test -s "$work/out"
+    claim "  that is no complaint" is_quiet
+done
+lenet train --help
+claim "the help names every option that a run records" test -z "$(
+    sed -n '/"config"/,/}/s/^\t\t"\([a-z0-9-]*\)".*/--\1/p' good/run.json | grep -vwFf <(grep -oE -- '--[a-z0-9-]+' "$work/out")
+)"
+
+lenet fly
+claim "an unknown command: exit 2" code_is 2
+claim "  named in one line" grep -qx "lenet: 'fly' is not a command" "$work/err"
+
+refused "an unknown option" 2 "--epoch:" -- train --epoch 3
+refused "an unknown option of eval" 2 "--batch" "another" -- eval --batch 3
+refused "a word without dashes" 2 "'3'" -- train --epochs 2 3
+refused "a missing value" 2 "--epochs" "N" -- train --epochs
+refused "a value that is no number" 2 "--epochs" "'many'" -- train --epochs many
+refused "a number with something behind it" 2 "--lr" "'0.1x'" -- train --lr 0.1x
+refused "no number at all" 2 "--lr" "''" -- train --lr ''
+refused "NaN" 2 "--lr" "'nan'" -- train --lr nan
+refused "infinity" 2 "--lr" "'inf'" -- train --lr=inf
+refused "a value below the range" 2 "--epochs" "0" "1 to" -- train --epochs 0
+refused "a value above the range" 2 "--momentum" "1.5" "to 0.999999" -- train --momentum 1.5
+refused "a fraction of a batch" 2 "--batch" "1.5" -- train --batch 1.5
+refused "a choice that is none" 2 "--optimizer" "'adam'" "adamw" -- train --optimizer adam
+refused "an augmentation that is none" 2 "--augment" "'blur'" -- train --augment shift=1,blur=2
+refused "an augmentation out of range" 2 "--augment-shift" "99" -- train --augment shift=99
+refused "a path that is too long" 2 "--run" "1023" -- train --run "$(printf '%2000s' '' | tr ' ' x)"
+refused "a run's files would have too long paths" 2 "1023" -- "${train[@]}" --run "$(printf '%1020s' '' | tr ' ' x)"
+refused "an unknown architecture" 2 "--arch" "'lenet6'" "lenet info" -- train --arch lenet6 --data data/good --run new
+refused "an unknown architecture of info" 2 "--arch" "'lenet6'" -- info --arch lenet6
+refused "an unknown device" 2 "--device" "'tpu'" -- "${train[@]}" --device tpu --run new
+refused "a device's number that is none" 2 "--device" "'cuda:x'" -- "${train[@]}" --device cuda:x --run new
+refused "both --run and --resume" 2 "--run" "--resume" -- train --run new --resume good
+refused "more validation than data" 2 "--validation" "2000" -- "${train[@]}" --validation 2000 --run new
+refused "a larger subset than there is" 2 "--train-size" "2001" "2000" -- "${train[@]}" --train-size 2001 --run new
+refused "patience without validation" 2 "--patience" "--validation" -- "${train[@]}" --patience 3 --run new
+refused "eval without weights" 2 "--run" "--weights" -- eval --data data/good
+lenet info
+if grep -q 'cuda *not available' "$work/out"; then
+    refused "a device that is not there" 4 "--device cuda" -- "${train[@]}" --device cuda --run new
+    refused "a device that is not there, for eval" 4 "--device cuda" -- eval --run good --device cuda
+else
+    skip "a device that is not there" "it is there"
+fi
+refused "what a terminal would obey is not printed" 2 "?[31m" -- train --arch $'\e[31m' --data data/good
+
+# ---- data -----------------------------------------------------------------------------------------
+
+# broken SET FILE: data/SET is like data/good, but for FILE, which becomes what is read here.
+broken() {
+    if [ ! -e "data/$1" ]; then
+        mkdir "data/$1"
+        ln -s ../good/{train-images-idx3-ubyte,train-labels-idx1-ubyte,t10k-images-idx3-ubyte,t10k-labels-idx1-ubyte} "data/$1"
+    fi
+    rm -f "data/$1/${2%.gz}" "data/$1/$2"
+    cat >"data/$1/$2"
+}
+# refused_data TEXT SET PIECE...: by train; nothing is left of the run.
+refused_data() {
+    local text=$1 set=$2
+    shift 2
+    refused "$text" 3 "$@" -- train --data "data/$set" --run new
+}
+images=train-images-idx3-ubyte labels=train-labels-idx1-ubyte
+test_images=t10k-images-idx3-ubyte test_labels=t10k-labels-idx1-ubyte
+
+refused_data "no such data" nowhere data/nowhere
+for file in $images $labels $test_images $test_labels; do
+    broken "no-$file" "$file" </dev/null
+    rm "data/no-$file/$file"
+    refused_data "no $file" "no-$file" "$file: not found"
+    broken empty "$file" </dev/null
+    refused_data "an empty $file" empty "empty/$file" "0 bytes"
+    head -c -1 "data/good/$file" | broken truncated "$file"
+    refused_data "a truncated $file" truncated "truncated/$file" "cut short"
+    head -c 7 "data/good/$file" | broken truncated "$file"
+    refused_data "a $file cut in its header" truncated "truncated/$file"
+    { cat "data/good/$file" && echo; } | broken oversized "$file"
+    refused_data "an oversized $file" oversized "oversized/$file" "bytes added"
+    { printf '\0\0\x0d' && tail -c +4 "data/good/$file"; } | broken magic "$file"
+    refused_data "a wrong magic in $file" magic "magic/$file" "magic"
+    { head -c 4 "data/good/$file" && printf '\0\0\0\0' && tail -c +9 "data/good/$file"; } | broken zero "$file"
+    refused_data "no samples in $file" zero "zero/$file" "0 samples"
+    echo "<html>404</html>" | broken page "$file"
+    refused_data "a web page as $file" page "page/$file" "magic"
+    rm -r data/empty data/truncated data/oversized data/magic data/zero data/page
+    broken directory "$file" </dev/null
+    rm "data/directory/$file"
+    mkdir "data/directory/$file"
+    refused_data "a directory as $file" directory "directory/$file" "directory"
+    rm -r data/directory
+done
+broken swapped "$images" <"data/good/$labels"
+refused_data "labels as images" swapped "swapped/$images" "swapped"
+broken swapped "$images" <"data/good/$images"
+broken swapped "$labels" <"data/good/$images"
+refused_data "images as labels" swapped "swapped/$labels" "swapped"
+broken halves "$labels" <"data/good/$test_labels"
+refused_data "the other half's labels" halves "halves/$labels" "500 labels" "2000 images"
+broken twice "$test_images" <"data/good/$images"
+broken label "$labels" < <(head -c 1007 "data/good/$labels" && printf '\x0b' && tail -c +1009 "data/good/$labels")
+refused_data "a label of 11" label "label/$labels" "label 11 at index 999"
+ln -sf "../good/$labels" "data/twice/$test_labels"
+refused_data "the training set as the test set" twice "twice/$test_images" "same images"
+# idx_images COUNT HEIGHT WIDTH: random images; sides below 256.
+idx_images() {
+    printf '\0\0\x08\x03'
+    printf '\0\0\0%b' "\\0$(printf %o "$1")" "\\0$(printf %o "$2")" "\\0$(printf %o "$3")"
+    head -c $(($1 * $2 * $3)) /dev/urandom
+}
+for file in $images $test_images; do idx_images 5 40 40 | broken large "$file"; done
+for file in $labels $test_labels; do printf '\0\0\x08\x01\0\0\0\5\0\1\2\0\1' | broken large "$file"; done
+refused_data "images that are too large for the network" large "40 x 40" "32 x 32" data/large
+idx_images 5 40 41 | broken large "$test_images"
+refused_data "halves of different sizes" large "large/$test_images" "40x41" "40x40"
+
+for file in $images $test_labels; do
+    gzip -c "data/good/$file" >"$work/packed"
+    head -c -9 "$work/packed" | broken packed "$file.gz"
+    refused_data "a truncated $file.gz" packed "packed/$file.gz" "corrupt gzip"
+    middle=$(($(wc -c <"$work/packed") / 2))
+    { head -c $middle "$work/packed" && printf 'damaged' && tail -c +$((middle + 8)) "$work/packed"; } | broken packed "$file.gz"
+    refused_data "a damaged $file.gz" packed "packed/$file.gz" "corrupt gzip"
+    { cat "$work/packed" && echo; } | broken packed "$file.gz"
+    refused_data "something behind $file.gz" packed "packed/$file.gz" "corrupt gzip"
+    broken packed "$file.gz" <"data/good/$file"
+    refused_data "a raw file called $file.gz" packed "packed/$file.gz" "gzip"
+    broken packed "$file.gz" </dev/null
+    refused_data "an empty $file.gz" packed "packed/$file.gz"
+    rm -r data/packed
+    broken packed "$file" <"$work/packed"
+    refused_data "a packed file called $file" packed "packed/$file" "should end in .gz"
+    rm -r data/packed
+done
+refused "data that is refused by eval, too" 3 "label 11" -- eval --run good --data data/label
+refused "data that is missing for eval" 3 "data/nowhere" -- eval --run good --data data/nowhere
+idx_images 5 40 40 | broken large "$test_images"
+refused "images that are too large for eval" 3 "40 x 40" "data/large" -- eval --run good --data data/large
+find data -mindepth 1 -maxdepth 1 ! -name good -exec rm -r {} +
+
+# ---- weights --------------------------------------------------------------------------------------
+
+# damaged NAME: NAME.safetensors becomes what is read here.
+damaged() { cat >"$1.safetensors"; }
+# header JSON: a safetensors header of up to 255 bytes.
+header() { printf '%b\0\0\0\0\0\0\0%s' "\\0$(printf %o ${#1})" "$1"; }
+refused_weights() {
+    local text=$1 file=$2
+    shift 2
+    refused "$text, for eval" 3 "$file" "$@" -- eval --weights "$file" --data data/good
+    refused "$text, for info" 3 "$file" "$@" -- info --weights "$file"
+}
+good=good/last.safetensors
+refused_weights "weights that are missing" no.safetensors
+refused_weights "weights that are a directory" data
+damaged empty </dev/null
+refused_weights "an empty file of weights" empty.safetensors
+head -c 5000 $good | damaged truncated
+refused_weights "truncated weights" truncated.safetensors "truncated"
+{ cat $good && echo; } | damaged oversized
+refused_weights "weights with something behind them" oversized.safetensors
+{ head -c 40 $good && printf '\1\1\1' && tail -c +44 $good; } | damaged header
+refused_weights "weights with a damaged header" header.safetensors
+{ head -c -4 $good && printf '\0\0\xc0\x7f'; } | damaged nan
+refused_weights "a weight that is NaN" nan.safetensors "NaN"
+{ head -c -4 $good && printf '\0\0\x80\x7f'; } | damaged infinite
+refused_weights "a weight that is infinite" infinite.safetensors "infinite"
+printf '\x89PNG\r\n\x1a\n0000000000000000' | damaged picture
+refused_weights "a picture" picture.safetensors
+{ header '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' && printf '\0\0\0\0'; } | damaged foreign
+refused_weights "another program's weights" foreign.safetensors "metadata" "not a weights file of this program"
+{ header '{"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' && printf '\0\0\0\0'; } | damaged foreign
+refused_weights "PyTorch's weights" foreign.safetensors "metadata"
+"$program" "${train[@]}" --arch mlp-300 --run mlp >"$work/out" 2>&1
+LC_ALL=C sed 's/"arch":"mlp-300"/"arch":"lenet5" /' mlp/last.safetensors | damaged other
+refused_weights "weights of another architecture" other.safetensors "C1.weight" "another architecture"
+LC_ALL=C sed 's/"arch":"lenet5"/"arch":"linear"/' $good | damaged other
+refused_weights "weights of another architecture of the same layer names" other.safetensors "output.weight" "another"
+LC_ALL=C sed 's/"arch":"lenet5"/"arch":"lenet9"/' $good | damaged unknown
+refused_weights "weights of an architecture that is not known" unknown.safetensors "lenet9"
+LC_ALL=C sed 's/"classes":"10"/"classes":"9" /' $good | damaged classes
+refused_weights "weights of another number of classes" classes.safetensors "output.weight"
+rm ./*.safetensors
+
+# ---- run directories --------------------------------------------------------------------------------
+
+refused "a run that is there already" 3 "good" "--resume good" -- "${train[@]}" --run good
+echo "a file" >file
+refused "a run below a file" 3 "file" -- "${train[@]}" --run file/run
+refused "a run that is a file" 3 "file" -- "${train[@]}" --run file
+refused "results below a file" 3 "file/x.json" -- eval --weights $good --data data/good --json file/x.json
+refused "results to a directory" 3 "data" "directory" -- eval --weights $good --data data/good --json data
+refused "evaluating what is no run" 3 "data/run.json" -- eval --run data
+refused "evaluating what is not there" 3 "nowhere/run.json" -- eval --run nowhere
+
+refused "resuming what is not there" 3 "nowhere/run.json" -- train --resume nowhere
+refused "resuming what is no run" 3 "data/run.json" -- train --resume data
+refused "resuming a file" 3 "file/run.json" -- train --resume file
+refused "resuming no name" 2 "--resume" -- "${train[@]}" --resume ''
+
+# Every option that makes a run, with another value.
+others="arch=linear activation=tanh pooling=average init-scale=2 epochs=3 steps=5 batch=8 optimizer=sgd lr=0.01 momentum=0.5
+weight-decay=0.1 beta2=0.5 epsilon=0.001 schedule=step warmup=1 decay-every=1 decay-factor=0.1 train-size=32 validation=10
+patience=7 augment-shift=1 augment-rotate=1 augment-scale=0.1 augment-shear=0.1 augment-elastic=1 seed=2"
+recorded=$(sed -n '/"config"/,/}/s/^\t\t"\([a-z0-9-]*\)".*/\1/p' begun/run.json | sort)
+claim "every option that a run records is tried here" test "$recorded" = "$(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort)"
+for other in $others; do
+    refused "resuming with another --${other%=*}" 2 "--resume begun" "--${other%=*} is " " ${other#*=} here" -- train --resume begun "--$other"
+done
+refused "resuming with an augmentation" 2 "--augment-" "--resume begun" -- train --resume begun --augment standard
+cp -r data/good data/changed
+printf '\1' | dd of=data/changed/$images bs=1 seek=100000 conv=notrunc status=none
+refused "resuming with other data" 2 "--resume begun" "data/changed" -- train --resume begun --data data/changed
+rm -r data/changed
+
+# damaged_run FILE: damaged/ is like begun/, but FILE becomes what is read here.
+damaged_run() {
+    rm -rf damaged
+    cp -r begun damaged
+    cat >"damaged/$1"
+}
+head -c 300 begun/run.json | damaged_run run.json
+refused "a truncated run.json" 3 "damaged/run.json" -- train --resume damaged
+refused "a truncated run.json, for eval" 3 "damaged/run.json" -- eval --run damaged
+damaged_run run.json </dev/null
+refused "an empty run.json" 3 "damaged/run.json" -- train --resume damaged
+sed 's/"seed":/"sead":/' begun/run.json | damaged_run run.json
+refused "a run.json without a seed" 3 "damaged/run.json" "seed" -- train --resume damaged
+sed 's/"batch":.*,/"batch": -3,/' begun/run.json | damaged_run run.json
+refused "a run.json with an impossible batch" 3 "damaged/run.json" "batch" "-3" -- train --resume damaged
+head -c 300000 begun/last.safetensors | damaged_run last.safetensors
+refused "resuming from a truncated checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
+{ head -c -100 begun/last.safetensors && head -c 100 /dev/zero | tr '\0' '\377'; } | damaged_run last.safetensors
+refused "resuming from a damaged checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
+head -c 5000 begun/last.safetensors | damaged_run last.safetensors
+refused "evaluating a run with truncated weights" 3 "damaged/last.safetensors" -- eval --run damaged
+rm -r damaged
+
+# ---- divergence ---------------------------------------------------------------------------------------
+
+# Each update turns the weights into -2 times themselves: one epoch of two updates is finite, a hundred are not.
+diverging=(--run diverged --optimizer sgd --schedule constant --warmup 0 --lr 0.03 --weight-decay 100 --train-size 32 --epochs 100)
+lenet "${train[@]}" "${diverging[@]}"
+claim "a run that diverges: exit 5" code_is 5
+claim "  one line" test "$(wc -l <"$work/err")" -eq 1
+claim "  that names the learning rate" complains "--lr than 0.03"
+claim "  its metrics are those of finite epochs" grep -q '"epoch":1,' diverged/metrics.jsonl
+refused "  resumed, it diverges again and leaves its last good checkpoint as it was" 5 "--lr than 0.03" -- train --resume diverged
+lenet eval --run diverged
+claim "  that can be evaluated" code_is 0
+lenet "${train[@]}" --run hopeless --optimizer sgd --schedule constant --warmup 0 --lr 1000000
+claim "a run that diverges in its first epoch: exit 5" code_is 5
+claim "  leaves no weights" test ! -e hopeless/last.safetensors
+
+# ---- output that cannot be written ------------------------------------------------------------------------
+
+: >"$work/out"
+for arguments in "info" "eval --weights $good --data data/good" "gradcheck --arch linear --entries 1" "help" "help --markdown" \
+    "--version" "train --help"; do
+    # shellcheck disable=SC2086  # words
+    "$program" $arguments >/dev/full 2>"$work/err"
+    code=$?
+    claim "$arguments to a full device: exit 3" code_is 3
+    claim "  with one line" test "$(wc -l <"$work/err")" -eq 1
+    # shellcheck disable=SC2086
+    "$program" $arguments >&- 2>"$work/err"
+    code=$?
+    claim "$arguments with standard output closed: exit 3" code_is 3
+done
+"$program" "${train[@]}" --run unheard >/dev/full 2>"$work/err"
+code=$?
+claim "train to a full device: exit 3" code_is 3
+claim "  with one line" test "$(wc -l <"$work/err")" -eq 1
+claim "  but the run is there, whole" cmp good/last.safetensors unheard/last.safetensors
+"$program" "${train[@]}" --run closed >&- 2>"$work/err"
+code=$?
+claim "train with standard output closed: exit 3" code_is 3
+claim "  but the run is there, whole" cmp good/last.safetensors closed/last.safetensors
+"$program" "${train[@]}" --run silent >&- 2>&-
+claim "train with both closed: the run is there, whole" cmp good/last.safetensors silent/last.safetensors
+
+# ---- disks that are full or read-only ------------------------------------------------------------------------
+
+# Half a megabyte of weights and moments does not fit.
+prefix=(bash -c 'ulimit -f 200 && exec "$@"' limited)
+lenet "${train[@]}" --run full
+prefix=()
+claim "no room for a checkpoint: exit 3" code_is 3
+claim "  one line" test "$(wc -l <"$work/err")" -eq 1
+claim "  that names it, with the reason" complains "full/last.safetensors: cannot replace: File too large"
+claim "  no half of it is left" test "$(ls -A full)" = "$(printf 'metrics.jsonl\nrun.json')"
+lenet train --resume full
+claim "  and the run can be resumed when there is room" cmp good/last.safetensors full/last.safetensors
+
+# fills_up RUN FILL EMPTY: trains for many epochs, calls FILL after the first one, and resumes after EMPTY.
+long=("${train[@]}" --train-size 256 --epochs 60)
+lenet "${long[@]}" --run long
+fills_up() {
+    local run=$1 fill=$2 empty=$3
+    "$program" "${long[@]}" --run "$run" >"$work/out" 2>"$work/err" &
+    pid=$!
+    wait_for test -s "$run/metrics.jsonl"
+    wait_for test -e "$run/last.safetensors"
+    "$fill"
+    wait $pid
+    code=$?
+    claim "  exit 3" code_is 3
+    claim "  one line" test "$(wc -l <"$work/err")" -eq 1
+    claim "  that names a file of the run" complains "$run/"
+    claim "  no temporary file is left" test -z "$(find "$run" -name '.*.tmp.*')"
+    claim "  the checkpoint is not the last one" grep -q checkpoint.step "$run/last.safetensors"
+    "$empty"
+    lenet info --weights "$run/last.safetensors"
+    claim "  and is whole" code_is 0
+    lenet train --resume "$run"
+    claim "  resumed when there is room, it ends: exit 0" code_is 0
+    claim "  with the bytes of an undisturbed run" cmp long/last.safetensors "$run/last.safetensors"
+    claim "  and its metrics" test "$(untimed "$run")" = "$(untimed long)"
+}
+limit_files() { prlimit --pid "$pid" --fsize=1000; }
+if command -v prlimit >/dev/null; then
+    echo "        files may not grow any more, in mid-run:"
+    fills_up limited limit_files true
+else
+    skip "a limit on files in mid-run" "no prlimit"
+fi
+
+mkdir small read-only
+fill_disk() { cat /dev/zero >small/ballast 2>/dev/null; }
+empty_disk() { rm small/ballast; }
+if [ "$LENET_TEST_MOUNTS" = yes ]; then
+    mount -t tmpfs -o size=1800k none small
+    echo "        the disk fills in mid-run:"
+    fills_up small/run fill_disk empty_disk
+    mkdir small/new
+    fill_disk
+    refused "a disk without room for run.json" 3 "small/new/run.json" "No space left" "disk full" -- "${train[@]}" --run small/new
+    refused "a disk without room for results" 3 "small/e.json" "No space left" -- eval --weights $good --data data/good --json small/e.json
+    umount small
+
+    cp -r begun read-only/run
+    mount --bind read-only read-only
+    mount -o remount,bind,ro read-only
+    refused "a new run on a read-only disk" 3 "read-only/new" "Read-only" -- "${train[@]}" --run read-only/new
+    refused "a run in a read-only directory" 3 "read-only/run.json" "Read-only" -- "${train[@]}" --run read-only
+    refused "resuming a run in a read-only directory" 3 "read-only/run/" "Read-only" -- train --resume read-only/run
+    refused "evaluating a run in a read-only directory" 3 "read-only/run/eval.json" "Read-only" -- eval --run read-only/run
+    umount read-only
+else
+    skip "a full disk, and a read-only directory" "mounting is not permitted here"
+fi
+
+finish
