@@ -32,8 +32,10 @@ struct correlate {
 enum {
     WEIGHT_GROUP = 8,     /* maps whose weights lie together in shared memory, for 16-byte loads */
     WEIGHT_BYTES = 32768, /* of shared memory: more maps s than fit are taken in turns          */
-    MAX_GROUPS = 16,      /* pixel groups a block works on at a time                            */
 };
+
+/* Pixel groups a block works on at a time: fewer where a thread has many pixels, and so needs many registers. */
+static constexpr int most_groups(int P) { return P <= 2 ? 16 : 8; }
 
 /* The weights of T maps from `first` on against `count` maps s, as [s][i][j][WEIGHT_GROUP]; zero past the last map. */
 template <class Shared>
@@ -87,7 +89,7 @@ static __device__ __forceinline__ void add_maps(const correlate &a, const float 
 /* Block: one row h of T maps for 32 images; thread (lane, g) owns pixels g*P ... g*P+P-1 of image `lane`. KERNEL is
  * K where the compiler should know it, else 0. */
 template <int KERNEL, int T, int P>
-static __global__ void __launch_bounds__(WARP *MAX_GROUPS) correlate_kernel(correlate a) {
+static __global__ void __launch_bounds__(WARP *most_groups(P)) correlate_kernel(correlate a) {
     DYNAMIC_SHARED(float, weights);
     const int r = blockIdx.z, h = blockIdx.x, first = (int)(blockIdx.y % a.tiles) * T;
     const int n = (int)(blockIdx.y / a.tiles) * WARP + (int)threadIdx.x;
@@ -118,7 +120,7 @@ static enum lenet_status correlate_tiles(struct lenet_ctx *ctx, const char *name
     const int map_bytes = a.K * a.K * WEIGHT_GROUP * (int)sizeof(float);
     a.tiles = pieces(a.O, T);
     a.s_step = a.S * map_bytes <= WEIGHT_BYTES ? a.S : WEIGHT_BYTES / map_bytes;
-    const int groups = pieces(a.YW, P) < MAX_GROUPS ? pieces(a.YW, P) : MAX_GROUPS;
+    const int groups = pieces(a.YW, P) < most_groups(P) ? pieces(a.YW, P) : most_groups(P);
     const dim3 grid(a.YH, a.tiles * (a.N / WARP), R), block(WARP, groups);
     const size_t shared_bytes = (size_t)a.s_step * map_bytes;
     return gpu_launch(ctx, name, correlate_kernel<KERNEL, T, P>, grid, block, shared_bytes, a);

@@ -118,11 +118,13 @@ TEST_F(Bijection, ReachesTheLargestSizes) {
     for (uint32_t size : {(1u << 30) + 1, (1u << 31) - 1, 1u << 31}) {
         const lenet_bijection b = lenet_bijection_make(seed_, LENET_RNG_ORDER, 0, size);
         std::vector<uint32_t> images;
-        for (uint32_t i = 0; i < 1000; i++) {
-            images.push_back(lenet_permute(&b, i));
-            images.push_back(lenet_permute(&b, size - 1 - i));
+        for (uint32_t i = 0; i < 2000; i++) images.push_back(lenet_permute(&b, i));
+        size_t in_upper_half = 0;
+        for (uint32_t image : images) {
+            EXPECT_LT(image, size);
+            in_upper_half += image >= size / 2;
         }
-        for (uint32_t image : images) EXPECT_LT(image, size);
+        EXPECT_NEAR((double)in_upper_half / 2000, 0.5, 0.056) << "size " << size << ": five deviations";
         std::sort(images.begin(), images.end());
         EXPECT_EQ(std::adjacent_find(images.begin(), images.end()), images.end()) << "size " << size;
     }
