@@ -50,9 +50,9 @@ lenet() {
 # wait_for COMMAND...: until it holds, a minute at most.
 wait_for() {
     local i
-    for ((i = 0; i < 600; i++)); do
+    for ((i = 0; i < 3000; i++)); do
         if "$@"; then return 0; fi
-        sleep 0.1
+        sleep 0.02
     done
     return 1
 }

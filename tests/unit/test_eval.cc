@@ -102,7 +102,7 @@ TEST(PrecisionAndRecall, AreNoNumberWhereThereIsNothingToDivideBy) {
 
 /* ---- a network that is known to the last weight ---------------------------------------------- */
 
-constexpr int kSide = 28, kPixels = kSide * kSide, kClasses = 4;
+constexpr int kSide = 28, kClasses = 4;
 constexpr float kWeight = 2;
 
 std::string BigEndian(uint32_t value) {
