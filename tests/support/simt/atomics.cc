@@ -1,8 +1,10 @@
 /* atomics.cc - atomic operations on global memory: threads take turns, so plain ones will do. */
 #include "builtins.h"
+#include "machine.h"
 
 #define SIMT_ATOMIC(T, name, result)                                                                                   \
     T name(T *p, T value) {                                                                                            \
+        simt::machine().races.Note(p, sizeof(T), simt::Access::kAtomic, nullptr);                                      \
         const T old = *p;                                                                                              \
         *p = (result);                                                                                                 \
         return old;                                                                                                    \
@@ -15,6 +17,7 @@
     SIMT_ATOMIC(T, atomicAnd, old &value)                                                                              \
     SIMT_ATOMIC(T, atomicExch, value)                                                                                  \
     T atomicCAS(T *p, T expected, T value) {                                                                           \
+        simt::machine().races.Note(p, sizeof(T), simt::Access::kAtomic, nullptr);                                      \
         const T old = *p;                                                                                              \
         if (old == expected) *p = value;                                                                               \
         return old;                                                                                                    \

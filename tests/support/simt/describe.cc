@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <vector>
 
 namespace simt {
@@ -35,8 +34,11 @@ int FindModule(dl_phdr_info *info, size_t, void *data) {
 }
 
 std::vector<char> ReadAll(const std::string &path) {
-    std::ifstream file(path, std::ios::binary);
-    return std::vector<char>(std::istreambuf_iterator<char>(file), {});
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    std::vector<char> bytes(file ? (size_t)file.tellg() : 0);
+    file.seekg(0);
+    file.read(bytes.data(), (std::streamsize)bytes.size());
+    return bytes;
 }
 
 template <class T> T At(const std::vector<char> &file, size_t offset) {
@@ -89,6 +91,14 @@ std::string describe(Site site) {
 
 std::string describe(uint3 index) {
     return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," + std::to_string(index.z) + ")";
+}
+
+std::string describe_code(const void *code) {
+    Module module = {reinterpret_cast<uintptr_t>(code), 0, ""};
+    dl_iterate_phdr(FindModule, &module);
+    char text[32];
+    snprintf(text, sizeof text, "0x%zx", (size_t)(module.address - module.bias));
+    return text;
 }
 
 std::string kernel_name(const void *kernel) {

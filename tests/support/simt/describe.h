@@ -12,6 +12,8 @@ namespace simt {
 std::string describe(Site site);
 /* (3,0,0) */
 std::string describe(uint3 index);
+/* What addr2line takes to say which line of which file the code is of. */
+std::string describe_code(const void *code);
 /* The function's symbol without its arguments, from the program's symbol table:
  * a kernel is launched through a pointer. Its address where there is none. */
 std::string kernel_name(const void *kernel);

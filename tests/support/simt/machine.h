@@ -6,6 +6,7 @@
 
 #include "cuda_runtime_api.h"
 #include "describe.h"
+#include "global_races.h"
 #include "memory.h"
 #include "scheduler.h"
 #include "simt.h"
@@ -24,6 +25,7 @@ struct Machine {
     cudaError_t sticky_error = cudaSuccess; /* what every call returns since a kernel's fault */
     std::map<const void *, size_t> dynamic_limits; /* per kernel, what cudaFuncSetAttribute has set */
     Memory memory;
+    GlobalRaces races;
     Streams streams;
     Scheduler scheduler;
 

@@ -23,7 +23,7 @@ void *Memory::Allocate(Place place, size_t bytes) {
     void *p;
     if (posix_memalign(&p, kAlignment, bytes) != 0) return nullptr;
     memset(p, 0xff, bytes);
-    pieces_[reinterpret_cast<uintptr_t>(p)] = {place, bytes};
+    pieces_[reinterpret_cast<uintptr_t>(p)] = {place, bytes, nullptr, nullptr};
     if (place == Place::kDevice) allocated_ += bytes;
     return p;
 }
@@ -37,7 +37,9 @@ bool Memory::Free(Place place, void *p) {
     return true;
 }
 
-void Memory::AdoptSymbol(void *p, size_t bytes) { pieces_[reinterpret_cast<uintptr_t>(p)] = {Place::kSymbol, bytes}; }
+void Memory::AdoptSymbol(void *p, size_t bytes) {
+    pieces_[reinterpret_cast<uintptr_t>(p)] = {Place::kSymbol, bytes, nullptr, nullptr};
+}
 
 const Memory::Piece *Memory::Around(const void *p, size_t bytes) const {
     const uintptr_t address = reinterpret_cast<uintptr_t>(p);
@@ -52,6 +54,13 @@ const Memory::Piece *Memory::Around(const void *p, size_t bytes) const {
 bool Memory::OnDevice(const void *p, size_t bytes) const {
     const Piece *piece = Around(p, bytes);
     return piece && piece->place != Place::kPinned;
+}
+
+Memory::Piece *Memory::DevicePiece(const void *p, size_t bytes, size_t *offset) {
+    if (!OnDevice(p, bytes)) return nullptr;
+    auto piece = --pieces_.upper_bound(reinterpret_cast<uintptr_t>(p));
+    *offset = reinterpret_cast<uintptr_t>(p) - piece->first;
+    return &piece->second;
 }
 
 bool Memory::Pinned(const void *p, size_t bytes) const {

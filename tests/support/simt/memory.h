@@ -5,12 +5,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
+
+#include "tracker.h"
 
 namespace simt {
 
 class Memory {
   public:
     enum class Place { kDevice, kSymbol, kPinned }; /* kSymbol: __device__ and __constant__ variables */
+
+    /* Cells are for global_races.cc, and made by it: of words, and of bytes for accesses to less than a word. */
+    struct Piece {
+        Place place;
+        size_t bytes;
+        std::unique_ptr<Cell[]> word_cells, byte_cells;
+    };
 
     /* NULL where there is none. Fresh memory is NaN, whatever it is read as. */
     void *Allocate(Place place, size_t bytes);
@@ -23,12 +33,10 @@ class Memory {
     bool StartsOnDevice(const void *p) const { return OnDevice(p, 1); }
     bool Pinned(const void *p, size_t bytes) const;
     size_t allocated() const { return allocated_; } /* bytes on the device */
+    /* NULL where it is none; *offset: of p within it. */
+    Piece *DevicePiece(const void *p, size_t bytes, size_t *offset);
 
   private:
-    struct Piece {
-        Place place;
-        size_t bytes;
-    };
     const Piece *Around(const void *p, size_t bytes) const;
 
     std::map<uintptr_t, Piece> pieces_; /* by address */

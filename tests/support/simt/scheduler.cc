@@ -89,7 +89,8 @@ void Scheduler::RunBlock(uint64_t block) {
         Warp &warp = warps_[first / 32];
         const unsigned lanes = std::min(32u, alive_ - first);
         warp.existing = lanes == 32 ? 0xffffffffu : (1u << lanes) - 1;
-        warp.returned = warp.waiting = warp.expected = 0;
+        warp.returned = 0;
+        warp.meeting_count = 0;
     }
     if (order_ == Order::kRandom) Shuffle(turns_);
     machine().counters.blocks++;
@@ -154,6 +155,7 @@ void Scheduler::Resume(Thread &me) {
 /* ---- block barriers ---------------------------------------------------------------- */
 
 int Scheduler::Barrier(BarrierKind kind, bool predicate, Site site) {
+    if (failed_) throw Abandoned();
     Thread &me = *current_;
     me.site = site;
     if (alive_ < threads_.size())
@@ -253,9 +255,10 @@ void Scheduler::ThreadReturned(const Thread &me) {
     Warp &warp = warps_[me.number / 32];
     const uint32_t bit = 1u << me.number % 32;
     warp.returned |= bit;
-    if (warp.expected & bit)
-        Record(Kind::kShuffle, "the thread returned, and lanes of its warp wait for it in a warp intrinsic");
-    else if (waiting_ > 0)
+    for (int i = 0; i < warp.meeting_count; i++)
+        if (warp.meetings[i].mask & bit)
+            Record(Kind::kShuffle, "the thread returned, and lanes of its warp wait for it in a warp intrinsic");
+    if (waiting_ > 0)
         Record(Kind::kBarrier, "the thread returned, and " + std::to_string(waiting_) +
                                    " threads of the block wait for it at the barrier " + describe(barrier_site_));
 }

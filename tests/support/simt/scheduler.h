@@ -34,11 +34,18 @@ struct Thread {
     Fiber *fiber; /* only while it runs or waits */
 };
 
-/* Up to 32 threads, and the intrinsics that some of them wait in. */
+/* An intrinsic that some lanes of its mask wait in. */
+struct Meeting {
+    uint32_t mask, arrived;
+    WarpOp op;
+    int width;
+};
+
 struct Warp {
-    uint32_t existing, returned, waiting; /* sets of lanes */
-    uint32_t expected;                    /* the union of the masks that lanes wait with */
-    uint64_t value[32], result[32];
+    uint32_t existing, returned; /* sets of lanes */
+    Meeting meetings[32];
+    int meeting_count;
+    uint64_t value[32], result[32]; /* per lane */
     int parameter[32], width[32];
     WarpClock clock;
 };
@@ -53,7 +60,11 @@ class Scheduler {
     int Barrier(BarrierKind kind, bool predicate, Site site);
     uint64_t WarpIntrinsic(WarpOp op, uint32_t mask, uint64_t value, int parameter, int width, Site site);
     [[noreturn]] void Fault(Kind kind, const std::string &what);
+    /* The same, for where nothing may be thrown: the thread runs on until it waits or returns. */
+    void Record(Kind kind, const std::string &what);
 
+    bool InThread() const { return current_ != nullptr; }
+    bool failed() const { return failed_; }
     const Thread &thread(unsigned number) const { return threads_[number]; }
     SharedMemory &shared() { return shared_; }
     Tracker &tracker() { return tracker_; }
@@ -83,13 +94,11 @@ class Scheduler {
 
     /* warp.cc */
     void CheckMask(const Warp &warp, const Thread &me);
-    void CheckPartners(const Warp &warp, const Thread &me);
-    void CompleteWarpOperation(Warp &warp, const Thread &me);
+    Meeting &Attend(Warp &warp, const Thread &me);
+    void Complete(Warp &warp, Meeting &meeting, const Thread &me);
     uint64_t ShuffleResult(const Warp &warp, const Thread &reader);
 
-    /* diagnosis.cc */
-    void Record(Kind kind, const std::string &what);
-    std::string Everybody() const;
+    std::string Everybody() const; /* diagnosis.cc */
 
     const Launch *launch_ = nullptr;
     std::vector<Thread> threads_;

@@ -49,23 +49,23 @@ SharedVariable *dynamic_shared_variable(const char *name, size_t element);
 /* The full check of an access: what the quick one below was not sure of. */
 void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site);
 
-inline void shared_read(SharedVariable &v, long i, Cell &cell, Site site) {
+SIMT_UNSANITIZED inline void shared_read(SharedVariable &v, long i, Cell &cell, Site site) {
     const Running &r = running;
     const bool written_before = cell.write_phase - r.block_phase < r.phase - r.block_phase;
     const bool known_reader =
         cell.read_phase == r.phase &&
-        ((cell.flags & kFarReader) || (cell.read_time == r.clock->time() && cell.reader / 32 == r.warp()));
+        ((cell.flags & kFarReader) || (cell.read_time == r.clock->time && cell.reader / 32 == r.thread / 32));
     if (written_before && known_reader)
-        cell.read_lanes |= 1u << r.lane();
+        cell.read_lanes |= 1u << r.thread % 32;
     else
         shared_check(v, i, cell, Access::kRead, site);
 }
 
-inline void shared_write(SharedVariable &v, long i, Cell &cell, Site site) {
+SIMT_UNSANITIZED inline void shared_write(SharedVariable &v, long i, Cell &cell, Site site) {
     const Running &r = running;
     if (cell.write_phase < r.phase && cell.read_phase < r.phase) {
         cell.write_phase = r.phase;
-        cell.write_time = r.clock->time();
+        cell.write_time = r.clock->time;
         cell.read_phase = 0;
         cell.writer = (uint16_t)r.thread;
         cell.write_line = (uint16_t)site.line;
@@ -80,7 +80,7 @@ template <class T> class SharedPointer;
 /* One element: what p[i] gives. */
 template <class T> class SharedRef {
   public:
-    SharedRef(SharedVariable *v, long i, Site site) : v_(v), i_(i), site_(site) {}
+    SIMT_UNSANITIZED SharedRef(SharedVariable *v, long i, Site site) : v_(v), i_(i), site_(site) {}
 
     operator T() const && { return Get(); }
     T operator=(T value) && { return Put(value); }
@@ -94,11 +94,11 @@ template <class T> class SharedRef {
     T operator^=(T value) && { return Put((T)(Get() ^ value)); }
     SharedPointer<T> operator&() && { return SharedPointer<T>(v_, i_); }
 
-    T Get() const {
+    SIMT_UNSANITIZED T Get() const {
         for (int k = 0; k < kCells; k++) shared_read(*v_, i_, v_->cells[i_ * kCells + k], site_);
         return Data();
     }
-    T Put(T value) const {
+    SIMT_UNSANITIZED T Put(T value) const {
         for (int k = 0; k < kCells; k++) shared_write(*v_, i_, v_->cells[i_ * kCells + k], site_);
         return Data() = value;
     }
@@ -112,7 +112,7 @@ template <class T> class SharedRef {
 
   private:
     static constexpr int kCells = sizeof(T) <= 4 ? 1 : sizeof(T) / 4;
-    T &Data() const { return reinterpret_cast<T *>(v_->data)[i_]; }
+    SIMT_UNSANITIZED T &Data() const { return reinterpret_cast<T *>(v_->data)[i_]; }
 
     SharedVariable *v_;
     long i_;
@@ -127,7 +127,7 @@ template <class T> class SharedPointer {
     SharedPointer(SharedVariable *v, long first) : v_(v), first_(first) {}
 
     SharedRef<T> operator[](Index i) const { return At(i.value, i.site); }
-    SharedRef<T> At(long i, Site site) const {
+    SIMT_UNSANITIZED SharedRef<T> At(long i, Site site) const {
         if ((unsigned long)(first_ + i) >= (unsigned long)v_->count) shared_out_of_range(*v_, first_ + i, site);
         return SharedRef<T>(v_, first_ + i, site);
     }

@@ -8,9 +8,9 @@ namespace simt {
 Running running;
 
 void WarpClock::Meet(uint32_t mask, uint32_t existing) {
-    time_++;
+    time++;
     if (mask == existing) {
-        all_ = time_;
+        all_ = time;
         return;
     }
     std::array<uint32_t, 32> joined = {};
@@ -19,7 +19,7 @@ void WarpClock::Meet(uint32_t mask, uint32_t existing) {
         for (unsigned other = 0; other < 32; other++) joined[other] = std::max(joined[other], seen_[lane][other]);
     }
     for (unsigned lane = 0; lane < 32; lane++)
-        if (mask >> lane & 1) joined[lane] = time_;
+        if (mask >> lane & 1) joined[lane] = time;
     for (unsigned lane = 0; lane < 32; lane++)
         if (mask >> lane & 1) seen_[lane] = joined;
 }
@@ -80,7 +80,7 @@ Conflict Tracker::CheckReaders(const Cell &cell) const {
 Conflict Tracker::CheckLanes(const Cell &cell) const {
     const unsigned me = running.lane(), base = 32 * running.warp();
     const uint32_t others = cell.read_lanes & ~LaneBit();
-    for (unsigned lane = 0; others >> lane; lane++)
+    for (unsigned lane = 0; lane < 32; lane++)
         if ((others >> lane & 1) && !running.clock->Ordered(me, lane, cell.read_time))
             return With(Access::kRead, base + lane, cell.read_line);
     if (!(cell.flags & kMoreReads)) return {};
@@ -100,7 +100,7 @@ void Tracker::NoteRead(Cell &cell, int line) {
             cell.flags |= kFarReader;
             return;
         }
-        if (cell.read_time == running.clock->time()) {
+        if (cell.read_time == running.clock->time) {
             cell.read_lanes |= LaneBit();
             return;
         }
@@ -113,7 +113,7 @@ void Tracker::NoteRead(Cell &cell, int line) {
         if (cell.read_phase != 0 && cell.read_phase < running.block_phase) cell.flags |= kOtherBlockRead;
     }
     cell.read_phase = running.phase;
-    cell.read_time = running.clock->time();
+    cell.read_time = running.clock->time;
     cell.read_lanes = LaneBit();
     cell.reader = (uint16_t)running.thread;
     cell.read_line = (uint16_t)line;
@@ -133,7 +133,7 @@ void Tracker::NoteWrite(Cell &cell, int line) {
     cell.read_phase = 0;
     cell.flags = 0;
     cell.write_phase = running.phase;
-    cell.write_time = running.clock->time();
+    cell.write_time = running.clock->time;
     cell.writer = (uint16_t)running.thread;
     cell.write_line = (uint16_t)line;
 }

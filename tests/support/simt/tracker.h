@@ -11,6 +11,9 @@
 #include <cstdint>
 #include <unordered_map>
 
+/* Sanitizers need not check the checks, at several times their cost. gcc inlines no other functions into these. */
+#define SIMT_UNSANITIZED __attribute__((no_sanitize("address", "undefined", "thread")))
+
 namespace simt {
 
 /* Time in a warp is the number of warp intrinsics that were completed. What a
@@ -18,14 +21,13 @@ namespace simt {
  * part in an intrinsic after t, or are linked by a chain of such. */
 class WarpClock {
   public:
-    uint32_t time() const { return time_; }
+    uint32_t time = 0; /* to be read only */
     bool OrderedForAll(uint32_t then) const { return then < all_; }
     bool Ordered(unsigned lane, unsigned other, uint32_t then) const { return then < all_ || seen_[lane][other] > then; }
     /* The lanes of mask have met; existing: all lanes of the warp. */
     void Meet(uint32_t mask, uint32_t existing);
 
   private:
-    uint32_t time_ = 0;
     uint32_t all_ = 0; /* after the last meeting of all lanes: the usual case needs no table */
     /* [lane][other]: what other did before this time happened before what lane does now. */
     std::array<std::array<uint32_t, 32>, 32> seen_ = {};

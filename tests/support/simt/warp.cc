@@ -47,6 +47,7 @@ std::string describe_wait(const Thread &thread) {
 }
 
 uint64_t Scheduler::WarpIntrinsic(WarpOp op, uint32_t mask, uint64_t value, int parameter, int width, Site site) {
+    if (failed_) throw Abandoned();
     Thread &me = *current_;
     Warp &warp = warps_[me.number / 32];
     const unsigned lane = me.number % 32;
@@ -57,11 +58,9 @@ uint64_t Scheduler::WarpIntrinsic(WarpOp op, uint32_t mask, uint64_t value, int 
     warp.parameter[lane] = parameter;
     warp.width[lane] = width;
     CheckMask(warp, me);
-    CheckPartners(warp, me);
-    warp.waiting |= 1u << lane;
-    warp.expected |= mask;
+    Meeting &meeting = Attend(warp, me);
     me.state = State::kInWarp;
-    if ((warp.waiting & mask) == mask) CompleteWarpOperation(warp, me);
+    if (meeting.arrived == mask) Complete(warp, meeting, me);
     Wait(me);
     return warp.result[lane];
 }
@@ -78,26 +77,33 @@ void Scheduler::CheckMask(const Warp &warp, const Thread &me) {
                                   (missing & ~warp.existing ? " does not exist" : " has returned"));
 }
 
-/* All lanes of a mask must wait with this mask, and in the same intrinsic. */
-void Scheduler::CheckPartners(const Warp &warp, const Thread &me) {
+/* The lane joins those that wait with its mask, or is the first. Masks of lanes that wait may overlap: a lane may be
+ * wanted here, and have business with others before. But if two lanes want each other by different masks, both wait
+ * for ever. */
+Meeting &Scheduler::Attend(Warp &warp, const Thread &me) {
     const unsigned lane = me.number % 32, first = me.number - lane;
-    const uint32_t partners = warp.waiting & me.mask;
-    if (partners == 0) {
-        if (warp.expected >> lane & 1)
-            Fault(Kind::kShuffle, describe_wait(me) + ": other lanes wait for this one with another mask");
-        return;
-    }
-    /* Those that wait already agree with each other, or have disjoint masks: then the check fails with any. */
-    const unsigned partner = FirstLane(partners);
-    const Thread &other = threads_[first + partner];
-    if (other.mask != me.mask || other.op != me.op || warp.width[partner] != warp.width[lane])
+    Meeting *mine = nullptr;
+    for (Meeting *m = warp.meetings; m < warp.meetings + warp.meeting_count; m++) {
+        const uint32_t partners = m->arrived & me.mask;
+        if (m->mask == me.mask)
+            mine = m;
+        else if (!(m->mask >> lane & 1) || partners == 0)
+            continue;
+        if (mine == m && m->op == me.op && m->width == warp.width[lane]) continue;
+        const unsigned partner = FirstLane(partners);
         Fault(Kind::kShuffle, describe_wait(me) + ": lane " + std::to_string(partner) + " waits in " +
-                                  (other.mask == me.mask && other.op == me.op ? "one of another width, "
-                                                                              : std::string()) +
-                                  describe_wait(other));
+                                  describe_wait(threads_[first + partner]) +
+                                  (mine == m && m->op == me.op ? ", of another width" : ""));
+    }
+    if (!mine) {
+        mine = &warp.meetings[warp.meeting_count++];
+        *mine = {me.mask, 0, me.op, warp.width[lane]};
+    }
+    mine->arrived |= 1u << lane;
+    return *mine;
 }
 
-void Scheduler::CompleteWarpOperation(Warp &warp, const Thread &me) {
+void Scheduler::Complete(Warp &warp, Meeting &meeting, const Thread &me) {
     const unsigned first = me.number / 32 * 32;
     uint32_t ballot = 0;
     for (uint32_t lanes = me.mask; lanes; lanes &= lanes - 1)
@@ -116,8 +122,7 @@ void Scheduler::CompleteWarpOperation(Warp &warp, const Thread &me) {
     }
     MakeReady(released_);
     warp.clock.Meet(me.mask, warp.existing);
-    warp.waiting &= ~me.mask;
-    warp.expected &= ~me.mask;
+    meeting = warp.meetings[--warp.meeting_count];
     machine().counters.warp_operations++;
 }
 

@@ -1,0 +1,81 @@
+/* tsan_hooks.cc - what code that is compiled with -fsanitize=thread calls, without ThreadSanitizer: see global_races.h.
+ *
+ * A program gets this file from the library only if it has such code. */
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "machine.h"
+
+namespace {
+
+void Note(const void *p, size_t bytes, simt::Access access, const void *code) {
+    simt::machine().races.Note(p, bytes, access, code);
+}
+
+} // namespace
+
+#define HERE __builtin_return_address(0)
+
+#define ACCESS(n)                                                                                                      \
+    void __tsan_read##n(void *p) { Note(p, n, simt::Access::kRead, HERE); }                                            \
+    void __tsan_write##n(void *p) { Note(p, n, simt::Access::kWrite, HERE); }                                          \
+    void __tsan_read_write##n(void *p) { Note(p, n, simt::Access::kWrite, HERE); }                                     \
+    void __tsan_unaligned_read##n(void *p) { Note(p, n, simt::Access::kRead, HERE); }                                  \
+    void __tsan_unaligned_write##n(void *p) { Note(p, n, simt::Access::kWrite, HERE); }                                \
+    void __tsan_unaligned_read_write##n(void *p) { Note(p, n, simt::Access::kWrite, HERE); }
+
+/* The host's reference counts and guards of static variables. */
+#define ATOMIC(n, T)                                                                                                   \
+    T __tsan_atomic##n##_load(const volatile T *p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }               \
+    void __tsan_atomic##n##_store(volatile T *p, T v, int) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }               \
+    T __tsan_atomic##n##_exchange(volatile T *p, T v, int) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }     \
+    T __tsan_atomic##n##_fetch_add(volatile T *p, T v, int) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }     \
+    T __tsan_atomic##n##_fetch_sub(volatile T *p, T v, int) { return __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST); }     \
+    int __tsan_atomic##n##_compare_exchange_strong(volatile T *p, T *c, T v, int, int) {                               \
+        return __atomic_compare_exchange_n(p, c, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                        \
+    }                                                                                                                  \
+    int __tsan_atomic##n##_compare_exchange_weak(volatile T *p, T *c, T v, int, int) {                                 \
+        return __atomic_compare_exchange_n(p, c, v, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                         \
+    }                                                                                                                  \
+    T __tsan_atomic##n##_compare_exchange_val(volatile T *p, T c, T v, int, int) {                                     \
+        __atomic_compare_exchange_n(p, &c, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                              \
+        return c;                                                                                                      \
+    }
+
+extern "C" {
+
+void __tsan_init() { simt::machine().races.on = true; }
+void __tsan_func_entry(void *) {}
+void __tsan_func_exit() {}
+void __tsan_vptr_update(void **, void *) {}
+void __tsan_vptr_read(void **) {}
+
+ACCESS(1)
+ACCESS(2)
+ACCESS(4)
+ACCESS(8)
+ACCESS(16)
+void __tsan_read_range(void *p, size_t bytes) { Note(p, bytes, simt::Access::kRead, HERE); }
+void __tsan_write_range(void *p, size_t bytes) { Note(p, bytes, simt::Access::kWrite, HERE); }
+void *__tsan_memcpy(void *to, const void *from, size_t bytes) {
+    Note(from, bytes, simt::Access::kRead, HERE);
+    Note(to, bytes, simt::Access::kWrite, HERE);
+    return memcpy(to, from, bytes);
+}
+void *__tsan_memmove(void *to, const void *from, size_t bytes) {
+    Note(from, bytes, simt::Access::kRead, HERE);
+    Note(to, bytes, simt::Access::kWrite, HERE);
+    return memmove(to, from, bytes);
+}
+void *__tsan_memset(void *to, int value, size_t bytes) {
+    Note(to, bytes, simt::Access::kWrite, HERE);
+    return memset(to, value, bytes);
+}
+
+ATOMIC(8, uint8_t)
+ATOMIC(32, uint32_t)
+ATOMIC(64, uint64_t)
+void __tsan_atomic_thread_fence(int) {}
+
+} // extern "C"
