@@ -1,4 +1,5 @@
-/* builtins.h - what a kernel can use without declaring it: its indices, barriers, warp intrinsics, atomics, arithmetic. */
+/* builtins.h - what a kernel can use without declaring it: its indices, barriers, warp intrinsics, atomics, arithmetic.
+ */
 #ifndef LENET_SIMT_BUILTINS_H
 #define LENET_SIMT_BUILTINS_H
 #include <math.h>
@@ -39,7 +40,8 @@ template <class T> T from_bits(uint64_t bits) {
 
 /* Default arguments are evaluated where the call stands. */
 #define SIMT_HERE const char *file_ = __builtin_FILE(), int line_ = __builtin_LINE()
-#define SIMT_SITE {file_, line_}
+#define SIMT_SITE                                                                                                      \
+    { file_, line_ }
 
 /* ---- barriers ------------------------------------------------------------------ */
 
@@ -73,8 +75,8 @@ inline int __all_sync(unsigned mask, int predicate, SIMT_HERE) {
 
 #define SIMT_SHUFFLE(T, name, op, P)                                                                                   \
     inline T name(unsigned mask, T value, P parameter, int width = 32, SIMT_HERE) {                                    \
-        return simt::from_bits<T>(simt::warp_operation(simt::WarpOp::op, mask, simt::to_bits(value), (int)parameter,   \
-                                                       width, SIMT_SITE));                                             \
+        return simt::from_bits<T>(                                                                                     \
+            simt::warp_operation(simt::WarpOp::op, mask, simt::to_bits(value), (int)parameter, width, SIMT_SITE));     \
     }
 #define SIMT_SHUFFLES(T)                                                                                               \
     SIMT_SHUFFLE(T, __shfl_sync, kShuffle, int)                                                                        \

@@ -56,8 +56,8 @@ std::vector<float> Pack(const Matrices<const float> &source, const float *from, 
     float *to = packed.data();
     for (int j = 0; j < columns; j++)
         for (int i = 0; i < rows; i++) {
-            const size_t at =
-                source.transposed ? (size_t)i * (size_t)source.ld + (size_t)j : (size_t)j * (size_t)source.ld + (size_t)i;
+            const size_t at = source.transposed ? (size_t)i * (size_t)source.ld + (size_t)j
+                                                : (size_t)j * (size_t)source.ld + (size_t)i;
             *to++ = tf32 ? ToTf32(from[at]) : from[at];
         }
     return packed;

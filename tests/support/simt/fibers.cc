@@ -36,8 +36,8 @@ size_t Stagger(unsigned number) { return number % 64 * 320; }
 } // namespace
 
 Fiber::Fiber(unsigned number, void (*main)()) {
-    void *memory = mmap(nullptr, kPage + kStackBytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(nullptr, kPage + kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, kPage, PROT_NONE) != 0) {
         perror("simt: no memory for the stack of a CUDA thread");
         abort();

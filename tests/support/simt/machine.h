@@ -22,7 +22,7 @@ struct Machine {
     bool printing = true;
     Counters counters = {};
     cudaError_t last_error = cudaSuccess;
-    cudaError_t sticky_error = cudaSuccess; /* what every call returns since a kernel's fault */
+    cudaError_t sticky_error = cudaSuccess;        /* what every call returns since a kernel's fault */
     std::map<const void *, size_t> dynamic_limits; /* per kernel, what cudaFuncSetAttribute has set */
     Memory memory;
     GlobalRaces races;

@@ -86,10 +86,10 @@ struct Copy {
 cudaError_t MakeCopy(Machine &m, Copy *copy, enum cudaMemcpyKind kind) {
     if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidMemcpyDirection;
     const bool guess = kind == cudaMemcpyDefault;
-    copy->to_device = guess ? m.memory.StartsOnDevice(copy->dst)
-                            : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-    copy->from_device = guess ? m.memory.StartsOnDevice(copy->src)
-                              : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+    copy->to_device =
+        guess ? m.memory.StartsOnDevice(copy->dst) : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+    copy->from_device =
+        guess ? m.memory.StartsOnDevice(copy->src) : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
     return cudaSuccess;
 }
 

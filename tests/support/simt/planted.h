@@ -81,8 +81,10 @@ inline __global__ void NoBarrierBeforeTheRead(float *p) {
     tile[Me()] = 0;
     __syncthreads();
     tile[Me()] = (float)Me();
-    if (Me() < 32) __syncwarp(); /* not a barrier of the block */
-    else __syncwarp();
+    if (Me() < 32)
+        __syncwarp(); /* not a barrier of the block */
+    else
+        __syncwarp();
     p[Me()] = tile[63 - Me()];
 }
 inline __global__ void NoBarrierBeforeTheNextWrite(float *p) {
@@ -162,9 +164,7 @@ inline __global__ void LaneReturnsWhileOthersWait(float *p) {
     p[Me()] = v;
 }
 inline __global__ void OwnLaneNotInMask(float *p) { p[Me()] = __shfl_sync(0x0000ffffu, 1.0f, 0); }
-inline __global__ void ReadsLaneNotInMask(float *p) {
-    p[Me()] = Lane() < 16 ? __shfl_sync(0x0000ffffu, 1.0f, 20) : 0;
-}
+inline __global__ void ReadsLaneNotInMask(float *p) { p[Me()] = Lane() < 16 ? __shfl_sync(0x0000ffffu, 1.0f, 20) : 0; }
 inline __global__ void MasksDiffer(float *p) {
     p[Me()] = Lane() < 16 ? __shfl_xor_sync(kAll, 1.0f, 1) : __shfl_xor_sync(0xffff0000u, 1.0f, 1);
 }
@@ -238,8 +238,10 @@ inline __global__ void SwapsWithinHalves(float *p) {
     const unsigned half = Lane() < 16 ? 0x0000ffffu : 0xffff0000u;
     for (int i = 0; i < 3; i++) {
         tile[Me()] = (float)(Me() ^ 8);
-        if (Lane() < 16 || i != 1) __syncwarp(half);
-        else __ballot_sync(half, 1);
+        if (Lane() < 16 || i != 1)
+            __syncwarp(half);
+        else
+            __ballot_sync(half, 1);
         p[Me()] = 63 - tile[Me() ^ 8];
         __syncwarp(half);
     }

@@ -157,7 +157,8 @@ cudaError_t cudaGetDeviceCount(int *count) {
     });
 }
 cudaError_t cudaSetDevice(int device) {
-    return call([&](Machine &m) { return device >= 0 && device < m.device.count ? cudaSuccess : cudaErrorInvalidDevice; });
+    return call(
+        [&](Machine &m) { return device >= 0 && device < m.device.count ? cudaSuccess : cudaErrorInvalidDevice; });
 }
 cudaError_t cudaGetDevice(int *device) {
     *device = 0;

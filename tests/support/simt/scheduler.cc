@@ -37,9 +37,7 @@ uint64_t BlockAt(Order order, uint64_t random, uint64_t i, uint64_t n) {
     return (uint64_t)(((unsigned __int128)i * step + start) % n);
 }
 
-bool SameSite(Site a, Site b) {
-    return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
-}
+bool SameSite(Site a, Site b) { return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0); }
 
 uint3 IndexOf(uint64_t i, dim3 size) {
     return make_uint3((unsigned)(i % size.x), (unsigned)(i / size.x % size.y), (unsigned)(i / size.x / size.y));

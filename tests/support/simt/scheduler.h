@@ -18,7 +18,7 @@ struct Launch {
     const void *kernel;
     dim3 grid, block;
     size_t dynamic_bytes;
-    size_t shared_limit; /* static and dynamic together */
+    size_t shared_limit;        /* static and dynamic together */
     std::function<void()> body; /* the kernel, as one thread runs it */
 };
 

@@ -34,8 +34,7 @@ struct SharedVariable {
 /* An index that remembers the line it is written in. */
 struct Index {
     template <class I, class = std::enable_if_t<std::is_integral_v<I> || std::is_enum_v<I>>>
-    Index(I i, const char *file = __builtin_FILE(), int line = __builtin_LINE())
-        : value((long)i), site{file, line} {}
+    Index(I i, const char *file = __builtin_FILE(), int line = __builtin_LINE()) : value((long)i), site{file, line} {}
     long value;
     Site site;
 };

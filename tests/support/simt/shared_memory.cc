@@ -104,15 +104,15 @@ std::string Verb(Access access, bool past) {
 std::string RaceText(const SharedVariable &v, long i, Access access, Site site, const Conflict &with) {
     std::string text = describe(site) + " " + Verb(access, false) + " " + Name(v, i) + ", which ";
     if (!with.known) return text + "another thread has " + Verb(with.access, true) + ", and nothing orders the two";
-    return text + "thread " + describe(machine().scheduler.thread(with.thread).index) + " " +
-           Verb(with.access, true) + " in line " + std::to_string(with.line) + ", and nothing orders the two";
+    return text + "thread " + describe(machine().scheduler.thread(with.thread).index) + " " + Verb(with.access, true) +
+           " in line " + std::to_string(with.line) + ", and nothing orders the two";
 }
 
 } // namespace
 
 void shared_out_of_range(const SharedVariable &v, long i, Site site) {
-    machine().scheduler.Fault(Kind::kOutOfBounds, describe(site) + " uses " + Name(v, i) + ", and " + v.name +
-                                                      " has " + std::to_string(v.count) + " elements");
+    machine().scheduler.Fault(Kind::kOutOfBounds, describe(site) + " uses " + Name(v, i) + ", and " + v.name + " has " +
+                                                      std::to_string(v.count) + " elements");
 }
 
 void shared_misaligned(const SharedVariable &v, long i, Site site) {

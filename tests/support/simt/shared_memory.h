@@ -1,4 +1,5 @@
-/* shared_memory.h - the shared memory of the running launch: its arrays, and the cells that their words are tracked in. */
+/* shared_memory.h - the shared memory of the running launch: its arrays, and the cells that their words are tracked in.
+ */
 #ifndef LENET_SIMT_SHARED_MEMORY_H
 #define LENET_SIMT_SHARED_MEMORY_H
 #include <memory>

@@ -68,7 +68,8 @@ class Stream {
 };
 
 template <class... P, class... A>
-inline cudaError_t Launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t dynamic, cudaStream_t stream, A &&...args) {
+inline cudaError_t Launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t dynamic, cudaStream_t stream,
+                          A &&...args) {
     cudaLaunchConfig_t config = {};
     config.gridDim = grid;
     config.blockDim = block;

@@ -13,9 +13,7 @@ constexpr size_t kLongQueue = 4096;
 
 } // namespace
 
-bool Streams::Capturing(cudaStream_t stream) const {
-    return stream && stream->capture != cudaStreamCaptureStatusNone;
-}
+bool Streams::Capturing(cudaStream_t stream) const { return stream && stream->capture != cudaStreamCaptureStatusNone; }
 
 cudaError_t Streams::Enqueue(cudaStream_t stream, Work work) {
     if (!Valid(stream)) return cudaErrorInvalidResourceHandle;
@@ -66,12 +64,14 @@ bool Streams::RunOne(CUstream_st &s) {
 }
 
 void Streams::RunAll(cudaStream_t stream) {
-    while (RunOne(Of(stream))) {}
+    while (RunOne(Of(stream))) {
+    }
 }
 
 void Streams::RunUntil(const Recording &recording) {
     if (!Valid(recording.stream)) return;
-    while (!recording.done && RunOne(Of(recording.stream))) {}
+    while (!recording.done && RunOne(Of(recording.stream))) {
+    }
 }
 
 void Streams::RunEverything() {

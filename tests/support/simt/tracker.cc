@@ -109,7 +109,7 @@ void Tracker::NoteRead(Cell &cell, int line) {
             cell.flags |= kMoreReads;
         }
     } else {
-        cell.flags &= (uint16_t)~(kFarReader | kMoreReads);
+        cell.flags &= (uint16_t) ~(kFarReader | kMoreReads);
         if (cell.read_phase != 0 && cell.read_phase < running.block_phase) cell.flags |= kOtherBlockRead;
     }
     cell.read_phase = running.phase;

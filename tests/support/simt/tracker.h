@@ -23,7 +23,9 @@ class WarpClock {
   public:
     uint32_t time = 0; /* to be read only */
     bool OrderedForAll(uint32_t then) const { return then < all_; }
-    bool Ordered(unsigned lane, unsigned other, uint32_t then) const { return then < all_ || seen_[lane][other] > then; }
+    bool Ordered(unsigned lane, unsigned other, uint32_t then) const {
+        return then < all_ || seen_[lane][other] > then;
+    }
     /* The lanes of mask have met; existing: all lanes of the warp. */
     void Meet(uint32_t mask, uint32_t existing);
 
@@ -59,12 +61,12 @@ struct Cell {
 static_assert(sizeof(Cell) == 32, "two to a cache line");
 
 enum CellFlags : uint16_t {
-    kFarReader = 1,      /* far_reader read in read_phase too; it is of another warp than reader */
-    kMoreReads = 2,      /* lanes of the warp read at other times too: Tracker::more_            */
-    kOtherBlockRead = 4, /* so did another block of this launch                                  */
-    kAtomic = 8,         /* the last write was an atomic operation,                              */
-    kManyAtomic = 16,    /* other lanes of the warp had made one too,                            */
-    kFarAtomic = 32,     /* or other warps,                                                      */
+    kFarReader = 1,         /* far_reader read in read_phase too; it is of another warp than reader */
+    kMoreReads = 2,         /* lanes of the warp read at other times too: Tracker::more_            */
+    kOtherBlockRead = 4,    /* so did another block of this launch                                  */
+    kAtomic = 8,            /* the last write was an atomic operation,                              */
+    kManyAtomic = 16,       /* other lanes of the warp had made one too,                            */
+    kFarAtomic = 32,        /* or other warps,                                                      */
     kOtherBlockAtomic = 64, /* or another block of this launch */
     kReadFlags = kFarReader | kMoreReads | kOtherBlockRead,
     kAtomicFlags = kAtomic | kManyAtomic | kFarAtomic | kOtherBlockAtomic,

@@ -1,6 +1,12 @@
 /* tsan_hooks.cc - what code that is compiled with -fsanitize=thread calls, without ThreadSanitizer: see global_races.h.
  *
- * A program gets this file from the library only if it has such code. */
+ * Under the real ThreadSanitizer they would be defined twice. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SIMT_TSAN 1
+#endif
+#endif
+#if !defined(__SANITIZE_THREAD__) && !defined(SIMT_TSAN)
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -79,3 +85,5 @@ ATOMIC(64, uint64_t)
 void __tsan_atomic_thread_fence(int) {}
 
 } // extern "C"
+
+#endif

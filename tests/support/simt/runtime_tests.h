@@ -1,0 +1,431 @@
+/* runtime_tests.h - tests of the emulator's runtime and its cuBLAS: memory, streams, graphs, GEMMs, and devices that
+ * are not there. They are a part of test_simt.cc. */
+#ifndef LENET_SIMT_RUNTIME_TESTS_H
+#define LENET_SIMT_RUNTIME_TESTS_H
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "support/simt/cublas_v2.h"
+#include "support/simt/simt_test.h"
+
+namespace {
+
+class Runtime : public Simt {};
+class Graphs : public Simt {};
+class Cublas : public Simt {};
+
+__global__ void Scales(float *p, float factor) { p[threadIdx.x] *= factor; }
+
+/* What a host buffer holds before anything arrives. */
+constexpr float kBefore = -1;
+
+class Pinned {
+  public:
+    explicit Pinned(size_t count) {
+        EXPECT_CUDA(cudaMallocHost(&p_, count * sizeof(float)));
+        for (size_t i = 0; i < count; i++) p_[i] = kBefore;
+    }
+    ~Pinned() { cudaFreeHost(p_); }
+    Pinned(const Pinned &) = delete;
+    Pinned &operator=(const Pinned &) = delete;
+    operator float *() const { return p_; }
+
+  private:
+    float *p_ = nullptr;
+};
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+TEST_F(Runtime, FreshMemoryIsNaN) {
+    const Array<> p(3);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>((float *)p) % 256, 0u);
+    for (float v : p.Host()) EXPECT_TRUE(std::isnan(v));
+}
+
+TEST_F(Runtime, MemoryIsLimitedAndCounted) {
+    simt::Device device;
+    device.memory = 1000;
+    simt::set_device(device);
+    size_t free_bytes = 0, total = 0;
+    void *big = nullptr;
+    const Array<> p(100);
+    EXPECT_CUDA(cudaMemGetInfo(&free_bytes, &total));
+    EXPECT_EQ(free_bytes, 600u);
+    EXPECT_EQ(total, 1000u);
+    EXPECT_EQ(simt::allocated_bytes(), 400u);
+    EXPECT_EQ(cudaMalloc(&big, 601), cudaErrorMemoryAllocation);
+    EXPECT_EQ(big, nullptr);
+    EXPECT_EQ(cudaMalloc(&big, SIZE_MAX), cudaErrorMemoryAllocation);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorMemoryAllocation);
+    EXPECT_CUDA(cudaGetLastError()) << "it does not stick";
+    EXPECT_CUDA(cudaMalloc(&big, 600));
+    EXPECT_CUDA(cudaFree(big));
+    EXPECT_CUDA(cudaFree(nullptr));
+    EXPECT_EQ(cudaFree(big), cudaErrorInvalidValue) << "twice";
+}
+
+TEST_F(Runtime, CopiesOutsideOfDeviceMemoryAreRefused) {
+    const Array<> p(4), q(4);
+    float host[5] = {};
+    const auto refused = [](cudaError_t error) {
+        const bool reported = simt::last_report().kind == simt::Kind::kMemory;
+        simt::reset();
+        return error == cudaErrorInvalidValue && reported;
+    };
+    EXPECT_TRUE(refused(cudaMemcpy(p, host, 20, cudaMemcpyHostToDevice))) << "too many bytes";
+    EXPECT_TRUE(refused(cudaMemcpy(host, p + 1, 16, cudaMemcpyDeviceToHost))) << "past the end";
+    EXPECT_TRUE(refused(cudaMemcpy(host, host + 1, 4, cudaMemcpyDeviceToHost))) << "not of the device";
+    EXPECT_TRUE(refused(cudaMemcpy(p, q, 4, cudaMemcpyHostToDevice))) << "not of the host";
+    EXPECT_TRUE(refused(cudaMemcpyAsync(p, host, 4, cudaMemcpyDeviceToDevice, nullptr)));
+    EXPECT_TRUE(refused(cudaMemset(host, 0, 4)));
+    EXPECT_TRUE(refused(cudaMemsetAsync(p + 2, 0, 12, nullptr)));
+    EXPECT_CUDA(cudaMemset(p, 0, 16));
+    EXPECT_CUDA(cudaMemcpy(q, p, 16, cudaMemcpyDeviceToDevice));
+    EXPECT_CUDA(cudaMemcpy(host, q + 1, 12, cudaMemcpyDefault));
+    EXPECT_CUDA(cudaMemcpy(host, host + 1, 0, cudaMemcpyDeviceToHost)) << "nothing can be outside";
+}
+
+/* ---- streams -------------------------------------------------------------------------------------- */
+
+TEST_F(Runtime, WorkIsDoneWhenSomebodyWaits) {
+    for (bool eager : {false, true}) {
+        simt::set_eager(eager);
+        const Stream stream;
+        const Array<> p(Floats{1, 2});
+        const Pinned host(2);
+        EXPECT_CUDA(Launch(Scales, 1, 2, 0, stream, p, 10.0f));
+        EXPECT_CUDA(cudaMemcpyAsync(host, p, 8, cudaMemcpyDeviceToHost, stream));
+        EXPECT_EQ(host[1], eager ? 20 : kBefore) << "both are allowed before the wait";
+        EXPECT_CUDA(cudaStreamSynchronize(stream));
+        EXPECT_EQ(host[1], 20);
+    }
+}
+
+TEST_F(Runtime, ACopyFromPageableMemoryTakesItAtOnceOneFromPinnedMemoryLater) {
+    const Stream stream;
+    const Array<> p(1), q(1);
+    Floats pageable = {1};
+    const Pinned pinned(1);
+    EXPECT_CUDA(cudaMemcpyAsync(p, pageable.data(), 4, cudaMemcpyHostToDevice, stream));
+    EXPECT_CUDA(cudaMemcpyAsync(q, pinned, 4, cudaMemcpyHostToDevice, stream));
+    pageable[0] = pinned[0] = 2;
+    EXPECT_CUDA(cudaMemcpyAsync(pageable.data(), p, 4, cudaMemcpyDeviceToHost, stream));
+    EXPECT_EQ(pageable[0], 1) << "a copy to pageable memory waits";
+    EXPECT_EQ(q.Host()[0], 2);
+}
+
+TEST_F(Runtime, OnlyBlockingStreamsWaitForTheDefaultStream) {
+    for (unsigned flags : {cudaStreamDefault, cudaStreamNonBlocking}) {
+        const Stream stream(flags);
+        const Array<> p(Floats{1});
+        EXPECT_CUDA(Launch(Scales, 1, 1, 0, stream, p, 10.0f));
+        EXPECT_EQ(p.Host()[0], flags == cudaStreamDefault ? 10 : 1);
+        EXPECT_CUDA(cudaDeviceSynchronize());
+        EXPECT_EQ(p.Host()[0], 10);
+    }
+}
+
+TEST_F(Runtime, EventsOrderStreams) {
+    const Stream first, second;
+    const Array<> p(Floats{1});
+    cudaEvent_t scaled, done;
+    ASSERT_CUDA(cudaEventCreate(&scaled));
+    ASSERT_CUDA(cudaEventCreate(&done));
+    EXPECT_CUDA(cudaStreamWaitEvent(second, scaled)) << "not recorded yet: nothing to wait for";
+    EXPECT_CUDA(Launch(Scales, 1, 1, 0, first, p, 10.0f));
+    EXPECT_CUDA(cudaEventRecord(scaled, first));
+    EXPECT_CUDA(Launch(Scales, 1, 1, 0, first, p, 0.0f));
+    EXPECT_CUDA(cudaStreamWaitEvent(second, scaled));
+    const Pinned host(1);
+    EXPECT_CUDA(cudaMemcpyAsync(host, p, 4, cudaMemcpyDeviceToHost, second));
+    EXPECT_CUDA(cudaEventRecord(done, second));
+    float ms = -1;
+    EXPECT_EQ(cudaEventElapsedTime(&ms, scaled, done), cudaErrorNotReady);
+    EXPECT_CUDA(cudaEventSynchronize(done));
+    EXPECT_EQ(host[0], 10);
+    EXPECT_CUDA(cudaEventElapsedTime(&ms, scaled, done));
+    EXPECT_GE(ms, 0);
+    EXPECT_CUDA(cudaEventDestroy(scaled));
+    EXPECT_CUDA(cudaEventDestroy(done));
+    EXPECT_EQ(cudaEventRecord(done, first), cudaErrorInvalidResourceHandle);
+}
+
+/* ---- graphs ------------------------------------------------------------------------------------------ */
+
+cudaGraphExec_t Capture(cudaStream_t stream, const std::function<void()> &body, size_t nodes) {
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t exec = nullptr;
+    size_t count = 0;
+    EXPECT_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+    body();
+    EXPECT_CUDA(cudaStreamEndCapture(stream, &graph));
+    EXPECT_CUDA(cudaGraphGetNodes(graph, nullptr, &count));
+    EXPECT_EQ(count, nodes);
+    EXPECT_CUDA(cudaGraphInstantiate(&exec, graph));
+    EXPECT_CUDA(cudaGraphDestroy(graph));
+    return exec;
+}
+
+TEST_F(Graphs, ReplayOnWhatMemoryHoldsThen) {
+    const Stream stream;
+    const Array<> p(Floats{1, 2}), one(Floats{1});
+    const Pinned in(2), out(2);
+    cublasHandle_t blas;
+    ASSERT_EQ(cublasCreate(&blas), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(cublasSetStream(blas, stream), CUBLAS_STATUS_SUCCESS);
+    const cudaGraphExec_t exec = Capture(
+        stream,
+        [&] {
+            float factor = 10, alpha = 1, beta = 1;
+            EXPECT_CUDA(cudaMemcpyAsync(p, in, 8, cudaMemcpyHostToDevice, stream));
+            EXPECT_CUDA(Launch(Scales, 1, 2, 0, stream, p, factor));
+            EXPECT_EQ(cublasSgemm(blas, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &alpha, one, 1, p + 1, 1, &beta, p, 1),
+                      CUBLAS_STATUS_SUCCESS);
+            EXPECT_CUDA(cudaMemcpyAsync(out, p, 8, cudaMemcpyDeviceToHost, stream));
+            EXPECT_CUDA(cudaMemsetAsync(p, 0, 8, stream));
+            factor = alpha = beta = 0;
+        },
+        5);
+    EXPECT_CUDA(cudaStreamSynchronize(stream));
+    EXPECT_EQ(p.Host(), (Floats{1, 2})) << "capturing does nothing";
+    for (float v : {3.0f, 5.0f}) {
+        in[0] = v;
+        in[1] = v + 1;
+        EXPECT_CUDA(cudaGraphLaunch(exec, stream));
+        EXPECT_CUDA(cudaStreamSynchronize(stream));
+        EXPECT_EQ(out[0], 10 * v + 10 * (v + 1));
+        EXPECT_EQ(out[1], 10 * (v + 1));
+        EXPECT_EQ(p.Host(), (Floats{0, 0}));
+    }
+    EXPECT_EQ(simt::counters().graph_launches, 2u);
+    EXPECT_EQ(simt::counters().gemms, 2u);
+    EXPECT_CUDA(cudaGraphExecDestroy(exec));
+    EXPECT_EQ(cudaGraphLaunch(exec, stream), cudaErrorInvalidValue);
+    EXPECT_EQ(cublasDestroy(blas), CUBLAS_STATUS_SUCCESS);
+}
+
+TEST_F(Graphs, ThatUseFreedMemoryAreReported) {
+    const Stream stream;
+    void *p = nullptr;
+    ASSERT_CUDA(cudaMalloc(&p, 8));
+    const cudaGraphExec_t exec = Capture(
+        stream, [&] { EXPECT_CUDA(cudaMemsetAsync(p, 0, 8, stream)); }, 1);
+    EXPECT_CUDA(cudaFree(p));
+    EXPECT_CUDA(cudaGraphLaunch(exec, stream));
+    EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorIllegalAddress);
+    EXPECT_EQ(simt::last_report().kind, simt::Kind::kMemory);
+    simt::reset();
+    EXPECT_CUDA(cudaGraphExecDestroy(exec));
+}
+
+TEST_F(Graphs, CallsThatAreIllegalDuringACaptureEndIt) {
+    const Stream stream, other, blocking(cudaStreamDefault);
+    const Array<> p(1);
+    float host = 0;
+    void *more = nullptr;
+    cudaEvent_t event;
+    ASSERT_CUDA(cudaEventCreate(&event));
+    const struct {
+        const char *name;
+        std::function<cudaError_t()> call;
+    } calls[] = {{"malloc", [&] { return cudaMalloc(&more, 4); }},
+                 {"free", [&] { return cudaFree(p); }},
+                 {"copy", [&] { return cudaMemcpy(&host, p, 4, cudaMemcpyDeviceToHost); }},
+                 {"fill", [&] { return cudaMemset(p, 0, 4); }},
+                 {"wait", [&] { return cudaStreamSynchronize(stream); }},
+                 {"wait for another", [&] { return cudaStreamSynchronize(other); }},
+                 {"wait for the device", [&] { return cudaDeviceSynchronize(); }},
+                 {"wait for an event", [&] { return cudaEventSynchronize(event); }}};
+    for (const auto &c : calls) {
+        cudaGraph_t graph = nullptr;
+        EXPECT_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+        EXPECT_EQ(c.call(), cudaErrorStreamCaptureUnsupported) << c.name;
+        EXPECT_EQ(cudaMemsetAsync(p, 0, 4, stream), cudaErrorStreamCaptureInvalidated) << c.name;
+        EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated) << c.name;
+        EXPECT_EQ(graph, nullptr) << c.name;
+        EXPECT_CUDA(cudaStreamSynchronize(stream));
+    }
+    cudaGraph_t graph = nullptr;
+    EXPECT_CUDA(cudaStreamBeginCapture(blocking, cudaStreamCaptureModeGlobal));
+    EXPECT_EQ(Launch(Scales, 1, 1, 0, nullptr, p, 1.0f), cudaErrorStreamCaptureImplicit);
+    EXPECT_EQ(cudaStreamEndCapture(blocking, &graph), cudaErrorStreamCaptureInvalidated);
+    EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorIllegalState) << "was not begun";
+    EXPECT_EQ(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeGlobal), cudaErrorStreamCaptureUnsupported);
+
+    EXPECT_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
+    EXPECT_CUDA(cudaMalloc(&more, 4)) << "the relaxed mode allows it";
+    EXPECT_CUDA(cudaStreamEndCapture(stream, &graph));
+    EXPECT_CUDA(cudaGraphDestroy(graph));
+    EXPECT_CUDA(cudaFree(more));
+    EXPECT_CUDA(cudaEventDestroy(event));
+}
+
+/* ---- devices that are not there --------------------------------------------------------------------- */
+
+TEST_F(Runtime, SaysThatThereIsNoDriver) {
+    simt::Device device;
+    device.driver = false;
+    simt::set_device(device);
+    int count = -1, version = -1;
+    EXPECT_EQ(cudaGetDeviceCount(&count), cudaErrorInsufficientDriver);
+    EXPECT_EQ(count, 0);
+    EXPECT_CUDA(cudaDriverGetVersion(&version));
+    EXPECT_EQ(version, 0);
+    void *p = nullptr;
+    EXPECT_EQ(cudaMalloc(&p, 4), cudaErrorInsufficientDriver);
+    cublasHandle_t blas;
+    EXPECT_EQ(cublasCreate(&blas), CUBLAS_STATUS_NOT_INITIALIZED);
+}
+
+TEST_F(Runtime, SaysThatTheDriverIsTooOld) {
+    simt::Device device;
+    device.driver_version = 12080;
+    simt::set_device(device);
+    int driver = 0, runtime = 0;
+    EXPECT_CUDA(cudaDriverGetVersion(&driver));
+    EXPECT_CUDA(cudaRuntimeGetVersion(&runtime));
+    EXPECT_EQ(driver, 12080);
+    EXPECT_EQ(runtime, CUDART_VERSION);
+    EXPECT_EQ(cudaSetDevice(0), cudaErrorInsufficientDriver);
+    EXPECT_STREQ(cudaGetErrorString(cudaGetLastError()),
+                 "CUDA driver version is insufficient for CUDA runtime version");
+}
+
+TEST_F(Runtime, SaysThatThereIsNoDeviceOrNoSuchDevice) {
+    EXPECT_CUDA(cudaSetDevice(0));
+    EXPECT_EQ(cudaSetDevice(1), cudaErrorInvalidDevice);
+    simt::Device device;
+    device.count = 0;
+    simt::set_device(device);
+    int count = -1;
+    EXPECT_EQ(cudaGetDeviceCount(&count), cudaErrorNoDevice);
+    EXPECT_STREQ(cudaGetErrorName(cudaSetDevice(0)), "cudaErrorNoDevice");
+}
+
+TEST_F(Runtime, SaysThatTheDeviceIsTooOld) {
+    simt::Device device;
+    device.major = 7, device.minor = 0;
+    simt::set_device(device);
+    cudaDeviceProp prop = {};
+    EXPECT_CUDA(cudaGetDeviceProperties(&prop, 0));
+    EXPECT_STREQ(prop.name, "SIMT emulator");
+    EXPECT_EQ(10 * prop.major + prop.minor, 70);
+    const Array<> p(1);
+    EXPECT_EQ(Launch(Scales, 1, 1, 0, nullptr, p, 1.0f), cudaErrorNoKernelImageForDevice);
+    cudaFuncAttributes attributes;
+    EXPECT_EQ(cudaFuncGetAttributes(&attributes, Scales), cudaErrorNoKernelImageForDevice);
+}
+
+/* ---- cuBLAS -------------------------------------------------------------------------------------------- */
+
+struct Handle {
+    Handle() { EXPECT_EQ(cublasCreate(&blas), CUBLAS_STATUS_SUCCESS); }
+    ~Handle() { cublasDestroy(blas); }
+    cublasHandle_t blas = nullptr;
+};
+
+Floats SmallIntegers(size_t n, unsigned seed) {
+    Floats values(n);
+    for (float &v : values) v = (float)((seed = seed * 1103515245u + 12345u) >> 16 & 7) - 3;
+    return values;
+}
+
+/* An element of op(M), where M lies column by column. */
+float Element(const Floats &m, size_t first, cublasOperation_t op, int ld, int row, int column) {
+    if (op != CUBLAS_OP_N) std::swap(row, column);
+    return m[first + (size_t)column * (size_t)ld + (size_t)row];
+}
+
+TEST_F(Cublas, MultipliesLikeItsDefinition) {
+    const int m = 5, n = 4, k = 7, batches = 3, lda = 9, ldb = 10, ldc = 6;
+    const size_t stride_a = 90, stride_b = 80, stride_c = 30;
+    const Floats a = SmallIntegers(3 * stride_a, 1), b = SmallIntegers(3 * stride_b, 2),
+                 c = SmallIntegers(3 * stride_c, 3);
+    const Array<> device_a(a), device_b(b);
+    const Handle handle;
+    for (cublasOperation_t op_a : {CUBLAS_OP_N, CUBLAS_OP_T})
+        for (cublasOperation_t op_b : {CUBLAS_OP_N, CUBLAS_OP_T})
+            for (float alpha : {1.0f, -2.0f})
+                for (float beta : {0.0f, 1.0f, 3.0f}) {
+                    const Array<> device_c(beta == 0 ? Floats(c.size(), NAN) : c);
+                    Floats want = c;
+                    for (size_t r = 0; r < batches; r++)
+                        for (int j = 0; j < n; j++)
+                            for (int i = 0; i < m; i++) {
+                                float sum = 0;
+                                for (int l = 0; l < k; l++)
+                                    sum += Element(a, r * stride_a, op_a, lda, i, l) *
+                                           Element(b, r * stride_b, op_b, ldb, l, j);
+                                float &w = want[r * stride_c + (size_t)(j * ldc + i)];
+                                w = alpha * sum + beta * w;
+                            }
+                    EXPECT_EQ(cublasSgemmStridedBatched(handle.blas, op_a, op_b, m, n, k, &alpha, device_a, lda,
+                                                        stride_a, device_b, ldb, stride_b, &beta, device_c, ldc,
+                                                        stride_c, batches),
+                              CUBLAS_STATUS_SUCCESS);
+                    const Floats got = device_c.Host();
+                    for (size_t at = 0; at < got.size(); at++) {
+                        const size_t in = at % stride_c;
+                        const bool used = in / ldc < (size_t)n && in % ldc < (size_t)m;
+                        if (used || beta != 0)
+                            EXPECT_EQ(got[at], want[at]) << at;
+                        else
+                            EXPECT_TRUE(std::isnan(got[at])) << at << " is not of C";
+                    }
+                }
+}
+
+TEST_F(Cublas, RefusesWrongSizesAndReportsWrongMemory) {
+    const Handle handle;
+    const Array<> a(6), b(6), c(4);
+    const float one = 1;
+    const auto gemm = [&](int m, int n, int k, int lda, int ldb, int ldc) {
+        return cublasSgemm(handle.blas, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, a, lda, b, ldb, &one, c, ldc);
+    };
+    EXPECT_EQ(gemm(2, 2, 3, 1, 3, 2), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT_EQ(gemm(2, 2, 3, 2, 2, 2), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT_EQ(gemm(2, 2, 3, 2, 3, 1), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT_EQ(gemm(-1, 2, 3, 2, 3, 2), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT_EQ(gemm(2, 2, 3, 2, 3, 2), CUBLAS_STATUS_SUCCESS);
+    EXPECT_CUDA(cudaDeviceSynchronize());
+    EXPECT_EQ(gemm(2, 2, 4, 2, 4, 2), CUBLAS_STATUS_SUCCESS) << "only the GPU can notice";
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
+    EXPECT_EQ(simt::last_report().kind, simt::Kind::kMemory) << simt::last_report().text;
+    simt::reset();
+}
+
+TEST_F(Cublas, RoundsToTf32OnlyWhenAsked) {
+    const Handle handle;
+    const float exact = 1 + 0x1p-13f, one = 1, zero = 0;
+    const Array<> a(Floats{exact}), b(Floats{1}), c(1);
+    for (cublasMath_t mode : {CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH, CUBLAS_PEDANTIC_MATH}) {
+        EXPECT_EQ(cublasSetMathMode(handle.blas, mode), CUBLAS_STATUS_SUCCESS);
+        EXPECT_EQ(cublasSgemm(handle.blas, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, a, 1, b, 1, &zero, c, 1),
+                  CUBLAS_STATUS_SUCCESS);
+        EXPECT_EQ(c.Host()[0], mode == CUBLAS_TF32_TENSOR_OP_MATH ? 1 : exact);
+    }
+}
+
+TEST_F(Cublas, CountsCallsWithoutAWorkspaceOfTheirOwn) {
+    const Handle handle;
+    const Stream stream;
+    const Array<> a(1), workspace(1024);
+    const float one = 1;
+    const auto gemm = [&] {
+        cublasSgemm(handle.blas, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, a, 1, a, 1, &one, a, 1);
+        return simt::counters().gemms_in_default_workspace;
+    };
+    EXPECT_EQ(gemm(), 1u);
+    EXPECT_EQ(cublasSetWorkspace(handle.blas, workspace + 1, 4), CUBLAS_STATUS_INVALID_VALUE) << "not aligned";
+    EXPECT_EQ(cublasSetWorkspace(handle.blas, workspace, workspace.bytes()), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(gemm(), 1u);
+    EXPECT_EQ(cublasSetStream(handle.blas, stream), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(gemm(), 2u) << "a new stream takes the workspace away";
+}
+
+} // namespace
+
+#endif
