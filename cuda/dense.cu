@@ -15,8 +15,8 @@ static int sizes_ok(int R, int N, int I, int O) {
 }
 
 static enum lenet_status blas_check(struct lenet_ctx *ctx, cublasStatus_t status, const char *what) {
-    if (status == CUBLAS_STATUS_SUCCESS) return LENET_OK;
-    snprintf(ctx->message, sizeof ctx->message, "%s: cuBLAS failed with status %d", what, (int)status);
+    if (status == CUBLAS_STATUS_SUCCESS) return gpu_launched(ctx, cudaSuccess, what);
+    snprintf(ctx->message, sizeof ctx->message, "%s: cuBLAS failed: %s", what, cublasGetStatusString(status));
     return status == CUBLAS_STATUS_ALLOC_FAILED ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
 }
 

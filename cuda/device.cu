@@ -1,5 +1,6 @@
 /* device.cu - opening a GPU, its memory, and step graphs. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "gpu.cuh"
 
@@ -45,18 +46,21 @@ static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, st
                       ctx->message);
 }
 
-static enum lenet_status open_blas(struct lenet_ctx *ctx, struct lenet_error *err) {
+static enum lenet_status open_blas(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err) {
+    const cublasMath_t math = tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH;
     LENET_TRY(gpu_check(ctx, cudaMalloc(&ctx->blas_workspace, BLAS_WORKSPACE_BYTES), "cuBLAS's workspace"));
     if (cublasCreate(&ctx->blas) == CUBLAS_STATUS_SUCCESS &&
         cublasSetStream(ctx->blas, ctx->stream) == CUBLAS_STATUS_SUCCESS &&
         cublasSetWorkspace(ctx->blas, ctx->blas_workspace, BLAS_WORKSPACE_BYTES) == CUBLAS_STATUS_SUCCESS &&
         cublasSetAtomicsMode(ctx->blas, CUBLAS_ATOMICS_NOT_ALLOWED) == CUBLAS_STATUS_SUCCESS &&
-        cublasSetMathMode(ctx->blas, CUBLAS_PEDANTIC_MATH) == CUBLAS_STATUS_SUCCESS)
+        cublasSetMathMode(ctx->blas, math) == CUBLAS_STATUS_SUCCESS)
         return LENET_OK;
     return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS could not be started");
 }
 
-static enum lenet_status open_device(struct lenet_ctx *ctx, int index, struct lenet_error *err) {
+static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_open_options *options,
+                                     struct lenet_error *err) {
+    const int index = options->index;
     int devices = 0;
     LENET_TRY(gpu_check(ctx, cudaGetDeviceCount(&devices), "cudaGetDeviceCount"));
     if (index >= devices)
@@ -65,21 +69,23 @@ static enum lenet_status open_device(struct lenet_ctx *ctx, int index, struct le
     LENET_TRY(gpu_check(ctx, cudaSetDevice(index), "cudaSetDevice"));
     LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(&ctx->stream, cudaStreamNonBlocking), "cudaStreamCreate"));
     LENET_TRY(check_architecture(ctx, index, err));
-    return open_blas(ctx, err);
+    return open_blas(ctx, options->tf32, err);
 }
 
-extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, int index, int threads, struct lenet_error *err) {
-    (void)threads;
+extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, const struct lenet_open_options *options,
+                                       struct lenet_error *err) {
     struct lenet_ctx *ctx = (struct lenet_ctx *)calloc(1, sizeof *ctx);
     *out = NULL;
     if (!ctx) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     if (err) err->text[0] = 0;
-    const enum lenet_status status = open_device(ctx, index, err);
+    const char *blocking = getenv("CUDA_LAUNCH_BLOCKING");
+    ctx->blocking = blocking && strcmp(blocking, "1") == 0;
+    const enum lenet_status status = open_device(ctx, options, err);
     if (status == LENET_OK) {
         *out = ctx;
         return LENET_OK;
     }
-    if (err && !err->text[0]) lenet_fail(err, status, "cuda:%d: %s", index, ctx->message);
+    if (err && !err->text[0]) lenet_fail(err, status, "cuda:%d: %s", options->index, ctx->message);
     cuda_close(ctx);
     return status;
 }
@@ -121,8 +127,9 @@ extern "C" enum lenet_status cuda_upload(struct lenet_ctx *ctx, void *dst, const
 }
 
 extern "C" enum lenet_status cuda_download(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes) {
-    LENET_TRY(gpu_check(ctx, cudaMemcpyAsync(host_dst, src, bytes, cudaMemcpyDeviceToHost, ctx->stream), "download"));
-    return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), "an operation enqueued before");
+    static const char what[] = "an operation since the last wait (CUDA_LAUNCH_BLOCKING=1 tells which)";
+    LENET_TRY(gpu_check(ctx, cudaMemcpyAsync(host_dst, src, bytes, cudaMemcpyDeviceToHost, ctx->stream), what));
+    return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), what);
 }
 
 /* ---- graphs -------------------------------------------------------------------------------------------------- */
@@ -132,6 +139,7 @@ extern "C" enum lenet_status cuda_record(struct lenet_ctx *ctx, enum lenet_statu
     cudaGraph_t graph = NULL;
     cudaGraphExec_t executable = NULL;
     *out = NULL;
+    if (ctx->blocking) return LENET_OK; /* nobody can wait for a launch within a graph */
     LENET_TRY(gpu_check(ctx, cudaStreamBeginCapture(ctx->stream, cudaStreamCaptureModeThreadLocal), "capture"));
     const enum lenet_status enqueued = enqueue(argument);
     const cudaError_t ended = cudaStreamEndCapture(ctx->stream, &graph); /* always: the stream must be usable again */

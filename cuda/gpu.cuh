@@ -18,6 +18,7 @@ struct lenet_ctx {
     cudaStream_t stream;
     cublasHandle_t blas;
     void *blas_workspace;
+    bool blocking;     /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
     char message[512]; /* what failed last */
 };
 
@@ -30,6 +31,12 @@ static inline enum lenet_status gpu_check(struct lenet_ctx *ctx, cudaError_t err
     return error == cudaErrorMemoryAllocation ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
 }
 
+/* After every launch. */
+static inline enum lenet_status gpu_launched(struct lenet_ctx *ctx, cudaError_t error, const char *name) {
+    if (error == cudaSuccess && ctx->blocking) error = cudaStreamSynchronize(ctx->stream);
+    return gpu_check(ctx, error, name);
+}
+
 /* Enqueues kernel(args) and names it where the launch fails. */
 template <class Args>
 static inline enum lenet_status gpu_launch(struct lenet_ctx *ctx, const char *name, void (*kernel)(Args), dim3 grid,
@@ -39,7 +46,7 @@ static inline enum lenet_status gpu_launch(struct lenet_ctx *ctx, const char *na
     config.blockDim = block;
     config.dynamicSmemBytes = shared_bytes;
     config.stream = ctx->stream;
-    return gpu_check(ctx, cudaLaunchKernelEx(&config, kernel, args), name);
+    return gpu_launched(ctx, cudaLaunchKernelEx(&config, kernel, args), name);
 }
 
 /* ---- shared memory -------------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ LENET_OPS(X)
 /* NULL where a usable device is present, else the reason why not. */
 const char *cuda_probe(void);
 
-enum lenet_status cuda_open(struct lenet_ctx **ctx, int index, int threads, struct lenet_error *err);
+enum lenet_status cuda_open(struct lenet_ctx **ctx, const struct lenet_open_options *options, struct lenet_error *err);
 void cuda_close(struct lenet_ctx *ctx);
 enum lenet_status cuda_alloc(struct lenet_ctx *ctx, void **p, size_t bytes);
 void cuda_release(struct lenet_ctx *ctx, void *p);

@@ -10,9 +10,12 @@
 #include <time.h>
 
 #include "lenet/network.h"
-#include "lenet/rng.h"
 
 enum { WARM_UP = 20, ROUNDS = 10, STEPS = 20, IMAGES = 4096, SIDE = 28 };
+
+/* Where work is enqueued, as on a GPU, waiting takes longer than a small operation: there so many are measured at a
+ * time. */
+static int at_once(const struct lenet_backend *backend) { return backend->record ? 20 : 1; }
 
 static double now(void) {
     struct timespec t;
@@ -73,10 +76,11 @@ static void record(struct timed_ctx *t, const char *name, double flops, double s
     static enum lenet_status timed_##op(struct lenet_ctx *ctx, const struct op *args) {                                \
         struct timed_ctx *t = (struct timed_ctx *)(void *)ctx;                                                         \
         uint64_t step;                                                                                                 \
+        const int times = at_once(t->inner);                                                                           \
         const double began = now();                                                                                    \
-        LENET_TRY(t->inner->op(t->ctx, args));                                                                         \
+        for (int i = 0; i < times; i++) LENET_TRY(t->inner->op(t->ctx, args));                                         \
         LENET_TRY(t->inner->download(t->ctx, &step, t->sync, sizeof step));                                            \
-        record(t, #op, flops_of_##op(args), now() - began);                                                            \
+        record(t, #op, flops_of_##op(args), (now() - began) / times);                                                  \
         return LENET_OK;                                                                                               \
     }
 LENET_OPS(X)
@@ -98,15 +102,16 @@ static double median(double *values, int n) {
     return values[n / 2];
 }
 
-/* Runs and times `steps` training steps. */
-static enum lenet_status time_steps(struct lenet_network *net, const struct lenet_source *source, int steps,
+/* Runs training steps, recorded where the backend can, and fills seconds[count] with the time of one. */
+static enum lenet_status time_steps(struct lenet_network *net, const struct lenet_source *source, int count,
                                     double *seconds) {
+    const int steps = at_once(net->backend);
     uint64_t step;
-    for (int i = 0; i < steps; i++) {
+    for (int i = 0; i < count; i++) {
         const double began = now();
-        LENET_TRY(lenet_network_step(net, source));
+        LENET_TRY(lenet_network_steps(net, source, steps));
         LENET_TRY(net->backend->download(net->ctx, &step, net->step, sizeof step));
-        seconds[i] = now() - began;
+        seconds[i] = (now() - began) / steps;
     }
     return LENET_OK;
 }
@@ -152,29 +157,13 @@ static enum lenet_status time_rounds(struct lenet_network *net, const struct len
     return LENET_OK;
 }
 
-/* Random bytes: the time of a step does not depend on what is in the images. */
-static enum lenet_status random_data(struct lenet_dataset *data) {
-    *data = (struct lenet_dataset){.H = SIDE, .W = SIDE, .classes = LENET_MAX_CLASSES};
-    struct lenet_samples *halves[] = {&data->train, &data->test};
-    for (int h = 0; h < 2; h++) {
-        halves[h]->count = IMAGES;
-        halves[h]->images = malloc((size_t)IMAGES * SIDE * SIDE);
-        halves[h]->labels = malloc(IMAGES);
-        if (!halves[h]->images || !halves[h]->labels) return LENET_ERR_MEMORY;
-        for (size_t i = 0; i < (size_t)IMAGES * SIDE * SIDE; i++)
-            halves[h]->images[i] = (uint8_t)lenet_philox(1, LENET_RNG_CHECK, 0, i).v[0];
-        for (size_t i = 0; i < IMAGES; i++) halves[h]->labels[i] = (uint8_t)(i % LENET_MAX_CLASSES);
-    }
-    return LENET_OK;
-}
-
 static enum lenet_status measure(const struct lenet_device *device, const struct lenet_config *config,
                                  const struct lenet_plan *plan, const struct lenet_dataset *data,
                                  struct lenet_bench *result, struct lenet_error *err) {
     const struct lenet_backend *be = device->backend;
+    const int R = (int)config->networks;
     const struct lenet_network_options options = {
-        .plan = plan, .optimizer = (enum lenet_optimizer)config->optimizer, .R = 1, .B = (int)config->batch};
-    const struct lenet_hyper hyper = {.seed = 1, .train_count = IMAGES, .learning_rate = 0.01f, .momentum = 0.9f};
+        .plan = plan, .optimizer = (enum lenet_optimizer)config->optimizer, .R = R, .B = (int)config->batch};
     struct lenet_device_data device_data = {0};
     struct lenet_network net = {0};
     float *w = calloc(plan->stride, sizeof *w);
@@ -184,19 +173,22 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
         status = lenet_device_data_create(be, device->ctx, data, lenet_scaling_of(&data->train, SIDE, SIDE),
                                           plan->arch->field, &device_data, err);
     if (status == LENET_OK) status = lenet_network_create(be, device->ctx, &options, &net, err);
-    if (status == LENET_OK) {
-        lenet_plan_init(plan, 1, 1, w);
-        status = lenet_network_put(&net, net.w, 0, w);
+    for (int r = 0; r < R && status == LENET_OK; r++) {
+        /* A low rate: an update that is measured many times over must not end in NaN. */
+        const struct lenet_hyper hyper = {
+            .seed = (uint64_t)r + 1, .train_count = IMAGES, .learning_rate = 1e-5f, .momentum = 0.9f};
+        lenet_plan_init(plan, hyper.seed, 1, w);
+        status = lenet_network_put(&net, net.w, r, w);
+        if (status == LENET_OK) status = be->upload(net.ctx, net.hyper + r, &hyper, sizeof hyper);
     }
-    if (status == LENET_OK) status = be->upload(net.ctx, net.hyper, &hyper, sizeof hyper);
     if (status == LENET_OK) status = time_rounds(&net, &device_data.train, t, result);
     if (net.backend) lenet_network_free(&net);
     lenet_device_data_free(be, device->ctx, &device_data);
     free(w);
     free(t);
     result->backend = be->name;
-    result->images_per_s = (double)config->batch / result->step_seconds;
-    result->step_flops = lenet_plan_flops(plan, 1) * (double)config->batch;
+    result->images_per_s = (double)R * (double)config->batch / result->step_seconds;
+    result->step_flops = lenet_plan_flops(plan, 1) * (double)R * (double)config->batch;
     return status;
 }
 
@@ -212,8 +204,8 @@ enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lene
     *result = (struct lenet_bench){0};
     LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                               LENET_MAX_CLASSES, &plan, err));
-    LENET_TRY(lenet_device_open(config->device, (int)config->threads, &device, err));
-    enum lenet_status status = random_data(&data);
+    LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
+    enum lenet_status status = lenet_dataset_random(1, IMAGES, SIDE, &data);
     if (status == LENET_OK) status = measure(&device, config, &plan, &data, result, err);
     status = lenet_device_explain(&device, status, err);
     lenet_dataset_free(&data);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "lenet/draw.h"
 #include "lenet/files.h"
 
 enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS, FILES };
@@ -268,6 +269,41 @@ enum lenet_status lenet_dataset_read(const char *directory, struct lenet_dataset
     for (int i = 0; i < FILES; i++) free(files[i].bytes);
     if (status != LENET_OK) lenet_dataset_free(data);
     return status;
+}
+
+/* Random values at GRID x GRID nodes, zero along the rim, and bilinear between them. */
+static void smooth_image(uint64_t seed, uint32_t half, uint64_t image, int side, uint8_t *pixels) {
+    enum { GRID = 8 };
+    uint8_t node[GRID * GRID];
+    const float step = (float)(GRID - 1) / (float)(side - 1);
+    for (int i = 0; i < GRID; i++)
+        for (int j = 0; j < GRID; j++) {
+            const uint64_t index = image * GRID * GRID + (uint64_t)(i * GRID + j);
+            const int on_rim = i == 0 || j == 0 || i == GRID - 1 || j == GRID - 1;
+            node[i * GRID + j] =
+                on_rim ? 0 : (uint8_t)lenet_philox(seed, LENET_RNG_CHECK, half, index / 4).v[index % 4];
+        }
+    for (int h = 0; h < side; h++)
+        for (int w = 0; w < side; w++)
+            pixels[h * side + w] = (uint8_t)lenet_bilinear(node, GRID, GRID, step * (float)w, step * (float)h);
+}
+
+enum lenet_status lenet_dataset_random(uint64_t seed, size_t count, int side, struct lenet_dataset *data) {
+    const size_t pixels = (size_t)side * (size_t)side;
+    *data = (struct lenet_dataset){.H = side, .W = side, .classes = LENET_MAX_CLASSES, .name = "random"};
+    struct lenet_samples *halves[] = {&data->train, &data->test};
+    for (uint32_t h = 0; h < 2; h++) {
+        *halves[h] = (struct lenet_samples){count, malloc(count * pixels), malloc(count)};
+        if (!halves[h]->images || !halves[h]->labels) {
+            lenet_dataset_free(data);
+            return LENET_ERR_MEMORY;
+        }
+        for (size_t i = 0; i < count; i++) {
+            smooth_image(seed, h, i, side, halves[h]->images + i * pixels);
+            halves[h]->labels[i] = (uint8_t)(i % LENET_MAX_CLASSES);
+        }
+    }
+    return LENET_OK;
 }
 
 void lenet_dataset_free(struct lenet_dataset *data) {

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum lenet_status lenet_device_open(const char *name, int threads, struct lenet_device *device,
+enum lenet_status lenet_device_open(const char *name, struct lenet_open_options options, struct lenet_device *device,
                                     struct lenet_error *err) {
     const char *why = "";
-    int index = 0;
+    options.index = 0;
     *device = (struct lenet_device){0};
     if (strcmp(name, "cpu") == 0) {
         device->backend = lenet_backend_cpu();
@@ -16,15 +16,15 @@ enum lenet_status lenet_device_open(const char *name, int threads, struct lenet_
         if (!device->backend) device->backend = lenet_backend_cpu();
     } else if (strncmp(name, "cuda", 4) == 0 && (name[4] == 0 || name[4] == ':')) {
         char *end = "";
-        if (name[4]) index = (int)strtol(name + 5, &end, 10);
-        if (*end || index < 0 || (name[4] && !name[5]))
+        if (name[4]) options.index = (int)strtol(name + 5, &end, 10);
+        if (*end || options.index < 0 || (name[4] && !name[5]))
             return lenet_fail(err, LENET_ERR_ARG, "--device: '%s'; wanted cuda:INDEX with a whole number", name);
         device->backend = lenet_backend_cuda(&why);
         if (!device->backend) return lenet_fail(err, LENET_ERR_DEVICE, "--device %s: %s", name, why);
     } else {
         return lenet_fail(err, LENET_ERR_ARG, "--device: '%s' is not one of auto, cpu, cuda, cuda:INDEX", name);
     }
-    return device->backend->open(&device->ctx, index, threads, err);
+    return device->backend->open(&device->ctx, &options, err);
 }
 
 enum lenet_status lenet_device_explain(const struct lenet_device *device, enum lenet_status status,

@@ -61,7 +61,7 @@ static enum lenet_status evaluate_model(const struct lenet_config *config, const
                           model->plan.classes, config->data, data->classes);
     e->predicted = malloc(data->test.count);
     if (!e->predicted) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    LENET_TRY(lenet_device_open(config->device, (int)config->threads, &device, err));
+    LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
     if (err) err->text[0] = 0;
     const enum lenet_status status =
         lenet_device_explain(&device, classify(&device, model, host_w, data, &tally, e->predicted, err), err);

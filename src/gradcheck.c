@@ -157,7 +157,8 @@ enum lenet_status lenet_gradcheck_run(const struct lenet_config *config, struct 
     c.h = result->step = c.kinked ? KINKED_STEP : SMOOTH_STEP;
     LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                               LENET_MAX_CLASSES, &plan, err));
-    LENET_TRY(be->open(&ctx, 0, (int)config->threads, err));
+    const struct lenet_open_options open_options = lenet_open_options_of(config);
+    LENET_TRY(be->open(&ctx, &open_options, err));
     const struct lenet_network_options options = {
         .plan = &plan, .optimizer = LENET_SGD, .R = 1, .B = c.images, .input_gradient = 1};
     enum lenet_status status = lenet_network_create(be, ctx, &options, &c.net, err);

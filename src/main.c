@@ -149,14 +149,35 @@ static enum lenet_status info_command(int argc, char **argv, struct lenet_config
     return LENET_OK;
 }
 
+static int is_verdict(enum lenet_status status) { return status == LENET_OK || status == LENET_ERR_CHECK; }
+
+/* The gradients in double against the slope, then the device against double: both tables, whatever the first says. */
+static enum lenet_status check_both(const struct lenet_device *device, struct lenet_config *config,
+                                    struct lenet_error *err) {
+    struct lenet_gradcheck slopes;
+    struct lenet_crosscheck crosscheck;
+    struct lenet_error err_of_second;
+    const enum lenet_status first = lenet_gradcheck_run(config, &slopes, err);
+    if (!is_verdict(first)) return first;
+    lenet_print_gradcheck(config, &slopes);
+    config->seed = slopes.seed;
+    const enum lenet_status second = lenet_crosscheck_run(device, config, LENET_CROSSCHECK_STEPS, &crosscheck,
+                                                          first == LENET_OK ? err : &err_of_second);
+    if (is_verdict(second)) {
+        lenet_print_crosscheck(&crosscheck);
+        if (config->json[0]) LENET_TRY(lenet_gradcheck_write(config->json, config, &slopes, &crosscheck, err));
+    }
+    return first == LENET_OK ? second : first;
+}
+
 static enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_config *config,
                                            struct lenet_error *err) {
-    struct lenet_gradcheck result;
+    struct lenet_device device;
     lenet_option_set(config, lenet_option_find("seed"), "0", NULL); /* fresh random data unless a seed is given */
     LENET_TRY(lenet_options_parse(LENET_CMD_GRADCHECK, argc, argv, config, err));
-    const enum lenet_status status = lenet_gradcheck_run(config, &result, err);
-    if (status != LENET_OK && status != LENET_ERR_CHECK) return status;
-    lenet_print_gradcheck(config, &result);
+    LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
+    const enum lenet_status status = lenet_device_explain(&device, check_both(&device, config, err), err);
+    lenet_device_close(&device);
     return status;
 }
 

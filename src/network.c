@@ -257,9 +257,17 @@ static enum lenet_status backward_input(struct lenet_network *net, const struct 
 
 static const void *input_of(const struct lenet_network *net, int l) { return l == 0 ? net->x : net->y[l - 1]; }
 
+enum lenet_status lenet_network_draw(struct lenet_network *net, const struct lenet_source *source) {
+    return net->backend->batch_draw(
+        net->ctx, &(struct batch_draw){net->R, net->N, net->B, *source, net->hyper, net->step, net->x, net->label});
+}
+
+enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l) {
+    return forward_layer(net, &net->plan.layers[l], input_of(net, l), net->y[l]);
+}
+
 enum lenet_status lenet_network_forward(struct lenet_network *net) {
-    for (int l = 0; l < net->plan.layer_count; l++)
-        LENET_TRY(forward_layer(net, &net->plan.layers[l], input_of(net, l), net->y[l]));
+    for (int l = 0; l < net->plan.layer_count; l++) LENET_TRY(lenet_network_forward_layer(net, l));
     return LENET_OK;
 }
 
@@ -270,18 +278,24 @@ enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradien
                                                                        net->predicted, net->tally});
 }
 
+void *lenet_network_gradient(const struct lenet_network *net, int l) {
+    int other = 0; /* the two buffers take turns, but that an activation works in place */
+    if (l < 0) return net->dx;
+    for (int above = l + 1; above < net->plan.layer_count; above++)
+        other ^= net->plan.layers[above].spec.kind != LENET_ACTIVATION;
+    return net->gradient[other];
+}
+
+enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
+    const struct lenet_layer *layer = &net->plan.layers[l];
+    const void *dy = lenet_network_gradient(net, l);
+    void *dx = lenet_network_gradient(net, l - 1);
+    if (layer->w_count) LENET_TRY(backward_params(net, layer, input_of(net, l), dy));
+    return dx ? backward_input(net, layer, input_of(net, l), net->y[l], dy, dx) : LENET_OK;
+}
+
 enum lenet_status lenet_network_backward(struct lenet_network *net) {
-    int current = 0; /* which of the two buffers holds the gradient of layer l's output */
-    for (int l = net->plan.layer_count - 1; l >= 0; l--) {
-        const struct lenet_layer *layer = &net->plan.layers[l];
-        const void *dy = net->gradient[current];
-        if (layer->w_count) LENET_TRY(backward_params(net, layer, input_of(net, l), dy));
-        if (l == 0 && !net->dx) break;
-        /* an activation works in place */
-        if (layer->spec.kind != LENET_ACTIVATION) current = !current;
-        LENET_TRY(
-            backward_input(net, layer, input_of(net, l), net->y[l], dy, l == 0 ? net->dx : net->gradient[current]));
-    }
+    for (int l = net->plan.layer_count - 1; l >= 0; l--) LENET_TRY(lenet_network_backward_layer(net, l));
     return LENET_OK;
 }
 
@@ -294,8 +308,7 @@ enum lenet_status lenet_network_update(struct lenet_network *net) {
 }
 
 enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source) {
-    LENET_TRY(net->backend->batch_draw(
-        net->ctx, &(struct batch_draw){net->R, net->N, net->B, *source, net->hyper, net->step, net->x, net->label}));
+    LENET_TRY(lenet_network_draw(net, source));
     LENET_TRY(lenet_network_forward(net));
     LENET_TRY(lenet_network_loss(net, 1));
     LENET_TRY(lenet_network_backward(net));

@@ -40,7 +40,7 @@ const struct lenet_option lenet_options[] = {
     {"steps", LENET_OPTION_INTEGER, FIELD(steps), 0, 1e12, NULL, "0", T, 1, "N",
      "stop after so many updates instead (0: by epochs)"},
     {"batch", LENET_OPTION_INTEGER, FIELD(batch), 1, 65536, NULL, "64", T | B, 1, "N", "images an update"},
-    {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | B, 1,
+    {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | G | B, 1,
      "NAME", "the update rule"},
     {"lr", LENET_OPTION_REAL, FIELD(learning_rate), 0, 1e6, NULL, "0.05", T, 1, "RATE",
      "the learning rate; the largest one of a schedule"},
@@ -78,17 +78,25 @@ const struct lenet_option lenet_options[] = {
      "auto, cpu, cuda or cuda:INDEX"},
     {"threads", LENET_OPTION_INTEGER, FIELD(threads), 0, 1024, NULL, "0", T | E | G | B, 0, "N",
      "of the CPU (0: all); the result does not depend on it"},
+    {"tf32", LENET_OPTION_CHOICE, FIELD(tf32), 0, 0, "off|on", "off", T | E | G | B, 1, "SWITCH",
+     "on a GPU: fully connected layers in TensorFloat-32; faster, with 11 bits of each factor"},
     {"checkpoint-seconds", LENET_OPTION_REAL, FIELD(checkpoint_seconds), 0, 1e9, NULL, "30", T, 0, "S",
      "checkpoint at least so often, besides every epoch"},
     {"entries", LENET_OPTION_INTEGER, FIELD(entries), 0, 1e9, NULL, "200", G, 0, "N",
      "random entries checked of each tensor (0: all)"},
     {"images", LENET_OPTION_INTEGER, FIELD(images), 1, 4096, NULL, "4", G, 0, "N", "random images in the batch"},
+    {"networks", LENET_OPTION_INTEGER, FIELD(networks), 1, 16384, NULL, "1", B, 0, "R",
+     "size of the population that trains at once"},
     {.name = NULL}};
 
 const struct lenet_option *lenet_option_find(const char *name) {
     for (const struct lenet_option *option = lenet_options; option->name; option++)
         if (strcmp(option->name, name) == 0) return option;
     return NULL;
+}
+
+struct lenet_open_options lenet_open_options_of(const struct lenet_config *config) {
+    return (struct lenet_open_options){.threads = (int)config->threads, .tf32 = config->tf32};
 }
 
 void lenet_config_init(struct lenet_config *config) {
@@ -219,6 +227,8 @@ enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char
             return lenet_fail(err, LENET_ERR_ARG, "--%s: no such option of this command%s", name,
                               option ? " (another one has it)" : "");
         const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
+        const int is_switch = option->choices && strcmp(option->choices, "off|on") == 0;
+        if (!value && is_switch && (i + 1 == argc || choice_index(option->choices, argv[i + 1]) < 0)) value = "on";
         if (!value && i + 1 < argc) value = argv[++i];
         if (!value || (!value[0] && option->type == LENET_OPTION_TEXT))
             return lenet_fail(err, LENET_ERR_ARG, "--%s: a value is missing (%s)", name, option->argument);

@@ -58,7 +58,7 @@ static void print_devices(void) {
     static const char *const names[] = {"cpu", "cuda"};
     printf("\ndevices\n");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const int there = lenet_device_open(names[i], 0, &device, &err) == LENET_OK;
+        const int there = lenet_device_open(names[i], (struct lenet_open_options){0}, &device, &err) == LENET_OK;
         if (there)
             printf("  %-5s batches in multiples of %d images\n", names[i], device.backend->lanes);
         else
@@ -120,13 +120,57 @@ void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet
     }
 }
 
+void lenet_print_crosscheck(const struct lenet_crosscheck *result) {
+    printf("\n%s against the CPU in double, %d training steps; seed %" PRId64
+           "; bounds %.3g of the norm, %.3g of the largest value\n\n%-22s %-13s %10s %10s\n",
+           result->backend, result->steps, result->seed, result->norm_bound, result->max_bound, "tensor", "quantity",
+           "of norm", "of largest");
+    for (int i = 0; i < result->n; i++) {
+        const struct lenet_crosscheck_row *row = &result->rows[i];
+        printf("%-22s %-13s %10.3g %10.3g  %s\n", row->tensor, row->quantity, row->norm_error, row->max_error,
+               row->passed ? "ok" : "FAILED");
+    }
+}
+
+enum lenet_status lenet_gradcheck_write(const char *path, const struct lenet_config *config,
+                                        const struct lenet_gradcheck *slopes, const struct lenet_crosscheck *crosscheck,
+                                        struct lenet_error *err) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "arch", config->arch);
+    cJSON_AddStringToObject(json, "device", crosscheck->backend);
+    cJSON_AddNumberToObject(json, "seed", (double)slopes->seed);
+    cJSON *rows = cJSON_AddArrayToObject(json, "against_slope");
+    for (int i = 0; i < slopes->n; i++) {
+        const struct lenet_check *check = &slopes->checks[i];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "tensor", check->tensor);
+        cJSON_AddNumberToObject(row, "checked", (double)check->entries);
+        lenet_json_add_real(row, "error", check->error);
+        lenet_json_add_real(row, "bound", check->bound);
+        cJSON_AddBoolToObject(row, "passed", check->passed);
+        cJSON_AddItemToArray(rows, row);
+    }
+    rows = cJSON_AddArrayToObject(json, "against_double");
+    for (int i = 0; i < crosscheck->n; i++) {
+        const struct lenet_crosscheck_row *check = &crosscheck->rows[i];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "tensor", check->tensor);
+        cJSON_AddStringToObject(row, "quantity", check->quantity);
+        lenet_json_add_real(row, "norm_error", check->norm_error);
+        lenet_json_add_real(row, "max_error", check->max_error);
+        cJSON_AddBoolToObject(row, "passed", check->passed);
+        cJSON_AddItemToArray(rows, row);
+    }
+    return lenet_json_write(path, json, err);
+}
+
 /* ---- bench ---------------------------------------------------------------------------------------- */
 
 void lenet_print_bench(const struct lenet_config *config, const struct lenet_bench *b) {
     double sum = 0;
     for (int i = 0; i < b->n; i++) sum += b->rows[i].seconds;
-    printf("%s, batch %" PRId64 ", on %s: peak %.1f GFLOP/s (multiply-adds, measured now)\n\n", config->arch,
-           config->batch, b->backend, b->peak_flops / 1e9);
+    printf("%" PRId64 " x %s, batch %" PRId64 ", on %s: peak %.1f GFLOP/s (multiply-adds, measured now)\n\n",
+           config->networks, config->arch, config->batch, b->backend, b->peak_flops / 1e9);
     printf("%-28s %10s %8s %10s %8s\n", "operation", "us", "of step", "GFLOP/s", "of peak");
     for (int i = 0; i < b->n; i++) {
         const struct lenet_bench_row *row = &b->rows[i];
@@ -138,6 +182,8 @@ void lenet_print_bench(const struct lenet_config *config, const struct lenet_ben
     printf("\nwhole step: %.1f us (fastest %.1f), %.0f images/s, %.1f GFLOP/s, %.1f %% of peak\n",
            1e6 * b->step_seconds, 1e6 * b->fastest_step_seconds, b->images_per_s, b->step_flops / b->step_seconds / 1e9,
            100 * b->step_flops / b->step_seconds / b->peak_flops);
+    printf("an epoch of 60,000 images: %.4g s; %.4g network-epochs/s\n",
+           60000 * (double)config->networks / b->images_per_s, b->images_per_s / 60000);
 }
 
 enum lenet_status lenet_bench_write(const char *path, const struct lenet_config *config, const struct lenet_bench *b,
@@ -147,6 +193,7 @@ enum lenet_status lenet_bench_write(const char *path, const struct lenet_config 
     cJSON_AddStringToObject(json, "device", b->backend);
     cJSON_AddStringToObject(json, "version", LENET_VERSION);
     cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
+    cJSON_AddNumberToObject(json, "networks", (double)config->networks);
     cJSON_AddNumberToObject(json, "batch", (double)config->batch);
     cJSON_AddNumberToObject(json, "threads", (double)config->threads);
     cJSON_AddNumberToObject(json, "peak_flops_per_s", b->peak_flops);

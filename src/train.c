@@ -112,7 +112,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     run->host_state = calloc(3 * run->model.plan.stride, sizeof *run->host_state);
     if (!run->host_state) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
 
-    LENET_TRY(lenet_device_open(config->device, (int)config->threads, &run->device, err));
+    LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &run->device, err));
     const struct lenet_backend *be = run->device.backend;
     struct lenet_ctx *ctx = run->device.ctx;
     LENET_TRY(lenet_device_data_create(be, ctx, &run->data, run->model.scaling, arch->field, &run->device_data, err));

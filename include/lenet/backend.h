@@ -6,13 +6,19 @@
 extern "C" {
 #endif
 
+struct lenet_open_options {
+    int index;   /* which device; ignored by cpu          */
+    int threads; /* of the host, 0 for all; ignored by cuda */
+    int tf32;    /* cuda: fully connected layers in TensorFloat-32, with 11 bits of each factor */
+};
+
 struct lenet_backend {
     const char *name;
     int lanes;           /* batches are padded to a multiple of this */
     size_t element_size; /* of a lenet_real: 4, or 8 for cpu64        */
 
-    /* index: which device; ignored by cpu. threads: of the host, ignored by cuda. */
-    enum lenet_status (*open)(struct lenet_ctx **ctx, int index, int threads, struct lenet_error *err);
+    enum lenet_status (*open)(struct lenet_ctx **ctx, const struct lenet_open_options *options,
+                              struct lenet_error *err);
     void (*close)(struct lenet_ctx *ctx);
     /* Zeroed memory, aligned to 256 bytes. */
     enum lenet_status (*alloc)(struct lenet_ctx *ctx, void **p, size_t bytes);
@@ -25,7 +31,8 @@ struct lenet_backend {
     const char *(*message)(const struct lenet_ctx *ctx);
 
     /* For backends that gain from it, else NULL: records what enqueue(argument) enqueues, without running it, as a
-     * graph that replay runs `times` times, with the data that is on the device then. */
+     * graph that replay runs `times` times, with the data that is on the device then. *graph is NULL where the backend
+     * would rather not. */
     enum lenet_status (*record)(struct lenet_ctx *ctx, enum lenet_status (*enqueue)(void *), void *argument,
                                 void **graph);
     enum lenet_status (*replay)(struct lenet_ctx *ctx, void *graph, int times);

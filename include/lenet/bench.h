@@ -22,7 +22,7 @@ struct lenet_bench {
     double step_seconds;         /* the median of whole steps, not taken apart               */
     double fastest_step_seconds; /* what the machine can do when nothing else runs on it     */
     double step_flops;           /* of the step's matrix products                            */
-    double images_per_s;         /* by the median                                            */
+    double images_per_s;         /* of all networks together, by the median                  */
     int n;
     struct lenet_bench_row rows[LENET_MAX_BENCH_ROWS];
 };

@@ -39,7 +39,12 @@ struct lenet_dataset {
  * On failure *data is zero and nothing stays allocated. */
 enum lenet_status lenet_dataset_read(const char *directory, struct lenet_dataset *data, struct lenet_error *err);
 
-/* Frees what lenet_dataset_read allocated, and zeroes *data. */
+/* Training and test images of side x side pixels (8 and more), with labels 0 to LENET_MAX_CLASSES-1 in turn: random
+ * but smooth, as digits are, and dark at the rim. For checks and benchmarks, in which the images' meaning plays no
+ * part. LENET_ERR_MEMORY as above. */
+enum lenet_status lenet_dataset_random(uint64_t seed, size_t count, int side, struct lenet_dataset *data);
+
+/* Frees what was allocated for *data, and zeroes it. */
 void lenet_dataset_free(struct lenet_dataset *data);
 
 #ifdef __cplusplus

@@ -11,10 +11,9 @@ struct lenet_device {
     struct lenet_ctx *ctx;
 };
 
-/* name: cpu, cuda, cuda:INDEX, or auto (a GPU where there is one, else the CPU).
- * threads: of the CPU, 0 for all. LENET_ERR_ARG for another name,
- * LENET_ERR_DEVICE where the named one is not there: never another one instead. */
-enum lenet_status lenet_device_open(const char *name, int threads, struct lenet_device *device,
+/* name: cpu, cuda, cuda:INDEX, or auto (a GPU where there is one, else the CPU); options.index is taken from it.
+ * LENET_ERR_ARG for another name, LENET_ERR_DEVICE where the named one is not there: never another one instead. */
+enum lenet_status lenet_device_open(const char *name, struct lenet_open_options options, struct lenet_device *device,
                                     struct lenet_error *err);
 /* Hands status on, with the backend's own words in err where nobody has written there yet. */
 enum lenet_status lenet_device_explain(const struct lenet_device *device, enum lenet_status status,

@@ -83,11 +83,21 @@ enum lenet_status lenet_network_step(struct lenet_network *net, const struct len
 /* Several, replayed from a recording where the backend can. */
 enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count);
 
-/* Its parts, for gradient checks and tests: x and label must be filled. */
+/* Its parts, for gradient checks and tests. The forward pass needs x, the loss also label. */
+enum lenet_status lenet_network_draw(struct lenet_network *net, const struct lenet_source *source);
 enum lenet_status lenet_network_forward(struct lenet_network *net);
 enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient);
 enum lenet_status lenet_network_backward(struct lenet_network *net);
 enum lenet_status lenet_network_update(struct lenet_network *net);
+
+/* One layer of the forward pass, y[l] from y[l-1]; and of the backward pass: the gradients of its parameters and, but
+ * for layer 0 where nobody asked for dx, of its input. */
+enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l);
+enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l);
+
+/* Where the gradient of y[l] lies (of x for l = -1: NULL where it is not wanted), [R][O][OH][OW][N]: from
+ * the backward pass of layer l+1, or the loss, until that of layer l-1. An activation overwrites it. */
+void *lenet_network_gradient(const struct lenet_network *net, int l);
 
 /* Adds the losses of images first ... end-1 of a source to the tallies. hyper as
  * for batch_slice. host_predicted, where not NULL, gets [R][end-first] classes. */

@@ -6,7 +6,7 @@
 #define LENET_OPTIONS_H
 #include <stdint.h>
 
-#include "lenet/ops.h"
+#include "lenet/backend.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,9 +35,12 @@ struct lenet_config {
     /* the machine */
     char device[LENET_MAX_CHOICE];
     int64_t threads;
+    int tf32; /* 0 or 1 */
     double checkpoint_seconds;
     /* gradcheck */
     int64_t entries, images;
+    /* bench */
+    int64_t networks;
 };
 
 enum lenet_command {
@@ -52,7 +55,7 @@ enum lenet_option_type {
     LENET_OPTION_TEXT,
     LENET_OPTION_INTEGER, /* int64_t, up to 2^53 so that JSON keeps it */
     LENET_OPTION_REAL,    /* double                                    */
-    LENET_OPTION_CHOICE,  /* int, an index into choices                */
+    LENET_OPTION_CHOICE,  /* int, an index into choices; those of "off|on" may stand without a value */
     LENET_OPTION_AUGMENT, /* sets other options: "standard", "none" or "shift=2,rotate=10" */
 };
 
@@ -74,6 +77,9 @@ extern const struct lenet_option lenet_options[];
 
 /* NULL where there is none of that name. */
 const struct lenet_option *lenet_option_find(const char *name);
+
+/* What the configuration says of opening a backend. */
+struct lenet_open_options lenet_open_options_of(const struct lenet_config *config);
 
 /* Every option at its initial value. */
 void lenet_config_init(struct lenet_config *config);

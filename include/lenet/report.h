@@ -2,6 +2,7 @@
 #ifndef LENET_REPORT_H
 #define LENET_REPORT_H
 #include "lenet/bench.h"
+#include "lenet/crosscheck.h"
 #include "lenet/eval.h"
 #include "lenet/gradcheck.h"
 #ifdef __cplusplus
@@ -15,6 +16,11 @@ void lenet_print_evaluation(const struct lenet_config *config, const struct lene
 void lenet_print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w);
 
 void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result);
+void lenet_print_crosscheck(const struct lenet_crosscheck *result);
+/* Both tables. */
+enum lenet_status lenet_gradcheck_write(const char *path, const struct lenet_config *config,
+                                        const struct lenet_gradcheck *slopes, const struct lenet_crosscheck *crosscheck,
+                                        struct lenet_error *err);
 
 void lenet_print_bench(const struct lenet_config *config, const struct lenet_bench *result);
 enum lenet_status lenet_bench_write(const char *path, const struct lenet_config *config,

@@ -11,9 +11,9 @@
 
 enum { ALIGNMENT = 256 };
 
-static enum lenet_status cpu_open(struct lenet_ctx **ctx, int index, int threads, struct lenet_error *err) {
-    (void)index;
-    if (threads <= 0) threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
+                                  struct lenet_error *err) {
+    const int threads = options->threads > 0 ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     struct parallel *pool = parallel_create(threads);
     *ctx = malloc(sizeof **ctx);
     if (pool && *ctx) {

@@ -70,7 +70,8 @@ enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const str
  *
  * dw[o][c][i][j] sums dy[o][h][w] * x[c][h+i][w+j] over pixels and images. A tile
  * is T maps o by J columns j: one vector of dy serves J sums and one of x serves
- * T. Lanes are added up at the very end. */
+ * T. Each row is summed for itself, then the rows, at the very end the lanes: such
+ * sums cancel, and in one long sum the rounding of its large parts would be left. */
 
 #if VECTOR_REGISTERS == 32
 enum { PARAMS_T = 4 };
@@ -88,12 +89,12 @@ typedef void row_function(int count, const LENET_REAL *dy, ptrdiff_t dy_map, con
     static void row_##T##_##J(int count, const LENET_REAL *dy, ptrdiff_t dy_map, const LENET_REAL *x,                  \
                               ptrdiff_t x_pixel, vec *sum, ptrdiff_t sum_map) {                                        \
         vec acc[T][J];                                                                                                 \
-        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) acc[t][j] = sum[t * sum_map + j];        \
+        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) acc[t][j] = (vec){0};                    \
         for (int n = 0; n < count; n++, dy += LANES, x += LANES) UNROLL for (int j = 0; j < J; j++) {                  \
                 const vec x_j = *(const vec *)(x + j * x_pixel);                                                       \
                 UNROLL for (int t = 0; t < T; t++) acc[t][j] += *(const vec *)(dy + t * dy_map) * x_j;                 \
             }                                                                                                          \
-        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) sum[t * sum_map + j] = acc[t][j];        \
+        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) sum[t * sum_map + j] += acc[t][j];       \
     }
 #define ROWS(T) ROW(T, 1) ROW(T, 2) ROW(T, 3) ROW(T, 4) ROW(T, 5)
 #define ROW_NAMES(T)                                                                                                   \
@@ -140,8 +141,11 @@ static void params_sum(const struct conv_backward_params *a, const struct params
             for (int j = 0; j < K; j += PARAMS_J)
                 rows[T - 1][least(K - j, PARAMS_J) - 1](row, dy, out_map, x + ((ptrdiff_t)(h + i) * W + j) * N, N,
                                                         &sum[0][i][j], sizeof sum[0] / sizeof(vec));
-        for (int t = 0; with_bias && t < T; t++)
-            for (int v = 0; v < row; v++) bias[t] += ((const vec *)(dy + t * out_map))[v];
+        for (int t = 0; with_bias && t < T; t++) {
+            vec of_row = {0};
+            for (int v = 0; v < row; v++) of_row += ((const vec *)(dy + t * out_map))[v];
+            bias[t] += of_row;
+        }
     }
     for (int t = 0; t < T; t++) {
         const size_t o = (size_t)(part->o_first + t), network = (size_t)part->r * a->stride;

@@ -37,7 +37,8 @@ class Device {
   public:
     Device(const lenet_backend *backend, int threads) : backend_(backend) {
         lenet_error error = {};
-        Require(backend_->open(&ctx_, 0, threads, &error), error.text);
+        const lenet_open_options options = {0, threads, 0};
+        Require(backend_->open(&ctx_, &options, &error), error.text);
     }
     ~Device() { backend_->close(ctx_); }
     Device(const Device &) = delete;

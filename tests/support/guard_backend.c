@@ -52,10 +52,11 @@ static struct buffer **find(struct guard *guard, const void *p) {
     return link;
 }
 
-static enum lenet_status guard_open(struct lenet_ctx **ctx, int index, int threads, struct lenet_error *err) {
+static enum lenet_status guard_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
+                                    struct lenet_error *err) {
     struct guard *guard = calloc(1, sizeof *guard);
     if (!guard) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const enum lenet_status status = lenet_backend_cpu()->open(&guard->inner, index, threads, err);
+    const enum lenet_status status = lenet_backend_cpu()->open(&guard->inner, options, err);
     if (status != LENET_OK) {
         free(guard);
         return status;

@@ -116,7 +116,9 @@ TEST_F(GuardDeathTest, ClosingBeforeReleasingDies) {
             const lenet_backend *guard = lenet_backend_guard();
             lenet_ctx *ctx = nullptr;
             void *p = nullptr;
-            guard->open(&ctx, 0, 1, nullptr);
+            lenet_open_options options = {};
+            options.threads = 1;
+            guard->open(&ctx, &options, nullptr);
             guard->alloc(ctx, &p, 8);
             guard->close(ctx);
         },

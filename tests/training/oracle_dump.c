@@ -151,10 +151,10 @@ static enum lenet_status put_members(struct dump *d) {
 }
 
 static enum lenet_status open_device(struct dump *d, struct lenet_error *err) {
-    if (strcmp(d->config.device, "cpu64") != 0)
-        return lenet_device_open(d->config.device, (int)d->config.threads, &d->device, err);
+    const struct lenet_open_options options = lenet_open_options_of(&d->config);
+    if (strcmp(d->config.device, "cpu64") != 0) return lenet_device_open(d->config.device, options, &d->device, err);
     d->device.backend = lenet_backend_cpu64();
-    return d->device.backend->open(&d->device.ctx, 0, (int)d->config.threads, err);
+    return d->device.backend->open(&d->device.ctx, &options, err);
 }
 
 static enum lenet_status open_all(struct dump *d, struct lenet_error *err) {

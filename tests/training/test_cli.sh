@@ -74,6 +74,9 @@ claim "info alone: exit 0" code_is 0
 claim "  with the published counts" says "61706"
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
+claim "  both tables" says "against the CPU in double"
+lenet gradcheck --arch linear --entries 5 --device cpu --seed 4 --json check.json
+claim "  results in a file" grep -q '"against_double"' check.json
 
 "$program" "${train[@]}" --steps 1000000000 --validation 100 --patience 1000000 --run begun >"$work/out" 2>"$work/err" &
 wait_for test -s begun/metrics.jsonl
@@ -297,7 +300,7 @@ refused "resuming no name" 2 "--resume" -- "${train[@]}" --resume ''
 # Every option that makes a run, with another value.
 others="arch=linear activation=tanh pooling=average init-scale=2 epochs=3 steps=5 batch=8 optimizer=sgd lr=0.01 momentum=0.5
 weight-decay=0.1 beta2=0.5 epsilon=0.001 schedule=step warmup=1 decay-every=1 decay-factor=0.1 train-size=32 validation=10
-patience=7 augment-shift=1 augment-rotate=1 augment-scale=0.1 augment-shear=0.1 augment-elastic=1 seed=2"
+patience=7 augment-shift=1 augment-rotate=1 augment-scale=0.1 augment-shear=0.1 augment-elastic=1 seed=2 tf32=on"
 recorded=$(sed -n '/"config"/,/}/s/^\t\t"\([a-z0-9-]*\)".*/\1/p' begun/run.json | sort)
 claim "every option that a run records is tried here" test "$recorded" = "$(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort)"
 for other in $others; do

@@ -41,7 +41,8 @@ class Cuda : public ::testing::Test {
         lenet_network net = {};
         lenet_device_data device_data = {};
         std::vector<Weights> result;
-        EXPECT_EQ(backend->open(&ctx, 0, 2, &err_), LENET_OK) << err_.text;
+        const lenet_open_options open_options = {0, 2, 0};
+        EXPECT_EQ(backend->open(&ctx, &open_options, &err_), LENET_OK) << err_.text;
         EXPECT_EQ(lenet_plan_make(lenet_arch_find(s.arch), s.activation, s.pooling, 10, &plan, &err_), LENET_OK);
         const lenet_network_options options = {&plan, s.optimizer, s.R, s.B, 0};
         const lenet_scaling scaling = lenet_scaling_of(&data_.train, data_.H, data_.W);

@@ -103,6 +103,36 @@ TEST(OptionTable, NamesAreUniqueAndEveryOptionIsExplained) {
         EXPECT_EQ(lenet_option_find(name), nullptr) << name;
 }
 
+TEST(Options, ASwitchMayStandWithoutAValue) {
+    const struct {
+        std::vector<const char *> argv;
+        int tf32;
+        int64_t batch;
+    } cases[] = {{{"--tf32"}, 1, 64},
+                 {{"--tf32", "--batch", "32"}, 1, 32},
+                 {{"--tf32", "on", "--batch", "32"}, 1, 32},
+                 {{"--tf32", "off", "--batch", "32"}, 0, 32},
+                 {{"--tf32=off"}, 0, 64},
+                 {{"--batch", "32", "--tf32=on"}, 1, 32}};
+    for (const auto &c : cases) {
+        lenet_config config;
+        lenet_error err = {};
+        std::vector<char *> argv;
+        for (const char *word : c.argv) argv.push_back(const_cast<char *>(word));
+        lenet_config_init(&config);
+        ASSERT_EQ(lenet_options_parse(LENET_CMD_TRAIN, (int)argv.size(), argv.data(), &config, &err), LENET_OK)
+            << err.text;
+        EXPECT_EQ(config.tf32, c.tf32) << c.argv.back();
+        EXPECT_EQ(config.batch, c.batch) << c.argv.back();
+    }
+    for (const char *value : {"--tf32=", "--tf32=1", "--tf32=yes"}) {
+        lenet_config config;
+        char *argv[] = {const_cast<char *>(value)};
+        lenet_config_init(&config);
+        EXPECT_EQ(lenet_options_parse(LENET_CMD_TRAIN, 1, argv, &config, nullptr), LENET_ERR_ARG) << value;
+    }
+}
+
 TEST(OptionTable, FieldsDoNotOverlapAndFitTheirType) {
     std::vector<bool> taken(sizeof(lenet_config));
     for (const lenet_option *option : StoredOptions()) {
@@ -388,7 +418,8 @@ TEST(CommandLine, AMissingValueIsRefusedWithWhatIsWanted) {
     for (const lenet_option *option : Options())
         for (lenet_command command :
              {LENET_CMD_TRAIN, LENET_CMD_EVAL, LENET_CMD_INFO, LENET_CMD_GRADCHECK, LENET_CMD_BENCH}) {
-            if (!(option->commands & command)) continue;
+            const bool is_switch = option->choices && std::string(option->choices) == "off|on";
+            if (!(option->commands & command) || is_switch) continue;
             ExpectLineRefused(command, {"--" + std::string(option->name)}, option->name);
             ExpectLineRefused(command, {"--" + std::string(option->name)}, option->argument);
         }

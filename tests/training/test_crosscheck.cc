@@ -1,0 +1,190 @@
+/* test_crosscheck.cc - `lenet gradcheck`'s comparison with the CPU in double: it passes for every network, and an error
+ * of 1 % in any output of any operation makes it fail. On the CPU in float, and on the cuda backend. */
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "lenet/crosscheck.h"
+#include "support/backends.h"
+
+namespace {
+
+/* ---- a backend with one operation whose outputs are 1 % too large ------------------------------------ */
+
+/* Values that an operation writes: [R][count], `apart` from network to network. */
+struct Output {
+    const char *name;
+    void *p;
+    size_t R, count, apart;
+};
+using Outputs = std::vector<Output>;
+
+Output Whole(const char *name, void *p, size_t count) { return {name, p, 1, count, count}; }
+size_t Size(int a, int b, int c = 1, int d = 1, int e = 1) {
+    return (size_t)a * (size_t)b * (size_t)c * (size_t)d * (size_t)e;
+}
+
+Outputs OutputsOf(const batch_draw &a) { return {Whole("x", a.x, Size(a.R, a.source.OH, a.source.OW, a.N))}; }
+Outputs OutputsOf(const batch_slice &) { return {}; } /* not of training */
+Outputs OutputsOf(const conv_forward &a) {
+    return {Whole("y", a.y, Size(a.R, a.O, a.H - a.K + 1, a.W - a.K + 1, a.N))};
+}
+Outputs OutputsOf(const conv_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.C, a.H, a.W, a.N))}; }
+Outputs OutputsOf(const conv_backward_params &a) {
+    return {{"dw", a.dw, (size_t)a.R, Size(a.O, a.C, a.K, a.K), a.stride},
+            {"db", a.db, (size_t)a.R, (size_t)a.O, a.stride}};
+}
+Outputs OutputsOf(const subsample_forward &a) { return {Whole("y", a.y, Size(a.R, a.C, a.H / a.S, a.W / a.S, a.N))}; }
+Outputs OutputsOf(const subsample_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.C, a.H, a.W, a.N))}; }
+Outputs OutputsOf(const activation_forward &a) { return {Whole("y", a.y, Size(a.R, a.F, a.N))}; }
+Outputs OutputsOf(const activation_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.F, a.N))}; }
+Outputs OutputsOf(const dense_forward &a) { return {Whole("y", a.y, Size(a.R, a.O, a.N))}; }
+Outputs OutputsOf(const dense_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.I, a.N))}; }
+Outputs OutputsOf(const dense_backward_params &a) {
+    return {{"dw", a.dw, (size_t)a.R, Size(a.O, a.I), a.stride}, {"db", a.db, (size_t)a.R, (size_t)a.O, a.stride}};
+}
+Outputs OutputsOf(const softmax_loss &a) { return {Whole("dy", a.dy, Size(a.R, a.O, a.N))}; }
+Outputs OutputsOf(const schedule_step &a) { return {Whole("rate", a.rate, (size_t)a.R)}; }
+Outputs OutputsOf(const optimizer_step &a) {
+    return {Whole("w", a.w, (size_t)a.R * a.stride), Whole("m", a.m, (size_t)a.R * a.stride)};
+}
+
+/* The fault: output `output` of an operation. */
+struct Fault {
+    const lenet_backend *inner;
+    std::string operation;
+    size_t output;
+    std::string name; /* of the output, once the operation was called; "" where it has no such output */
+};
+Fault fault;
+
+lenet_status Plant(lenet_ctx *ctx, const Outputs &outputs) {
+    if (fault.output >= outputs.size() || !outputs[fault.output].p) return LENET_OK;
+    const Output &o = outputs[fault.output];
+    fault.name = o.name;
+    std::vector<float> values(o.count);
+    for (size_t r = 0; r < o.R; r++) {
+        float *p = static_cast<float *>(o.p) + r * o.apart;
+        LENET_TRY(fault.inner->download(ctx, values.data(), p, values.size() * sizeof values[0]));
+        for (float &v : values) v *= 1.01f;
+        LENET_TRY(fault.inner->upload(ctx, p, values.data(), values.size() * sizeof values[0]));
+    }
+    return LENET_OK;
+}
+
+#define X(op)                                                                                                          \
+    lenet_status faulty_##op(lenet_ctx *ctx, const struct op *args) {                                                  \
+        LENET_TRY(fault.inner->op(ctx, args));                                                                         \
+        return fault.operation == #op ? Plant(ctx, OutputsOf(*args)) : LENET_OK;                                       \
+    }
+LENET_OPS(X)
+#undef X
+
+lenet_backend FaultyBackend(const lenet_backend &inner) {
+    lenet_backend faulty = inner;
+#define X(op) faulty.op = faulty_##op;
+    LENET_OPS(X)
+#undef X
+    return faulty;
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------- */
+
+class Crosscheck : public BackendTest {
+  protected:
+    static lenet_config Config(const std::vector<std::string> &options) {
+        lenet_config config;
+        lenet_error err = {};
+        std::vector<char *> argv;
+        for (const std::string &option : options) argv.push_back(const_cast<char *>(option.c_str()));
+        lenet_config_init(&config);
+        EXPECT_EQ(lenet_options_parse(LENET_CMD_GRADCHECK, (int)argv.size(), argv.data(), &config, &err), LENET_OK)
+            << err.text;
+        return config;
+    }
+    lenet_status Check(const lenet_backend &backend, const lenet_config &config, int steps) {
+        const lenet_device opened = {&backend, device().ctx()};
+        return lenet_crosscheck_run(&opened, &config, steps, &result_, &err_);
+    }
+
+    lenet_crosscheck result_ = {};
+    lenet_error err_ = {};
+};
+
+TEST_P(Crosscheck, EveryNetworkPasses) {
+    const std::vector<std::vector<std::string>> settings = {
+        {"--activation", "relu", "--pooling", "max", "--optimizer", "nesterov"},
+        {"--activation", "tanh", "--pooling", "average", "--optimizer", "adamw"},
+        {"--arch", "mlp-300", "--optimizer", "momentum"},
+        {"--arch", "linear", "--optimizer", "sgd"}};
+    for (const auto &options : settings) {
+        EXPECT_EQ(Check(device().backend(), Config(options), options.size() == 6 ? 6 : 2), LENET_OK) << err_.text;
+        EXPECT_GT(result_.n, 8);
+        for (int i = 0; i < result_.n; i++) EXPECT_TRUE(result_.rows[i].passed) << result_.rows[i].tensor;
+    }
+}
+
+TEST_P(Crosscheck, EveryTensorIsCompared) {
+    ASSERT_EQ(Check(device().backend(), Config({"--seed", "3"}), 1), LENET_OK) << err_.text;
+    EXPECT_EQ(result_.seed, 3);
+    const auto has = [&](const std::string &tensor, const std::string &quantity) {
+        for (int i = 0; i < result_.n; i++)
+            if (result_.rows[i].tensor == tensor && result_.rows[i].quantity == quantity) return true;
+        return false;
+    };
+    for (const char *tensor : {"input", "C1", "C1 activated", "S2", "C3", "C3 activated", "S4", "C5", "C5 activated",
+                               "F6", "F6 activated", "output"}) {
+        EXPECT_TRUE(has(tensor, "value")) << tensor;
+        EXPECT_TRUE(has(tensor, "gradient")) << tensor;
+    }
+    for (const std::string layer : {"C1", "C3", "C5", "F6", "output"})
+        for (const std::string part : {".weight", ".bias"}) {
+            EXPECT_TRUE(has(layer + part, "gradient")) << layer;
+            EXPECT_TRUE(has(layer + part, "after update")) << layer;
+            EXPECT_TRUE(has("m of " + layer + part, "after update")) << layer;
+        }
+}
+
+/* Also shows that each operation of training is part of what is compared. */
+TEST_P(Crosscheck, AnErrorOfOnePercentInAnyOutputOfAnyOperationFails) {
+    const lenet_backend faulty = FaultyBackend(device().backend());
+    const lenet_config lenet5 = Config({"--seed", "7"}), mlp = Config({"--seed", "7", "--arch", "mlp-300"});
+    int planted = 0;
+    fault = {&device().backend(), "", 0, ""};
+    for (const lenet_config *config : {&lenet5, &mlp}) ASSERT_EQ(Check(faulty, *config, 1), LENET_OK) << err_.text;
+#define X(op)                                                                                                          \
+    for (fault.operation = #op, fault.output = 0;; fault.output++) {                                                   \
+        fault.name = "";                                                                                               \
+        const bool is_map = fault.operation.find("conv") == 0 || fault.operation.find("sub") == 0;                     \
+        const lenet_status status = Check(faulty, is_map ? lenet5 : mlp, 1); /* the faster one */                      \
+        if (fault.name.empty()) break;                                                                                 \
+        EXPECT_EQ(status, LENET_ERR_CHECK) << fault.operation << ", " << fault.name;                                   \
+        planted++;                                                                                                     \
+    }
+    LENET_OPS(X)
+#undef X
+    EXPECT_EQ(planted, 17) << "of 14 operations, three of which have two outputs";
+}
+
+TEST_P(Crosscheck, Tf32HasABoundOfItsOwn) {
+    if (!IsCuda()) GTEST_SKIP() << "only cuda has TF32";
+    lenet_device tf32;
+    ASSERT_EQ(lenet_device_open("cuda", {0, 2, 1}, &tf32, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_crosscheck_run(&tf32, &(const lenet_config &)Config({"--tf32"}), 2, &result_, &err_), LENET_OK)
+        << err_.text;
+    EXPECT_EQ(lenet_crosscheck_run(&tf32, &(const lenet_config &)Config({"--tf32=off"}), 1, &result_, &err_),
+              LENET_ERR_CHECK)
+        << "by the bound of float it shows";
+    lenet_device_close(&tf32);
+}
+
+TEST_P(Crosscheck, NanFails) {
+    lenet_config config = Config({"--arch", "linear"});
+    config.init_scale = NAN;
+    EXPECT_EQ(Check(device().backend(), config, 1), LENET_ERR_CHECK);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, Crosscheck, ::testing::Values("cpu", "cuda"), BackendName);
+
+} // namespace
