@@ -4,7 +4,8 @@
 
 #define SIMT_ATOMIC(T, name, result)                                                                                   \
     T name(T *p, T value) {                                                                                            \
-        simt::machine().races.Note(p, sizeof(T), simt::Access::kAtomic, nullptr);                                      \
+        if (simt::running.noting)                                                                                      \
+            simt::machine().races.Note(p, sizeof(T), simt::Access::kAtomic, __builtin_return_address(0));              \
         const T old = *p;                                                                                              \
         *p = (result);                                                                                                 \
         return old;                                                                                                    \
@@ -17,7 +18,8 @@
     SIMT_ATOMIC(T, atomicAnd, old &value)                                                                              \
     SIMT_ATOMIC(T, atomicExch, value)                                                                                  \
     T atomicCAS(T *p, T expected, T value) {                                                                           \
-        simt::machine().races.Note(p, sizeof(T), simt::Access::kAtomic, nullptr);                                      \
+        if (simt::running.noting)                                                                                      \
+            simt::machine().races.Note(p, sizeof(T), simt::Access::kAtomic, __builtin_return_address(0));              \
         const T old = *p;                                                                                              \
         if (old == expected) *p = value;                                                                               \
         return old;                                                                                                    \

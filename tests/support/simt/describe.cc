@@ -3,13 +3,15 @@
 
 #include <cxxabi.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <vector>
 
 namespace simt {
 namespace {
@@ -33,32 +35,53 @@ int FindModule(dl_phdr_info *info, size_t, void *data) {
     return 0;
 }
 
-std::vector<char> ReadAll(const std::string &path) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    std::vector<char> bytes(file ? (size_t)file.tellg() : 0);
-    file.seekg(0);
-    file.read(bytes.data(), (std::streamsize)bytes.size());
-    return bytes;
-}
+/* Mapped, because most of a program is what debuggers read. */
+class File {
+  public:
+    explicit File(const std::string &path) {
+        const int file = open(path.c_str(), O_RDONLY);
+        struct stat status;
+        if (file < 0) return;
+        if (fstat(file, &status) == 0) {
+            void *bytes = mmap(nullptr, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+            if (bytes != MAP_FAILED) {
+                data_ = static_cast<const char *>(bytes);
+                size_ = (size_t)status.st_size;
+            }
+        }
+        close(file);
+    }
+    ~File() {
+        if (data_) munmap(const_cast<char *>(data_), size_);
+    }
+    File(const File &) = delete;
+    File &operator=(const File &) = delete;
 
-template <class T> T At(const std::vector<char> &file, size_t offset) {
-    T value = {};
-    if (offset + sizeof value <= file.size()) memcpy(&value, file.data() + offset, sizeof value);
-    return value;
-}
+    template <class T> T At(size_t offset) const {
+        T value = {};
+        if (offset + sizeof value <= size_) memcpy(&value, data_ + offset, sizeof value);
+        return value;
+    }
+    std::string StringAt(size_t offset) const {
+        return offset < size_ ? std::string(data_ + offset, strnlen(data_ + offset, size_ - offset)) : "";
+    }
+
+  private:
+    const char *data_ = nullptr;
+    size_t size_ = 0;
+};
 
 /* Static functions are in .symtab only, which dladdr does not read. */
-std::string SymbolAt(const std::vector<char> &file, uintptr_t address) {
-    const auto header = At<ElfW(Ehdr)>(file, 0);
+std::string SymbolAt(const File &file, uintptr_t address) {
+    const auto header = file.At<ElfW(Ehdr)>(0);
     for (unsigned s = 0; s < header.e_shnum; s++) {
-        const auto table = At<ElfW(Shdr)>(file, header.e_shoff + s * sizeof(ElfW(Shdr)));
+        const auto table = file.At<ElfW(Shdr)>(header.e_shoff + s * sizeof(ElfW(Shdr)));
         if (table.sh_type != SHT_SYMTAB) continue;
-        const auto names = At<ElfW(Shdr)>(file, header.e_shoff + table.sh_link * sizeof(ElfW(Shdr)));
+        const auto names = file.At<ElfW(Shdr)>(header.e_shoff + table.sh_link * sizeof(ElfW(Shdr)));
         for (size_t offset = table.sh_offset; offset < table.sh_offset + table.sh_size; offset += sizeof(ElfW(Sym))) {
-            const auto symbol = At<ElfW(Sym)>(file, offset);
-            const size_t name = names.sh_offset + symbol.st_name;
-            if ((symbol.st_info & 15) == STT_FUNC && symbol.st_value == address && name < file.size())
-                return file.data() + name;
+            const auto symbol = file.At<ElfW(Sym)>(offset);
+            if ((symbol.st_info & 15) == STT_FUNC && symbol.st_value == address)
+                return file.StringAt(names.sh_offset + symbol.st_name);
         }
     }
     return "";
@@ -93,6 +116,12 @@ std::string describe(uint3 index) {
     return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," + std::to_string(index.z) + ")";
 }
 
+std::string describe_access(Access access, bool past) {
+    if (access == Access::kRead) return past ? "read" : "reads";
+    if (access == Access::kWrite) return past ? "wrote" : "writes";
+    return past ? "changed atomically" : "changes atomically";
+}
+
 std::string describe_code(const void *code) {
     Module module = {reinterpret_cast<uintptr_t>(code), 0, ""};
     dl_iterate_phdr(FindModule, &module);
@@ -104,7 +133,7 @@ std::string describe_code(const void *code) {
 std::string kernel_name(const void *kernel) {
     Module module = {reinterpret_cast<uintptr_t>(kernel), 0, ""};
     if (dl_iterate_phdr(FindModule, &module)) {
-        const std::string symbol = SymbolAt(ReadAll(module.path), module.address - module.bias);
+        const std::string symbol = SymbolAt(File(module.path), module.address - module.bias);
         if (!symbol.empty()) return Shorten(Demangle(symbol));
     }
     char text[32];

@@ -12,6 +12,8 @@ namespace simt {
 std::string describe(Site site);
 /* (3,0,0) */
 std::string describe(uint3 index);
+/* reads; or in the past, read */
+std::string describe_access(Access access, bool past);
 /* What addr2line takes to say which line of which file the code is of. */
 std::string describe_code(const void *code);
 /* The function's symbol without its arguments, from the program's symbol table:

@@ -25,6 +25,9 @@ class Fiber {
     /* Called on a new fiber, that `from` has switched to. */
     static void Arrive(Fiber &from);
 
+    const char *stack() const { return static_cast<const char *>(bottom_); }
+    size_t stack_bytes() const { return size_; }
+
   private:
     void Prepare(void (*main)());
 

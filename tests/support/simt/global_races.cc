@@ -1,37 +1,83 @@
 /* global_races.cc - see global_races.h. */
 #include "global_races.h"
 
+#include <cstdlib>
 #include <string>
 
 #include "machine.h"
 
 namespace simt {
+namespace {
 
-void GlobalRaces::Note(const void *p, size_t bytes, Access access, const void *code) {
-    Machine &m = machine();
-    size_t offset;
-    if (!on || !m.scheduler.InThread() || m.scheduler.failed()) return;
-    Memory::Piece *piece = m.memory.DevicePiece(p, bytes, &offset);
-    if (!piece) return;
-    const size_t grain = bytes >= 4 ? 4 : 1;
-    std::unique_ptr<Cell[]> &cells = bytes >= 4 ? piece->word_cells : piece->byte_cells;
-    if (!cells) cells = std::make_unique<Cell[]>((piece->bytes + grain - 1) / grain);
-    for (size_t at = offset / grain; at * grain < offset + bytes; at++)
-        NoteCell(cells[at], access, code, *piece, at * grain);
+/* Most accesses: the first to a word in this launch, and another read by the same lanes' turn. */
+bool Quick(Cell &cell, Access access) {
+    const Running &r = running;
+    if (access == Access::kAtomic || cell.write_phase >= r.launch_phase) return false;
+    const bool first = cell.read_phase < r.launch_phase;
+    if (access == Access::kWrite) {
+        if (!first) return false;
+        cell.read_phase = 0;
+        cell.write_phase = r.phase;
+        cell.write_time = r.clock->time;
+        cell.writer = (uint16_t)r.thread;
+    } else if (first) {
+        cell.read_phase = r.phase;
+        cell.read_time = r.clock->time;
+        cell.read_lanes = 1u << r.lane();
+        cell.reader = (uint16_t)r.thread;
+    } else {
+        if (cell.read_phase != r.phase || cell.read_time != r.clock->time || cell.reader / 32 != r.warp()) return false;
+        cell.read_lanes |= 1u << r.lane();
+        return true;
+    }
+    cell.flags = 0;
+    return true;
 }
 
-void GlobalRaces::NoteCell(Cell &cell, Access access, const void *code, const Memory::Piece &piece, size_t offset) {
+} // namespace
+
+/* What is accessed by less than a word has cells of bytes, and the other kind of cells is looked at only. */
+void GlobalRaces::Note(const void *p, size_t bytes, Access access, const void *code) {
+    Part part = {nullptr, 0, bytes, access, code};
+    part.piece = machine().memory.DevicePiece(p, bytes, &part.offset);
+    if (!part.piece) return;
+    Memory::Cells &words = part.piece->word_cells, &single = part.piece->byte_cells;
+    if (bytes >= 4) {
+        if (single) CheckCells(part, single.get(), 1);
+        NoteCells(part, words, 4);
+    } else {
+        if (words) CheckCells(part, words.get(), 4);
+        NoteCells(part, single, 1);
+    }
+}
+
+void GlobalRaces::NoteCells(const Part &part, Memory::Cells &cells, size_t grain) {
+    if (!cells) cells.reset(static_cast<Cell *>(calloc((part.piece->bytes + grain - 1) / grain, sizeof(Cell))));
+    if (!cells) abort();
+    Tracker &tracker = machine().scheduler.tracker();
+    for (size_t at = part.offset / grain; at * grain < part.offset + part.bytes; at++) {
+        Cell &cell = cells.get()[at];
+        if (!Quick(cell, part.access))
+            Report(part, at * grain, tracker.Note(cell, part.access, running.launch_phase, 0));
+    }
+}
+
+void GlobalRaces::CheckCells(const Part &part, Cell *cells, size_t grain) {
+    const Tracker &tracker = machine().scheduler.tracker();
+    for (size_t at = part.offset / grain; at * grain < part.offset + part.bytes; at++)
+        Report(part, at * grain, tracker.Check(cells[at], part.access, running.launch_phase));
+}
+
+void GlobalRaces::Report(const Part &part, size_t offset, const Conflict &with) {
+    if (!with.found) return;
     Scheduler &scheduler = machine().scheduler;
-    const Conflict with = scheduler.tracker().Note(cell, access, running.launch_phase, 0);
-    if (!with.found || scheduler.failed()) return;
-    const char *now = access == Access::kRead ? "reads" : access == Access::kWrite ? "writes" : "changes atomically";
-    const char *then = with.access == Access::kRead ? "read" : with.access == Access::kWrite ? "wrote" : "changed";
-    scheduler.Record(Kind::kRace, std::string(now) + " global memory, byte " + std::to_string(offset) + " of " +
-                                      std::to_string(piece.bytes) + " that were allocated together, which " +
-                                      (with.known ? "thread " + describe(scheduler.thread(with.thread).index)
-                                                  : "another thread, of another block perhaps,") +
-                                      " " + then + ", and nothing orders the two" +
-                                      (code ? "; code at " + describe_code(code) : ""));
+    const std::string other = with.known ? "thread " + describe(scheduler.thread(with.thread).index)
+                                         : "another thread, of another block perhaps,";
+    scheduler.Record(Kind::kRace, describe_access(part.access, false) + " global memory, byte " +
+                                      std::to_string(offset) + " of " + std::to_string(part.piece->bytes) +
+                                      " that were allocated together, which " + other + " " +
+                                      describe_access(with.access, true) + ", and nothing orders the two; code at " +
+                                      describe_code(part.code));
 }
 
 } // namespace simt

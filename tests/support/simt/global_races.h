@@ -15,14 +15,23 @@ namespace simt {
 
 class GlobalRaces {
   public:
-    /* An access by the running thread, if there is one, to device memory, if it is that. code: where from. */
+    /* An access by the running thread, to device memory if it is that. code: where from. Only while running.noting. */
     void Note(const void *p, size_t bytes, Access access, const void *code);
 
-    /* Whether the hooks are in use: atomic operations need to be noted only then. */
+    /* Whether the hooks are in use. */
     bool on = false;
 
   private:
-    void NoteCell(Cell &cell, Access access, const void *code, const Memory::Piece &piece, size_t offset);
+    /* An access to part of a piece. */
+    struct Part {
+        Memory::Piece *piece;
+        size_t offset, bytes;
+        Access access;
+        const void *code;
+    };
+    void NoteCells(const Part &part, Memory::Cells &cells, size_t grain);
+    void CheckCells(const Part &part, Cell *cells, size_t grain);
+    void Report(const Part &part, size_t offset, const Conflict &with);
 };
 
 } // namespace simt

@@ -33,6 +33,7 @@ bool Memory::Free(Place place, void *p) {
     if (piece == pieces_.end() || piece->second.place != place) return false;
     if (place == Place::kDevice) allocated_ -= piece->second.bytes;
     pieces_.erase(piece);
+    for (Recent &r : recent_) r = {};
     free(p);
     return true;
 }
@@ -57,9 +58,15 @@ bool Memory::OnDevice(const void *p, size_t bytes) const {
 }
 
 Memory::Piece *Memory::DevicePiece(const void *p, size_t bytes, size_t *offset) {
+    const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+    for (const Recent &r : recent_) {
+        *offset = address - r.first;
+        if (*offset < r.bytes && bytes <= r.bytes - *offset) return r.piece;
+    }
     if (!OnDevice(p, bytes)) return nullptr;
-    auto piece = --pieces_.upper_bound(reinterpret_cast<uintptr_t>(p));
-    *offset = reinterpret_cast<uintptr_t>(p) - piece->first;
+    auto piece = --pieces_.upper_bound(address);
+    recent_[oldest_++ % 4] = {piece->first, piece->second.bytes, &piece->second};
+    *offset = address - piece->first;
     return &piece->second;
 }
 

@@ -4,6 +4,7 @@
 #define LENET_SIMT_MEMORY_H
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <memory>
 
@@ -16,10 +17,14 @@ class Memory {
     enum class Place { kDevice, kSymbol, kPinned }; /* kSymbol: __device__ and __constant__ variables */
 
     /* Cells are for global_races.cc, and made by it: of words, and of bytes for accesses to less than a word. */
+    struct Freed {
+        void operator()(void *p) const { free(p); }
+    };
+    using Cells = std::unique_ptr<Cell, Freed>; /* zero at first: calloc's pages come when they are used */
     struct Piece {
         Place place;
         size_t bytes;
-        std::unique_ptr<Cell[]> word_cells, byte_cells;
+        Cells word_cells, byte_cells;
     };
 
     /* NULL where there is none. Fresh memory is NaN, whatever it is read as. */
@@ -40,6 +45,13 @@ class Memory {
     const Piece *Around(const void *p, size_t bytes) const;
 
     std::map<uintptr_t, Piece> pieces_; /* by address */
+    /* What DevicePiece found of late. */
+    struct Recent {
+        uintptr_t first;
+        size_t bytes;
+        Piece *piece;
+    } recent_[4] = {};
+    unsigned oldest_ = 0;
     size_t allocated_ = 0;
 };
 

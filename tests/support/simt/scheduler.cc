@@ -55,6 +55,7 @@ void Scheduler::Run(const Launch &launch) {
     const uint64_t blocks = (uint64_t)launch.grid.x * launch.grid.y * launch.grid.z;
     const uint64_t random = Random(random_) | 1;
     for (uint64_t i = 0; i < blocks && !failed_; i++) RunBlock(BlockAt(order_, random, i, blocks));
+    running.noting = false;
     launch_ = nullptr;
 }
 
@@ -74,6 +75,7 @@ void Scheduler::PrepareLaunch(const Launch &launch) {
         turns_[order_ == Order::kReverse ? count - 1 - i : i] = &threads_[i];
     }
     running.launch_phase = running.phase + 1;
+    running.noting = machine().races.on;
     machine().counters.launches++;
 }
 
@@ -148,6 +150,8 @@ void Scheduler::Resume(Thread &me) {
     threadIdx = me.index;
     running.thread = me.number;
     running.clock = &warps_[me.number / 32].clock;
+    running.stack = me.fiber->stack();
+    running.stack_bytes = me.fiber->stack_bytes();
 }
 
 /* ---- block barriers ---------------------------------------------------------------- */
@@ -255,7 +259,9 @@ void Scheduler::ThreadReturned(const Thread &me) {
     warp.returned |= bit;
     for (int i = 0; i < warp.meeting_count; i++)
         if (warp.meetings[i].mask & bit)
-            Record(Kind::kShuffle, "the thread returned, and lanes of its warp wait for it in a warp intrinsic");
+            Record(Kind::kShuffle,
+                   "the thread returned, and a lane of its warp waits for it in " +
+                       describe_wait(threads_[me.number / 32 * 32 + FirstLane(warp.meetings[i].arrived)]));
     if (waiting_ > 0)
         Record(Kind::kBarrier, "the thread returned, and " + std::to_string(waiting_) +
                                    " threads of the block wait for it at the barrier " + describe(barrier_site_));

@@ -50,6 +50,8 @@ struct Warp {
     WarpClock clock;
 };
 
+inline unsigned FirstLane(uint32_t lanes) { return (unsigned)__builtin_ctz(lanes); }
+
 class Scheduler {
   public:
     /* All blocks, or until the first fault. */

@@ -95,17 +95,13 @@ namespace {
 
 std::string Name(const SharedVariable &v, long i) { return std::string(v.name) + "[" + std::to_string(i) + "]"; }
 
-std::string Verb(Access access, bool past) {
-    if (access == Access::kRead) return past ? "read" : "reads";
-    if (access == Access::kWrite) return past ? "wrote" : "writes";
-    return past ? "changed atomically" : "changes atomically";
-}
-
 std::string RaceText(const SharedVariable &v, long i, Access access, Site site, const Conflict &with) {
-    std::string text = describe(site) + " " + Verb(access, false) + " " + Name(v, i) + ", which ";
-    if (!with.known) return text + "another thread has " + Verb(with.access, true) + ", and nothing orders the two";
-    return text + "thread " + describe(machine().scheduler.thread(with.thread).index) + " " + Verb(with.access, true) +
-           " in line " + std::to_string(with.line) + ", and nothing orders the two";
+    std::string text = describe(site) + " " + describe_access(access, false) + " " + Name(v, i) + ", which ";
+    if (!with.known)
+        return text + "another thread has " + describe_access(with.access, true) + ", and nothing orders the two";
+    return text + "thread " + describe(machine().scheduler.thread(with.thread).index) + " " +
+           describe_access(with.access, true) + (with.sure ? " in line " : " perhaps in line ") +
+           std::to_string(with.line) + ", and nothing orders the two";
 }
 
 } // namespace
@@ -123,7 +119,7 @@ void shared_misaligned(const SharedVariable &v, long i, Site site) {
 void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site) {
     Scheduler &scheduler = machine().scheduler;
     if (access != Access::kWrite && cell.write_phase < running.block_phase)
-        scheduler.Fault(Kind::kUninitialized, describe(site) + " " + Verb(access, false) + " " + Name(v, i) +
+        scheduler.Fault(Kind::kUninitialized, describe(site) + " " + describe_access(access, false) + " " + Name(v, i) +
                                                   ", which no thread of the block has written yet");
     const Conflict conflict = scheduler.tracker().Note(cell, access, running.block_phase, site.line);
     if (conflict.found) scheduler.Fault(Kind::kRace, RaceText(v, i, access, site, conflict));

@@ -28,11 +28,14 @@ namespace {
 
 Conflict With(Access access, unsigned thread, unsigned line) { return {true, true, access, thread, line}; }
 Conflict WithUnknown(Access access) { return {true, false, access, 0, 0}; }
+Conflict WithReader(const Cell &cell, unsigned thread) {
+    return {true, true, Access::kRead, thread, cell.read_line, thread == cell.reader};
+}
 uint32_t LaneBit() { return 1u << running.lane(); }
 
 } // namespace
 
-Conflict Tracker::Note(Cell &cell, Access access, uint32_t first, int line) {
+Conflict Tracker::Check(Cell &cell, Access access, uint32_t first) const {
     if (cell.write_phase < first) {
         cell.write_phase = 0;
         cell.flags &= (uint16_t)~kAtomicFlags;
@@ -44,6 +47,11 @@ Conflict Tracker::Note(Cell &cell, Access access, uint32_t first, int line) {
     const bool both_atomic = access == Access::kAtomic && (cell.flags & kAtomic);
     Conflict conflict = both_atomic ? Conflict() : CheckWriter(cell);
     if (!conflict.found && access != Access::kRead) conflict = CheckReaders(cell);
+    return conflict;
+}
+
+Conflict Tracker::Note(Cell &cell, Access access, uint32_t first, int line) {
+    const Conflict conflict = Check(cell, access, first);
     if (conflict.found) return conflict;
     if (access == Access::kRead) NoteRead(cell, line);
     if (access == Access::kWrite) NoteWrite(cell, line);
@@ -72,22 +80,23 @@ Conflict Tracker::CheckReaders(const Cell &cell) const {
     if (cell.read_phase < running.block_phase || (cell.flags & kOtherBlockRead)) return WithUnknown(Access::kRead);
     if (cell.read_phase < running.phase) return {};
     const unsigned warp = running.warp();
-    if (cell.reader / 32 != warp) return With(Access::kRead, cell.reader, cell.read_line);
-    if (cell.flags & kFarReader) return With(Access::kRead, cell.far_reader, cell.read_line);
+    if (cell.reader / 32 != warp) return WithReader(cell, cell.reader);
+    if (cell.flags & kFarReader) return WithReader(cell, cell.far_reader);
     return CheckLanes(cell);
 }
 
 Conflict Tracker::CheckLanes(const Cell &cell) const {
     const unsigned me = running.lane(), base = 32 * running.warp();
     const uint32_t others = cell.read_lanes & ~LaneBit();
-    for (unsigned lane = 0; lane < 32; lane++)
-        if ((others >> lane & 1) && !running.clock->Ordered(me, lane, cell.read_time))
-            return With(Access::kRead, base + lane, cell.read_line);
+    for (uint32_t left = others; left; left &= left - 1) {
+        const unsigned lane = (unsigned)__builtin_ctz(left);
+        if (!running.clock->Ordered(me, lane, cell.read_time)) return WithReader(cell, base + lane);
+    }
     if (!(cell.flags & kMoreReads)) return {};
     const std::array<uint32_t, 32> &times = more_.at(&cell);
     for (unsigned lane = 0; lane < 32; lane++)
         if (lane != me && times[lane] > 0 && !running.clock->Ordered(me, lane, times[lane] - 1))
-            return With(Access::kRead, base + lane, cell.read_line);
+            return WithReader(cell, base + lane);
     return {};
 }
 

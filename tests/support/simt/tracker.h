@@ -8,6 +8,7 @@
 #ifndef LENET_SIMT_TRACKER_H
 #define LENET_SIMT_TRACKER_H
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 
@@ -42,6 +43,9 @@ struct Running {
     uint32_t launch_phase = 1; /* the first of the running launch */
     uint32_t thread = 0;       /* in its block: 32 * warp + lane  */
     WarpClock *clock = nullptr;
+    bool noting = false; /* whether GlobalRaces wants to know of accesses */
+    const char *stack = nullptr;
+    size_t stack_bytes = 0;
 
     uint32_t warp() const { return thread / 32; }
     uint32_t lane() const { return thread % 32; }
@@ -80,6 +84,7 @@ struct Conflict {
     bool known = false; /* thread and line are; not so if it was in another block */
     Access access = Access::kRead;
     unsigned thread = 0, line = 0;
+    bool sure = true; /* of the line; else it is another thread's that did the same */
 };
 
 class Tracker {
@@ -88,6 +93,8 @@ class Tracker {
      * cell before the phase `first` is forgotten: shared memory begins with the
      * block, global memory's races with the launch. */
     Conflict Note(Cell &cell, Access access, uint32_t first, int line);
+    /* Checks it only. */
+    Conflict Check(Cell &cell, Access access, uint32_t first) const;
 
   private:
     Conflict CheckWriter(const Cell &cell) const;

@@ -26,8 +26,6 @@ std::string Hex(uint32_t mask) {
     return text;
 }
 
-unsigned FirstLane(uint32_t lanes) { return (unsigned)__builtin_ctz(lanes); }
-
 /* Where __shfl_*_sync reads, as the PTX manual defines it: the own lane where the source is outside of the segment. */
 unsigned SourceLane(WarpOp op, unsigned lane, int parameter, unsigned width) {
     const unsigned first = lane & ~(width - 1), end = first + width, p = (unsigned)parameter;

@@ -1,7 +1,5 @@
-/* runtime_tests.h - tests of the emulator's runtime and its cuBLAS: memory, streams, graphs, GEMMs, and devices that
- * are not there. They are a part of test_simt.cc. */
-#ifndef LENET_SIMT_RUNTIME_TESTS_H
-#define LENET_SIMT_RUNTIME_TESTS_H
+/* test_simt_runtime.cc - the emulator's CUDA runtime and its cuBLAS: memory, streams, graphs, GEMMs, and devices that
+ * are not there. */
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -427,5 +425,3 @@ TEST_F(Cublas, CountsCallsWithoutAWorkspaceOfTheirOwn) {
 }
 
 } // namespace
-
-#endif
