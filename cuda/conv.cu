@@ -21,6 +21,7 @@ struct correlate {
     int O, YH, YW;    /* of y     */
     int K, border;
     int tiles, s_step; /* tiles of T maps; maps s whose weights are in shared memory at a time */
+    int rows, groups;  /* of a block: rows of y, groups of P pixels of each */
     size_t stride;
     const float *x; /* [R][S][XH][XW][N] */
     const float *w; /* [R][...]: w + t*w_t + s*w_s + (turned ? K*K-1-ij : ij) */
@@ -34,46 +35,59 @@ enum {
     WEIGHT_BYTES = 32768, /* of shared memory: more maps s than fit are taken in turns          */
 };
 
-/* Pixel groups a block works on at a time: fewer where a thread has many pixels, and so needs many registers. */
-static constexpr int most_groups(int P) { return P <= 2 ? 16 : 8; }
+/* Warps of a block: fewer where a thread has many pixels, and so needs many registers. */
+static constexpr int most_warps(int P) { return P <= 2 ? 16 : 8; }
+
+/* Rows of y of a block: neighbours share the weights and, in the L1 cache, most of the rows of x that they read. Small
+ * tiles are for little work, which is better spread over more blocks. A divisor of YH, so that no warp is idle. */
+static int rows_of_block(int P, int groups, int YH) {
+    int rows = P <= 2 ? 1 : most_warps(P) / groups;
+    while (YH % rows != 0) rows--;
+    return rows;
+}
 
 /* The weights of T maps from `first` on against `count` maps s, as [s][i][j][WEIGHT_GROUP]; zero past the last map. */
-template <class Shared>
+template <int KERNEL, class Shared>
 static __device__ void load_weights(const correlate &a, const float *w, int first, int s_first, int s_count,
                                     Shared &weights) {
-    const int taps = a.K * a.K, count = s_count * taps * WEIGHT_GROUP, threads = blockDim.x * blockDim.y;
+    const int K = KERNEL ? KERNEL : a.K, taps = K * K, count = s_count * taps * WEIGHT_GROUP;
+    const int threads = blockDim.x * blockDim.y; /* a multiple of WEIGHT_GROUP: t is the same at each turn */
+    const int thread = threadIdx.y * WARP + threadIdx.x, t = first + thread % WEIGHT_GROUP;
+    const float *map = w + t * a.w_t + s_first * a.w_s;
     __syncthreads(); /* the last turn's readers are done */
-    for (int i = threadIdx.y * WARP + threadIdx.x; i < count; i += threads) {
-        const int t = first + i % WEIGHT_GROUP, tap = i / WEIGHT_GROUP % taps, s = s_first + i / WEIGHT_GROUP / taps;
-        weights[i] = t < a.O ? w[t * a.w_t + s * a.w_s + (a.turned ? taps - 1 - tap : tap)] : 0;
+    for (int i = thread; i < count; i += threads) {
+        const int tap = i / WEIGHT_GROUP % taps, s = i / WEIGHT_GROUP / taps;
+        weights[i] = t < a.O ? map[s * a.w_s + (a.turned ? taps - 1 - tap : tap)] : 0;
     }
     __syncthreads();
 }
 
-/* Adds the maps s_first ... of x, whose weights are loaded, to the sums of pixels w0 ... w0+P-1 of row h. */
-template <int KERNEL, int T, int P, class Shared>
+/* Adds the maps s_first ... of x, whose weights are loaded, to the sums of pixels w0 ... w0+P-1 of row h. EDGE: some
+ * of the columns that these see may lie outside x. */
+template <int KERNEL, int T, int P, bool EDGE, class Shared>
 static __device__ __forceinline__ void add_maps(const correlate &a, const float *x, int h, int w0, int s_first,
                                                 int s_count, Shared &weights, float (&sum)[T][P]) {
-    const int K = KERNEL ? KERNEL : a.K;
-    for (int s = 0; s < s_count; s++)
-        for (int i = 0; i < K; i++) {
-            const int row = h + i - a.border;
-            if (row < 0 || row >= a.XH) continue;
-            const float *line = x + ((size_t)(s_first + s) * a.XH + row) * a.XW * a.N;
+    const int K = KERNEL ? KERNEL : a.K, left = w0 - a.border;
+    const int i_first = max(0, a.border - h), i_end = min(K, a.XH + a.border - h); /* the kernel's rows inside x */
+    const unsigned N = a.N; /* unsigned times constant: a single instruction makes an address of it */
+    for (int s = 0; s < s_count; s++) {
+        const ptrdiff_t row = (ptrdiff_t)(s_first + s) * a.XH + h + i_first - a.border;
+        const float *line = x + (row * a.XW + left) * N; /* of column `left`, which need not be there */
+        for (int i = i_first; i < i_end; i++, line += (size_t)a.XW * N) {
             const int group = (s * K + i) * K * WEIGHT_GROUP;
             float window[P + (KERNEL ? KERNEL : 1) - 1]; /* pixels of x that this row of the kernel sees */
-            const auto look = [&](int column) {
-                return column >= 0 && column < a.XW ? line[(size_t)column * a.N] : 0.0f;
+            const auto look = [&](int k) {
+                return !EDGE || (left + k >= 0 && left + k < a.XW) ? line[(size_t)N * k] : 0.0f;
             };
             if (KERNEL) {
 #pragma unroll
-                for (int k = 0; k < P + KERNEL - 1; k++) window[k] = look(w0 + k - a.border);
+                for (int k = 0; k < P + KERNEL - 1; k++) window[k] = look(k);
             }
 #pragma unroll
             for (int j = 0; j < K; j++) {
                 if (!KERNEL) {
 #pragma unroll
-                    for (int p = 0; p < P; p++) window[p] = look(w0 + p + j - a.border);
+                    for (int p = 0; p < P; p++) window[p] = look(p + j);
                 }
                 const float4 low = load4(weights, group + j * WEIGHT_GROUP);
                 const float4 high = load4(weights, group + j * WEIGHT_GROUP + 4);
@@ -84,34 +98,46 @@ static __device__ __forceinline__ void add_maps(const correlate &a, const float 
                     for (int p = 0; p < P; p++) sum[t][p] = fmaf(weight[t], window[KERNEL ? p + j : p], sum[t][p]);
             }
         }
+    }
 }
 
-/* Block: one row h of T maps for 32 images; thread (lane, g) owns pixels g*P ... g*P+P-1 of image `lane`. KERNEL is
- * K where the compiler should know it, else 0. */
+/* Block: `rows` rows of T maps for 32 images; thread (lane, row and g) owns pixels g*P ... g*P+P-1 of a row of image
+ * `lane`. KERNEL is K where the compiler should know it, else 0. The bound of one block an SM leaves the compiler as
+ * many registers as it wants; without it some of these spill. */
 template <int KERNEL, int T, int P>
-static __global__ void __launch_bounds__(WARP *most_groups(P)) correlate_kernel(correlate a) {
+static __global__ void __launch_bounds__(WARP *most_warps(P), 1) correlate_kernel(correlate a) {
     DYNAMIC_SHARED(float, weights);
-    const int r = blockIdx.z, h = blockIdx.x, first = (int)(blockIdx.y % a.tiles) * T;
+    const int r = blockIdx.z, first = (int)(blockIdx.y % a.tiles) * T;
     const int n = (int)(blockIdx.y / a.tiles) * WARP + (int)threadIdx.x;
+    const int h = (int)blockIdx.x * a.rows + (int)threadIdx.y / a.groups, g = (int)threadIdx.y % a.groups;
+    const unsigned N = a.N;
     const float *x = a.x + (size_t)r * a.S * a.XH * a.XW * a.N + n;
-    for (int turn = 0; turn < a.YW; turn += (int)blockDim.y * P) { /* one turn, but for very wide maps */
-        const int w0 = turn + (int)threadIdx.y * P;
+    for (int turn = 0; turn < a.YW; turn += a.groups * P) { /* one turn, but for very wide maps */
+        const int w0 = turn + g * P;
+        const bool inside = w0 >= a.border && w0 - a.border + P + a.K - 1 <= a.XW;
         float sum[T][P];
 #pragma unroll
-        for (int t = 0; t < T; t++)
+        for (int t = 0; t < T; t++) {
+            const float start = a.start && first + t < a.O ? a.start[r * a.stride + first + t] : 0;
 #pragma unroll
-            for (int p = 0; p < P; p++) sum[t][p] = a.start && first + t < a.O ? a.start[r * a.stride + first + t] : 0;
+            for (int p = 0; p < P; p++) sum[t][p] = start;
+        }
         for (int s = 0; s < a.S; s += a.s_step) {
             const int s_count = min(a.S - s, a.s_step);
-            load_weights(a, a.w + r * a.stride, first, s, s_count, weights);
-            add_maps<KERNEL, T, P>(a, x, h, w0, s, s_count, weights, sum);
+            load_weights<KERNEL>(a, a.w + r * a.stride, first, s, s_count, weights);
+            if (inside)
+                add_maps<KERNEL, T, P, false>(a, x, h, w0, s, s_count, weights, sum);
+            else
+                add_maps<KERNEL, T, P, true>(a, x, h, w0, s, s_count, weights, sum);
         }
+        float *y = a.y + ((((size_t)r * a.O + first) * a.YH + h) * a.YW + w0) * a.N + n;
 #pragma unroll
-        for (int t = 0; t < T; t++)
+        for (int t = 0; t < T; t++, y += (size_t)a.YH * a.YW * N) {
+            if (first + t >= a.O) break;
 #pragma unroll
             for (int p = 0; p < P; p++)
-                if (first + t < a.O && w0 + p < a.YW)
-                    a.y[((((size_t)r * a.O + first + t) * a.YH + h) * a.YW + w0 + p) * a.N + n] = sum[t][p];
+                if (w0 + p < a.YW) y[(size_t)N * p] = sum[t][p];
+        }
     }
 }
 
@@ -120,8 +146,9 @@ static enum lenet_status correlate_tiles(struct lenet_ctx *ctx, const char *name
     const int map_bytes = a.K * a.K * WEIGHT_GROUP * (int)sizeof(float);
     a.tiles = pieces(a.O, T);
     a.s_step = a.S * map_bytes <= WEIGHT_BYTES ? a.S : WEIGHT_BYTES / map_bytes;
-    const int groups = pieces(a.YW, P) < most_groups(P) ? pieces(a.YW, P) : most_groups(P);
-    const dim3 grid(a.YH, a.tiles * (a.N / WARP), R), block(WARP, groups);
+    a.groups = pieces(a.YW, P) < most_warps(P) ? pieces(a.YW, P) : most_warps(P);
+    a.rows = rows_of_block(P, a.groups, a.YH);
+    const dim3 grid(a.YH / a.rows, a.tiles * (a.N / WARP), R), block(WARP, a.rows * a.groups);
     const size_t shared_bytes = (size_t)a.s_step * map_bytes;
     return gpu_launch(ctx, name, correlate_kernel<KERNEL, T, P>, grid, block, shared_bytes, a);
 }
@@ -198,44 +225,58 @@ struct conv_params {
     float *dw, *db;
 };
 
-/* Three maps by two pixels: 36 loads for 150 multiply-adds, and no spilled registers. */
-enum { PARAMS_T = 3, PARAMS_P = 2, PARAMS_WARPS = 4, PARAMS_K = 5, TAPS = PARAMS_K * PARAMS_K };
+/* Three maps: 8 loads for 75 multiply-adds, in registers that are enough for three blocks an SM. */
+enum { PARAMS_T = 3, PARAMS_WARPS = 4, PARAMS_BLOCKS = 3, PARAMS_K = 5, TAPS = PARAMS_K * PARAMS_K };
 
 static __host__ __device__ size_t sums_of(const conv_params &a) { return (size_t)a.O * a.C * a.K * a.K + a.O; }
 
-/* Adds one row h of dy for one group of images. */
-static __device__ __forceinline__ void add_row(const conv_params &a, const float *x, const float *dy, int first, int h,
+/* Adds one row of dy, of `maps` maps at most, for one group of images; x is the first of the rows that it meets. The
+ * K x K pixels that a pixel of dy meets move to the right with it: column k of x is in window[..][k % K], and K pixels
+ * are new each time. */
+static __device__ __forceinline__ void add_row(const conv_params &a, const float *x, const float *dy, int maps,
                                                float (&sum)[PARAMS_T * TAPS], float (&bias)[PARAMS_T]) {
-    for (int w0 = 0; w0 < a.OW; w0 += PARAMS_P) {
-        float g[PARAMS_T][PARAMS_P];
+    const unsigned N = a.N;
+    const float *x_line[PARAMS_K], *dy_line[PARAMS_T];
+    float window[PARAMS_K][PARAMS_K], g[PARAMS_T];
 #pragma unroll
-        for (int t = 0; t < PARAMS_T; t++)
+    for (int i = 0; i < PARAMS_K; i++) {
+        x_line[i] = x + (size_t)i * a.W * N;
 #pragma unroll
-            for (int p = 0; p < PARAMS_P; p++) {
-                const bool inside = first + t < a.O && w0 + p < a.OW;
-                g[t][p] = inside ? dy[(((size_t)t * a.OH + h) * a.OW + w0 + p) * a.N] : 0;
-                bias[t] += g[t][p];
+        for (int k = 0; k < PARAMS_K - 1; k++) window[i][k] = x_line[i][(size_t)N * k];
+    }
+#pragma unroll
+    for (int t = 0; t < PARAMS_T; t++) dy_line[t] = dy + (size_t)t * a.OH * a.OW * N;
+    for (int w0 = 0; w0 < a.OW; w0 += PARAMS_K) {
+#pragma unroll
+        for (int k = 0; k < PARAMS_K; k++) { /* pixel w0+k of dy */
+            if (w0 + k >= a.OW) break;
+#pragma unroll
+            for (int t = 0; t < PARAMS_T; t++) {
+                g[t] = t < maps ? dy_line[t][(size_t)N * k] : 0;
+                bias[t] += g[t];
             }
+            constexpr int AHEAD = PARAMS_K - 1;
 #pragma unroll
-        for (int i = 0; i < PARAMS_K; i++) {
-            float window[PARAMS_P + PARAMS_K - 1];
+            for (int i = 0; i < PARAMS_K; i++) window[i][(k + AHEAD) % PARAMS_K] = x_line[i][(size_t)N * (k + AHEAD)];
 #pragma unroll
-            for (int k = 0; k < PARAMS_P + PARAMS_K - 1; k++)
-                window[k] = w0 + k < a.W ? x[((size_t)(h + i) * a.W + w0 + k) * a.N] : 0;
+            for (int i = 0; i < PARAMS_K; i++)
 #pragma unroll
-            for (int t = 0; t < PARAMS_T; t++)
+                for (int t = 0; t < PARAMS_T; t++)
 #pragma unroll
-                for (int j = 0; j < PARAMS_K; j++)
-#pragma unroll
-                    for (int p = 0; p < PARAMS_P; p++)
-                        sum[(t * PARAMS_K + i) * PARAMS_K + j] =
-                            fmaf(g[t][p], window[p + j], sum[(t * PARAMS_K + i) * PARAMS_K + j]);
+                    for (int j = 0; j < PARAMS_K; j++) {
+                        float &s = sum[(t * PARAMS_K + i) * PARAMS_K + j];
+                        s = fmaf(g[t], window[i][(k + j) % PARAMS_K], s);
+                    }
         }
+#pragma unroll
+        for (int i = 0; i < PARAMS_K; i++) x_line[i] += (size_t)N * PARAMS_K;
+#pragma unroll
+        for (int t = 0; t < PARAMS_T; t++) dy_line[t] += (size_t)N * PARAMS_K;
     }
 }
 
 /* Block: one part of the rows, PARAMS_T maps o, one map c, one network. */
-static __global__ void __launch_bounds__(WARP *PARAMS_WARPS) params_kernel(conv_params a) {
+static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) params_kernel(conv_params a) {
     enum { SUMS = PARAMS_T * TAPS + PARAMS_T, ROUNDS = (SUMS + WARP - 1) / WARP };
     SHARED(float, of_warp, PARAMS_WARPS *ROUNDS *WARP);
     const int r = blockIdx.z, c = (int)blockIdx.y % a.C, first = (int)blockIdx.y / a.C * PARAMS_T, part = blockIdx.x;
@@ -243,10 +284,10 @@ static __global__ void __launch_bounds__(WARP *PARAMS_WARPS) params_kernel(conv_
     float sum[PARAMS_T * TAPS] = {}, bias[PARAMS_T] = {};
     const int rows = a.OH * (a.N / WARP);
     for (int row = part * PARAMS_WARPS + warp; row < rows; row += a.parts * PARAMS_WARPS) {
-        const int n = row / a.OH * WARP + lane;
-        const float *x = a.x + (((size_t)r * a.C + c) * a.H * a.W) * a.N + n;
-        const float *dy = a.dy + (((size_t)r * a.O + first) * a.OH * a.OW) * a.N + n;
-        add_row(a, x, dy, first, row % a.OH, sum, bias);
+        const int n = row / a.OH * WARP + lane, h = row % a.OH;
+        const float *x = a.x + ((((size_t)r * a.C + c) * a.H + h) * a.W) * a.N + n;
+        const float *dy = a.dy + ((((size_t)r * a.O + first) * a.OH + h) * a.OW) * a.N + n;
+        add_row(a, x, dy, a.O - first, sum, bias);
     }
 #pragma unroll
     for (int round = 0; round < ROUNDS; round++) {

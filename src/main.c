@@ -146,7 +146,7 @@ static enum lenet_status info_command(int argc, char **argv, struct lenet_config
                                   LENET_MAX_CLASSES, &model.plan, err));
     lenet_print_info(config, &model, host_w);
     free(host_w);
-    return LENET_OK;
+    return config->json[0] ? lenet_info_write(config->json, &model.plan, err) : LENET_OK;
 }
 
 static int is_verdict(enum lenet_status status) { return status == LENET_OK || status == LENET_ERR_CHECK; }

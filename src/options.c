@@ -27,7 +27,7 @@ const struct lenet_option lenet_options[] = {
     {"resume", LENET_OPTION_TEXT, FIELD(resume), 0, 0, NULL, "", T, 0, "DIR",
      "go on with this run from its last checkpoint; other options may only repeat its configuration"},
     {"weights", LENET_OPTION_TEXT, FIELD(weights), 0, 0, NULL, "", E | I, 0, "FILE", "a weights file (.safetensors)"},
-    {"json", LENET_OPTION_TEXT, FIELD(json), 0, 0, NULL, "", E | G | B, 0, "FILE", "also write the results there"},
+    {"json", LENET_OPTION_TEXT, FIELD(json), 0, 0, NULL, "", E | I | G | B, 0, "FILE", "also write the results there"},
     {"arch", LENET_OPTION_TEXT, FIELD(arch), 0, 0, NULL, "lenet5", T | I | G | B, 1, "NAME",
      "the architecture (lenet info lists them)"},
     {"activation", LENET_OPTION_CHOICE, FIELD(activation), 0, 0, "tanh|relu", "relu", T | I | G | B, 1, "NAME",

@@ -107,6 +107,28 @@ void lenet_print_info(const struct lenet_config *config, const struct lenet_mode
     print_devices();
 }
 
+enum lenet_status lenet_info_write(const char *path, const struct lenet_plan *plan, struct lenet_error *err) {
+    static const char *const kinds[] = {"conv", "subsample", "activation", "dense"}; /* as enum lenet_layer_kind */
+    cJSON *json = cJSON_CreateObject(), *layers = cJSON_AddArrayToObject(json, "layers");
+    cJSON_AddStringToObject(json, "arch", plan->arch->name);
+    cJSON_AddNumberToObject(json, "field", plan->arch->field);
+    cJSON_AddNumberToObject(json, "parameters", (double)plan->parameters);
+    cJSON_AddNumberToObject(json, "training_flops", lenet_plan_flops(plan, 1));
+    for (int l = 0; l < plan->layer_count; l++) {
+        const struct lenet_layer *layer = &plan->layers[l];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "name", layer->spec.name);
+        cJSON_AddStringToObject(row, "kind", kinds[layer->spec.kind]);
+        cJSON_AddNumberToObject(row, "size", layer->spec.size);
+        cJSON_AddItemToObject(row, "input", cJSON_CreateIntArray((const int[]){layer->C, layer->H, layer->W}, 3));
+        cJSON_AddItemToObject(row, "output", cJSON_CreateIntArray((const int[]){layer->O, layer->OH, layer->OW}, 3));
+        cJSON_AddNumberToObject(row, "weights", (double)layer->w_count);
+        cJSON_AddNumberToObject(row, "biases", (double)layer->b_count);
+        cJSON_AddItemToArray(layers, row);
+    }
+    return lenet_json_write(path, json, err);
+}
+
 /* ---- gradcheck ------------------------------------------------------------------------------------ */
 
 void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result) {

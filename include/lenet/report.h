@@ -14,6 +14,8 @@ void lenet_print_evaluation(const struct lenet_config *config, const struct lene
 
 /* host_w: the weights of config->weights, or NULL for an architecture alone. */
 void lenet_print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w);
+/* The layers with their shapes. */
+enum lenet_status lenet_info_write(const char *path, const struct lenet_plan *plan, struct lenet_error *err);
 
 void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result);
 void lenet_print_crosscheck(const struct lenet_crosscheck *result);

@@ -114,6 +114,19 @@ TEST_P(Conv, SameBitsEveryRun) {
 
 TEST_P(Conv, NetworksAloneGiveTheSameBits) { ExpectNetworksAloneGiveTheSameBits(device(), Size(3, 3, 2, 9, 7, 7, 3)); }
 
+/* The GPU takes larger tiles where there are many networks, and several rows a block: rows of 14 and 21 pixels and of
+ * other widths, few maps and many, a row that is wider than a block, other kernels than 5 x 5. */
+TEST_P(Conv, ManyNetworksMatchPlainLoopsExactly) {
+    for (const ConvLayer &s : {Size(42, 1, 1, 18, 18, 2, 5), Size(28, 1, 1, 18, 25, 7, 5), Size(30, 1, 1, 16, 23, 1, 3),
+                               Size(35, 1, 1, 3, 120, 2, 2)})
+        ExpectPlainLoopsOnIntegers(device(), s);
+}
+
+/* Alone, each of them gets small tiles. */
+TEST_P(Conv, NetworksAloneGiveTheSameBitsAsMany) {
+    ExpectNetworksAloneGiveTheSameBits(device(), Size(29, 1, 1, 21, 21, 7, 5));
+}
+
 template <class Op> Spoilers<Op> BadConvs(const Op &) {
     return {
         {"R = 0", [](Op &a) { a.R = 0; }},

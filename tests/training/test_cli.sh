@@ -72,6 +72,9 @@ claim "  tensor by tensor" says "F6.weight"
 lenet info
 claim "info alone: exit 0" code_is 0
 claim "  with the published counts" says "61706"
+lenet info --json info.json
+claim "  also as JSON" grep -q '"parameters":.*61706' info.json
+rm -f info.json
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
 claim "  both tables" says "against the CPU in double"
