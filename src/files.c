@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "lenet/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -125,6 +126,19 @@ enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t
     close(directory);
     if (code != 0) return fail_errno(err, "replace", path, code);
     return sync_code == 0 ? LENET_OK : fail_errno(err, "sync the directory of", path, sync_code);
+}
+
+void lenet_file_clear_temporaries(const char *path) {
+    int fd;
+    const char *name;
+    char prefix[MAX_NAME];
+    if (open_parent(path, &fd, &name) != 0) return;
+    const int length = snprintf(prefix, sizeof prefix, ".%s.tmp.", name);
+    DIR *directory = fdopendir(fd);
+    if (!directory) close(fd);
+    for (const struct dirent *entry; directory && (entry = readdir(directory));)
+        if (strncmp(entry->d_name, prefix, (size_t)length) == 0) unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory) closedir(directory);
 }
 
 /* A new file is found again after a power failure only if its directory is on the disk, too. */

@@ -21,6 +21,17 @@ static void request_stop(int signal_number) {
     stop_requested = 1;
 }
 
+/* SIGHUP: the terminal is gone. SIGPIPE: whoever read the output is. nohup ignores the first; so does this then. */
+static void stop_on_signals(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGHUP};
+    const struct sigaction stop = {.sa_handler = request_stop};
+    struct sigaction was;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        const int ignored = sigaction(signals[i], NULL, &was) == 0 && was.sa_handler == SIG_IGN;
+        if (!(signals[i] == SIGHUP && ignored)) sigaction(signals[i], &stop, NULL);
+    }
+}
+
 static int exit_code(enum lenet_status status) {
     switch (status) {
     case LENET_OK: return 0;
@@ -95,10 +106,8 @@ static enum lenet_status train_command(int argc, char **argv, struct lenet_confi
     struct display display = {.terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO)};
     const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &display};
     enum lenet_ending ending;
-    const struct sigaction stop = {.sa_handler = request_stop};
     LENET_TRY(read_train_options(argc, argv, config, err));
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
+    stop_on_signals();
     const enum lenet_status status = lenet_train(config, &observer, &stop_requested, &ending, err);
     clear_bar(&display);
     if (status != LENET_OK) return status;

@@ -10,7 +10,8 @@
 #include "lenet/draw.h"
 #include "lenet/files.h"
 
-static const char LAST[] = "last.safetensors", BEST[] = "best.safetensors";
+#define LAST "last.safetensors"
+#define BEST "best.safetensors"
 
 /* Everything that a run holds while it is under way. */
 struct run {
@@ -208,6 +209,28 @@ static enum lenet_status rewind_metrics(struct run *run, struct lenet_error *err
     return status;
 }
 
+static enum lenet_status check_plausible(const struct run *run, const char *path, const struct lenet_checkpoint *c,
+                                         struct lenet_error *err) {
+    const uint64_t images = c->step % run->steps_per_epoch * (uint64_t)run->config->batch;
+    if (c->step < run->hyper.total_steps && c->tally.count == images && c->tally.correct <= images &&
+        c->tally.nonfinite == 0 && isfinite(c->tally.loss) && c->seconds >= 0)
+        return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: its counters (step %llu of %llu, %llu images) do not fit the run",
+                      path, (unsigned long long)c->step, (unsigned long long)run->hyper.total_steps,
+                      (unsigned long long)c->tally.count);
+}
+
+/* What a process that was killed while it wrote has left. */
+static enum lenet_status clear_temporaries(const struct run *run, struct lenet_error *err) {
+    static const char *const names[] = {LAST, BEST, "run.json", "metrics.jsonl"};
+    char path[LENET_MAX_PATH];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        LENET_TRY(lenet_run_path(run->config->run, names[i], path, err));
+        lenet_file_clear_temporaries(path);
+    }
+    return LENET_OK;
+}
+
 /* Puts the last checkpoint's state back. *ended becomes 1 where the run needs no more steps. */
 static enum lenet_status restore(struct run *run, int *ended, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
@@ -223,6 +246,7 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
     if (*ended) return LENET_OK;
     free(run->host_state);
     run->host_state = state;
+    LENET_TRY(check_plausible(run, path, &checkpoint, err));
     run->step = checkpoint.step;
     run->seconds = checkpoint.seconds;
     run->tally = checkpoint.tally;
@@ -350,6 +374,7 @@ static enum lenet_status begin(struct run *run, int *ended, struct lenet_error *
     if (resumes) {
         strcpy(config->run, config->resume);
         LENET_TRY(check_same_run(run, err));
+        LENET_TRY(clear_temporaries(run, err));
         LENET_TRY(restore(run, ended, err));
     } else {
         LENET_TRY(lenet_run_create(config, run->device.backend->name, &run->data, err));

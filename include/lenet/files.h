@@ -22,6 +22,9 @@ enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, 
  * directory or a device is refused. LENET_ERR_IO, with the system's reason. */
 enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t size, struct lenet_error *err);
 
+/* Removes the temporary files that a killed process has left beside path. Nobody may be replacing path meanwhile. */
+void lenet_file_clear_temporaries(const char *path);
+
 /* Appends these bytes to path (an ordinary file, created if need be) and fsyncs. A
  * failed append is cut off again, so the file never keeps part of a record; the
  * error says so where even that fails. One writer at a time: cutting off would take

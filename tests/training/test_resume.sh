@@ -71,7 +71,7 @@ for signal in INT TERM; do
 done
 
 # Not before it says so itself: by then its handlers are there.
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     "$program" train "${options[@]}" --run "late-$signal" --steps 100000000 >"$work/out" 2>"$work/err" &
     wait_for says "epoch "
     kill -"$signal" $!
@@ -83,6 +83,12 @@ for signal in INT TERM; do
     claim "  leaves a checkpoint" grep -q checkpoint.step "late-$signal/last.safetensors"
     claim "  and nothing else" test "$(ls -A "late-$signal")" = "$(printf 'best.safetensors\nlast.safetensors\nmetrics.jsonl\nrun.json')"
 done
+
+# As in: lenet train | head -1
+"$program" train "${options[@]}" --run unread --steps 100000000 2>"$work/err" | head -1 >"$work/out"
+code=${PIPESTATUS[0]}
+claim "nobody reads on: exit 3, for the output is lost" code_is 3
+claim "  leaves a checkpoint" grep -q checkpoint.step unread/last.safetensors
 
 # ---- kill -9 ----------------------------------------------------------------------------------------
 
@@ -110,11 +116,21 @@ for optimizer in nesterov adamw nesterov adamw nesterov; do
     claim "$run, resumed: exit 0" code_is 0
     claim "  ends" ended "$run"
     claim "  with the files of the undisturbed run" same_run "$optimizer" "$run"
+    claim "  and nothing half-written beside them" test -z "$(find "$run" -name '*.tmp.*')"
     lenet eval --run "$run"
     claim "  that can be evaluated" code_is 0
     if [ "$killed" -ge 10 ]; then break; fi
 done
 echo "killed $killed times"
 claim "it was killed often enough" test "$killed" -ge 5
+
+# A process that was killed while it wrote leaves this; the other one is nobody's.
+cp -r late-TERM leftover
+touch leftover/.last.safetensors.tmp.123.0 leftover/.best.safetensors.tmp.9.1 leftover/.last.safetensors.mine
+"$program" train --resume leftover >"$work/out" 2>"$work/err" &
+wait_for says "epoch "
+kill $! && wait $!
+claim "temporary files of a killed process are cleared away" test "$(echo leftover/.last* leftover/.best*)" = \
+    "leftover/.last.safetensors.mine leftover/.best*"
 
 finish

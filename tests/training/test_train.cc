@@ -639,6 +639,58 @@ TEST_F(Resume, AnAccuracyThatOnlyEqualsTheBestIsNoBetterAfterAResume) {
     FAIL() << "no seed put the odd one into the validation set";
 }
 
+/* ---- the same on a GPU, or on the emulated one ------------------------------------------------------------ */
+
+class CudaTrain : public Resume {
+  protected:
+    void SetUp() override {
+        const char *why = nullptr, *required = std::getenv("LENET_REQUIRE_GPU");
+        const bool there = lenet_backend_cuda(&why) != nullptr;
+        Resume::SetUp();
+        if (!there && required && std::string(required) == "1") FAIL() << "cuda: " << why;
+        if (!there) GTEST_SKIP() << "cuda: " << why;
+    }
+    /* Steps are recorded, and the clock is looked at after 32 of them: an epoch here has 37. */
+    lenet_config CudaConfig(const char *run) const {
+        return Config(run, {{"device", "cuda"},
+                            {"arch", "linear"},
+                            {"batch", "8"},
+                            {"epochs", "3"},
+                            {"validation", "10"},
+                            {"augment", "standard"},
+                            {"optimizer", "adamw"},
+                            {"lr", "0.002"}});
+    }
+};
+
+TEST_F(CudaTrain, ARunIsThatOfTheCpuButForRounding) {
+    lenet_config config = CudaConfig("cuda");
+    const Watcher cuda = Finish(config);
+    snprintf(config.run, sizeof config.run, "%s", Run("cpu").c_str());
+    Set(config, {{"device", "cpu"}});
+    const Watcher cpu = Finish(config);
+    ASSERT_EQ(cuda.epochs.size(), 3u);
+    for (size_t i = 0; i < 3; i++) {
+        const lenet_metrics &got = cuda.epochs[i], &want = cpu.epochs[i];
+        EXPECT_EQ(got.step, want.step);
+        /* Rounding that AdamW and 111 steps have amplified. */
+        EXPECT_NEAR(got.train_loss, want.train_loss, 1e-3 * want.train_loss);
+        EXPECT_NEAR(got.validation_loss, want.validation_loss, 1e-3 * want.validation_loss);
+        EXPECT_NEAR(got.test_loss, want.test_loss, 1e-3 * want.test_loss);
+        EXPECT_NEAR(got.test_accuracy, want.test_accuracy, 0.051) << "one of 20 test digits";
+    }
+}
+
+TEST_F(CudaTrain, ARunStoppedAnywhereEndsInTheSameBytes) {
+    lenet_config config = CudaConfig("undisturbed");
+    Finish(config);
+    snprintf(config.run, sizeof config.run, "%s", Run("run").c_str());
+    for (Stop where : {Stop::kBeforeTheFirstStep, Stop::kAtAnEpochsEnd, Stop::kInMidEpoch})
+        Interrupt(config, Run("run"), where);
+    EXPECT_EQ(Finish(Resumed(config, Run("run"))).first_step, 74u + 32) << "of 111";
+    ExpectSameRun(Run("undisturbed"), Run("run"));
+}
+
 /* ---- what is not resumed ---------------------------------------------------------------------------------- */
 
 class RefusedResume : public Resume {
