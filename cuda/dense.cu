@@ -6,6 +6,10 @@
  *   input     dX = W^T dY  <=>  dX^T = dY^T W       : op(A) = dY^T as it lies, op(B) = (W^T)^T, transposed
  *   params    dW = dY X^T  <=>  dW^T = X dY^T       : op(A) = (X^T)^T, transposed, op(B) = dY^T as it lies
  * One call does all networks: strided batches, a network apart. */
+#include <cublas_v2.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
 #include "gpu.cuh"
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
@@ -14,11 +18,81 @@ static int sizes_ok(int R, int N, int I, int O) {
     return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && I > 0 && O > 0;
 }
 
+/* ---- cuBLAS, loaded when a GPU is opened ----------------------------------------------------------------
+ *
+ * It is 600 MB of libraries, whose mere loading takes half a second and 150 MB: a command on the CPU shall not wait for
+ * that, nor a machine without a GPU need them. */
+#define BLAS_FUNCTIONS(X)                                                                                              \
+    X(cublasCreate)                                                                                                    \
+    X(cublasDestroy)                                                                                                   \
+    X(cublasSetStream)                                                                                                 \
+    X(cublasSetWorkspace)                                                                                              \
+    X(cublasSetAtomicsMode)                                                                                            \
+    X(cublasSetMathMode)                                                                                               \
+    X(cublasSgemmStridedBatched)                                                                                       \
+    X(cublasGetStatusString)
+/* The header makes macros of some names: cublasCreate is cublasCreate_v2. */
+#define NAME_OF(f) #f
+
+struct gpu_blas {
+    void *library;
+    cublasHandle_t handle;
+    void *workspace;
+#define X(f) decltype(&::f) f;
+    BLAS_FUNCTIONS(X)
+#undef X
+};
+
+/* cuBLAS must not allocate while a step is recorded. */
+enum { WORKSPACE_BYTES = 32 << 20 };
+
+static const char *load(struct gpu_blas *blas) {
+    blas->library = dlopen(LENET_CUBLAS, RTLD_NOW | RTLD_LOCAL);
+    if (!blas->library) return dlerror();
+#define X(f)                                                                                                           \
+    blas->f = reinterpret_cast<decltype(blas->f)>(dlsym(blas->library, NAME_OF(f)));                                   \
+    if (!blas->f) return dlerror();
+    BLAS_FUNCTIONS(X)
+#undef X
+    return NULL;
+}
+
+/* No atomics: the same bits every time. */
+enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err) {
+    struct gpu_blas *blas = ctx->blas = (struct gpu_blas *)calloc(1, sizeof *blas);
+    if (!blas) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    const char *why = load(blas);
+    if (why) return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS cannot be loaded: %s", why);
+    LENET_TRY(gpu_check(ctx, cudaMalloc(&blas->workspace, WORKSPACE_BYTES), "cuBLAS's workspace"));
+    cublasStatus_t status = blas->cublasCreate(&blas->handle);
+    if (status == CUBLAS_STATUS_SUCCESS) status = blas->cublasSetStream(blas->handle, ctx->stream);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->cublasSetWorkspace(blas->handle, blas->workspace, WORKSPACE_BYTES);
+    if (status == CUBLAS_STATUS_SUCCESS) status = blas->cublasSetAtomicsMode(blas->handle, CUBLAS_ATOMICS_NOT_ALLOWED);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->cublasSetMathMode(blas->handle, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH);
+    if (status == CUBLAS_STATUS_SUCCESS) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS could not be started: %s",
+                      blas->cublasGetStatusString(status));
+}
+
+void gpu_blas_close(struct lenet_ctx *ctx) {
+    struct gpu_blas *blas = ctx->blas;
+    if (!blas) return;
+    if (blas->handle) blas->cublasDestroy(blas->handle);
+    if (blas->workspace) cudaFree(blas->workspace);
+    if (blas->library) dlclose(blas->library);
+    free(blas);
+}
+
 static enum lenet_status blas_check(struct lenet_ctx *ctx, cublasStatus_t status, const char *what) {
     if (status == CUBLAS_STATUS_SUCCESS) return gpu_launched(ctx, cudaSuccess, what);
-    snprintf(ctx->message, sizeof ctx->message, "%s: cuBLAS failed: %s", what, cublasGetStatusString(status));
+    snprintf(ctx->message, sizeof ctx->message, "%s: cuBLAS failed: %s", what,
+             ctx->blas->cublasGetStatusString(status));
     return status == CUBLAS_STATUS_ALLOC_FAILED ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
 }
+
+/* ---- products -------------------------------------------------------------------------------------------- */
 
 /* Column-major: C (m x n) = op(A) (m x k) op(B) (k x n), for R networks. */
 struct product {
@@ -33,8 +107,9 @@ struct product {
 static enum lenet_status multiply(struct lenet_ctx *ctx, const char *what, int R, const product &p) {
     const float one = 1, zero = 0;
     return blas_check(ctx,
-                      cublasSgemmStridedBatched(ctx->blas, p.a_op, p.b_op, p.m, p.n, p.k, &one, p.a, p.lda, p.a_stride,
-                                                p.b, p.ldb, p.b_stride, &zero, p.c, p.ldc, p.c_stride, R),
+                      ctx->blas->cublasSgemmStridedBatched(ctx->blas->handle, p.a_op, p.b_op, p.m, p.n, p.k, &one, p.a,
+                                                           p.lda, p.a_stride, p.b, p.ldb, p.b_stride, &zero, p.c, p.ldc,
+                                                           p.c_stride, R),
                       what);
 }
 

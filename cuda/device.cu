@@ -4,9 +4,6 @@
 
 #include "gpu.cuh"
 
-/* cuBLAS must not allocate while a graph is recorded, and must give the same bits every time. */
-enum { BLAS_WORKSPACE_BYTES = 32 << 20 };
-
 /* Written once, when the device is asked for; lenet_backend_cuda hands it out. */
 static char no_device_reason[256];
 
@@ -46,18 +43,6 @@ static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, st
                       ctx->message);
 }
 
-static enum lenet_status open_blas(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err) {
-    const cublasMath_t math = tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH;
-    LENET_TRY(gpu_check(ctx, cudaMalloc(&ctx->blas_workspace, BLAS_WORKSPACE_BYTES), "cuBLAS's workspace"));
-    if (cublasCreate(&ctx->blas) == CUBLAS_STATUS_SUCCESS &&
-        cublasSetStream(ctx->blas, ctx->stream) == CUBLAS_STATUS_SUCCESS &&
-        cublasSetWorkspace(ctx->blas, ctx->blas_workspace, BLAS_WORKSPACE_BYTES) == CUBLAS_STATUS_SUCCESS &&
-        cublasSetAtomicsMode(ctx->blas, CUBLAS_ATOMICS_NOT_ALLOWED) == CUBLAS_STATUS_SUCCESS &&
-        cublasSetMathMode(ctx->blas, math) == CUBLAS_STATUS_SUCCESS)
-        return LENET_OK;
-    return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS could not be started");
-}
-
 static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_open_options *options,
                                      struct lenet_error *err) {
     const int index = options->index;
@@ -69,7 +54,7 @@ static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_o
     LENET_TRY(gpu_check(ctx, cudaSetDevice(index), "cudaSetDevice"));
     LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(&ctx->stream, cudaStreamNonBlocking), "cudaStreamCreate"));
     LENET_TRY(check_architecture(ctx, index, err));
-    return open_blas(ctx, options->tf32, err);
+    return gpu_blas_open(ctx, options->tf32, err);
 }
 
 extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, const struct lenet_open_options *options,
@@ -92,8 +77,7 @@ extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, const struct lene
 
 extern "C" void cuda_close(struct lenet_ctx *ctx) {
     if (!ctx) return;
-    if (ctx->blas) cublasDestroy(ctx->blas);
-    if (ctx->blas_workspace) cudaFree(ctx->blas_workspace);
+    gpu_blas_close(ctx);
     if (ctx->stream) cudaStreamDestroy(ctx->stream);
     free(ctx);
 }
@@ -171,7 +155,7 @@ extern "C" void cuda_forget(struct lenet_ctx *ctx, void *graph) {
 enum { PEAK_CHAINS = 8, PEAK_ROUNDS = 1 << 14, PEAK_THREADS = 256 };
 
 struct peak {
-    float *sink; /* one value, never written in practice: it keeps the loop */
+    float *sink; /* NULL, and never written to: it keeps the loop */
 };
 
 static __global__ void __launch_bounds__(PEAK_THREADS) peak_kernel(peak a) {
@@ -182,7 +166,7 @@ static __global__ void __launch_bounds__(PEAK_THREADS) peak_kernel(peak a) {
         for (int i = 0; i < PEAK_CHAINS; i++) chain[i] = fmaf(chain[i], 0.999f, 0.999f);
     float sum = 0;
     for (int i = 0; i < PEAK_CHAINS; i++) sum += chain[i];
-    if (sum == -1) *a.sink = sum;
+    if (sum == -1) *a.sink = sum; /* it is positive */
 }
 
 extern "C" enum lenet_status cuda_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
@@ -193,7 +177,7 @@ extern "C" enum lenet_status cuda_measure_peak(struct lenet_ctx *ctx, double *fl
     LENET_TRY(gpu_check(ctx, cudaGetDevice(&device), "cudaGetDevice"));
     LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties"));
     const int blocks = properties.multiProcessorCount * 8;
-    const struct peak args = {(float *)ctx->blas_workspace};
+    const struct peak args = {NULL};
     LENET_TRY(gpu_check(ctx, cudaEventCreate(&began), "cudaEventCreate"));
     LENET_TRY(gpu_check(ctx, cudaEventCreate(&ended), "cudaEventCreate"));
     *flops_per_s = 0;

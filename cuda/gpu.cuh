@@ -6,7 +6,6 @@
 #define LENET_GPU_CUH
 #define LENET_REAL float
 
-#include <cublas_v2.h>
 #include <cuda_runtime.h>
 #include <stdio.h>
 
@@ -14,13 +13,18 @@
 
 enum { WARP = 32 }; /* and the images of a batch that a warp works on: lane = image */
 
+struct gpu_blas; /* dense.cu */
+
 struct lenet_ctx {
     cudaStream_t stream;
-    cublasHandle_t blas;
-    void *blas_workspace;
+    struct gpu_blas *blas;
     bool blocking;     /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
     char message[512]; /* what failed last */
 };
+
+/* For the fully connected layers; in dense.cu. */
+enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err);
+void gpu_blas_close(struct lenet_ctx *ctx);
 
 /* ---- errors ------------------------------------------------------------------------------------------- */
 
