@@ -70,10 +70,10 @@ Floats WhatRightOnesLeave() {
     return want;
 }
 
-/* Runs the kernel on fresh memory, and returns what it left in p[0] to p[127]. */
-Floats ResultOf(Kernel kernel, size_t dynamic_bytes = 0) {
+/* Runs the kernel on zeros, and returns what it left in p[0] to p[127]. */
+Floats ResultOf(Kernel kernel, size_t dynamic_bytes = 0, int times = 1) {
     const Array<> p(Floats(kFloats, 0));
-    EXPECT_CUDA(Launch(kernel, kBlocks, kThreads, dynamic_bytes, nullptr, p));
+    for (int i = 0; i < times; i++) EXPECT_CUDA(Launch(kernel, kBlocks, kThreads, dynamic_bytes, nullptr, p));
     Floats result = p.Host();
     result.resize(kBlocks * kThreads);
     return result;
@@ -84,8 +84,8 @@ class SimtRight : public Simt, public ::testing::WithParamInterface<Right> {};
 TEST_P(SimtRight, KernelsAreNotReported) {
     for (const Turns &turns : kTurns) {
         simt::set_order(turns.order, turns.seed);
-        for (int time = 0; time < 2; time++) /* the first time must leave nothing behind */
-            EXPECT_EQ(ResultOf(GetParam().kernel, GetParam().dynamic_bytes), WhatRightOnesLeave()) << turns.name;
+        /* The first of two launches must leave nothing behind. */
+        EXPECT_EQ(ResultOf(GetParam().kernel, GetParam().dynamic_bytes, 2), WhatRightOnesLeave()) << turns.name;
         EXPECT_EQ(simt::last_report().kind, Kind::kNone) << turns.name << ": " << simt::last_report().text;
     }
 }
@@ -120,7 +120,11 @@ const Fault kFaults[] = {
     FAULT(NoSyncwarp, kRace, "tile["),
     FAULT(SyncwarpOfHalves, kRace, "tile["),
     FAULT(MeetsOnlyTheLastReader, kRace, "tile["),
+    FAULT(MeetsItsWarpsReadersOnly, kRace, "tile[0]"),
     FAULT(ReadsBesideAtomics, kRace, "count[0]"),
+    FAULT(ReadsBesideOneAtomic, kRace, "count[0]"),
+    FAULT(TwoLanesAddAndOneReads, kRace, "count[0]"),
+    FAULT(TwoWarpsAddAndOneReads, kRace, "count[0]"),
 
     FAULT(ReturnsBeforeTheBarrier, kBarrier, "returned"),
     FAULT(SkipsTheBarrier, kBarrier, "returned"),
@@ -150,9 +154,11 @@ const Fault kGlobalRaces[] = {
     FAULT(TwoLanesWriteGlobal, kRace, "writes global memory, byte "),
     FAULT(NoBarrierBeforeTheGlobalRead, kRace, " of 768 that were allocated together, which thread ("),
     FAULT(NoSyncwarpBeforeTheGlobalRead, kRace, " of 768 that were allocated together, which thread ("),
-    FAULT(ReadsGlobalOfAnotherBlock, kRace, "of another block"),
+    FAULT(OneBlockReadsWhatAnotherWrites, kRace, "byte 512 of 768"),
+    FAULT(BothBlocksReadWhatOneChanges, kRace, "byte 512 of 768"),
     FAULT(ReadsBesideGlobalAtomics, kRace, "atomically"),
     FAULT(ReadsGlobalAtomicsOfAnotherBlock, kRace, "of another block"),
+    FAULT(BothBlocksAddAndRead, kRace, "byte 512 of 768"),
     FAULT(WritesBesideGlobalAtomics, kRace, "byte 512 of 768"),
     FAULT(TwoLanesWriteAByte, kRace, "writes global memory, byte "),
     FAULT(WritesABytesWord, kRace, "writes global memory, byte "),
