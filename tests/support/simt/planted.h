@@ -262,7 +262,8 @@ inline __global__ void BothBlocksAddAndRead(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128;
     if (Me() == 0) atomicAdd(count, 1);
     __syncthreads();
-    if (Me() == 0) p[Mine()] = (float)(atomicAdd(count, 1) - *count);
+    if (Me() == 0) atomicAdd(count, 1);
+    if (Me() == 0 && blockIdx.x == 1) p[Mine()] = (float)*count;
 }
 inline __global__ void WritesBesideGlobalAtomics(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128;
@@ -389,7 +390,7 @@ inline __global__ void MeetsReadersInTurn(float *p) {
     for (int first = 0; first < 8; first += 4) {
         const int lane = Lane() - first;
         if (lane == 0) tile[warp] = 1;
-        __syncwarp();
+        __syncthreads();
         if (lane == 0) p[Mine()] = tile[warp];
         if (lane == 1 || lane == 3) __syncwarp(10u << first);
         if (lane == 1) p[Mine()] = tile[warp];
@@ -463,11 +464,12 @@ inline __global__ void CountsInGlobalMemory(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128;
     atomicAdd(count, 1);
     atomicAdd(count + 1 + blockIdx.x, 1);
+    atomicAdd(count + 3 + blockIdx.x, 1);
     __syncthreads();
     atomicAdd(count, -1);
     if (Me() == 9) count[1 + blockIdx.x] -= 64;
     __syncthreads();
-    p[Mine()] = (float)(63 - Me() - count[1 + blockIdx.x]);
+    p[Mine()] = (float)(63 - Me() - count[1 + blockIdx.x] - count[3 + blockIdx.x] % 64);
 }
 inline __global__ void KeepsBytesApartInGlobalMemory(float *p) {
     unsigned char *bytes = reinterpret_cast<unsigned char *>(p + 128);
