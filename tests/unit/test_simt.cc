@@ -1,9 +1,12 @@
 /* test_simt.cc - whether the machine that runs CUDA kernels on the CPU finds the faults that are planted in planted.h,
  * and none where there is none. */
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <numeric>
 #include <ostream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -67,10 +70,10 @@ Floats WhatRightOnesLeave() {
     return want;
 }
 
-/* Runs the kernel on fresh memory, and returns what it left in p[0] to p[127]. */
-Floats ResultOf(Kernel kernel, size_t dynamic_bytes = 0) {
+/* Runs the kernel on zeros, and returns what it left in p[0] to p[127]. */
+Floats ResultOf(Kernel kernel, size_t dynamic_bytes = 0, int times = 1) {
     const Array<> p(Floats(kFloats, 0));
-    EXPECT_CUDA(Launch(kernel, kBlocks, kThreads, dynamic_bytes, nullptr, p));
+    for (int i = 0; i < times; i++) EXPECT_CUDA(Launch(kernel, kBlocks, kThreads, dynamic_bytes, nullptr, p));
     Floats result = p.Host();
     result.resize(kBlocks * kThreads);
     return result;
@@ -81,8 +84,8 @@ class SimtRight : public Simt, public ::testing::WithParamInterface<Right> {};
 TEST_P(SimtRight, KernelsAreNotReported) {
     for (const Turns &turns : kTurns) {
         simt::set_order(turns.order, turns.seed);
-        for (int time = 0; time < 2; time++) /* the first time must leave nothing behind */
-            EXPECT_EQ(ResultOf(GetParam().kernel, GetParam().dynamic_bytes), WhatRightOnesLeave()) << turns.name;
+        /* The first of two launches must leave nothing behind. */
+        EXPECT_EQ(ResultOf(GetParam().kernel, GetParam().dynamic_bytes, 2), WhatRightOnesLeave()) << turns.name;
         EXPECT_EQ(simt::last_report().kind, Kind::kNone) << turns.name << ": " << simt::last_report().text;
     }
 }
@@ -117,7 +120,11 @@ const Fault kFaults[] = {
     FAULT(NoSyncwarp, kRace, "tile["),
     FAULT(SyncwarpOfHalves, kRace, "tile["),
     FAULT(MeetsOnlyTheLastReader, kRace, "tile["),
+    FAULT(MeetsItsWarpsReadersOnly, kRace, "tile[0]"),
     FAULT(ReadsBesideAtomics, kRace, "count[0]"),
+    FAULT(ReadsBesideOneAtomic, kRace, "count[0]"),
+    FAULT(TwoLanesAddAndOneReads, kRace, "count[0]"),
+    FAULT(TwoWarpsAddAndOneReads, kRace, "count[0]"),
 
     FAULT(ReturnsBeforeTheBarrier, kBarrier, "returned"),
     FAULT(SkipsTheBarrier, kBarrier, "returned"),
@@ -147,9 +154,11 @@ const Fault kGlobalRaces[] = {
     FAULT(TwoLanesWriteGlobal, kRace, "writes global memory, byte "),
     FAULT(NoBarrierBeforeTheGlobalRead, kRace, " of 768 that were allocated together, which thread ("),
     FAULT(NoSyncwarpBeforeTheGlobalRead, kRace, " of 768 that were allocated together, which thread ("),
-    FAULT(ReadsGlobalOfAnotherBlock, kRace, "of another block"),
+    FAULT(OneBlockReadsWhatAnotherWrites, kRace, "byte 512 of 768"),
+    FAULT(BothBlocksReadWhatOneChanges, kRace, "byte 512 of 768"),
     FAULT(ReadsBesideGlobalAtomics, kRace, "atomically"),
     FAULT(ReadsGlobalAtomicsOfAnotherBlock, kRace, "of another block"),
+    FAULT(BothBlocksAddAndRead, kRace, "byte 512 of 768"),
     FAULT(WritesBesideGlobalAtomics, kRace, "byte 512 of 768"),
     FAULT(TwoLanesWriteAByte, kRace, "writes global memory, byte "),
     FAULT(WritesABytesWord, kRace, "writes global memory, byte "),
@@ -231,6 +240,173 @@ INSTANTIATE_TEST_SUITE_P(Planted, SimtFault, ::testing::ValuesIn(kFaults), NameO
 #ifdef SIMT_GLOBAL_RACES
 INSTANTIATE_TEST_SUITE_P(GlobalRaces, SimtFault, ::testing::ValuesIn(kGlobalRaces), NameOf<Fault>);
 #endif
+
+TEST_F(Simt, TheFirstFaultIsKeptAndNothingIsDoneAfterIt) {
+    const Stream other;
+    const Array<> p(Floats(kFloats, 7)), q(Floats(kFloats, 7));
+    EXPECT_CUDA(Launch(planted::Traps, kBlocks, kThreads, 0, nullptr, p));
+    EXPECT_CUDA(Launch(planted::Throws, kBlocks, kThreads, 0, nullptr, q));
+    EXPECT_CUDA(Launch(planted::Reverses, kBlocks, kThreads, 0, other, q));
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);
+    EXPECT_EQ(simt::last_report().kind, Kind::kTrap);
+    EXPECT_EQ(simt::last_report().thread.x, 1u);
+    simt::reset();
+    EXPECT_EQ(p.Host()[64], 7) << "the second block did not begin";
+    EXPECT_EQ(q.Host(), Floats(kFloats, 7));
+}
+
+TEST_F(Simt, AFaultGoesToStandardErrorOnceWhereItIsWanted) {
+    for (bool wanted : {false, true}) {
+        simt::set_printing(wanted);
+        ::testing::internal::CaptureStderr();
+        const Array<> p(Floats(kFloats, 0));
+        EXPECT_CUDA(Launch(planted::Traps, kBlocks, kThreads, 0, nullptr, p));
+        EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);
+        EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);
+        const std::string text = "simt: " + simt::last_report().text + "\n";
+        EXPECT_EQ(::testing::internal::GetCapturedStderr(), wanted ? text : "");
+        simt::reset();
+    }
+}
+
+/* ---- launches --------------------------------------------------------------------------------------------------- */
+
+TEST_F(Simt, LaunchesThatTheRuntimeRefusesAreReportedAndDoNotStick) {
+    const Array<> p(Floats(kFloats, 0));
+    const struct {
+        dim3 grid, block;
+        size_t dynamic_bytes;
+        cudaError_t error;
+    } launches[] = {{0, 64, 0, cudaErrorInvalidConfiguration},
+                    {dim3(1, 65536), 64, 0, cudaErrorInvalidConfiguration},
+                    {1, 0, 0, cudaErrorInvalidConfiguration},
+                    {1, 1025, 0, cudaErrorInvalidConfiguration},
+                    {1, dim3(32, 33), 0, cudaErrorInvalidConfiguration},
+                    {1, dim3(1, 1, 65), 0, cudaErrorInvalidConfiguration},
+                    {1, 64, 48 * 1024 + 4, cudaErrorInvalidValue}};
+    for (const auto &l : launches) {
+        EXPECT_EQ(Launch(planted::Reverses, l.grid, l.block, l.dynamic_bytes, nullptr, p), l.error);
+        EXPECT_EQ(simt::last_report().kind, Kind::kConfiguration);
+        EXPECT_EQ(simt::last_report().text.find("wrong launch: kernel planted::Reverses is launched with "), 0u);
+        EXPECT_EQ(cudaGetLastError(), l.error);
+        EXPECT_CUDA(cudaGetLastError());
+        simt::reset();
+    }
+    EXPECT_EQ(simt::counters().launches, 0u);
+}
+
+__global__ void NotesItsIndices(int *seen) {
+    const int thread = (int)(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
+    const int block = (int)(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z));
+    seen[block * 24 + thread]++;
+}
+
+TEST_F(Simt, EachThreadOfEachBlockRunsOnce) {
+    for (const Turns &turns : kTurns) {
+        simt::set_order(turns.order, turns.seed);
+        const Array<int> seen(std::vector<int>(24 * 30, 0));
+        EXPECT_CUDA(Launch(NotesItsIndices, dim3(5, 3, 2), dim3(4, 3, 2), 0, nullptr, seen));
+        EXPECT_EQ(seen.Host(), std::vector<int>(24 * 30, 1)) << turns.name;
+    }
+}
+
+/* The turn that each thread had. */
+__global__ void NotesItsTurn(int *p) { p[1 + blockIdx.x * blockDim.x + threadIdx.x] = atomicAdd(p, 1); }
+
+std::vector<int> TurnsOf() {
+    const Array<int> p(std::vector<int>(1 + 4 * 40, 0));
+    EXPECT_CUDA(Launch(NotesItsTurn, 4, 40, 0, nullptr, p));
+    std::vector<int> turns = p.Host();
+    turns.erase(turns.begin());
+    return turns;
+}
+std::vector<int> TurnsOf(simt::Order order, uint64_t seed) {
+    simt::set_order(order, seed);
+    return TurnsOf();
+}
+
+TEST_F(Simt, TheOrderIsTheOneThatWasSet) {
+    std::vector<int> ascending(4 * 40);
+    std::iota(ascending.begin(), ascending.end(), 0);
+    const std::vector<int> descending(ascending.rbegin(), ascending.rend());
+    EXPECT_EQ(TurnsOf(simt::Order::kForward, 1), ascending);
+    EXPECT_EQ(TurnsOf(simt::Order::kReverse, 1), descending);
+    const std::vector<int> random = TurnsOf(simt::Order::kRandom, 1);
+    EXPECT_EQ(TurnsOf(simt::Order::kRandom, 1), random);
+    EXPECT_NE(TurnsOf(simt::Order::kRandom, 2), random);
+    EXPECT_NE(random, ascending);
+    EXPECT_TRUE(std::is_permutation(random.begin(), random.end(), ascending.begin()));
+}
+
+TEST(SimtEnvironmentDeathTest, SetsTheOrder) {
+    ::testing::FLAGS_gtest_death_test_style = "threadsafe"; /* a new process, that reads the environment */
+    const auto exit_with = [](const char *order, int code, const char *message) {
+        setenv("SIMT_ORDER", order, 1);
+        EXPECT_EXIT(_exit(TurnsOf()[0]), ::testing::ExitedWithCode(code), message) << order;
+        unsetenv("SIMT_ORDER");
+    };
+    exit_with("forward", 0, "");
+    exit_with("reverse", 159, "");
+    exit_with("sideways", 2, "SIMT_ORDER=sideways is none of forward, reverse, random");
+}
+
+TEST_F(Simt, WhatAKernelDidIsCounted) {
+    ResultOf(planted::LoopsWithTwoBarriers);
+    EXPECT_EQ(simt::counters().launches, 1u);
+    EXPECT_EQ(simt::counters().blocks, 2u);
+    EXPECT_EQ(simt::counters().threads, 128u);
+    EXPECT_EQ(simt::counters().barriers, 2 * 6u);
+    EXPECT_EQ(simt::counters().warp_operations, 0u);
+    ResultOf(planted::SwapsWithinWarps);
+    EXPECT_EQ(simt::counters().launches, 2u);
+    EXPECT_EQ(simt::counters().barriers, 2 * 6u);
+    EXPECT_EQ(simt::counters().warp_operations, 2 * 2 * 6u);
+    simt::reset();
+    EXPECT_EQ(simt::counters().launches, 0u);
+    ResultOf(planted::KeepsToItsColumn, 256);
+    EXPECT_EQ(simt::counters().switches, 2 * 2u) << "threads that never wait share a stack";
+}
+
+/* ---- warp intrinsics -------------------------------------------------------------------------------------------- */
+
+__global__ void Shuffles(int *p) {
+    const int lane = (int)threadIdx.x;
+    int *mine = p + 10 * lane;
+    mine[0] = __shfl_sync(planted::kAll, lane, 35);
+    mine[1] = __shfl_sync(planted::kAll, lane, 9, 8);
+    mine[2] = __shfl_down_sync(planted::kAll, lane, 5);
+    mine[3] = __shfl_down_sync(planted::kAll, lane, 5, 8);
+    mine[4] = __shfl_xor_sync(planted::kAll, lane, 9);
+    mine[5] = __shfl_xor_sync(planted::kAll, lane, 9, 8);
+    mine[6] = (int)__shfl_sync(planted::kAll, 1 + 0x1p-50 * lane, 3) == 1;
+    mine[7] = (int)__ballot_sync(planted::kAll, lane % 3 == 0);
+    mine[8] = 2 * __any_sync(planted::kAll, lane == 4) + __any_sync(planted::kAll, lane == 32);
+    mine[9] = 2 * __all_sync(planted::kAll, lane < 32) + __all_sync(planted::kAll, lane != 4);
+}
+
+/* As the PTX manual defines them: a lane whose source is outside of its segment reads itself. */
+TEST_F(Simt, WarpIntrinsicsGiveWhatTheManualSays) {
+    const Array<int> p(32 * 10);
+    EXPECT_CUDA(Launch(Shuffles, 1, 32, 0, nullptr, p));
+    const std::vector<int> got = p.Host();
+    for (int lane = 0; lane < 32; lane++) {
+        const int first = lane & ~7;
+        const std::vector<int> want = {3,
+                                       first + 1,
+                                       lane + 5 < 32 ? lane + 5 : lane,
+                                       lane + 5 < first + 8 ? lane + 5 : lane,
+                                       lane ^ 9,
+                                       (lane ^ 9) < first + 8 ? lane ^ 9 : lane,
+                                       1,
+                                       0x49249249,
+                                       2,
+                                       2};
+        EXPECT_EQ(std::vector<int>(got.begin() + 10 * lane, got.begin() + 10 * lane + 10), want) << lane;
+    }
+}
+
+/* ---- beyond the end of global memory ------------------------------------------------------------------------------
+ */
 
 #ifdef __SANITIZE_ADDRESS__
 class SimtDeathTest : public Simt {

@@ -10,7 +10,7 @@ cudaError_t BeginCapture(Machine &m, cudaStream_t stream, cudaStreamCaptureMode 
     if (!stream) return cudaErrorStreamCaptureUnsupported;
     if (!m.streams.handles.Has(stream)) return cudaErrorInvalidResourceHandle;
     if (m.streams.Capturing(stream)) return cudaErrorIllegalState;
-    stream->capture = cudaStreamCaptureStatusActive;
+    stream->capture = Capture::kActive;
     stream->mode = mode;
     stream->captured.clear();
     return cudaSuccess;
@@ -20,7 +20,7 @@ cudaError_t EndCapture(Machine &m, cudaStream_t stream, cudaGraph_t *graph) {
     *graph = nullptr;
     if (!stream || !m.streams.handles.Has(stream)) return cudaErrorInvalidResourceHandle;
     if (!m.streams.Capturing(stream)) return cudaErrorIllegalState;
-    const bool valid = std::exchange(stream->capture, cudaStreamCaptureStatusNone) == cudaStreamCaptureStatusActive;
+    const bool valid = std::exchange(stream->capture, Capture::kNone) == Capture::kActive;
     std::vector<Work> nodes = std::exchange(stream->captured, {});
     if (!valid) return cudaErrorStreamCaptureInvalidated;
     *graph = m.streams.graphs.New();
@@ -59,13 +59,6 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMo
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
     return call([&](Machine &m) { return simt::EndCapture(m, stream, graph); });
 }
-cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *status) {
-    return call([&](Machine &m) {
-        if (!m.streams.Valid(stream)) return cudaErrorInvalidResourceHandle;
-        *status = stream ? stream->capture : cudaStreamCaptureStatusNone;
-        return cudaSuccess;
-    });
-}
 /* Only their number is known. */
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) {
     return call([&](Machine &m) {
@@ -81,9 +74,6 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
     return call([&](Machine &m) { return simt::Instantiate(m, exec, graph); });
-}
-cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t) {
-    return call([&](Machine &m) { return m.streams.execs.Has(exec) ? cudaSuccess : cudaErrorInvalidValue; });
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
     return call([&](Machine &m) { return simt::LaunchGraph(m, exec, stream); });

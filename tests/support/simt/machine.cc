@@ -72,15 +72,6 @@ void Machine::FailWork(Kind kind, const std::string &text) {
     sticky_error = cudaErrorIllegalAddress;
 }
 
-/* From the CUDA programming guide's table of compute capabilities. */
-size_t Machine::SharedOptIn() const {
-    const int version = 10 * device.major + device.minor;
-    if (version < 80) return 64 * 1024;
-    if (version == 80 || version == 87) return 163 * 1024;
-    if (version < 90 || version >= 120) return 99 * 1024;
-    return 227 * 1024;
-}
-
 const char *kind_name(Kind kind) {
     switch (kind) {
     case Kind::kNone: return "nothing";

@@ -1,7 +1,6 @@
 /* machine.h - the emulated machine: one object that holds all that changes. */
 #ifndef LENET_SIMT_MACHINE_H
 #define LENET_SIMT_MACHINE_H
-#include <map>
 #include <string>
 
 #include "cuda_runtime_api.h"
@@ -22,8 +21,7 @@ struct Machine {
     bool printing = true;
     Counters counters = {};
     cudaError_t last_error = cudaSuccess;
-    cudaError_t sticky_error = cudaSuccess;        /* what every call returns since a kernel's fault */
-    std::map<const void *, size_t> dynamic_limits; /* per kernel, what cudaFuncSetAttribute has set */
+    cudaError_t sticky_error = cudaSuccess; /* what every call returns since a kernel's fault */
     Memory memory;
     GlobalRaces races;
     Streams streams;
@@ -39,8 +37,6 @@ struct Machine {
     void Complain(Kind kind, const std::string &text);
     /* The same, of work that has been enqueued: the error sticks. */
     void FailWork(Kind kind, const std::string &text);
-
-    size_t SharedOptIn() const; /* bytes a block may have at most, by the architecture */
 };
 Machine &machine();
 

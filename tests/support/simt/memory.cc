@@ -38,10 +38,6 @@ bool Memory::Free(Place place, void *p) {
     return true;
 }
 
-void Memory::AdoptSymbol(void *p, size_t bytes) {
-    pieces_[reinterpret_cast<uintptr_t>(p)] = {Place::kSymbol, bytes, nullptr, nullptr};
-}
-
 const Memory::Piece *Memory::Around(const void *p, size_t bytes) const {
     const uintptr_t address = reinterpret_cast<uintptr_t>(p);
     auto piece = pieces_.upper_bound(address);
@@ -192,25 +188,6 @@ cudaError_t Free(Memory::Place place, void *p) {
 
 } // namespace
 
-cudaError_t copy_symbol(void *dst, const void *src, size_t bytes, bool to_symbol, size_t room) {
-    return call([&](Machine &m) {
-        if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
-        if (bytes > room) return cudaErrorInvalidValue;
-        m.streams.RunEverything();
-        if (m.memory.StartsOnDevice(to_symbol ? src : dst)) return cudaErrorInvalidValue;
-        memcpy(dst, src, bytes);
-        return m.sticky_error;
-    });
-}
-
-cudaError_t symbol_address(void **p, void *symbol, size_t bytes) {
-    return call([&](Machine &m) {
-        m.memory.AdoptSymbol(symbol, bytes);
-        *p = symbol;
-        return cudaSuccess;
-    });
-}
-
 } // namespace simt
 
 using simt::call;
@@ -223,7 +200,6 @@ cudaError_t cudaMalloc(void **p, size_t bytes) {
 cudaError_t cudaMallocHost(void **p, size_t bytes) {
     return call([&](Machine &m) { return simt::Allocate(m, Memory::Place::kPinned, p, bytes); });
 }
-cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned) { return cudaMallocHost(p, bytes); }
 
 cudaError_t cudaFree(void *p) { return simt::machine().Return(simt::Free(Memory::Place::kDevice, p)); }
 cudaError_t cudaFreeHost(void *p) { return simt::machine().Return(simt::Free(Memory::Place::kPinned, p)); }

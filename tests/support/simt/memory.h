@@ -14,7 +14,7 @@ namespace simt {
 
 class Memory {
   public:
-    enum class Place { kDevice, kSymbol, kPinned }; /* kSymbol: __device__ and __constant__ variables */
+    enum class Place { kDevice, kPinned };
 
     /* Cells are for global_races.cc, and made by it: of words, and of bytes for accesses to less than a word. */
     struct Freed {
@@ -31,7 +31,6 @@ class Memory {
     void *Allocate(Place place, size_t bytes);
     /* Whether p was allocated there. */
     bool Free(Place place, void *p);
-    void AdoptSymbol(void *p, size_t bytes);
 
     /* Whether all of it lies within one piece of the device's memory. */
     bool OnDevice(const void *p, size_t bytes) const;

@@ -122,12 +122,20 @@ inline __global__ void MeetsOnlyTheLastReader(float *p) {
     if (Lane() == 0) tile[warp] = 1;
     __syncwarp();
     float v = 0;
-    if (Lane() == 0) v = tile[warp];          /* here */
-    if (Lane() >= 3) __syncwarp(0xfffffff8u); /* time goes by */
+    if (Lane() == 0) v = tile[warp];
+    if (Lane() == 1 || Lane() == 3) __syncwarp(10); /* time goes by */
     if (Lane() == 1) v = tile[warp];
     if (Lane() == 1 || Lane() == 2) __syncwarp(6);
     if (Lane() == 2) tile[warp] = 2; /* here */
     p[Mine()] = v;
+}
+inline __global__ void MeetsItsWarpsReadersOnly(float *p) {
+    SHARED(float, tile, 1);
+    if (Me() == 0) tile[0] = 1;
+    __syncthreads();
+    if (Me() <= 32) p[Mine()] = tile[0]; /* here */
+    __syncwarp();
+    if (Me() == 0) tile[0] = 2; /* here */
 }
 inline __global__ void ReadsBesideAtomics(float *p) {
     SHARED(int, count, 1);
@@ -135,6 +143,28 @@ inline __global__ void ReadsBesideAtomics(float *p) {
     __syncthreads();
     atomicAdd(&count[0], 1);     /* here */
     p[Mine()] = (float)count[0]; /* here */
+}
+inline __global__ void ReadsBesideOneAtomic(float *p) {
+    SHARED(int, count, 1);
+    if (Me() == 0) count[0] = 0;
+    __syncthreads();
+    if (Me() == 0) atomicAdd(&count[0], 1);      /* here */
+    if (Me() == 32) p[Mine()] = (float)count[0]; /* here */
+}
+inline __global__ void TwoLanesAddAndOneReads(float *p) {
+    SHARED(int, count, 1);
+    if (Me() == 0) count[0] = 0;
+    __syncthreads();
+    if (Me() < 2) atomicAdd(&count[0], 1);
+    if (Me() == 1) p[Mine()] = (float)count[0]; /* here */
+}
+inline __global__ void TwoWarpsAddAndOneReads(float *p) {
+    SHARED(int, count, 1);
+    if (Me() == 0) count[0] = 0;
+    __syncthreads();
+    atomicAdd(&count[0], 1); /* here */
+    __syncwarp();
+    if (Me() == 32) p[Mine()] = (float)count[0]; /* here */
 }
 
 /* ---- barriers and warp intrinsics ------------------------------------------------------ */
@@ -206,10 +236,16 @@ inline __global__ void NoSyncwarpBeforeTheGlobalRead(float *p) {
     const float v = p[Mine() ^ 1];
     p[Mine()] = v;
 }
-inline __global__ void ReadsGlobalOfAnotherBlock(float *p) {
-    const float v = p[Mine() ^ 64];
-    __syncthreads();
-    p[Mine()] = v;
+inline __global__ void OneBlockReadsWhatAnotherWrites(float *p) {
+    if (Me() != 0) return;
+    if (blockIdx.x == 0)
+        p[0] = p[128];
+    else
+        p[128] = 1;
+}
+inline __global__ void BothBlocksReadWhatOneChanges(float *p) {
+    if (Me() == 0) p[Mine()] = p[128];
+    if (Me() == 0 && blockIdx.x == 1) p[128] = 1;
 }
 inline __global__ void ReadsBesideGlobalAtomics(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128 + blockIdx.x;
@@ -221,6 +257,13 @@ inline __global__ void ReadsGlobalAtomicsOfAnotherBlock(float *p) {
     if (Me() == 0) atomicAdd(count + blockIdx.x, 1);
     __syncthreads();
     p[Mine()] = (float)count[1 - blockIdx.x];
+}
+inline __global__ void BothBlocksAddAndRead(float *p) {
+    int *count = reinterpret_cast<int *>(p) + 128;
+    if (Me() == 0) atomicAdd(count, 1);
+    __syncthreads();
+    if (Me() == 0) atomicAdd(count, 1);
+    if (Me() == 0 && blockIdx.x == 1) p[Mine()] = (float)*count;
 }
 inline __global__ void WritesBesideGlobalAtomics(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128;
@@ -340,20 +383,23 @@ inline __global__ void MeetsAllReaders(float *p) {
     if (Lane() == 31) tile[warp] = 2;
     p[Mine()] = sum == 4 ? (float)(63 - Me()) : -1;
 }
-/* Two readers of different times, each met by the writer on its own. */
+/* Two readers of different times, each met by the writer on its own; then four other lanes do the same. */
 inline __global__ void MeetsReadersInTurn(float *p) {
     SHARED(float, tile, 2);
     const int warp = Me() / 32;
-    if (Lane() == 0) tile[warp] = 1;
-    __syncwarp();
-    float v = 1;
-    if (Lane() == 0) v = tile[warp];
-    if (Lane() >= 3) __syncwarp(0xfffffff8u);
-    if (Lane() == 1) v = tile[warp];
-    if (Lane() == 1 || Lane() == 2) __syncwarp(6);
-    if (Lane() == 0 || Lane() == 2) __syncwarp(5);
-    if (Lane() == 2) tile[warp] = 2;
-    p[Mine()] = (float)(63 - Me()) * v;
+    for (int first = 0; first < 8; first += 4) {
+        const int lane = Lane() - first;
+        if (lane == 0) tile[warp] = 1;
+        __syncthreads();
+        if (lane == 0) p[Mine()] = tile[warp];
+        if (lane == 1 || lane == 3) __syncwarp(10u << first);
+        if (lane == 1) p[Mine()] = tile[warp];
+        if (lane == 1 || lane == 2) __syncwarp(6u << first);
+        if (lane == 0 || lane == 2) __syncwarp(5u << first);
+        if (lane == 2) tile[warp] = 2;
+        __syncthreads();
+    }
+    p[Mine()] = (float)(63 - Me());
 }
 inline __global__ void KeepsToItsColumn(float *p) {
     DYNAMIC_SHARED(float, tile);
@@ -418,11 +464,12 @@ inline __global__ void CountsInGlobalMemory(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128;
     atomicAdd(count, 1);
     atomicAdd(count + 1 + blockIdx.x, 1);
+    atomicAdd(count + 3 + blockIdx.x, 1);
     __syncthreads();
     atomicAdd(count, -1);
     if (Me() == 9) count[1 + blockIdx.x] -= 64;
     __syncthreads();
-    p[Mine()] = (float)(63 - Me() - count[1 + blockIdx.x]);
+    p[Mine()] = (float)(63 - Me() - count[1 + blockIdx.x] - count[3 + blockIdx.x] % 64);
 }
 inline __global__ void KeepsBytesApartInGlobalMemory(float *p) {
     unsigned char *bytes = reinterpret_cast<unsigned char *>(p + 128);

@@ -64,7 +64,7 @@ void Scheduler::PrepareLaunch(const Launch &launch) {
     failed_ = false;
     gridDim = launch.grid;
     blockDim = launch.block;
-    shared_.BeginLaunch(launch.dynamic_bytes, launch.shared_limit);
+    shared_.BeginLaunch(launch.dynamic_bytes);
     const unsigned count = launch.block.x * launch.block.y * launch.block.z;
     threads_.assign(count, Thread());
     turns_.resize(count);
@@ -156,33 +156,24 @@ void Scheduler::Resume(Thread &me) {
 
 /* ---- block barriers ---------------------------------------------------------------- */
 
-int Scheduler::Barrier(BarrierKind kind, bool predicate, Site site) {
+void Scheduler::Barrier(Site site) {
     if (failed_) throw Abandoned();
     Thread &me = *current_;
     me.site = site;
     if (alive_ < threads_.size())
         Fault(Kind::kBarrier, describe(site) + " is a barrier, and " + std::to_string(threads_.size() - alive_) +
                                   " threads of the block have returned without reaching it");
-    if (waiting_ > 0 && !(barrier_kind_ == kind && SameSite(barrier_site_, site)))
+    if (waiting_ > 0 && !SameSite(barrier_site_, site))
         Fault(Kind::kBarrier, describe(site) + " is a barrier, and " + std::to_string(waiting_) +
                                   " threads of the block wait at another one, " + describe(barrier_site_));
-    if (waiting_ == 0) barrier_count_ = 0;
     barrier_site_ = site;
-    barrier_kind_ = kind;
-    barrier_count_ += predicate;
     waiting_++;
     me.state = State::kAtBarrier;
     if (waiting_ == alive_) ReleaseBarrier();
     Wait(me);
-    return barrier_result_;
 }
 
-/* The next one cannot be complete before everybody has seen this one's result. */
 void Scheduler::ReleaseBarrier() {
-    const unsigned all = (unsigned)threads_.size();
-    if (barrier_kind_ == BarrierKind::kCount) barrier_result_ = (int)barrier_count_;
-    if (barrier_kind_ == BarrierKind::kAnd) barrier_result_ = barrier_count_ == all;
-    if (barrier_kind_ == BarrierKind::kOr) barrier_result_ = barrier_count_ > 0;
     waiting_ = 0;
     running.phase++;
     machine().counters.barriers++;

@@ -18,7 +18,6 @@ struct Launch {
     const void *kernel;
     dim3 grid, block;
     size_t dynamic_bytes;
-    size_t shared_limit;        /* static and dynamic together */
     std::function<void()> body; /* the kernel, as one thread runs it */
 };
 
@@ -59,7 +58,7 @@ class Scheduler {
     void SetOrder(Order order, uint64_t seed);
 
     /* Called by the running thread of a kernel. */
-    int Barrier(BarrierKind kind, bool predicate, Site site);
+    void Barrier(Site site);
     uint64_t WarpIntrinsic(WarpOp op, uint32_t mask, uint64_t value, int parameter, int width, Site site);
     [[noreturn]] void Fault(Kind kind, const std::string &what);
     /* The same, for where nothing may be thrown: the thread runs on until it waits or returns. */
@@ -120,9 +119,6 @@ class Scheduler {
 
     unsigned waiting_ = 0; /* at the barrier, which is this: */
     Site barrier_site_ = {};
-    BarrierKind barrier_kind_ = BarrierKind::kPlain;
-    unsigned barrier_count_ = 0; /* of predicates that hold */
-    int barrier_result_ = 0;
 
     Fiber host_;
     Fiber *on_ = &host_, *came_from_ = nullptr;

@@ -86,11 +86,6 @@ template <class T> class SharedRef {
     T operator=(SharedRef &&other) && { return Put(other.Get()); }
     T operator+=(T value) && { return Put((T)(Get() + value)); }
     T operator-=(T value) && { return Put((T)(Get() - value)); }
-    T operator*=(T value) && { return Put((T)(Get() * value)); }
-    T operator/=(T value) && { return Put((T)(Get() / value)); }
-    T operator|=(T value) && { return Put((T)(Get() | value)); }
-    T operator&=(T value) && { return Put((T)(Get() & value)); }
-    T operator^=(T value) && { return Put((T)(Get() ^ value)); }
     SharedPointer<T> operator&() && { return SharedPointer<T>(v_, i_); }
 
     SIMT_UNSANITIZED T Get() const {

@@ -16,17 +16,16 @@ const char kDynamicKey = 0;
 
 void SharedMemory::Free::operator()(void *p) const { free(p); }
 
-void SharedMemory::BeginLaunch(size_t dynamic_bytes, size_t limit) {
+void SharedMemory::BeginLaunch(size_t dynamic_bytes) {
     if (!data_) {
-        data_.reset(static_cast<unsigned char *>(aligned_alloc(kSharedAlignment, kBytes)));
-        cells_.reset(static_cast<Cell *>(calloc(kBytes, sizeof(Cell))));
+        data_.reset(static_cast<unsigned char *>(aligned_alloc(kSharedAlignment, kSharedBytes)));
+        cells_.reset(static_cast<Cell *>(calloc(kSharedBytes, sizeof(Cell))));
         if (!data_ || !cells_) abort();
     }
     count_ = 0;
     cells_used_ = 0;
     static_bytes_ = 0;
     dynamic_bytes_ = dynamic_bytes;
-    limit_ = limit;
     used_ = RoundUp(dynamic_bytes, kSharedAlignment); /* it comes first, so that its place does not depend on threads */
     dynamic_cells_ = NewCells(4, (long)(dynamic_bytes / 4));
 }
@@ -52,11 +51,10 @@ SharedVariable *SharedMemory::Add(const SharedVariable &variable) {
 SharedVariable *SharedMemory::Static(const void *key, const char *name, size_t element, long count, std::string *why) {
     if (SharedVariable *found = Find(key, element)) return found;
     const size_t bytes = (size_t)count * element, first = RoundUp(used_, kSharedAlignment);
-    if (first + bytes > limit_ || static_bytes_ + bytes > kDefaultSharedBytes) {
-        *why = std::string(name) + " needs " + std::to_string(bytes) + " bytes of shared memory, and other arrays " +
-               std::to_string(static_bytes_) + " of the " + std::to_string(kDefaultSharedBytes) +
-               " that static ones may have, beside " + std::to_string(dynamic_bytes_) + " of dynamic: at most " +
-               std::to_string(limit_) + " together";
+    if (first + bytes > kSharedBytes) {
+        *why = std::string(name) + " needs " + std::to_string(bytes) + " bytes of shared memory, beside " +
+               std::to_string(static_bytes_) + " of other arrays and " + std::to_string(dynamic_bytes_) +
+               " of dynamic: at most " + std::to_string(kSharedBytes) + " together";
         return nullptr;
     }
     used_ = first + bytes;

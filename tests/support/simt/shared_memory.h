@@ -9,19 +9,18 @@
 
 namespace simt {
 
-/* What static arrays may have at most, and all of it together unless cudaFuncSetAttribute has raised that. */
-constexpr size_t kDefaultSharedBytes = 48 * 1024;
+/* What a block may have at most, static and dynamic together. A GPU may have more to give, but has to be asked. */
+constexpr size_t kSharedBytes = 48 * 1024;
 /* What an array may begin at, so that load4 can be used on it. */
 constexpr size_t kSharedAlignment = 16;
 
 class SharedMemory {
   public:
     /* Arrays are laid out anew for each launch, and kept for all of its blocks. */
-    void BeginLaunch(size_t dynamic_bytes, size_t limit);
+    void BeginLaunch(size_t dynamic_bytes);
     /* NULL where there is no room, and *why then says so. */
     SharedVariable *Static(const void *key, const char *name, size_t element, long count, std::string *why);
     SharedVariable *Dynamic(const char *name, size_t element, std::string *why);
-    size_t used() const { return used_; }
 
   private:
     SharedVariable *Find(const void *key, size_t element);
@@ -29,11 +28,10 @@ class SharedMemory {
     Cell *NewCells(size_t element, long count);
 
     static constexpr int kMaxVariables = 64;
-    static constexpr size_t kBytes = 256 * 1024; /* more than any GPU has */
 
     SharedVariable variables_[kMaxVariables];
     int count_ = 0;
-    size_t used_ = 0, static_bytes_ = 0, dynamic_bytes_ = 0, limit_ = 0;
+    size_t used_ = 0, static_bytes_ = 0, dynamic_bytes_ = 0;
     Cell *dynamic_cells_ = nullptr;
     struct Free {
         void operator()(void *p) const;

@@ -13,7 +13,7 @@ constexpr size_t kLongQueue = 4096;
 
 } // namespace
 
-bool Streams::Capturing(cudaStream_t stream) const { return stream && stream->capture != cudaStreamCaptureStatusNone; }
+bool Streams::Capturing(cudaStream_t stream) const { return stream && stream->capture != Capture::kNone; }
 
 cudaError_t Streams::Enqueue(cudaStream_t stream, Work work) {
     if (!Valid(stream)) return cudaErrorInvalidResourceHandle;
@@ -28,7 +28,7 @@ cudaError_t Streams::Enqueue(cudaStream_t stream, Work work) {
 }
 
 cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Work work) {
-    if (s.capture == cudaStreamCaptureStatusInvalidated) return cudaErrorStreamCaptureInvalidated;
+    if (s.capture == Capture::kInvalid) return cudaErrorStreamCaptureInvalidated;
     s.captured.push_back(std::move(work));
     return cudaSuccess;
 }
@@ -37,8 +37,8 @@ cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Work work) {
 cudaError_t Streams::InvalidateForDefault() {
     cudaError_t error = cudaSuccess;
     for (CUstream_st *s : handles.all()) {
-        if (!s->blocking || s->capture == cudaStreamCaptureStatusNone) continue;
-        s->capture = cudaStreamCaptureStatusInvalidated;
+        if (!s->blocking || s->capture == Capture::kNone) continue;
+        s->capture = Capture::kInvalid;
         error = cudaErrorStreamCaptureImplicit;
     }
     return error;
@@ -84,15 +84,15 @@ void Streams::DropEverything() {
     for (CUstream_st *s : handles.all()) {
         s->queue.clear();
         s->captured.clear();
-        s->capture = cudaStreamCaptureStatusNone;
+        s->capture = Capture::kNone;
     }
 }
 
 cudaError_t Streams::ForbidDuringCapture() {
     cudaError_t error = cudaSuccess;
     for (CUstream_st *s : handles.all()) {
-        if (s->capture == cudaStreamCaptureStatusNone || s->mode == cudaStreamCaptureModeRelaxed) continue;
-        s->capture = cudaStreamCaptureStatusInvalidated;
+        if (s->capture == Capture::kNone || s->mode == cudaStreamCaptureModeRelaxed) continue;
+        s->capture = Capture::kInvalid;
         error = cudaErrorStreamCaptureUnsupported;
     }
     return error;
@@ -104,7 +104,7 @@ namespace {
 cudaError_t ForbidOn(Machine &m, cudaStream_t stream) {
     if (!m.streams.Valid(stream)) return cudaErrorInvalidResourceHandle;
     if (!m.streams.Capturing(stream)) return m.streams.ForbidDuringCapture();
-    stream->capture = cudaStreamCaptureStatusInvalidated;
+    stream->capture = Capture::kInvalid;
     return cudaErrorStreamCaptureUnsupported;
 }
 
@@ -128,17 +128,9 @@ cudaError_t Record(Machine &m, cudaEvent_t event, cudaStream_t stream) {
     });
 }
 
-/* Forks and joins of a capture are not emulated. */
-cudaError_t StreamWaits(Machine &m, cudaStream_t stream, cudaEvent_t event) {
-    if (!m.streams.events.Has(event)) return cudaErrorInvalidResourceHandle;
-    if (event->captured) return cudaErrorNotSupported;
-    if (!event->last) return cudaSuccess;
-    return m.streams.Enqueue(stream, [&m, recording = event->last] { m.streams.RunUntil(*recording); });
-}
-
 cudaError_t Elapsed(Machine &m, float *ms, cudaEvent_t start, cudaEvent_t end) {
     for (cudaEvent_t event : {start, end}) {
-        if (!m.streams.events.Has(event) || !event->timed || !event->last) return cudaErrorInvalidResourceHandle;
+        if (!m.streams.events.Has(event) || !event->last) return cudaErrorInvalidResourceHandle;
         if (!event->last->done) return cudaErrorNotReady;
     }
     *ms = std::chrono::duration<float, std::milli>(end->last->time - start->last->time).count();
@@ -151,7 +143,6 @@ cudaError_t Elapsed(Machine &m, float *ms, cudaEvent_t start, cudaEvent_t end) {
 using simt::call;
 using simt::Machine;
 
-cudaError_t cudaStreamCreate(cudaStream_t *stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
     return call([&](Machine &m) {
         if (flags > cudaStreamNonBlocking) return cudaErrorInvalidValue;
@@ -174,11 +165,6 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
         return m.sticky_error;
     });
 }
-/* Whoever asks finds the work done. */
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-    return call([&](Machine &m) { return simt::StreamWaits(m, stream, event); });
-}
 cudaError_t cudaDeviceSynchronize(void) {
     return call([&](Machine &m) {
         if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
@@ -187,11 +173,9 @@ cudaError_t cudaDeviceSynchronize(void) {
     });
 }
 
-cudaError_t cudaEventCreate(cudaEvent_t *event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
+cudaError_t cudaEventCreate(cudaEvent_t *event) {
     return call([&](Machine &m) {
         *event = m.streams.events.New();
-        (*event)->timed = !(flags & cudaEventDisableTiming);
         return cudaSuccess;
     });
 }
@@ -205,7 +189,6 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     return call([&](Machine &m) { return simt::WaitFor(m, event); });
 }
-cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end) {
     return call([&](Machine &m) { return simt::Elapsed(m, ms, start, end); });
 }

@@ -14,6 +14,9 @@ namespace simt {
 
 using Work = std::function<void()>;
 
+/* What a stream does with work: keeps it for later, puts it into a graph, or refuses it until the capture ends. */
+enum class Capture { kNone, kActive, kInvalid };
+
 /* One cudaEventRecord. */
 struct Recording {
     bool done = false;
@@ -26,12 +29,12 @@ struct Recording {
 struct CUstream_st {
     bool blocking = true; /* waits for the default stream, and makes it wait */
     std::deque<simt::Work> queue;
-    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    simt::Capture capture = simt::Capture::kNone;
     cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
     std::vector<simt::Work> captured;
 };
 struct CUevent_st {
-    bool timed = true, captured = false;
+    bool captured = false;
     std::shared_ptr<simt::Recording> last; /* NULL: none yet */
 };
 struct CUgraph_st {

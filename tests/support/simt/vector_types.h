@@ -5,52 +5,21 @@
 #ifndef LENET_SIMT_VECTOR_TYPES_H
 #define LENET_SIMT_VECTOR_TYPES_H
 
-#define SIMT_VECTOR2(type, name)                                                                                       \
-    struct __attribute__((aligned(2 * sizeof(type)))) name {                                                           \
-        type x, y;                                                                                                     \
-    };                                                                                                                 \
-    typedef struct name name;                                                                                          \
-    static inline name make_##name(type x, type y) {                                                                   \
-        const name v = {x, y};                                                                                         \
-        return v;                                                                                                      \
-    }
+typedef struct uint3 {
+    unsigned x, y, z;
+} uint3;
+static inline uint3 make_uint3(unsigned x, unsigned y, unsigned z) {
+    const uint3 v = {x, y, z};
+    return v;
+}
 
-#define SIMT_VECTOR3(type, name)                                                                                       \
-    struct name {                                                                                                      \
-        type x, y, z;                                                                                                  \
-    };                                                                                                                 \
-    typedef struct name name;                                                                                          \
-    static inline name make_##name(type x, type y, type z) {                                                           \
-        const name v = {x, y, z};                                                                                      \
-        return v;                                                                                                      \
-    }
-
-#define SIMT_VECTOR4(type, name)                                                                                       \
-    struct __attribute__((aligned(4 * sizeof(type)))) name {                                                           \
-        type x, y, z, w;                                                                                               \
-    };                                                                                                                 \
-    typedef struct name name;                                                                                          \
-    static inline name make_##name(type x, type y, type z, type w) {                                                   \
-        const name v = {x, y, z, w};                                                                                   \
-        return v;                                                                                                      \
-    }
-
-SIMT_VECTOR2(unsigned char, uchar2)
-SIMT_VECTOR2(int, int2)
-SIMT_VECTOR2(unsigned, uint2)
-SIMT_VECTOR2(float, float2)
-SIMT_VECTOR2(double, double2)
-SIMT_VECTOR3(int, int3)
-SIMT_VECTOR3(unsigned, uint3)
-SIMT_VECTOR3(float, float3)
-SIMT_VECTOR4(unsigned char, uchar4)
-SIMT_VECTOR4(int, int4)
-SIMT_VECTOR4(unsigned, uint4)
-SIMT_VECTOR4(float, float4)
-
-#undef SIMT_VECTOR2
-#undef SIMT_VECTOR3
-#undef SIMT_VECTOR4
+typedef struct __attribute__((aligned(16))) float4 {
+    float x, y, z, w;
+} float4;
+static inline float4 make_float4(float x, float y, float z, float w) {
+    const float4 v = {x, y, z, w};
+    return v;
+}
 
 struct dim3 {
     unsigned x, y, z;

@@ -9,7 +9,6 @@ namespace {
 const char *Name(WarpOp op) {
     switch (op) {
     case WarpOp::kShuffle: return "__shfl_sync";
-    case WarpOp::kShuffleUp: return "__shfl_up_sync";
     case WarpOp::kShuffleDown: return "__shfl_down_sync";
     case WarpOp::kShuffleXor: return "__shfl_xor_sync";
     case WarpOp::kBallot: return "__ballot_sync";
@@ -31,7 +30,6 @@ unsigned SourceLane(WarpOp op, unsigned lane, int parameter, unsigned width) {
     const unsigned first = lane & ~(width - 1), end = first + width, p = (unsigned)parameter;
     switch (op) {
     case WarpOp::kShuffle: return first + (p & (width - 1));
-    case WarpOp::kShuffleUp: return p <= lane - first ? lane - p : lane;
     case WarpOp::kShuffleDown: return p < end - lane ? lane + p : lane;
     case WarpOp::kShuffleXor: return (lane ^ p) < end ? lane ^ p : lane;
     default: return lane;
@@ -137,7 +135,7 @@ uint64_t Scheduler::ShuffleResult(const Warp &warp, const Thread &reader) {
 
 /* ---- what builtins.h calls ------------------------------------------------------ */
 
-int barrier(BarrierKind kind, bool predicate, Site site) { return machine().scheduler.Barrier(kind, predicate, site); }
+void barrier(Site site) { machine().scheduler.Barrier(site); }
 
 uint64_t warp_operation(WarpOp op, unsigned mask, uint64_t value, int parameter, int width, Site site) {
     return machine().scheduler.WarpIntrinsic(op, mask, value, parameter, width, site);
