@@ -15,6 +15,9 @@ static const struct lenet_backend cuda = {.name = "cuda",
                                           .record = cuda_record,
                                           .replay = cuda_replay,
                                           .forget = cuda_forget,
+                                          .branch = cuda_branch,
+                                          .back = cuda_back,
+                                          .join = cuda_join,
                                           .measure_peak = cuda_measure_peak,
                                           LENET_OPS(X)};
 #undef X

@@ -36,8 +36,8 @@ static int sizes_ok(int R, int N, int I, int O) {
 
 struct gpu_blas {
     void *library;
-    cublasHandle_t handle;
-    void *workspace;
+    cublasHandle_t handle[BRANCHES];
+    void *workspace[BRANCHES];
 #define X(f) decltype(&::f) f;
     BLAS_FUNCTIONS(X)
 #undef X
@@ -57,30 +57,41 @@ static const char *load(struct gpu_blas *blas) {
     return NULL;
 }
 
-/* No atomics: the same bits every time. */
+/* Each branch has a handle and a workspace. No atomics: the same bits every time. */
+static cublasStatus_t open_handle(struct gpu_blas *blas, int branch, cudaStream_t stream, bool tf32) {
+    cublasStatus_t status = blas->cublasCreate(&blas->handle[branch]);
+    const cublasHandle_t handle = blas->handle[branch];
+    if (status == CUBLAS_STATUS_SUCCESS) status = blas->cublasSetStream(handle, stream);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->cublasSetWorkspace(handle, blas->workspace[branch], WORKSPACE_BYTES);
+    if (status == CUBLAS_STATUS_SUCCESS) status = blas->cublasSetAtomicsMode(handle, CUBLAS_ATOMICS_NOT_ALLOWED);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->cublasSetMathMode(handle, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH);
+    return status;
+}
+
 enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err) {
     struct gpu_blas *blas = ctx->blas = (struct gpu_blas *)calloc(1, sizeof *blas);
     if (!blas) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const char *why = load(blas);
     if (why) return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS cannot be loaded: %s", why);
-    LENET_TRY(gpu_check(ctx, cudaMalloc(&blas->workspace, WORKSPACE_BYTES), "cuBLAS's workspace"));
-    cublasStatus_t status = blas->cublasCreate(&blas->handle);
-    if (status == CUBLAS_STATUS_SUCCESS) status = blas->cublasSetStream(blas->handle, ctx->stream);
-    if (status == CUBLAS_STATUS_SUCCESS)
-        status = blas->cublasSetWorkspace(blas->handle, blas->workspace, WORKSPACE_BYTES);
-    if (status == CUBLAS_STATUS_SUCCESS) status = blas->cublasSetAtomicsMode(blas->handle, CUBLAS_ATOMICS_NOT_ALLOWED);
-    if (status == CUBLAS_STATUS_SUCCESS)
-        status = blas->cublasSetMathMode(blas->handle, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH);
-    if (status == CUBLAS_STATUS_SUCCESS) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS could not be started: %s",
-                      blas->cublasGetStatusString(status));
+    for (int branch = 0; branch < BRANCHES; branch++) {
+        LENET_TRY(gpu_check(ctx, cudaMalloc(&blas->workspace[branch], WORKSPACE_BYTES), "cuBLAS's workspace"));
+        const cublasStatus_t status = open_handle(blas, branch, ctx->streams[branch], tf32);
+        if (status != CUBLAS_STATUS_SUCCESS)
+            return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS could not be started: %s",
+                              blas->cublasGetStatusString(status));
+    }
+    return LENET_OK;
 }
 
 void gpu_blas_close(struct lenet_ctx *ctx) {
     struct gpu_blas *blas = ctx->blas;
     if (!blas) return;
-    if (blas->handle) blas->cublasDestroy(blas->handle);
-    if (blas->workspace) cudaFree(blas->workspace);
+    for (int branch = 0; branch < BRANCHES; branch++) {
+        if (blas->handle[branch]) blas->cublasDestroy(blas->handle[branch]);
+        if (blas->workspace[branch]) cudaFree(blas->workspace[branch]);
+    }
     if (blas->library) dlclose(blas->library);
     free(blas);
 }
@@ -107,9 +118,9 @@ struct product {
 static enum lenet_status multiply(struct lenet_ctx *ctx, const char *what, int R, const product &p) {
     const float one = 1, zero = 0;
     return blas_check(ctx,
-                      ctx->blas->cublasSgemmStridedBatched(ctx->blas->handle, p.a_op, p.b_op, p.m, p.n, p.k, &one, p.a,
-                                                           p.lda, p.a_stride, p.b, p.ldb, p.b_stride, &zero, p.c, p.ldc,
-                                                           p.c_stride, R),
+                      ctx->blas->cublasSgemmStridedBatched(ctx->blas->handle[ctx->branch], p.a_op, p.b_op, p.m, p.n,
+                                                           p.k, &one, p.a, p.lda, p.a_stride, p.b, p.ldb, p.b_stride,
+                                                           &zero, p.c, p.ldc, p.c_stride, R),
                       what);
 }
 

@@ -52,7 +52,11 @@ static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_o
         return lenet_fail(err, LENET_ERR_DEVICE, "cuda:%d: there are %d CUDA devices, 0 to %d", index, devices,
                           devices - 1);
     LENET_TRY(gpu_check(ctx, cudaSetDevice(index), "cudaSetDevice"));
-    LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(&ctx->stream, cudaStreamNonBlocking), "cudaStreamCreate"));
+    for (cudaStream_t *stream = ctx->streams; stream < ctx->streams + BRANCHES; stream++)
+        LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "cudaStreamCreate"));
+    ctx->stream = ctx->streams[0];
+    LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->begun, cudaEventDisableTiming), "cudaEventCreate"));
+    LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->done, cudaEventDisableTiming), "cudaEventCreate"));
     LENET_TRY(check_architecture(ctx, index, err));
     return gpu_blas_open(ctx, options->tf32, err);
 }
@@ -78,7 +82,10 @@ extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, const struct lene
 extern "C" void cuda_close(struct lenet_ctx *ctx) {
     if (!ctx) return;
     gpu_blas_close(ctx);
-    if (ctx->stream) cudaStreamDestroy(ctx->stream);
+    if (ctx->begun) cudaEventDestroy(ctx->begun);
+    if (ctx->done) cudaEventDestroy(ctx->done);
+    for (int branch = 0; branch < BRANCHES; branch++)
+        if (ctx->streams[branch]) cudaStreamDestroy(ctx->streams[branch]);
     free(ctx);
 }
 
@@ -114,6 +121,31 @@ extern "C" enum lenet_status cuda_download(struct lenet_ctx *ctx, void *host_dst
     static const char what[] = "an operation since the last wait (CUDA_LAUNCH_BLOCKING=1 tells which)";
     LENET_TRY(gpu_check(ctx, cudaMemcpyAsync(host_dst, src, bytes, cudaMemcpyDeviceToHost, ctx->stream), what));
     return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), what);
+}
+
+/* ---- branches ----------------------------------------------------------------------------------------------
+ *
+ * Two streams, and an event from each to the other; in a recorded step these become the edges of the graph. */
+
+extern "C" enum lenet_status cuda_branch(struct lenet_ctx *ctx) {
+    LENET_TRY(gpu_check(ctx, cudaEventRecord(ctx->begun, ctx->streams[0]), "a branch"));
+    LENET_TRY(gpu_check(ctx, cudaStreamWaitEvent(ctx->streams[1], ctx->begun, 0), "a branch"));
+    ctx->branch = 1;
+    ctx->stream = ctx->streams[1];
+    ctx->branched = true;
+    return LENET_OK;
+}
+
+extern "C" void cuda_back(struct lenet_ctx *ctx) {
+    ctx->branch = 0;
+    ctx->stream = ctx->streams[0];
+}
+
+extern "C" enum lenet_status cuda_join(struct lenet_ctx *ctx) {
+    if (!ctx->branched) return LENET_OK;
+    ctx->branched = false;
+    LENET_TRY(gpu_check(ctx, cudaEventRecord(ctx->done, ctx->streams[1]), "a branch's end"));
+    return gpu_check(ctx, cudaStreamWaitEvent(ctx->streams[0], ctx->done, 0), "a branch's end");
 }
 
 /* ---- graphs -------------------------------------------------------------------------------------------------- */

@@ -15,8 +15,14 @@ enum { WARP = 32 }; /* and the images of a batch that a warp works on: lane = im
 
 struct gpu_blas; /* dense.cu */
 
+enum { BRANCHES = 2 };
+
 struct lenet_ctx {
-    cudaStream_t stream;
+    cudaStream_t stream; /* of the branch that is enqueued to */
+    int branch;          /* its number; 0 but between cuda_branch and cuda_back */
+    bool branched;       /* and not joined yet                                  */
+    cudaStream_t streams[BRANCHES];
+    cudaEvent_t begun, done; /* of the branch */
     struct gpu_blas *blas;
     bool blocking;     /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
     char message[512]; /* what failed last */

@@ -25,6 +25,9 @@ enum lenet_status cuda_record(struct lenet_ctx *ctx, enum lenet_status (*enqueue
                               void **graph);
 enum lenet_status cuda_replay(struct lenet_ctx *ctx, void *graph, int times);
 void cuda_forget(struct lenet_ctx *ctx, void *graph);
+enum lenet_status cuda_branch(struct lenet_ctx *ctx);
+void cuda_back(struct lenet_ctx *ctx);
+enum lenet_status cuda_join(struct lenet_ctx *ctx);
 
 #ifdef __cplusplus
 }

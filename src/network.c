@@ -286,17 +286,43 @@ void *lenet_network_gradient(const struct lenet_network *net, int l) {
     return net->gradient[other];
 }
 
-enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
+/* The parameters' gradients may be computed beside the input's and what follows from it: nobody waits for them before
+ * the update. But they read dy, and before its buffer is written again they must be done. */
+static enum lenet_status join(struct lenet_network *net) {
+    net->read_aside = NULL;
+    return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
+}
+
+static enum lenet_status backward_params_aside(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                               const void *dy) {
+    const struct lenet_backend *be = net->backend;
+    if (!be->branch) return backward_params(net, l, x, dy);
+    LENET_TRY(join(net)); /* one at a time: they share scratch */
+    LENET_TRY(be->branch(net->ctx));
+    const enum lenet_status status = backward_params(net, l, x, dy);
+    be->back(net->ctx);
+    net->read_aside = dy;
+    return status;
+}
+
+static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     const struct lenet_layer *layer = &net->plan.layers[l];
     const void *dy = lenet_network_gradient(net, l);
     void *dx = lenet_network_gradient(net, l - 1);
-    if (layer->w_count) LENET_TRY(backward_params(net, layer, input_of(net, l), dy));
-    return dx ? backward_input(net, layer, input_of(net, l), net->y[l], dy, dx) : LENET_OK;
+    if (layer->w_count) LENET_TRY(backward_params_aside(net, layer, input_of(net, l), dy));
+    if (!dx) return LENET_OK;
+    if (dx == net->read_aside) LENET_TRY(join(net));
+    return backward_input(net, layer, input_of(net, l), net->y[l], dy, dx);
+}
+
+enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
+    LENET_TRY(backward_layer(net, l));
+    return join(net);
 }
 
 enum lenet_status lenet_network_backward(struct lenet_network *net) {
-    for (int l = net->plan.layer_count - 1; l >= 0; l--) LENET_TRY(lenet_network_backward_layer(net, l));
-    return LENET_OK;
+    for (int l = net->plan.layer_count - 1; l >= 0; l--) LENET_TRY(backward_layer(net, l));
+    return join(net);
 }
 
 enum lenet_status lenet_network_update(struct lenet_network *net) {

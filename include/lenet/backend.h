@@ -38,6 +38,12 @@ struct lenet_backend {
     enum lenet_status (*replay)(struct lenet_ctx *ctx, void *graph, int times);
     void (*forget)(struct lenet_ctx *ctx, void *graph);
 
+    /* For backends that can do two things at once, else NULL. What is enqueued between branch and back may run beside
+     * what follows back, until join: from then on everything waits for it. join without a branch does nothing. */
+    enum lenet_status (*branch)(struct lenet_ctx *ctx);
+    void (*back)(struct lenet_ctx *ctx);
+    enum lenet_status (*join)(struct lenet_ctx *ctx);
+
     /* The most floating-point operations a second that the device's multiply-adds
      * reach right now, measured for some 20 ms: the ceiling of every benchmark. */
     enum lenet_status (*measure_peak)(struct lenet_ctx *ctx, double *flops_per_s);

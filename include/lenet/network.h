@@ -32,6 +32,7 @@ struct lenet_network {
                                 /* overwrites its input                                  */
     void *gradient[2];          /* of a layer's output and input, in turn                */
     void *scratch;              /* of conv_backward_params */
+    const void *read_aside;     /* the gradient that a branch of the backward pass reads, or NULL */
     void *dx;                   /* gradient of x: only where asked for, else NULL        */
     uint8_t *label, *predicted; /* [R][N]                                                */
     struct lenet_hyper *hyper;  /* [R]                                                   */

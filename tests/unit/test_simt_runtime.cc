@@ -151,6 +151,25 @@ TEST_F(Runtime, AnEventIsReachedWhenWhatIsBeforeItIsDone) {
     EXPECT_EQ(cudaEventRecord(done, stream), cudaErrorInvalidResourceHandle);
 }
 
+TEST_F(Runtime, AStreamWaitsForAnEventOfAnother) {
+    const Stream first, second;
+    const Array<> p(Floats{1});
+    cudaEvent_t scaled;
+    ASSERT_CUDA(cudaEventCreateWithFlags(&scaled, cudaEventDisableTiming));
+    EXPECT_CUDA(cudaStreamWaitEvent(second, scaled)) << "not recorded yet: nothing to wait for";
+    EXPECT_CUDA(Launch(Scales, 1, 1, 0, first, p, 10.0f));
+    EXPECT_CUDA(cudaEventRecord(scaled, first));
+    EXPECT_CUDA(Launch(Scales, 1, 1, 0, first, p, 0.0f)) << "is not waited for";
+    EXPECT_CUDA(cudaStreamWaitEvent(second, scaled));
+    const Pinned host(1);
+    EXPECT_CUDA(cudaMemcpyAsync(host, p, 4, cudaMemcpyDeviceToHost, second));
+    EXPECT_CUDA(cudaStreamSynchronize(second));
+    EXPECT_EQ(host[0], 10);
+    EXPECT_CUDA(cudaDeviceSynchronize());
+    EXPECT_CUDA(cudaEventDestroy(scaled));
+    EXPECT_EQ(cudaStreamWaitEvent(second, scaled), cudaErrorInvalidResourceHandle);
+}
+
 /* ---- graphs ------------------------------------------------------------------------------------------ */
 
 cudaGraphExec_t Capture(cudaStream_t stream, const std::function<void()> &body, size_t nodes) {
@@ -259,6 +278,69 @@ TEST_F(Graphs, CallsThatAreIllegalDuringACaptureEndIt) {
     EXPECT_CUDA(cudaGraphDestroy(graph));
     EXPECT_CUDA(cudaFree(more));
     EXPECT_CUDA(cudaEventDestroy(event));
+}
+
+/* A capture of two streams: the second scales p by 10 between the events, and is waited for or not. */
+class Branches : public Simt {
+  protected:
+    void SetUp() override {
+        ASSERT_CUDA(cudaEventCreate(&begun_));
+        ASSERT_CUDA(cudaEventCreate(&done_));
+    }
+    void TearDown() override {
+        EXPECT_CUDA(cudaEventDestroy(begun_));
+        EXPECT_CUDA(cudaEventDestroy(done_));
+    }
+    void Branch() {
+        EXPECT_CUDA(cudaEventRecord(begun_, main_));
+        EXPECT_CUDA(cudaStreamWaitEvent(side_, begun_));
+        EXPECT_CUDA(Launch(Scales, 1, 1, 0, side_, p_, 10.0f));
+        EXPECT_CUDA(cudaEventRecord(done_, side_));
+    }
+    void Join() { EXPECT_CUDA(cudaStreamWaitEvent(main_, done_)); }
+    void Copy() { EXPECT_CUDA(cudaMemcpyAsync(q_, p_, 4, cudaMemcpyDeviceToDevice, main_)); }
+
+    const Stream main_, side_;
+    const Array<> p_{Floats{1}}, q_{Floats{0}};
+    cudaEvent_t begun_ = nullptr, done_ = nullptr;
+};
+
+TEST_F(Branches, AreReplayedAsLateAsTheirEventsAllow) {
+    const cudaGraphExec_t late = Capture(
+        main_, [&] { Branch(), Copy(), Join(); }, 2);
+    const cudaGraphExec_t early = Capture(
+        main_, [&] { Branch(), Join(), Copy(); }, 2);
+    for (float want : {1.0f, 10.0f}) {
+        EXPECT_CUDA(cudaGraphLaunch(late, main_));
+        EXPECT_CUDA(cudaStreamSynchronize(main_));
+        EXPECT_EQ(q_.Host()[0], want) << "nothing had waited for the branch yet";
+    }
+    EXPECT_CUDA(cudaGraphLaunch(early, main_));
+    EXPECT_CUDA(cudaStreamSynchronize(main_));
+    EXPECT_EQ(q_.Host()[0], 1000);
+    EXPECT_CUDA(Launch(Scales, 1, 1, 0, side_, p_, 2.0f)) << "the side is an ordinary stream again";
+    EXPECT_CUDA(cudaStreamSynchronize(side_));
+    EXPECT_EQ(p_.Host()[0], 2000);
+    EXPECT_CUDA(cudaGraphExecDestroy(late));
+    EXPECT_CUDA(cudaGraphExecDestroy(early));
+}
+
+TEST_F(Branches, MustBeJoinedAndMustNotWaitForWhatIsOutside) {
+    cudaGraph_t graph = nullptr;
+    EXPECT_CUDA(cudaStreamBeginCapture(main_, cudaStreamCaptureModeThreadLocal));
+    Branch();
+    EXPECT_EQ(cudaStreamEndCapture(side_, &graph), cudaErrorStreamCaptureUnmatched);
+    EXPECT_EQ(cudaStreamEndCapture(main_, &graph), cudaErrorStreamCaptureUnjoined);
+    EXPECT_EQ(graph, nullptr);
+
+    cudaEvent_t outside;
+    ASSERT_CUDA(cudaEventCreate(&outside));
+    EXPECT_CUDA(cudaEventRecord(outside, side_));
+    EXPECT_CUDA(cudaStreamBeginCapture(main_, cudaStreamCaptureModeThreadLocal));
+    EXPECT_EQ(cudaStreamWaitEvent(main_, outside), cudaErrorStreamCaptureIsolation);
+    cudaStreamEndCapture(main_, &graph);
+    EXPECT_CUDA(cudaGraphDestroy(graph));
+    EXPECT_CUDA(cudaEventDestroy(outside));
 }
 
 /* ---- devices that are not there --------------------------------------------------------------------- */
@@ -372,6 +454,18 @@ TEST_F(Cublas, MultipliesLikeItsDefinition) {
                             EXPECT_TRUE(std::isnan(got[at])) << at << " is not of C";
                     }
                 }
+}
+
+TEST_F(Cublas, RoundsToTf32OnlyWhenAsked) {
+    const Handle handle;
+    const float exact = 1 + 0x1p-13f, one = 1, zero = 0;
+    const Array<> a(Floats{exact}), b(Floats{1}), c(1);
+    for (cublasMath_t mode : {CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH, CUBLAS_PEDANTIC_MATH}) {
+        EXPECT_EQ(cublasSetMathMode(handle.blas, mode), CUBLAS_STATUS_SUCCESS);
+        EXPECT_EQ(cublasSgemm(handle.blas, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, a, 1, b, 1, &zero, c, 1),
+                  CUBLAS_STATUS_SUCCESS);
+        EXPECT_EQ(c.Host()[0], mode == CUBLAS_TF32_TENSOR_OP_MATH ? 1 : exact);
+    }
 }
 
 TEST_F(Cublas, RefusesWrongSizesAndReportsWrongMemory) {

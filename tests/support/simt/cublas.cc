@@ -10,6 +10,7 @@
 struct cublasContext {
     cudaStream_t stream = nullptr;
     size_t workspace_bytes = 0; /* 0: the library's own */
+    cublasMath_t math = CUBLAS_DEFAULT_MATH;
 };
 
 namespace simt {
@@ -36,17 +37,27 @@ struct Gemm {
     float alpha, beta;
     Matrices<const float> a, b;
     Matrices<float> c;
+    bool tf32;
 };
 
+/* To ten bits of mantissa; halves away from zero, as tensor cores' conversion instruction does. */
+float ToTf32(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7f800000u) != 0x7f800000u) bits = (bits + 0x1000u) & ~0x1fffu;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
 /* op(A) as `rows` rows without gaps, column by column. */
-std::vector<float> Pack(const Matrices<const float> &source, const float *from, int rows, int columns) {
+std::vector<float> Pack(const Matrices<const float> &source, const float *from, int rows, int columns, bool tf32) {
     std::vector<float> packed((size_t)rows * (size_t)columns);
     float *to = packed.data();
     for (int j = 0; j < columns; j++)
         for (int i = 0; i < rows; i++) {
             const size_t at = source.transposed ? (size_t)i * (size_t)source.ld + (size_t)j
                                                 : (size_t)j * (size_t)source.ld + (size_t)i;
-            *to++ = from[at];
+            *to++ = tf32 ? ToTf32(from[at]) : from[at];
         }
     return packed;
 }
@@ -72,8 +83,8 @@ void RunGemm(const Gemm &g) {
                 return machine_now.FailWork(Kind::kMemory, "matrix " + std::string(wrong) + " number " +
                                                                std::to_string(batch) +
                                                                " of a cublasSgemm is not in device memory as a whole");
-        const std::vector<float> a = Pack(g.a, g.a.Of(batch), g.m, g.k);
-        const std::vector<float> b = Pack(g.b, g.b.Of(batch), g.k, g.n);
+        const std::vector<float> a = Pack(g.a, g.a.Of(batch), g.m, g.k, g.tf32);
+        const std::vector<float> b = Pack(g.b, g.b.Of(batch), g.k, g.n, g.tf32);
         for (int j = 0; j < g.n; j++)
             Column(g, a.data(), b.data() + (size_t)j * (size_t)g.k, sums.data(),
                    g.c.Of(batch) + (size_t)j * (size_t)g.c.ld);
@@ -98,6 +109,16 @@ cublasStatus_t Enqueue(cublasHandle_t handle, const Gemm &gemm) {
 
 } // namespace
 } // namespace simt
+
+const char *cublasGetStatusString(cublasStatus_t status) {
+    switch (status) {
+#define X(name, value, text)                                                                                           \
+    case name: return text;
+        SIMT_CUBLAS_STATUSES(X)
+#undef X
+    }
+    return "unknown cuBLAS status";
+}
 
 /* The real one allocates, so that it cannot be called during a capture. */
 cublasStatus_t cublasCreate(cublasHandle_t *handle) {
@@ -125,12 +146,14 @@ cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t
     handle->workspace_bytes = bytes;
     return CUBLAS_STATUS_SUCCESS;
 }
-/* The loops below are the same in all modes. */
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t) {
-    return handle ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_INITIALIZED;
-}
+/* The loops below know no atomics. */
 cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t) {
     return handle ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_INITIALIZED;
+}
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
+    if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
+    handle->math = mode;
+    return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb,
@@ -141,7 +164,8 @@ cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_
     if (!alpha || !beta) return CUBLAS_STATUS_INVALID_VALUE;
     return simt::Enqueue(handle, {m, n, k, batchCount, *alpha, *beta, simt::Operand(A, transa, m, k, lda, strideA),
                                   simt::Operand(B, transb, k, n, ldb, strideB),
-                                  simt::Matrices<float>{C, m, n, ldc, strideC, false}});
+                                  simt::Matrices<float>{C, m, n, ldc, strideC, false},
+                                  handle->math == CUBLAS_TF32_TENSOR_OP_MATH});
 }
 
 cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,

@@ -2,21 +2,31 @@
  *
  * Each element of C is alpha * sum + beta * C, where sum adds its k products in
  * ascending order, in float, each product rounded before it is added. With
- * beta == 0 C is not read. Values and signatures are cuBLAS 13's. */
+ * beta == 0 C is not read. CUBLAS_TF32_TENSOR_OP_MATH rounds both factors to
+ * TF32's ten bits of mantissa first. Values and signatures are cuBLAS 13's. */
 #ifndef LENET_SIMT_CUBLAS_V2_H
 #define LENET_SIMT_CUBLAS_V2_H
 #include "cuda_runtime_api.h"
 
+/* X(name, value, what cublasGetStatusString says) */
+#define SIMT_CUBLAS_STATUSES(X)                                                                                        \
+    X(CUBLAS_STATUS_SUCCESS, 0, "success")                                                                             \
+    X(CUBLAS_STATUS_NOT_INITIALIZED, 1, "the library was not initialized")                                             \
+    X(CUBLAS_STATUS_ALLOC_FAILED, 3, "the resource allocation failed")                                                 \
+    X(CUBLAS_STATUS_INVALID_VALUE, 7, "an unsupported value or parameter was passed to the function")                  \
+    X(CUBLAS_STATUS_ARCH_MISMATCH, 8, "the requested feature is not supported on the device")                          \
+    X(CUBLAS_STATUS_EXECUTION_FAILED, 13, "the GPU program failed to execute")                                         \
+    X(CUBLAS_STATUS_INTERNAL_ERROR, 14, "an internal cuBLAS operation failed")                                         \
+    X(CUBLAS_STATUS_NOT_SUPPORTED, 15, "the requested functionality is not supported")
+
 typedef enum {
-    CUBLAS_STATUS_SUCCESS = 0,
-    CUBLAS_STATUS_NOT_INITIALIZED = 1,
-    CUBLAS_STATUS_ALLOC_FAILED = 3,
-    CUBLAS_STATUS_INVALID_VALUE = 7,
-    CUBLAS_STATUS_EXECUTION_FAILED = 13
+#define X(name, value, text) name = value,
+    SIMT_CUBLAS_STATUSES(X)
+#undef X
 } cublasStatus_t;
 
 typedef enum { CUBLAS_OP_N, CUBLAS_OP_T, CUBLAS_OP_C } cublasOperation_t;
-typedef enum { CUBLAS_DEFAULT_MATH = 0, CUBLAS_PEDANTIC_MATH = 2 } cublasMath_t;
+typedef enum { CUBLAS_DEFAULT_MATH = 0, CUBLAS_PEDANTIC_MATH = 2, CUBLAS_TF32_TENSOR_OP_MATH = 3 } cublasMath_t;
 typedef enum { CUBLAS_ATOMICS_NOT_ALLOWED, CUBLAS_ATOMICS_ALLOWED } cublasAtomicsMode_t;
 typedef struct cublasContext *cublasHandle_t;
 
@@ -24,6 +34,7 @@ typedef struct cublasContext *cublasHandle_t;
 extern "C" {
 #endif
 
+const char *cublasGetStatusString(cublasStatus_t status);
 cublasStatus_t cublasCreate(cublasHandle_t *handle);
 cublasStatus_t cublasDestroy(cublasHandle_t handle);
 /* As in the real one, this also takes the workspace away again. */

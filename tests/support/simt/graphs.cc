@@ -12,38 +12,72 @@ cudaError_t BeginCapture(Machine &m, cudaStream_t stream, cudaStreamCaptureMode 
     if (m.streams.Capturing(stream)) return cudaErrorIllegalState;
     stream->capture = Capture::kActive;
     stream->mode = mode;
-    stream->captured.clear();
+    stream->captured = std::make_shared<GraphNodes>(1);
+    stream->branch = 0;
     return cudaSuccess;
+}
+
+/* Does the first queue wait for the ends of all others, directly or through another? */
+bool AllJoined(const GraphNodes &nodes) {
+    std::vector<size_t> reached(nodes.size());
+    std::vector<std::pair<size_t, size_t>> waits = {{0, nodes[0].size()}};
+    while (!waits.empty()) {
+        const auto [branch, count] = waits.back();
+        waits.pop_back();
+        for (; reached[branch] < count; reached[branch]++) {
+            const Node &node = nodes[branch][reached[branch]];
+            if (!node.work) waits.push_back({node.branch, node.count});
+        }
+    }
+    for (size_t b = 0; b < nodes.size(); b++)
+        if (reached[b] < nodes[b].size()) return false;
+    return true;
 }
 
 cudaError_t EndCapture(Machine &m, cudaStream_t stream, cudaGraph_t *graph) {
     *graph = nullptr;
     if (!stream || !m.streams.handles.Has(stream)) return cudaErrorInvalidResourceHandle;
     if (!m.streams.Capturing(stream)) return cudaErrorIllegalState;
-    const bool valid = std::exchange(stream->capture, Capture::kNone) == Capture::kActive;
-    std::vector<Work> nodes = std::exchange(stream->captured, {});
+    const auto nodes = stream->captured;
+    if (stream->branch != 0) return cudaErrorStreamCaptureUnmatched;
+    bool valid = true;
+    for (CUstream_st *s : m.streams.handles.all())
+        if (s->captured == nodes && s->capture != Capture::kNone) {
+            valid = valid && s->capture == Capture::kActive;
+            s->capture = Capture::kNone;
+            s->captured.reset();
+        }
     if (!valid) return cudaErrorStreamCaptureInvalidated;
+    if (!AllJoined(*nodes)) return cudaErrorStreamCaptureUnjoined;
     *graph = m.streams.graphs.New();
-    (*graph)->nodes = std::move(nodes);
+    (*graph)->nodes = nodes;
     return cudaSuccess;
 }
 
-/* A graph of its own, so that the other may be destroyed. */
 cudaError_t Instantiate(Machine &m, cudaGraphExec_t *exec, cudaGraph_t graph) {
     if (!m.streams.graphs.Has(graph)) return cudaErrorInvalidValue;
     *exec = m.streams.execs.New();
-    (*exec)->nodes = std::make_shared<const std::vector<Work>>(graph->nodes);
+    (*exec)->nodes = graph->nodes;
     return cudaSuccess;
+}
+
+/* Works a queue off as far as its first `count` pieces, and what these wait for. */
+void Replay(Machine &m, const GraphNodes &nodes, std::vector<size_t> &done, size_t branch, size_t count) {
+    while (done[branch] < count && m.sticky_error == cudaSuccess) {
+        const Node &node = nodes[branch][done[branch]++];
+        if (node.work)
+            node.work();
+        else
+            Replay(m, nodes, done, node.branch, node.count);
+    }
 }
 
 cudaError_t LaunchGraph(Machine &m, cudaGraphExec_t exec, cudaStream_t stream) {
     if (!m.streams.execs.Has(exec)) return cudaErrorInvalidValue;
     m.counters.graph_launches++;
     return m.streams.Enqueue(stream, [&m, nodes = exec->nodes] {
-        for (const Work &work : *nodes) {
-            if (m.sticky_error != cudaSuccess) return;
-            work();
-        }
+        std::vector<size_t> done(nodes->size());
+        Replay(m, *nodes, done, 0, (*nodes)[0].size());
     });
 }
 
@@ -64,7 +98,9 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t 
     return call([&](Machine &m) {
         if (!m.streams.graphs.Has(graph)) return cudaErrorInvalidValue;
         if (nodes) return cudaErrorNotSupported;
-        *count = graph->nodes.size();
+        *count = 0;
+        for (const auto &branch : *graph->nodes)
+            for (const simt::Node &node : branch) *count += node.work != nullptr;
         return cudaSuccess;
     });
 }

@@ -29,8 +29,28 @@ cudaError_t Streams::Enqueue(cudaStream_t stream, Work work) {
 
 cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Work work) {
     if (s.capture == Capture::kInvalid) return cudaErrorStreamCaptureInvalidated;
-    s.captured.push_back(std::move(work));
+    (*s.captured)[s.branch].push_back({std::move(work)});
     return cudaSuccess;
+}
+
+/* In a capture the stream joins it, or waits for another branch of it. */
+cudaError_t Streams::WaitEvent(cudaStream_t stream, cudaEvent_t event) {
+    if (!Valid(stream) || !events.Has(event)) return cudaErrorInvalidResourceHandle;
+    if (event->captured) {
+        if (!stream || (Capturing(stream) && stream->captured != event->captured))
+            return cudaErrorStreamCaptureIsolation;
+        if (!Capturing(stream)) {
+            stream->capture = Capture::kActive;
+            stream->captured = event->captured;
+            stream->branch = event->captured->size();
+            event->captured->emplace_back();
+        }
+        (*stream->captured)[stream->branch].push_back({nullptr, event->branch, event->count});
+        return cudaSuccess;
+    }
+    if (Capturing(stream)) return event->last ? cudaErrorStreamCaptureIsolation : cudaSuccess;
+    if (!event->last) return cudaSuccess;
+    return Enqueue(stream, [this, recording = event->last] { RunUntil(*recording); });
 }
 
 /* The default stream would have to wait for blocking streams, which a graph that is not run yet cannot be part of. */
@@ -83,7 +103,7 @@ void Streams::DropEverything() {
     default_.queue.clear();
     for (CUstream_st *s : handles.all()) {
         s->queue.clear();
-        s->captured.clear();
+        s->captured.reset();
         s->capture = Capture::kNone;
     }
 }
@@ -120,7 +140,13 @@ cudaError_t Record(Machine &m, cudaEvent_t event, cudaStream_t stream) {
     if (!m.streams.events.Has(event)) return cudaErrorInvalidResourceHandle;
     const auto recording = std::make_shared<Recording>();
     recording->stream = stream;
-    event->captured = m.streams.Valid(stream) && m.streams.Capturing(stream);
+    if (!m.streams.Valid(stream)) return cudaErrorInvalidResourceHandle;
+    event->captured = m.streams.Capturing(stream) ? stream->captured : nullptr;
+    if (event->captured) {
+        event->branch = stream->branch;
+        event->count = (*event->captured)[stream->branch].size();
+        return cudaSuccess;
+    }
     event->last = recording;
     return m.streams.Enqueue(stream, [recording] {
         recording->done = true;
@@ -173,11 +199,15 @@ cudaError_t cudaDeviceSynchronize(void) {
     });
 }
 
-cudaError_t cudaEventCreate(cudaEvent_t *event) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
     return call([&](Machine &m) {
         *event = m.streams.events.New();
         return cudaSuccess;
     });
+}
+cudaError_t cudaEventCreate(cudaEvent_t *event) { return cudaEventCreateWithFlags(event, 0); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+    return call([&](Machine &m) { return m.streams.WaitEvent(stream, event); });
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
     Machine &m = simt::machine();

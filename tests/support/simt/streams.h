@@ -17,6 +17,14 @@ using Work = std::function<void()>;
 /* What a stream does with work: keeps it for later, puts it into a graph, or refuses it until the capture ends. */
 enum class Capture { kNone, kActive, kInvalid };
 
+/* A graph is a queue of work per stream that took part. `wait` is work of the queue `branch` that must be done first,
+ * as far as its first `count` pieces. Waiting is all that orders queues: each is worked off as late as that allows. */
+struct Node {
+    Work work;
+    size_t branch = 0, count = 0;
+};
+using GraphNodes = std::vector<std::vector<Node>>;
+
 /* One cudaEventRecord. */
 struct Recording {
     bool done = false;
@@ -31,17 +39,19 @@ struct CUstream_st {
     std::deque<simt::Work> queue;
     simt::Capture capture = simt::Capture::kNone;
     cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
-    std::vector<simt::Work> captured;
+    std::shared_ptr<simt::GraphNodes> captured; /* of all streams that take part; this one's is ... */
+    size_t branch = 0;                          /* ... number `branch`: 0 where the capture began   */
 };
 struct CUevent_st {
-    bool captured = false;
-    std::shared_ptr<simt::Recording> last; /* NULL: none yet */
+    std::shared_ptr<simt::GraphNodes> captured; /* recorded in this graph, NULL for none: after the ... */
+    size_t branch = 0, count = 0;               /* ... first `count` pieces of work of this branch      */
+    std::shared_ptr<simt::Recording> last;      /* NULL: none yet */
 };
 struct CUgraph_st {
-    std::vector<simt::Work> nodes;
+    std::shared_ptr<const simt::GraphNodes> nodes;
 };
 struct CUgraphExec_st {
-    std::shared_ptr<const std::vector<simt::Work>> nodes;
+    std::shared_ptr<const simt::GraphNodes> nodes;
 };
 
 namespace simt {
@@ -78,6 +88,7 @@ class Streams {
     bool Capturing(cudaStream_t stream) const;
     /* Into the stream's queue, or into the graph that is being captured from it. */
     cudaError_t Enqueue(cudaStream_t stream, Work work);
+    cudaError_t WaitEvent(cudaStream_t stream, cudaEvent_t event);
 
     /* Does what is enqueued: on the stream; there until the recording; everywhere. */
     void RunAll(cudaStream_t stream);
