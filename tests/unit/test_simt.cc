@@ -27,11 +27,11 @@ struct Turns {
     simt::Order order;
     uint64_t seed;
 };
-const Turns kTurns[] = {{"forward", simt::Order::kForward, 1},
-                        {"reverse", simt::Order::kReverse, 1},
-                        {"random, seed 1", simt::Order::kRandom, 1},
+const Turns kTurns[] = {{"random, seed 1", simt::Order::kRandom, 1},
                         {"random, seed 2", simt::Order::kRandom, 2},
-                        {"random, seed 3", simt::Order::kRandom, 3}};
+                        {"random, seed 3", simt::Order::kRandom, 3},
+                        {"forward", simt::Order::kForward, 1},
+                        {"reverse", simt::Order::kReverse, 1}};
 
 /* ---- right kernels ---------------------------------------------------------------------------------------------- */
 
@@ -120,6 +120,8 @@ const Fault kFaults[] = {
     FAULT(NoSyncwarp, kRace, "tile["),
     FAULT(SyncwarpOfHalves, kRace, "tile["),
     FAULT(MeetsOnlyTheLastReader, kRace, "tile["),
+    FAULT(ReadsAfterTheMeeting, kRace, "tile["),
+    FAULT(WritesHalfOfADouble, kRace, "[", 512),
     FAULT(MeetsItsWarpsReadersOnly, kRace, "tile[0]"),
     FAULT(ReadsBesideAtomics, kRace, "count[0]"),
     FAULT(ReadsBesideOneAtomic, kRace, "count[0]"),
@@ -310,39 +312,45 @@ TEST_F(Simt, EachThreadOfEachBlockRunsOnce) {
     }
 }
 
-/* The turn that each thread had. */
-__global__ void NotesItsTurn(int *p) { p[1 + blockIdx.x * blockDim.x + threadIdx.x] = atomicAdd(p, 1); }
+__global__ void NotesItsTurn(int *p, bool after_a_barrier) {
+    if (after_a_barrier) __syncthreads();
+    p[1 + blockIdx.x * blockDim.x + threadIdx.x] = atomicAdd(p, 1);
+}
 
-std::vector<int> TurnsOf() {
-    const Array<int> p(std::vector<int>(1 + 4 * 40, 0));
-    EXPECT_CUDA(Launch(NotesItsTurn, 4, 40, 0, nullptr, p));
+/* The turn that each of 160 threads had. */
+std::vector<int> TurnsOf(unsigned blocks, bool after_a_barrier = false) {
+    const Array<int> p(std::vector<int>(1 + 160, 0));
+    EXPECT_CUDA(Launch(NotesItsTurn, blocks, 160 / blocks, 0, nullptr, p, after_a_barrier));
     std::vector<int> turns = p.Host();
     turns.erase(turns.begin());
     return turns;
 }
-std::vector<int> TurnsOf(simt::Order order, uint64_t seed) {
-    simt::set_order(order, seed);
-    return TurnsOf();
-}
 
 TEST_F(Simt, TheOrderIsTheOneThatWasSet) {
-    std::vector<int> ascending(4 * 40);
+    std::vector<int> ascending(160);
     std::iota(ascending.begin(), ascending.end(), 0);
     const std::vector<int> descending(ascending.rbegin(), ascending.rend());
-    EXPECT_EQ(TurnsOf(simt::Order::kForward, 1), ascending);
-    EXPECT_EQ(TurnsOf(simt::Order::kReverse, 1), descending);
-    const std::vector<int> random = TurnsOf(simt::Order::kRandom, 1);
-    EXPECT_EQ(TurnsOf(simt::Order::kRandom, 1), random);
-    EXPECT_NE(TurnsOf(simt::Order::kRandom, 2), random);
-    EXPECT_NE(random, ascending);
-    EXPECT_TRUE(std::is_permutation(random.begin(), random.end(), ascending.begin()));
+    for (unsigned blocks : {1, 4, 160})
+        for (bool after_a_barrier : {false, true}) {
+            const auto turns = [&](simt::Order order, uint64_t seed = 1) {
+                simt::set_order(order, seed);
+                return TurnsOf(blocks, after_a_barrier);
+            };
+            EXPECT_EQ(turns(simt::Order::kForward), ascending);
+            EXPECT_EQ(turns(simt::Order::kReverse), descending);
+            const std::vector<int> random = turns(simt::Order::kRandom);
+            EXPECT_EQ(turns(simt::Order::kRandom), random);
+            EXPECT_NE(turns(simt::Order::kRandom, 2), random);
+            EXPECT_NE(random, ascending);
+            EXPECT_TRUE(std::is_permutation(random.begin(), random.end(), ascending.begin()));
+        }
 }
 
 TEST(SimtEnvironmentDeathTest, SetsTheOrder) {
     ::testing::FLAGS_gtest_death_test_style = "threadsafe"; /* a new process, that reads the environment */
     const auto exit_with = [](const char *order, int code, const char *message) {
         setenv("SIMT_ORDER", order, 1);
-        EXPECT_EXIT(_exit(TurnsOf()[0]), ::testing::ExitedWithCode(code), message) << order;
+        EXPECT_EXIT(_exit(TurnsOf(4)[0]), ::testing::ExitedWithCode(code), message) << order;
         unsetenv("SIMT_ORDER");
     };
     exit_with("forward", 0, "");

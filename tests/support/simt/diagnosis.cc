@@ -49,7 +49,6 @@ std::string Scheduler::Everybody() const {
 void Scheduler::Record(Kind kind, const std::string &what) {
     if (failed_) return;
     failed_ = true;
-    running.noting = false;
     Report report;
     report.kind = kind;
     report.kernel = kernel_name(launch_->kernel);

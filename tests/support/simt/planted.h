@@ -129,6 +129,24 @@ inline __global__ void MeetsOnlyTheLastReader(float *p) {
     if (Lane() == 2) tile[warp] = 2; /* here */
     p[Mine()] = v;
 }
+inline __global__ void ReadsAfterTheMeeting(float *p) {
+    SHARED(float, tile, 2);
+    const int warp = Me() / 32;
+    if (Lane() == 0) tile[warp] = 1;
+    __syncthreads();
+    if (Lane() == 0) p[Mine()] = tile[warp];
+    __syncwarp();
+    if (Lane() == 1) p[Mine()] = tile[warp];
+    if (Lane() == 2) tile[warp] = 2; /* here */
+}
+inline __global__ void WritesHalfOfADouble(float *p) { /* launched with 512 bytes */
+    DYNAMIC_SHARED(float, tile);
+    DYNAMIC_SHARED(double, wide);
+    wide[Me()] = 0;
+    __syncthreads();
+    if (Me() == 0) tile[127] = 1;                /* here */
+    if (Me() == 32) p[Mine()] = (float)wide[63]; /* here */
+}
 inline __global__ void MeetsItsWarpsReadersOnly(float *p) {
     SHARED(float, tile, 1);
     if (Me() == 0) tile[0] = 1;
