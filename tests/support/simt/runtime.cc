@@ -1,4 +1,6 @@
 /* runtime.cc - the device, errors, and launches. */
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -32,6 +34,13 @@ cudaError_t Refuse(Machine &m, const void *kernel, const std::string &why, cudaE
     return error;
 }
 
+/* Where launches are listed instead of run, or NULL. */
+FILE *LaunchList() {
+    const char *const path = std::getenv("SIMT_LAUNCHES");
+    static FILE *const list = path ? fopen(path, "w") : nullptr;
+    return list;
+}
+
 cudaError_t CheckedLaunch(Machine &m, const cudaLaunchConfig_t &config, const void *kernel, Work body) {
     if (!HasCode(m.device)) return cudaErrorNoKernelImageForDevice;
     const std::string wrong = WrongShape(config);
@@ -42,6 +51,12 @@ cudaError_t CheckedLaunch(Machine &m, const cudaLaunchConfig_t &config, const vo
                       std::to_string(config.dynamicSmemBytes) + " bytes of dynamic shared memory, and may have " +
                           std::to_string(kSharedBytes),
                       cudaErrorInvalidValue);
+    if (FILE *list = LaunchList()) {
+        const dim3 &g = config.gridDim, &b = config.blockDim;
+        fprintf(list, "%s\t%u %u %u\t%u %u %u\t%zu\n", kernel_name(kernel).c_str(), g.x, g.y, g.z, b.x, b.y, b.z,
+                config.dynamicSmemBytes);
+        return cudaSuccess;
+    }
     const Launch launch = {kernel, config.gridDim, config.blockDim, config.dynamicSmemBytes, std::move(body)};
     return m.streams.Enqueue(config.stream, [&m, launch] { m.scheduler.Run(launch); });
 }

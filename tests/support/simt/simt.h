@@ -12,7 +12,9 @@
  *
  * Environment: SIMT_ORDER=forward|reverse|random[:seed] is the order in which
  * blocks, and threads between two barriers, take turns; SIMT_STREAMS=eager does
- * work when it is enqueued. One host thread may use the machine. */
+ * work when it is enqueued; SIMT_LAUNCHES=FILE lists the launches there (kernel,
+ * grid, block, bytes of dynamic shared memory) and runs none. One host thread
+ * may use the machine. */
 #ifndef LENET_SIMT_SIMT_H
 #define LENET_SIMT_SIMT_H
 #include <cstddef>

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""kernel_report.py - what ptxas says of the CUDA kernels: registers, shared memory, spills; and what a step must cost.
+
+  kernel_report.py --check                    compiles cuda/*.cu; exit 1 if a kernel spills or a file has no kernel
+  kernel_report.py --check --build DIR        the same of what a build has compiled already (scripts/keep_ptxas.sh)
+  kernel_report.py --build DIR --markdown FILE   writes docs/kernels.md
+
+Theoretical occupancy is the warps that an SM of compute capability 9.0 holds at a time, of 64. A block needs
+  - registers: each warp 32 times the thread's, in units of 256, from one of four partitions of 16,384;
+  - shared memory: static and dynamic in units of 128 bytes, and 1 KB that is reserved, of 228 KB;
+  - one of 32 places for blocks, and its warps' places.
+Exit codes: 0 done, 1 a check failed, 2 usage, 3 something is missing or does not compile, 77 no nvcc (skipped).
+"""
+import argparse
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SOURCES = sorted((REPOSITORY / "cuda").glob("*.cu"))
+REPORTED = "90"
+
+# NVIDIA's data sheet of the H100 SXM: FP32 without tensor cores, and the memory.
+FLOPS, BYTES = 67e12, 3.35e12
+BATCH, EPOCH, POPULATIONS = 128, 60000, (1, 64)
+IMAGE = 28 * 28  # bytes, MNIST's
+
+
+class Failure(Exception):
+    """One line that says what is missing or wrong."""
+
+
+# ---- ptxas ---------------------------------------------------------------------------------------
+
+def build_architectures():
+    """Those that the build is for, from CMakeLists.txt."""
+    line = re.search(r"set\(CMAKE_CUDA_ARCHITECTURES ([^)]*)\)", (REPOSITORY / "CMakeLists.txt").read_text())
+    return re.findall(r"\d+", line.group(1))
+
+
+def find_nvcc():
+    """$NVCC, that of the PATH, or that of the usual place; None where there is none."""
+    return shutil.which(os.environ.get("NVCC", "nvcc")) or shutil.which("/usr/local/cuda/bin/nvcc")
+
+
+def compile_sources(nvcc, architectures):
+    """{file name: what ptxas says}, from as many compilers at a time as there are processors."""
+    def compiled(source, architecture, directory):
+        command = [nvcc, "-O3", "-std=c++17", f"-I{REPOSITORY}/include", f"-I{REPOSITORY}/cuda", "-cubin",
+                   f"-arch=sm_{architecture}", "-Xptxas=-v", "-o", f"{directory}/{source.stem}.{architecture}", source]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise Failure(f"{source.name} does not compile for sm_{architecture}:\n{done.stdout}")
+        return done.stdout
+
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [(s, pool.submit(compiled, s, a, directory)) for s in SOURCES for a in architectures]
+        texts = dict.fromkeys((s.name for s in SOURCES), "")
+        for source, job in jobs:
+            texts[source.name] += job.result()
+        return texts
+
+
+def kept_texts(build):
+    """{file name: what ptxas said}, of the objects in a build directory."""
+    return {path.name[:-len(".o.ptxas")]: path.read_text() for path in Path(build).glob("CMakeFiles/**/*.cu.o.ptxas")}
+
+
+def demangle(text):
+    tool = shutil.which("cu++filt") or shutil.which("c++filt")
+    return subprocess.run([tool], input=text, stdout=subprocess.PIPE, text=True, check=True).stdout if tool else text
+
+
+def short_name(name):
+    """'void correlate_kernel<(int)5, (int)8>(correlate)' becomes 'correlate_kernel<5,8>'."""
+    name = re.sub(r"\(anonymous namespace\)::|\((int|bool|unsigned int)\)", "", name)
+    return re.sub(r"^void |\(.*|(?<=,) ", "", name)
+
+
+def parse(text):
+    """{(kernel, architecture): its numbers}. Functions that a kernel calls add their spills to the kernel's."""
+    kernels, current = {}, None
+    for line in demangle(text).splitlines():
+        entry = re.search(r"Compiling entry function '(.+)' for 'sm_(\w+)'", line)
+        frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line)
+        used = re.search(r"Used (\d+) registers", line)
+        if entry:
+            current = {"registers": 0, "shared": 0, "stack": 0, "stores": 0, "loads": 0}
+            kernels[short_name(entry.group(1)), entry.group(2)] = current
+        elif frame and current:
+            for key, value in zip(("stack", "stores", "loads"), frame.groups()):
+                current[key] += int(value)
+        elif used and current:
+            shared = re.search(r"(\d+)(?:\+\d+)? bytes smem", line)
+            current.update(registers=int(used.group(1)), shared=int(shared.group(1)) if shared else 0)
+    return kernels
+
+
+def problems_of(sources, texts, architectures):
+    """A line for each spill, and for each file whose kernels ptxas did not compile for an architecture."""
+    problems = []
+    for source in sources:
+        if "__global__" not in source.read_text():
+            continue
+        kernels = parse(texts.get(source.name, ""))
+        names = {name for name, _ in kernels}
+        if not names:
+            problems.append(f"{source.name}: ptxas names no kernel, and the file has some")
+        for architecture in architectures:
+            for name in sorted(names):
+                kernel = kernels.get((name, architecture))
+                if not kernel or kernel["registers"] == 0:
+                    problems.append(f"{source.name}: {name} was not compiled for sm_{architecture}")
+        for (name, architecture), kernel in kernels.items():
+            if kernel["stores"] + kernel["loads"] > 0:
+                problems.append(f"{source.name}: {name} for sm_{architecture} spills: {kernel['stores']} bytes of "
+                                f"stores, {kernel['loads']} of loads, with {kernel['registers']} registers")
+    return problems
+
+
+def check(texts, architectures):
+    """Prints what is wrong, or how much was looked at. Returns the exit code."""
+    problems = problems_of(SOURCES, texts, architectures)
+    for problem in problems:
+        print(f"FAILED: {problem}")
+    if not problems:
+        kernels = {key: kernel for text in texts.values() for key, kernel in parse(text).items()}
+        (name, architecture), most = max(kernels.items(), key=lambda item: item[1]["registers"])
+        print(f"{len({name for name, _ in kernels})} kernels on {len({a for _, a in kernels})} architectures: "
+              f"no spills; at most {most['registers']} registers ({name}, sm_{architecture})")
+    return 1 if problems else 0
+
+
+# ---- launches and occupancy ------------------------------------------------------------------------
+
+def occupancy(registers, threads, shared):
+    """(blocks, warps) that an SM of sm_90 holds; the rules are above."""
+    warps = math.ceil(threads / 32)
+    by_registers = 4 * (16384 // (math.ceil(registers * 32 / 256) * 256)) // warps
+    by_shared = 228 * 1024 // (math.ceil(shared / 128) * 128 + 1024)
+    blocks = min(32, 64 // warps, by_registers, by_shared)
+    return blocks, blocks * warps
+
+
+def launches(build, networks):
+    """The set of (kernel, threads, bytes of dynamic shared memory) in training steps of lenet5: the program's own
+    launchers run on the tests' emulated GPU, which lists the launches."""
+    with tempfile.TemporaryDirectory() as directory:
+        listed = Path(directory) / "launches"
+        run([f"{build}/tests/oracle_dump_emulated", f"{directory}/dump", str(networks), "--device", "cuda", "--steps",
+             "1", "--batch", str(BATCH), "--data", f"{REPOSITORY}/data/sample"], SIMT_LAUNCHES=str(listed))
+        rows = [line.split("\t") for line in listed.read_text().splitlines()]
+    return {(short_name(kernel), math.prod(map(int, block.split())), int(shared)) for kernel, _, block, shared in rows}
+
+
+def run(command, **environment):
+    try:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Failure(f"{error}; --build names a build directory with everything in it") from None
+
+
+def kernel_table(kernels, launched):
+    """launched: {(kernel, threads, dynamic shared memory): [the populations that launch it so]}."""
+    columns = "registers", "static shared", "stack", "spills", "R", "threads", "dynamic shared", "blocks/SM", "warps/SM"
+    yield f"| kernel | {' | '.join(columns)} |"
+    yield "|---" + "|--:" * len(columns) + "|"
+    for (name, architecture), k in sorted(kernels.items()):
+        if architecture != REPORTED:
+            continue
+        first = f"| `{name}` | {k['registers']} | {k['shared']} | {k['stack']} | {k['stores'] + k['loads']} "
+        uses = sorted((threads, dynamic, of) for (kernel, threads, dynamic), of in launched.items() if kernel == name)
+        if not uses:
+            yield first + "| | | | | |"
+        for threads, dynamic, of in uses:
+            blocks, warps = occupancy(k["registers"], threads, k["shared"] + dynamic)
+            yield first + f"| {', '.join(map(str, of))} | {threads} | {dynamic} | {blocks} | {warps} |"
+            first = "| | | | | "
+
+
+# ---- what a training step must do -------------------------------------------------------------------
+
+def architecture_of(build):
+    """lenet5's layers and sizes, as the program has them."""
+    with tempfile.TemporaryDirectory() as directory:
+        run([f"{build}/lenet", "info", "--arch", "lenet5", "--json", f"{directory}/info.json"])
+        return json.loads((Path(directory) / "info.json").read_text())
+
+
+def step_operations(info, images):
+    """(operation, layer, FLOP, bytes) of one network's step in its order, each input read once, each output written
+    once. As in `lenet bench`, only matrix products count as FLOP. schedule_step moves a few bytes and is left out."""
+    rows, layers = [], info["layers"]
+    field, classes = info["field"] ** 2, layers[-1]["output"][0]
+
+    def add(operation, layer, floats, flops=0, others=0):
+        rows.append((operation, layer, flops, 4 * floats + others))
+
+    add("batch_draw", "", images * field, others=images * (IMAGE + 2))
+    forward, backward = [], []
+    for at, layer in enumerate(layers):
+        kind, name = layer["kind"], layer["name"]
+        x, y = images * math.prod(layer["input"]), images * math.prod(layer["output"])
+        weights, biases = layer["weights"], layer["biases"]
+        flops = 2 * weights * images * math.prod(layer["output"][1:])
+        forward.append((kind + "_forward", name, x + y + weights + biases, flops))
+        inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
+        steps = [(kind + "_backward_params", name, x + y + weights + biases, flops)] if weights else []
+        backward.append(steps + ([(kind + "_backward_input", name, inputs, flops)] if at > 0 else []))
+    for row in forward:
+        add(*row)
+    add("softmax_loss", "", 2 * images * classes, others=2 * images)
+    for row in (row for steps in reversed(backward) for row in steps):
+        add(*row)
+    add("optimizer_step", "", 5 * info["parameters"])  # w, dw, m in; w, m out
+    counted = sum(row[2] for row in rows)
+    if counted != images * info["training_flops"]:
+        raise Failure(f"{counted} FLOP a step by this script, {images * info['training_flops']} by the program")
+    return rows
+
+
+def step_table(info):
+    rows = step_operations(info, BATCH)
+    floors = {networks: 0 for networks in POPULATIONS}
+    yield "| operation | layer | MFLOP | MB | bound by |" + "".join(f" floor, R = {r} |" for r in POPULATIONS)
+    yield "|---|---|--:|--:|---|" + "--:|" * len(POPULATIONS)
+    for operation, layer, flops, moved in rows:
+        floor = max(flops / FLOPS, moved / BYTES)
+        line = f"| {operation} | {layer} | {flops / 1e6:.2f} | {moved / 1e6:.3f} | "
+        line += "FLOP |" if flops / FLOPS > moved / BYTES else "bytes |"
+        for networks in POPULATIONS:
+            floors[networks] += networks * floor
+            line += f" {1e6 * networks * floor:.2f} us |"
+        yield line
+    total = f"| {sum(row[2] for row in rows) / 1e6:.2f} | {sum(row[3] for row in rows) / 1e6:.3f} | "
+    yield f"| **a step** | {total}|" + "".join(f" **{1e6 * floors[r]:.1f} us** |" for r in POPULATIONS)
+    steps = math.ceil(EPOCH / BATCH)
+    times = "".join(f" **{1e3 * steps * floors[r]:.1f} ms** |" for r in POPULATIONS)
+    yield f"| **an epoch**, {steps} steps | | | | |{times}"
+
+
+def markdown(texts, build, nvcc):
+    """The whole of docs/kernels.md."""
+    kernels = {key: kernel for text in texts.values() for key, kernel in parse(text).items()}
+    launched = {}
+    for networks in POPULATIONS:
+        for launch in launches(build, networks):
+            launched.setdefault(launch, []).append(networks)
+    version = subprocess.run([nvcc, "--version"], stdout=subprocess.PIPE, text=True).stdout if nvcc else ""
+    release = re.search(r"release ([\d.]+)", version)
+    return "\n".join([
+        "# The CUDA kernels", "",
+        "Made by `scripts/kernel_report.py --build build/release --markdown docs/kernels.md`: compiler output and "
+        "arithmetic. **Nothing here was measured on a GPU.**", "",
+        f"## What the compiler made of them: sm_{REPORTED}, nvcc {release.group(1) if release else 'of the build'}", "",
+        f"R, threads and dynamic shared memory (bytes) are those of the launches in a training step of `lenet5` with "
+        f"batch {BATCH} and R networks, and of C1's input gradient, which only gradient checks want; kernels without "
+        "them are for other shapes, evaluation or benchmarks. Warps/SM, of 64, are the theoretical occupancy; the "
+        "script's head has the rules. A stack frame is an array that is indexed at run time: batch_draw's is the grid "
+        "of elastic distortions, schedule_step's belongs to the cosine of very large angles.", "",
+        *kernel_table(kernels, launched), "",
+        "## What a training step must cost on an H100, at least", "",
+        f"`lenet5`, batch {BATCH}, Nesterov momentum; FLOP and bytes of one network. The floor is the larger of "
+        f"FLOP / {FLOPS / 1e12:g} TFLOP/s (FP32) and bytes / {BYTES / 1e12:g} TB/s, the data sheet's numbers of the "
+        "H100 SXM, with every input of an operation read once and every output written once; R networks cost R times "
+        "as much. Launches, and what a kernel reads twice, come on top. The tensors of a single network fit the 50 MB "
+        "of L2 cache, so for R = 1 memory may be faster than that, and launches, of some microseconds each, are what "
+        "a step consists of.", "",
+        *step_table(architecture_of(build)), ""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", nargs="+", metavar="N", help="90, ...; initially those that the build is for")
+    parser.add_argument("--build", metavar="DIR", help="read what this build directory's compilers have said")
+    parser.add_argument("--check", action="store_true", help="fail where a kernel spills")
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables there; needs --build")
+    arguments = parser.parse_args()
+    if not arguments.check and not arguments.markdown or arguments.markdown and not arguments.build:
+        parser.error("wanted --check, or --markdown FILE with --build DIR")
+    nvcc, architectures = find_nvcc(), arguments.arch or build_architectures()
+    if not arguments.build and not nvcc:
+        print("no nvcc on the PATH, as $NVCC or in /usr/local/cuda/bin")
+        return 77
+    try:
+        texts = kept_texts(arguments.build) if arguments.build else compile_sources(nvcc, architectures)
+        code = check(texts, architectures) if arguments.check else 0
+        if arguments.markdown:
+            Path(arguments.markdown).write_text(markdown(texts, arguments.build, nvcc))
+        return code
+    except (Failure, OSError) as error:
+        print(f"kernel_report: {error}", file=sys.stderr)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
