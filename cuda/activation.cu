@@ -1,4 +1,6 @@
 /* activation.cu - tanh and ReLU on the GPU: twin of src/cpu/activation.c. Thread: four values. */
+#include "activation.cuh"
+
 #include "gpu.cuh"
 
 enum { THREADS = 256 };
@@ -7,20 +9,12 @@ static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {
     return R > 0 && N > 0 && N % WARP == 0 && F > 0 && (activation == LENET_TANH || activation == LENET_RELU);
 }
 
-static __device__ float forward(float x, enum lenet_activation activation) {
-    return activation == LENET_TANH ? tanhf(x) : x <= 0 ? 0 : x; /* NaN stays NaN */
-}
-
-static __device__ float backward(float y, float dy, enum lenet_activation activation) {
-    return activation == LENET_TANH ? dy * (1 - y * y) : y > 0 ? dy : 0;
-}
-
 static __global__ void __launch_bounds__(THREADS) activation_forward_kernel(activation_forward a) {
     const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
     if (i >= (size_t)a.R * a.F * a.N / 4) return;
     const float4 x = reinterpret_cast<const float4 *>(a.x)[i];
-    reinterpret_cast<float4 *>(a.y)[i] = make_float4(forward(x.x, a.activation), forward(x.y, a.activation),
-                                                     forward(x.z, a.activation), forward(x.w, a.activation));
+    reinterpret_cast<float4 *>(a.y)[i] = make_float4(activated(x.x, a.activation), activated(x.y, a.activation),
+                                                     activated(x.z, a.activation), activated(x.w, a.activation));
 }
 
 static __global__ void __launch_bounds__(THREADS) activation_backward_input_kernel(activation_backward_input a) {
@@ -28,8 +22,8 @@ static __global__ void __launch_bounds__(THREADS) activation_backward_input_kern
     if (i >= (size_t)a.R * a.F * a.N / 4) return;
     const float4 y = reinterpret_cast<const float4 *>(a.y)[i], dy = reinterpret_cast<const float4 *>(a.dy)[i];
     reinterpret_cast<float4 *>(a.dx)[i] =
-        make_float4(backward(y.x, dy.x, a.activation), backward(y.y, dy.y, a.activation),
-                    backward(y.z, dy.z, a.activation), backward(y.w, dy.w, a.activation));
+        make_float4(activation_gradient(y.x, dy.x, a.activation), activation_gradient(y.y, dy.y, a.activation),
+                    activation_gradient(y.z, dy.z, a.activation), activation_gradient(y.w, dy.w, a.activation));
 }
 
 extern "C" enum lenet_status activation_forward_cuda(struct lenet_ctx *ctx, const struct activation_forward *a) {

@@ -1,13 +1,15 @@
 /* subsample.cu - average and maximum of windows on the GPU: twin of src/cpu/subsample.c.
  *
- * Thread: one window of one image; the lanes of a warp are images, so loads and stores are whole lines. */
+ * Thread: one window of one image; the lanes of a warp are images, so loads and stores are whole lines. f(x) is
+ * computed where it is wanted, and again for the gradient: that is cheaper than to store it. */
+#include "activation.cuh"
 #include "gpu.cuh"
 
 enum { THREADS = 256 };
 
-static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling) {
+static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling, enum lenet_activation f) {
     return R > 0 && N > 0 && N % WARP == 0 && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
-           (pooling == LENET_POOL_AVERAGE || pooling == LENET_POOL_MAX);
+           (pooling == LENET_POOL_AVERAGE || pooling == LENET_POOL_MAX) && f >= LENET_TANH && f <= LENET_LINEAR;
 }
 
 /* Which window and image a thread has: the first pixel's offset in x, and the offset in y. */
@@ -34,10 +36,12 @@ static __global__ void __launch_bounds__(THREADS) subsample_forward_kernel(subsa
     for (int i = 0; i < a.S; i++)
         for (int j = 0; j < a.S; j++) {
             const float v = x[((size_t)i * a.W + j) * a.N];
-            largest = v > largest ? v : largest;
-            sum += v;
+            if (a.pooling == LENET_POOL_MAX)
+                largest = v > largest ? v : largest; /* f only rises, so its maximum is f of the maximum */
+            else
+                sum += activated(v, a.activation);
         }
-    a.y[w.y] = a.pooling == LENET_POOL_MAX ? largest : sum * (1.0f / (a.S * a.S));
+    a.y[w.y] = a.pooling == LENET_POOL_MAX ? activated(largest, a.activation) : sum * (1.0f / (a.S * a.S));
 }
 
 static __global__ void __launch_bounds__(THREADS) subsample_backward_input_kernel(subsample_backward_input a) {
@@ -54,8 +58,12 @@ static __global__ void __launch_bounds__(THREADS) subsample_backward_input_kerne
             first = k;
         }
     }
-    for (int k = 0; k < a.S * a.S; k++)
-        dx[((size_t)(k / a.S) * a.W + k % a.S) * a.N] = a.pooling == LENET_POOL_AVERAGE ? share : k == first ? dy : 0;
+    for (int k = 0; k < a.S * a.S; k++) {
+        const size_t at = ((size_t)(k / a.S) * a.W + k % a.S) * a.N;
+        const bool gets_none = a.pooling == LENET_POOL_MAX && k != first;
+        const float dy_k = a.pooling == LENET_POOL_MAX ? dy : share;
+        dx[at] = gets_none ? 0 : activation_gradient(activated(x[at], a.activation), dy_k, a.activation);
+    }
 }
 
 static dim3 blocks(int R, int N, int C, int H, int W, int S) {
@@ -63,14 +71,14 @@ static dim3 blocks(int R, int N, int C, int H, int W, int S) {
 }
 
 extern "C" enum lenet_status subsample_forward_cuda(struct lenet_ctx *ctx, const struct subsample_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "subsample_forward", subsample_forward_kernel, blocks(a->R, a->N, a->C, a->H, a->W, a->S),
                       dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status subsample_backward_input_cuda(struct lenet_ctx *ctx,
                                                            const struct subsample_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "subsample_backward_input", subsample_backward_input_kernel,
                       blocks(a->R, a->N, a->C, a->H, a->W, a->S), dim3(THREADS), 0, *a);
 }

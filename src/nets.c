@@ -90,15 +90,18 @@ static void layer_shapes(struct lenet_layer *layer, int classes) {
 enum lenet_status lenet_plan_make(const struct lenet_arch *arch, enum lenet_activation activation,
                                   enum lenet_pooling pooling, int classes, struct lenet_plan *plan,
                                   struct lenet_error *err) {
-    *plan = (struct lenet_plan){.arch = arch,
-                                .activation = activation,
-                                .pooling = pooling,
-                                .classes = classes,
-                                .layer_count = arch->layer_count};
+    *plan = (struct lenet_plan){.arch = arch, .activation = activation, .pooling = pooling, .classes = classes};
     int C = 1, H = arch->field, W = arch->field;
+    enum lenet_activation before = LENET_LINEAR;
     for (int l = 0; l < arch->layer_count; l++) {
-        struct lenet_layer *layer = &plan->layers[l];
-        *layer = (struct lenet_layer){.spec = arch->layers[l], .C = C, .H = H, .W = W};
+        if (arch->layers[l].kind == LENET_ACTIVATION && l + 1 < arch->layer_count &&
+            arch->layers[l + 1].kind == LENET_SUBSAMPLE) {
+            before = activation;
+            continue;
+        }
+        struct lenet_layer *layer = &plan->layers[plan->layer_count++];
+        *layer = (struct lenet_layer){.spec = arch->layers[l], .activation = before, .C = C, .H = H, .W = W};
+        before = LENET_LINEAR;
         if (!layer_fits(layer))
             return lenet_fail(err, LENET_ERR_ARG, "%s: layer %d (%s) of size %d does not fit its %d x %d input",
                               arch->name, l, layer->spec.name, layer->spec.size, H, W);

@@ -205,8 +205,8 @@ static enum lenet_status forward_layer(struct lenet_network *net, const struct l
         return be->conv_forward(net->ctx,
                                 &(struct conv_forward){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, x, w, b, y});
     case LENET_SUBSAMPLE:
-        return be->subsample_forward(
-            net->ctx, &(struct subsample_forward){R, N, l->C, l->H, l->W, l->spec.size, net->plan.pooling, x, y});
+        return be->subsample_forward(net->ctx, &(struct subsample_forward){R, N, l->C, l->H, l->W, l->spec.size,
+                                                                           net->plan.pooling, l->activation, x, y});
     case LENET_ACTIVATION:
         return be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, net->plan.activation, x, y});
     case LENET_DENSE:
@@ -241,8 +241,8 @@ static enum lenet_status backward_input(struct lenet_network *net, const struct 
             net->ctx, &(struct conv_backward_input){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, dy, w, dx});
     case LENET_SUBSAMPLE:
         return be->subsample_backward_input(
-            net->ctx,
-            &(struct subsample_backward_input){R, N, l->C, l->H, l->W, l->spec.size, net->plan.pooling, x, dy, dx});
+            net->ctx, &(struct subsample_backward_input){R, N, l->C, l->H, l->W, l->spec.size, net->plan.pooling,
+                                                         l->activation, x, dy, dx});
     case LENET_ACTIVATION:
         return be->activation_backward_input(
             net->ctx, &(struct activation_backward_input){R, N, inputs, net->plan.activation, y, dy, dx});

@@ -67,13 +67,16 @@ static void print_devices(void) {
     }
 }
 
-static const char *kind_name(const struct lenet_plan *plan, const struct lenet_layer_spec *spec, char text[32]) {
-    switch (spec->kind) {
-    case LENET_CONV: snprintf(text, 32, "convolution %dx%d", spec->size, spec->size); break;
+static const char *kind_name(const struct lenet_plan *plan, const struct lenet_layer *layer, char text[32]) {
+    static const char *const functions[] = {"tanh", "ReLU", ""}; /* as enum lenet_activation */
+    const int size = layer->spec.size;
+    switch (layer->spec.kind) {
+    case LENET_CONV: snprintf(text, 32, "convolution %dx%d", size, size); break;
     case LENET_SUBSAMPLE:
-        snprintf(text, 32, "%s %dx%d", plan->pooling == LENET_POOL_MAX ? "maximum" : "average", spec->size, spec->size);
+        snprintf(text, 32, "%s%s%s %dx%d", functions[layer->activation], layer->activation == LENET_LINEAR ? "" : ", ",
+                 plan->pooling == LENET_POOL_MAX ? "maximum" : "average", size, size);
         break;
-    case LENET_ACTIVATION: snprintf(text, 32, "%s", plan->activation == LENET_RELU ? "ReLU" : "tanh"); break;
+    case LENET_ACTIVATION: snprintf(text, 32, "%s", functions[plan->activation]); break;
     case LENET_DENSE: snprintf(text, 32, "fully connected"); break;
     }
     return text;
@@ -90,7 +93,7 @@ void lenet_print_info(const struct lenet_config *config, const struct lenet_mode
         const double pixels = (double)layer->OH * layer->OW;
         const double links = ((double)layer->w_count + (double)layer->b_count) * pixels;
         snprintf(shape, sizeof shape, "%dx%dx%d", layer->O, layer->OH, layer->OW);
-        printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(plan, &layer->spec, kind), shape,
+        printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(plan, layer, kind), shape,
                layer->w_count + layer->b_count, links, 2 * (double)layer->w_count * pixels);
         connections += links;
     }

@@ -36,10 +36,12 @@ const struct lenet_arch *lenet_arch_find(const char *name);
  * at w and b in a network's parameters; w_count is 0 where it has none. */
 struct lenet_layer {
     struct lenet_layer_spec spec;
+    enum lenet_activation activation; /* of a subsampling: what is done to its inputs first */
     int C, H, W, O, OH, OW;
     size_t w, w_count, b, b_count;
 };
 
+/* The layers as they are computed: an activation before a subsampling is a part of it. */
 struct lenet_plan {
     const struct lenet_arch *arch;
     enum lenet_activation activation;

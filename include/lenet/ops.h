@@ -145,29 +145,30 @@ struct conv_backward_params {
     lenet_real *scratch;  /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
 };
 
-/* Subsampling of every S x S window to its average or its maximum. Where several
- * pixels are the maximum, the first in reading order gets the gradient. */
+/* A nonlinearity f. Its gradient is taken from the output: tanh' = 1 - y^2, relu' = (y > 0), linear' = 1. */
+enum lenet_activation { LENET_TANH, LENET_RELU, LENET_LINEAR };
+
+/* f of the inputs (maps of a convolution, say), and of that the average or the maximum of every S x S window. Where
+ * several pixels of x are a window's maximum, the first in reading order gets the gradient. */
 enum lenet_pooling { LENET_POOL_AVERAGE, LENET_POOL_MAX };
 
 struct subsample_forward {
     int R, N, C, H, W, S; /* S divides H and W */
     enum lenet_pooling pooling;
+    enum lenet_activation activation;
     const lenet_real *x; /* [R][C][H][W][N]       */
     lenet_real *y;       /* = [R][C][H/S][W/S][N] */
 };
 struct subsample_backward_input {
     int R, N, C, H, W, S;
     enum lenet_pooling pooling;
+    enum lenet_activation activation;
     const lenet_real *x;  /* [R][C][H][W][N]     */
     const lenet_real *dy; /* [R][C][H/S][W/S][N] */
     lenet_real *dx;       /* = [R][C][H][W][N]   */
 };
 
-/* The nonlinearity of F units (maps and pixels alike). The gradient is taken
- * from the output: tanh' = 1 - y^2, relu' = (y > 0). In place is fine: y may be
- * x, and dx may be dy. */
-enum lenet_activation { LENET_TANH, LENET_RELU };
-
+/* f of F units. In place is fine: y may be x, and dx may be dy. */
 struct activation_forward {
     int R, N, F;
     enum lenet_activation activation;

@@ -1,10 +1,12 @@
-/* subsample.c - average and maximum of windows on the CPU: twin of cuda/subsample.cu. */
+/* subsample.c - average and maximum of windows on the CPU: twin of cuda/subsample.cu.
+ *
+ * f rises nowhere but upwards, so the maximum of f is f of the maximum. */
+#include "activation.h"
 #include "ops_cpu.h"
-#include "vector.h"
 
-static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling) {
+static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling, enum lenet_activation f) {
     return R > 0 && N > 0 && N % LANES == 0 && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
-           (pooling == LENET_POOL_AVERAGE || pooling == LENET_POOL_MAX);
+           (pooling == LENET_POOL_AVERAGE || pooling == LENET_POOL_MAX) && f >= LENET_TANH && f <= LENET_LINEAR;
 }
 
 /* The largest of the window's pixels; row is in vectors. */
@@ -18,75 +20,102 @@ ALWAYS_INLINE vec window_max(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel
     return largest;
 }
 
-ALWAYS_INLINE vec window_average(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel) {
+ALWAYS_INLINE vec window_average(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel, enum lenet_activation f) {
     vec sum = {0};
     for (int i = 0; i < S; i++)
-        for (int j = 0; j < S; j++) sum += x[i * row + j * pixel];
+        for (int j = 0; j < S; j++) sum += activated(x[i * row + j * pixel], f);
     return sum * (vec_of(1) / vec_of((LENET_REAL)(S * S)));
 }
 
-ALWAYS_INLINE void max_gradient(const vec *x, vec dy, vec *dx, int S, ptrdiff_t row, ptrdiff_t pixel) {
-    const vec largest = window_max(x, S, row, pixel);
+ALWAYS_INLINE void max_gradient(const vec *x, vec dy, vec *dx, int S, ptrdiff_t row, ptrdiff_t pixel,
+                                enum lenet_activation f) {
+    const vec largest = window_max(x, S, row, pixel), gradient = activation_gradient(activated(largest, f), dy, f);
     mask found = {0};
     for (int i = 0; i < S; i++)
         for (int j = 0; j < S; j++) {
             const ptrdiff_t at = i * row + j * pixel;
             const mask first = (x[at] == largest) & ~found;
-            dx[at] = select_vec(first, dy, (vec){0});
+            dx[at] = select_vec(first, gradient, (vec){0});
             found |= first;
         }
 }
 
-ALWAYS_INLINE void average_gradient(vec dy, vec *dx, int S, ptrdiff_t row, ptrdiff_t pixel) {
+ALWAYS_INLINE void average_gradient(const vec *x, vec dy, vec *dx, int S, ptrdiff_t row, ptrdiff_t pixel,
+                                    enum lenet_activation f) {
     const vec share = dy * (vec_of(1) / vec_of((LENET_REAL)(S * S)));
     for (int i = 0; i < S; i++)
-        for (int j = 0; j < S; j++) dx[i * row + j * pixel] = share;
+        for (int j = 0; j < S; j++) {
+            const ptrdiff_t at = i * row + j * pixel;
+            dx[at] = activation_gradient(activated(x[at], f), share, f);
+        }
 }
 
-/* Both passes: an item is a map c of a network. */
-static void forward_item(const void *args, ptrdiff_t map) {
-    const struct subsample_forward *a = args;
-    const int S = a->S, max = a->pooling == LENET_POOL_MAX;
+/* Both passes: an item is a map c of a network. What the compiler shall know of the window and of f is an argument. */
+ALWAYS_INLINE void forward_map(const struct subsample_forward *a, ptrdiff_t map, int S, int max,
+                               enum lenet_activation f) {
     const ptrdiff_t rows = a->H / S, pixel = a->N / LANES, row = a->W * pixel;
     for (ptrdiff_t h = map * rows; h < (map + 1) * rows; h++)
         for (int w = 0; w < a->W / S; w++)
             for (int v = 0; v < pixel; v++) {
                 const vec *x = (const vec *)a->x + h * S * row + w * S * pixel + v;
                 vec *y = (vec *)a->y + (h * (a->W / S) + w) * pixel + v;
-                if (S == 2) /* a constant, so that the compiler unrolls the window */
-                    *y = max ? window_max(x, 2, row, pixel) : window_average(x, 2, row, pixel);
-                else
-                    *y = max ? window_max(x, S, row, pixel) : window_average(x, S, row, pixel);
+                *y = max ? activated(window_max(x, S, row, pixel), f) : window_average(x, S, row, pixel, f);
             }
 }
 
-static void backward_item(const void *args, ptrdiff_t map) {
-    const struct subsample_backward_input *a = args;
-    const int S = a->S, max = a->pooling == LENET_POOL_MAX;
+ALWAYS_INLINE void backward_map(const struct subsample_backward_input *a, ptrdiff_t map, int S, int max,
+                                enum lenet_activation f) {
     const ptrdiff_t rows = a->H / S, pixel = a->N / LANES, row = a->W * pixel;
     for (ptrdiff_t h = map * rows; h < (map + 1) * rows; h++)
         for (int w = 0; w < a->W / S; w++)
             for (int v = 0; v < pixel; v++) {
                 const ptrdiff_t at = h * S * row + w * S * pixel + v;
-                const vec dy = ((const vec *)a->dy)[(h * (a->W / S) + w) * pixel + v];
+                const vec *x = (const vec *)a->x + at, dy = ((const vec *)a->dy)[(h * (a->W / S) + w) * pixel + v];
                 vec *dx = (vec *)a->dx + at;
-                if (!max)
-                    average_gradient(dy, dx, S, row, pixel);
-                else if (S == 2)
-                    max_gradient((const vec *)a->x + at, dy, dx, 2, row, pixel);
+                if (max)
+                    max_gradient(x, dy, dx, S, row, pixel, f);
                 else
-                    max_gradient((const vec *)a->x + at, dy, dx, S, row, pixel);
+                    average_gradient(x, dy, dx, S, row, pixel, f);
             }
 }
 
+#define BY_POOLING(function, S, f)                                                                                     \
+    do {                                                                                                               \
+        if (a->pooling == LENET_POOL_MAX)                                                                              \
+            function(a, map, S, 1, f);                                                                                 \
+        else                                                                                                           \
+            function(a, map, S, 0, f);                                                                                 \
+    } while (0)
+#define SPECIALISED(function)                                                                                          \
+    do {                                                                                                               \
+        if (a->S != 2)                                                                                                 \
+            BY_POOLING(function, a->S, a->activation);                                                                 \
+        else if (a->activation == LENET_TANH)                                                                          \
+            BY_POOLING(function, 2, LENET_TANH);                                                                       \
+        else if (a->activation == LENET_RELU)                                                                          \
+            BY_POOLING(function, 2, LENET_RELU);                                                                       \
+        else                                                                                                           \
+            BY_POOLING(function, 2, LENET_LINEAR);                                                                     \
+    } while (0)
+
+static void forward_item(const void *args, ptrdiff_t map) {
+    const struct subsample_forward *a = args;
+    SPECIALISED(forward_map);
+}
+
+static void backward_item(const void *args, ptrdiff_t map) {
+    const struct subsample_backward_input *a = args;
+    SPECIALISED(backward_map);
+}
+
 enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struct subsample_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, const struct subsample_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling)) return LENET_ERR_ARG;
+    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, backward_item, a);
     return LENET_OK;
 }

@@ -16,9 +16,11 @@ struct SubsampleOnDevice {
     SubsampleOnDevice(const Device &device, const SubsampleSize &s, const Values &host_x, const Values &host_dy)
         : size(s), x(device, host_x), dy(device, host_dy), y(device, Poison(s.Outputs())),
           dx(device, Poison(s.Inputs())) {}
-    subsample_forward Forward() const { return {size.R, size.N, size.C, size.H, size.W, size.S, size.pooling, x, y}; }
+    subsample_forward Forward() const {
+        return {size.R, size.N, size.C, size.H, size.W, size.S, size.pooling, size.activation, x, y};
+    }
     subsample_backward_input BackwardInput() const {
-        return {size.R, size.N, size.C, size.H, size.W, size.S, size.pooling, x, dy, dx};
+        return {size.R, size.N, size.C, size.H, size.W, size.S, size.pooling, size.activation, x, dy, dx};
     }
     void Run(const Device &device) const {
         device.Run(Forward());
@@ -33,7 +35,11 @@ struct SubsampleOnDevice {
 class Subsample : public BackendTest {
   protected:
     SubsampleSize Size(int R, int groups, int C, int H, int W, int S, lenet_pooling pooling) const {
-        return {R, groups * lanes(), C, H, W, S, pooling};
+        return {R, groups * lanes(), C, H, W, S, pooling, LENET_LINEAR};
+    }
+    static std::vector<SubsampleSize> With(lenet_activation activation, std::vector<SubsampleSize> sizes) {
+        for (SubsampleSize &s : sizes) s.activation = activation;
+        return sizes;
     }
     std::vector<SubsampleSize> Sizes(lenet_pooling pooling) const {
         return {
@@ -54,7 +60,8 @@ class Subsample : public BackendTest {
 LENET_ON_ALL_BACKENDS(Subsample);
 
 std::string Name(const SubsampleSize &s) {
-    std::string name = s.pooling == LENET_POOL_MAX ? "max" : "average";
+    const char *const functions[] = {"tanh, ", "relu, ", ""};
+    std::string name = functions[s.activation] + std::string(s.pooling == LENET_POOL_MAX ? "max" : "average");
     const char *const letters[] = {" R", " N", " C", " H", " W", " S"};
     const int sizes[] = {s.R, s.N, s.C, s.H, s.W, s.S};
     for (int i = 0; i < 6; i++) name += letters[i] + std::to_string(sizes[i]);
@@ -80,11 +87,33 @@ TEST_P(Subsample, HandComputed) {
     expect(LENET_POOL_MAX, {8, 7}, {0, 0, 8, 0, 0, 4, 0, 0});
 }
 
+/* The windows {-1 2 -5 8} and {-7 -7 0 -3} of ReLU: the second is 0 all over, and has no gradient. */
+TEST_P(Subsample, ReluHandComputed) {
+    const size_t N = (size_t)lanes();
+    const auto in_all_images = [&](const Values &picture) {
+        Values tensor;
+        for (double pixel : picture) tensor.insert(tensor.end(), N, pixel);
+        return tensor;
+    };
+    const Values x = in_all_images({-1, 2, -7, -7, -5, 8, 0, -3}), dy = in_all_images({4, 8});
+    const auto expect = [&](lenet_pooling pooling, const Values &y, const Values &dx) {
+        SubsampleSize s = Size(1, 1, 1, 2, 4, 2, pooling);
+        s.activation = LENET_RELU;
+        const SubsampleOnDevice on(device(), s, x, dy);
+        on.Run(device());
+        EXPECT_TRUE(Equal(in_all_images(y), on.y.Host()));
+        EXPECT_TRUE(Equal(in_all_images(dx), on.dx.Host()));
+    };
+    expect(LENET_POOL_AVERAGE, {2.5, 0}, {0, 1, 0, 0, 0, 1, 0, 0});
+    expect(LENET_POOL_MAX, {8, 0}, {0, 0, 0, 0, 0, 4, 0, 0});
+}
+
 /* Integers from -4 to 4 have many ties, some of them in the middle of a window;
  * gradients are multiples of 16, so that a 4 x 4 window's share is whole. */
 TEST_P(Subsample, MatchesPlainLoopsExactlyOnIntegers) {
     std::vector<SubsampleSize> sizes = Sizes(LENET_POOL_AVERAGE);
     for (const SubsampleSize &s : SizesWithThirds(LENET_POOL_MAX)) sizes.push_back(s);
+    for (const SubsampleSize &s : With(LENET_RELU, sizes)) sizes.push_back(s);
     for (const SubsampleSize &s : sizes) {
         SCOPED_TRACE(Name(s));
         const Values x = Integers(s.Inputs(), 1), dy = Times(16, Integers(s.Outputs(), 2));
@@ -111,6 +140,26 @@ TEST_P(Subsample, MatchesPlainLoopsOnReals) {
             EXPECT_TRUE(Near(SubsampleForward(s, x), on.y.Host(),
                              Times(average * Gamma(s.S * s.S + 1, u), SubsampleForward(s, Abs(x)))));
             EXPECT_TRUE(Near(want_dx, on.dx.Host(), Times(average * Gamma(2, u), Abs(want_dx))));
+        }
+}
+
+/* tanh is right to 4 units u of its value (activation.h and CUDA's manual say 3 and 2 units in the last place), and the
+ * gradient's 1 - y*y takes twice its error and a rounding of something below 1: 10 u. The rest is as above. */
+TEST_P(Subsample, TanhMatchesPlainLoopsOnReals) {
+    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX})
+        for (const SubsampleSize &s : With(LENET_TANH, SizesWithThirds(pooling))) {
+            SCOPED_TRACE(Name(s));
+            const Values x = Reals(s.Inputs(), 1, 2), dy = Reals(s.Outputs(), 2);
+            const SubsampleOnDevice on(device(), s, x, dy);
+            on.Run(device());
+            const double u = device().roundoff();
+            SubsampleSize linear = s;
+            linear.activation = LENET_LINEAR;
+            EXPECT_TRUE(Near(SubsampleForward(s, x), on.y.Host(),
+                             Times(Gamma(s.S * s.S + 6, u),
+                                   SubsampleForward(linear, Abs(reference::ActivationForward(LENET_TANH, x))))));
+            const Values want_dx = SubsampleBackwardInput(s, x, dy);
+            EXPECT_TRUE(Near(want_dx, on.dx.Host(), Times(Gamma(12, u), Abs(SubsampleBackwardInput(linear, x, dy)))));
         }
 }
 
@@ -146,7 +195,7 @@ TEST_P(Subsample, GradientIsTheSlope) {
 
 TEST_P(Subsample, SameBitsEveryRun) {
     for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX}) {
-        const SubsampleSize s = Size(3, 5, 5, 9, 6, 3, pooling);
+        const SubsampleSize s = With(LENET_TANH, {Size(3, 5, 5, 9, 6, 3, pooling)})[0];
         const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
         ExpectSameBitsEveryRun([&](const Device &device) {
             const SubsampleOnDevice on(device, s, x, dy);
@@ -175,6 +224,7 @@ template <class Op> Spoilers<Op> BadSubsamples(const Op &) {
         {"S < 0", [](Op &a) { a.S = -1; }},
         {"S does not divide H", [](Op &a) { a.H -= 1; }},
         {"S does not divide W", [](Op &a) { a.W -= 1; }},
+        {"no such activation", [](Op &a) { a.activation = (lenet_activation)(LENET_LINEAR + 1); }},
         {"no such pooling", [](Op &a) { a.pooling = (lenet_pooling)(LENET_POOL_MAX + 1); }},
     };
 }
@@ -184,6 +234,33 @@ TEST_P(Subsample, RejectsBadShapes) {
     const SubsampleOnDevice on(device(), s, Integers(s.Inputs(), 1), Integers(s.Outputs(), 2));
     ExpectRejects(device(), on.Forward(), on.y, BadSubsamples(on.Forward()));
     ExpectRejects(device(), on.BackwardInput(), on.dx, BadSubsamples(on.BackwardInput()));
+}
+
+/* Not linear: by central differences, in double, to which the other backends are held above. With a step of 2^-12 their
+ * error is some h^2 = 6e-8 of the third derivative, below 2. */
+TEST(SubsampleInDouble, GradientOfTanhIsTheSlope) {
+    const Device cpu64(lenet_backend_cpu64(), 1);
+    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX}) {
+        const SubsampleSize s = {1, cpu64.lanes(), 2, 4, 4, 2, pooling, LENET_TANH};
+        const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
+        const SubsampleOnDevice at_x(cpu64, s, x, dy);
+        at_x.Run(cpu64);
+        const Values dx = at_x.dx.Host();
+        const auto loss = [&](const Values &at) {
+            const SubsampleOnDevice on(cpu64, s, at, dy);
+            cpu64.Run(on.Forward());
+            const Values y = on.y.Host();
+            double sum = 0;
+            for (size_t i = 0; i < y.size(); i++) sum += dy[i] * y[i];
+            return sum;
+        };
+        for (size_t i = 0; i < x.size(); i += 3) {
+            Values above = x, below = x;
+            above[i] += 0x1p-12;
+            below[i] -= 0x1p-12;
+            EXPECT_NEAR((loss(above) - loss(below)) / 0x1p-11, dx[i], 1.2e-7) << "dx[" << i << "]";
+        }
+    }
 }
 
 } // namespace

@@ -108,11 +108,25 @@ inline LayerOutputs Dense(const DenseSize &s, const LayerInputs &in) {
     return out;
 }
 
+/* ---- activation ------------------------------------------------------------- */
+
+inline Values ActivationForward(lenet_activation activation, Values x) {
+    for (double &v : x) v = activation == LENET_TANH ? std::tanh(v) : activation == LENET_LINEAR || v > 0 ? v : 0;
+    return x;
+}
+
+inline Values ActivationBackwardInput(lenet_activation activation, const Values &y, Values dy) {
+    for (size_t i = 0; i < y.size(); i++)
+        dy[i] *= activation == LENET_TANH ? 1 - y[i] * y[i] : activation == LENET_LINEAR || y[i] > 0 ? 1 : 0;
+    return dy;
+}
+
 /* ---- subsampling ------------------------------------------------------------ */
 
 struct SubsampleSize {
     int R, N, C, H, W, S;
     lenet_pooling pooling;
+    lenet_activation activation;
     size_t Inputs() const { return Layout(R, C, H, W, N).Count(); }
     size_t Outputs() const { return Inputs() / ((size_t)S * S); }
 };
@@ -134,12 +148,13 @@ template <class Visit> void ForEachWindow(const SubsampleSize &s, Visit visit) {
 }
 
 inline Values SubsampleForward(const SubsampleSize &s, const Values &x) {
+    const Values activated = ActivationForward(s.activation, x);
     Values y(s.Outputs());
     ForEachWindow(s, [&](size_t at, const std::vector<size_t> &window) {
         double sum = 0, largest = -INFINITY;
         for (size_t i : window) {
-            sum += x[i];
-            largest = std::max(largest, x[i]);
+            sum += activated[i];
+            largest = std::max(largest, activated[i]);
         }
         y[at] = s.pooling == LENET_POOL_MAX ? largest : sum / (double)window.size();
     });
@@ -147,29 +162,17 @@ inline Values SubsampleForward(const SubsampleSize &s, const Values &x) {
 }
 
 inline Values SubsampleBackwardInput(const SubsampleSize &s, const Values &x, const Values &dy) {
-    Values dx(s.Inputs());
+    Values of_activated(s.Inputs());
     ForEachWindow(s, [&](size_t at, const std::vector<size_t> &window) {
         if (s.pooling == LENET_POOL_MAX) {
             size_t first = window[0];
             for (size_t i : window)
                 if (x[i] > x[first]) first = i;
-            dx[first] = dy[at];
+            of_activated[first] = dy[at];
         } else
-            for (size_t i : window) dx[i] = dy[at] / (double)window.size();
+            for (size_t i : window) of_activated[i] = dy[at] / (double)window.size();
     });
-    return dx;
-}
-
-/* ---- activation ------------------------------------------------------------- */
-
-inline Values ActivationForward(lenet_activation activation, Values x) {
-    for (double &v : x) v = activation == LENET_TANH ? std::tanh(v) : v > 0 ? v : 0;
-    return x;
-}
-
-inline Values ActivationBackwardInput(lenet_activation activation, const Values &y, Values dy) {
-    for (size_t i = 0; i < y.size(); i++) dy[i] *= activation == LENET_TANH ? 1 - y[i] * y[i] : y[i] > 0 ? 1 : 0;
-    return dy;
+    return ActivationBackwardInput(s.activation, ActivationForward(s.activation, x), of_activated);
 }
 
 /* ---- loss ------------------------------------------------------------------- */

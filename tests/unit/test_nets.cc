@@ -48,10 +48,9 @@ TEST(Nets, Lenet5HasThePapersShapes) {
         int C, H, W, O, OH, OW;
         size_t parameters;
     } want[] = {
-        {"C1", 1, 32, 32, 6, 28, 28, 156},   {"", 6, 28, 28, 6, 28, 28, 0},      {"S2", 6, 28, 28, 6, 14, 14, 0},
-        {"C3", 6, 14, 14, 16, 10, 10, 2416}, {"", 16, 10, 10, 16, 10, 10, 0},    {"S4", 16, 10, 10, 16, 5, 5, 0},
-        {"C5", 16, 5, 5, 120, 1, 1, 48120},  {"", 120, 1, 1, 120, 1, 1, 0},      {"F6", 120, 1, 1, 84, 1, 1, 10164},
-        {"", 84, 1, 1, 84, 1, 1, 0},         {"output", 84, 1, 1, 10, 1, 1, 850}};
+        {"C1", 1, 32, 32, 6, 28, 28, 156},  {"S2", 6, 28, 28, 6, 14, 14, 0},    {"C3", 6, 14, 14, 16, 10, 10, 2416},
+        {"S4", 16, 10, 10, 16, 5, 5, 0},    {"C5", 16, 5, 5, 120, 1, 1, 48120}, {"", 120, 1, 1, 120, 1, 1, 0},
+        {"F6", 120, 1, 1, 84, 1, 1, 10164}, {"", 84, 1, 1, 84, 1, 1, 0},        {"output", 84, 1, 1, 10, 1, 1, 850}};
     const lenet_plan plan = Plan("lenet5");
     ASSERT_EQ(plan.layer_count, (int)std::size(want));
     for (int l = 0; l < plan.layer_count; l++) {
@@ -63,6 +62,20 @@ TEST(Nets, Lenet5HasThePapersShapes) {
         EXPECT_EQ(layer.w_count + layer.b_count, want[l].parameters) << "layer " << l << " " << want[l].name;
     }
     EXPECT_EQ(plan.parameters, 61706u);
+}
+
+TEST(Nets, AnActivationBeforeASubsamplingIsAPartOfIt) {
+    for (const lenet_activation activation : {LENET_RELU, LENET_TANH}) {
+        const lenet_plan plan = Plan("lenet5", activation);
+        for (int l = 0; l < plan.layer_count; l++) {
+            const lenet_layer &layer = plan.layers[l];
+            EXPECT_EQ(layer.activation, layer.spec.kind == LENET_SUBSAMPLE ? activation : LENET_LINEAR)
+                << "layer " << l;
+            if (layer.spec.kind == LENET_ACTIVATION) {
+                EXPECT_EQ(plan.layers[l - 1].spec.kind, LENET_DENSE);
+            }
+        }
+    }
 }
 
 TEST(Nets, TheOthersHaveTheirCountsOfParameters) {

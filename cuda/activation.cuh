@@ -1,0 +1,15 @@
+/* activation.cuh - the nonlinearities and their gradients, as ops.h has them. */
+#ifndef LENET_ACTIVATION_CUH
+#define LENET_ACTIVATION_CUH
+#include "gpu.cuh"
+
+static __device__ __forceinline__ float activated(float x, enum lenet_activation f) {
+    return f == LENET_TANH ? tanhf(x) : f == LENET_RELU && x <= 0 ? 0 : x; /* NaN stays NaN */
+}
+
+/* The gradient of x from that of y = f(x). */
+static __device__ __forceinline__ float activation_gradient(float y, float dy, enum lenet_activation f) {
+    return f == LENET_TANH ? dy * (1 - y * y) : f == LENET_LINEAR || y > 0 ? dy : 0;
+}
+
+#endif
