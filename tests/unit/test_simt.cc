@@ -60,6 +60,7 @@ const Right kRight[] = {
     RIGHT(SwapsInGlobalMemoryWithinWarps, 0),
     RIGHT(BlocksReadTheSame, 0),
     RIGHT(CountsInGlobalMemory, 0),
+    RIGHT(OneThreadCountsAnew, 0),
     RIGHT(KeepsBytesApartInGlobalMemory, 0),
     RIGHT(ReadsWordsOfBytesAfterABarrier, 0),
 };
@@ -156,6 +157,10 @@ const Fault kGlobalRaces[] = {
     FAULT(TwoLanesWriteGlobal, kRace, "writes global memory, byte "),
     FAULT(NoBarrierBeforeTheGlobalRead, kRace, " of 768 that were allocated together, which thread ("),
     FAULT(NoSyncwarpBeforeTheGlobalRead, kRace, " of 768 that were allocated together, which thread ("),
+    FAULT(ReadsGlobalAgainAfterABarrier, kRace, " of 768 that were allocated together, which thread ("),
+    FAULT(ReadsGlobalAfterTheMeeting, kRace, " of 768 that were allocated together, which thread ("),
+    FAULT(MeetsItsWarpsGlobalReadersOnly, kRace, " of 768 that were allocated together, which thread ("),
+    FAULT(WritesHalfOfAGlobalDouble, kRace, " of 768 that were allocated together, which thread ("),
     FAULT(OneBlockReadsWhatAnotherWrites, kRace, "byte 512 of 768"),
     FAULT(BothBlocksReadWhatOneChanges, kRace, "byte 512 of 768"),
     FAULT(ReadsBesideGlobalAtomics, kRace, "atomically"),
@@ -203,14 +208,15 @@ void ExpectReport(const Fault &fault, const simt::Report &report) {
 }
 
 /* As on a GPU: each call fails from now on, and the program can but end. */
-void ExpectADeadDevice() {
-    void *p = nullptr;
+void ExpectADeadDevice(float *p) {
+    void *more = nullptr;
     const cudaError_t fault = cudaErrorLaunchFailure;
     EXPECT_EQ(cudaGetLastError(), fault);
     EXPECT_EQ(cudaGetLastError(), fault) << "it sticks";
-    EXPECT_EQ(cudaMalloc(&p, 4), fault);
+    EXPECT_EQ(cudaMalloc(&more, 4), fault);
     EXPECT_EQ(cudaDeviceSynchronize(), fault);
-    EXPECT_EQ(Launch(planted::Reverses, kBlocks, kThreads, 0, nullptr, nullptr), fault);
+    EXPECT_EQ(Launch(planted::Reverses, kBlocks, kThreads, 0, nullptr, p), fault);
+    cudaFree(more);
 }
 
 class SimtFault : public Simt, public ::testing::WithParamInterface<Fault> {};
@@ -224,7 +230,7 @@ TEST_P(SimtFault, IsReportedInEveryOrder) {
         EXPECT_CUDA(Launch(fault.kernel, kBlocks, fault.threads, fault.dynamic_bytes, nullptr, p));
         EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure) << "whoever waits is told";
         ExpectReport(fault, simt::last_report());
-        ExpectADeadDevice();
+        ExpectADeadDevice(p);
 
         simt::reset();
         EXPECT_EQ(simt::last_report().kind, Kind::kNone);

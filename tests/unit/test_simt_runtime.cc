@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,10 @@ TEST_F(Runtime, CopiesOutsideOfDeviceMemoryAreRefused) {
     EXPECT_TRUE(refused(cudaMemcpyAsync(p, host, 4, cudaMemcpyDeviceToDevice, nullptr)));
     EXPECT_TRUE(refused(cudaMemset(host, 0, 4)));
     EXPECT_TRUE(refused(cudaMemsetAsync(p + 2, 0, 12, nullptr)));
+    EXPECT_EQ(cudaMemset(host, 0, 7), cudaErrorInvalidValue);
+    EXPECT_EQ(cudaMemset(host, 0, 8), cudaErrorInvalidValue);
+    EXPECT_NE(simt::last_report().text.find("a fill of 7 bytes"), std::string::npos) << "the first report is kept";
+    simt::reset();
     EXPECT_CUDA(cudaMemset(p, 0, 16));
     EXPECT_CUDA(cudaMemcpy(q, p, 16, cudaMemcpyDeviceToDevice));
     EXPECT_CUDA(cudaMemcpy(host, q + 1, 12, cudaMemcpyDefault));
@@ -170,6 +175,28 @@ TEST_F(Runtime, AStreamWaitsForAnEventOfAnother) {
     EXPECT_EQ(cudaStreamWaitEvent(second, scaled), cudaErrorInvalidResourceHandle);
 }
 
+TEST_F(Runtime, TheDefaultStreamsWorkWaitsForBlockingStreamsOnly) {
+    for (unsigned flags : {cudaStreamDefault, cudaStreamNonBlocking}) {
+        const Stream stream(flags);
+        const Array<> p(Floats{1});
+        const Pinned host(1);
+        EXPECT_CUDA(Launch(Scales, 1, 1, 0, nullptr, p, 10.0f));
+        EXPECT_CUDA(cudaMemcpyAsync(host, p, 4, cudaMemcpyDeviceToHost, stream));
+        EXPECT_CUDA(cudaStreamSynchronize(stream));
+        EXPECT_EQ(host[0], flags == cudaStreamDefault ? 10 : 1);
+    }
+}
+
+TEST_F(Runtime, AResetForgetsWhatStreamsHadToDo) {
+    const Stream stream, capturing;
+    const Array<> p(Floats{1});
+    EXPECT_CUDA(Launch(Scales, 1, 1, 0, stream, p, 10.0f));
+    EXPECT_CUDA(cudaStreamBeginCapture(capturing, cudaStreamCaptureModeGlobal));
+    simt::reset();
+    EXPECT_CUDA(cudaDeviceSynchronize());
+    EXPECT_EQ(p.Host()[0], 1);
+}
+
 /* ---- graphs ------------------------------------------------------------------------------------------ */
 
 cudaGraphExec_t Capture(cudaStream_t stream, const std::function<void()> &body, size_t nodes) {
@@ -235,6 +262,25 @@ TEST_F(Graphs, ThatUseFreedMemoryAreReported) {
     EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorIllegalAddress);
     EXPECT_EQ(simt::last_report().kind, simt::Kind::kMemory);
     simt::reset();
+    EXPECT_CUDA(cudaGraphExecDestroy(exec));
+}
+
+__global__ void TrapsAt(float *) { __trap(); }
+
+TEST_F(Graphs, DoNothingMoreAfterAFault) {
+    const Stream stream;
+    const Array<> p(Floats{1});
+    const cudaGraphExec_t exec = Capture(
+        stream,
+        [&] {
+            EXPECT_CUDA(Launch(TrapsAt, 1, 1, 0, stream, p));
+            EXPECT_CUDA(cudaMemsetAsync(p, 0, 4, stream));
+        },
+        2);
+    EXPECT_CUDA(cudaGraphLaunch(exec, stream));
+    EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorLaunchFailure);
+    simt::reset();
+    EXPECT_EQ(p.Host()[0], 1);
     EXPECT_CUDA(cudaGraphExecDestroy(exec));
 }
 

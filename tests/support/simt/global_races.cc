@@ -16,7 +16,6 @@ bool Quick(Cell &cell, Access access) {
     const bool first = cell.read_phase < r.launch_phase;
     if (access == Access::kWrite) {
         if (!first) return false;
-        cell.read_phase = 0;
         cell.write_phase = r.phase;
         cell.write_time = r.clock->time;
         cell.writer = (uint16_t)r.thread;

@@ -254,6 +254,31 @@ inline __global__ void NoSyncwarpBeforeTheGlobalRead(float *p) {
     const float v = p[Mine() ^ 1];
     p[Mine()] = v;
 }
+inline __global__ void ReadsGlobalAgainAfterABarrier(float *p) {
+    const int at = 128 + (int)blockIdx.x;
+    if (Me() < 32) p[Mine()] = p[at];
+    __syncthreads();
+    if (Me() == 0) p[Mine()] = p[at];
+    if (Me() == 33) p[at] = 1;
+}
+inline __global__ void ReadsGlobalAfterTheMeeting(float *p) {
+    const int at = 128 + Mine() / 32;
+    if (Lane() == 0) p[Mine()] = p[at];
+    __syncwarp();
+    if (Lane() == 1) p[Mine()] = p[at];
+    if (Lane() == 2) p[at] = 2;
+}
+inline __global__ void MeetsItsWarpsGlobalReadersOnly(float *p) {
+    const int at = 128 + (int)blockIdx.x;
+    if (Me() <= 32) p[Mine()] = p[at];
+    __syncwarp();
+    if (Me() == 0) p[at] = 2;
+}
+inline __global__ void WritesHalfOfAGlobalDouble(float *p) {
+    double *wide = reinterpret_cast<double *>(p + 128) + blockIdx.x;
+    if (Me() == 32) p[Mine()] = (float)*wide;
+    if (Me() == 0) p[129 + 2 * blockIdx.x] = 1;
+}
 inline __global__ void OneBlockReadsWhatAnotherWrites(float *p) {
     if (Me() != 0) return;
     if (blockIdx.x == 0)
@@ -488,6 +513,18 @@ inline __global__ void CountsInGlobalMemory(float *p) {
     if (Me() == 9) count[1 + blockIdx.x] -= 64;
     __syncthreads();
     p[Mine()] = (float)(63 - Me() - count[1 + blockIdx.x] - count[3 + blockIdx.x] % 64);
+}
+inline __global__ void OneThreadCountsAnew(float *p) {
+    int *count = reinterpret_cast<int *>(p) + 128 + blockIdx.x;
+    if (Me() == 0) {
+        *count = 60;
+        *count += 3;
+    }
+    __syncthreads();
+    atomicAdd(count, -Me());
+    atomicAdd(count, Me());
+    __syncthreads();
+    p[Mine()] = (float)(*count - Me());
 }
 inline __global__ void KeepsBytesApartInGlobalMemory(float *p) {
     unsigned char *bytes = reinterpret_cast<unsigned char *>(p + 128);

@@ -50,11 +50,10 @@ void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site sit
 
 SIMT_UNSANITIZED inline void shared_read(SharedVariable &v, long i, Cell &cell, Site site) {
     const Running &r = running;
-    const bool written_before = cell.write_phase - r.block_phase < r.phase - r.block_phase;
-    const bool known_reader =
+    const bool known_reader = /* so it was checked that the block has written it */
         cell.read_phase == r.phase &&
         ((cell.flags & kFarReader) || (cell.read_time == r.clock->time && cell.reader / 32 == r.thread / 32));
-    if (written_before && known_reader)
+    if (cell.write_phase < r.phase && known_reader)
         cell.read_lanes |= 1u << r.thread % 32;
     else
         shared_check(v, i, cell, Access::kRead, site);
