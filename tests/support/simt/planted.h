@@ -36,6 +36,12 @@ inline __global__ void Loads4PastTheEnd(float *p) {
     __syncthreads();
     p[Mine()] = load4(tile, Me() == 9 ? 64 : 0).x; /* here */
 }
+inline __global__ void Loads4BeforeTheStart(float *p) {
+    SHARED(float, tile, 64);
+    tile[Me()] = 1;
+    __syncthreads();
+    p[Mine()] = load4(tile, Me() == 9 ? -4 : 0).x; /* here */
+}
 inline __global__ void WritesPastTheDynamicEnd(float *p) { /* launched with 256 bytes */
     DYNAMIC_SHARED(float, tile);
     tile[Me() + 1] = 1; /* here */
@@ -138,6 +144,15 @@ inline __global__ void ReadsAfterTheMeeting(float *p) {
     __syncwarp();
     if (Lane() == 1) p[Mine()] = tile[warp];
     if (Lane() == 2) tile[warp] = 2; /* here */
+}
+inline __global__ void OneReaderHasMetTheWriter(float *p) {
+    SHARED(float, tile, 2);
+    const int warp = Me() / 32;
+    if (Lane() == 0) tile[warp] = 0;
+    __syncthreads();
+    if (Lane() == 0) tile[warp] = 1; /* here */
+    if (Lane() < 2) __syncwarp(3);
+    if (Lane() == 1 || Lane() == 2) p[Mine()] = tile[warp]; /* here */
 }
 inline __global__ void WritesHalfOfADouble(float *p) { /* launched with 512 bytes */
     DYNAMIC_SHARED(float, tile);
@@ -516,10 +531,9 @@ inline __global__ void CountsInGlobalMemory(float *p) {
 }
 inline __global__ void OneThreadCountsAnew(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128 + blockIdx.x;
-    if (Me() == 0) {
-        *count = 60;
-        *count += 3;
-    }
+    if (Me() == 0) *count = 60;
+    __syncwarp();
+    if (Me() == 0) *count += 3;
     __syncthreads();
     atomicAdd(count, -Me());
     atomicAdd(count, Me());

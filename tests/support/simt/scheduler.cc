@@ -76,6 +76,7 @@ void Scheduler::PrepareLaunch(const Launch &launch) {
     }
     running.launch_phase = running.phase + 1;
     running.noting = machine().races.on;
+    for (Warp &warp : warps_) warp.clock = WarpClock(); /* what is found does not depend on earlier launches */
     machine().counters.launches++;
 }
 

@@ -132,7 +132,6 @@ template <class T> class SharedPointer {
     /* Fails unless element i begins a 16-byte word that lies in the array as a whole. */
     void RequireWord(Index i) const {
         const long at = first_ + i.value;
-        if (at < 0) shared_out_of_range(*v_, at, i.site);
         if (at * (long)sizeof(T) % 16 != 0) shared_misaligned(*v_, at, i.site);
         const long last = at + 16 / (long)sizeof(T) - 1;
         if (last >= v_->count) shared_out_of_range(*v_, last, i.site);
