@@ -104,10 +104,12 @@ template <class Layer> LayerInputs RealInputs(const Layer &s) {
     return MakeInputs(s, [](size_t n, uint32_t stream) { return Reals(n, stream); });
 }
 
-template <class Layer> void ExpectPlainLoopsOnIntegers(const Device &device, const Layer &s) {
+template <class Layer>
+void ExpectPlainLoopsOnIntegers(const Device &device, const Layer &s,
+                                const std::vector<bool> &placements = {true, false}) {
     const LayerInputs in = IntegerInputs(s);
     const LayerOutputs want = s.Reference(in);
-    for (bool bias_last : {true, false}) {
+    for (bool bias_last : placements) {
         SCOPED_TRACE(bias_last ? s.Name() : s.Name() + ", bias first");
         const LayerOutputs got = RunLayer(device, s, in, bias_last);
         EXPECT_TRUE(Equal(want.y, got.y)) << "y";
@@ -159,7 +161,7 @@ template <class Layer> void ExpectGradientIsTheSlope(const Device &device, const
     for (size_t i = 0; i < in.b.size(); i++) EXPECT_EQ(slope(&LayerInputs::b, i), gradient.db[i]) << "db[" << i << "]";
 }
 
-/* A member of a population gets the same bits as on its own. */
+/* A member of a population gets the same bits as on its own: the first one, one in the middle, and the last. */
 template <class Layer> void ExpectNetworksAloneGiveTheSameBits(const Device &device, const Layer &s) {
     SCOPED_TRACE(s.Name());
     const LayerInputs in = RealInputs(s);
@@ -170,7 +172,7 @@ template <class Layer> void ExpectNetworksAloneGiveTheSameBits(const Device &dev
     };
     Layer one = s;
     one.R = 1;
-    for (int r = 0; r < s.R; r++) {
+    for (int r : {0, s.R / 2, s.R - 1}) {
         const LayerOutputs alone = RunLayer(device, one, {part(in.x, r), part(in.w, r), part(in.b, r), part(in.dy, r)});
         EXPECT_TRUE(Equal(part(together.y, r), alone.y)) << "y of network " << r;
         EXPECT_TRUE(Equal(part(together.dx, r), alone.dx)) << "dx of network " << r;
