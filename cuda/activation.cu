@@ -1,8 +1,6 @@
 /* activation.cu - tanh and ReLU on the GPU: twin of src/cpu/activation.c. Thread: four values. */
 #include "activation.cuh"
 
-#include "gpu.cuh"
-
 enum { THREADS = 256 };
 
 static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {

@@ -37,7 +37,7 @@ static __global__ void __launch_bounds__(THREADS) subsample_forward_kernel(subsa
         for (int j = 0; j < a.S; j++) {
             const float v = x[((size_t)i * a.W + j) * a.N];
             if (a.pooling == LENET_POOL_MAX)
-                largest = v > largest ? v : largest; /* f only rises, so its maximum is f of the maximum */
+                largest = v > largest ? v : largest; /* f never falls, so its maximum is f of the maximum */
             else
                 sum += activated(v, a.activation);
         }

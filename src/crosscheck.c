@@ -46,6 +46,9 @@ static struct lenet_crosscheck_row *row_of(struct lenet_crosscheck *result, cons
     return row;
 }
 
+/* The larger one; NaN is the largest of all, and stays. */
+static double worse(double a, double b) { return isnan(a) || a >= b ? a : b; }
+
 /* Notes how far got[first ... first+count-1] is from want, by the measure of all `total` values of want. */
 static void note_part(struct crosscheck *c, const char *tensor, const char *quantity, size_t first, size_t count,
                       size_t total) {
@@ -54,16 +57,15 @@ static void note_part(struct crosscheck *c, const char *tensor, const char *quan
     for (size_t i = first; i < first + count; i++) {
         const double d = fabs(c->got[i] - c->want[i]);
         difference += d * d;
-        if (!(d <= largest_difference)) largest_difference = d; /* NaN counts as large */
+        largest_difference = worse(largest_difference, d);
     }
     for (size_t i = 0; i < total; i++) {
         norm += c->want[i] * c->want[i];
         if (fabs(c->want[i]) > largest) largest = fabs(c->want[i]);
     }
     if (difference == 0) return; /* of zeros, too */
-    const double norm_error = sqrt(difference / norm), max_error = largest_difference / largest;
-    if (!(norm_error <= row->norm_error)) row->norm_error = norm_error;
-    if (!(max_error <= row->max_error)) row->max_error = max_error;
+    row->norm_error = worse(row->norm_error, sqrt(difference / norm));
+    row->max_error = worse(row->max_error, largest_difference / largest);
 }
 
 static void note(struct crosscheck *c, const char *tensor, const char *quantity, size_t count) {

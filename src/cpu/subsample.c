@@ -1,6 +1,6 @@
 /* subsample.c - average and maximum of windows on the CPU: twin of cuda/subsample.cu.
  *
- * f rises nowhere but upwards, so the maximum of f is f of the maximum. */
+ * f never falls, so the maximum of f is f of the maximum. */
 #include "activation.h"
 #include "ops_cpu.h"
 

@@ -64,12 +64,7 @@ LENET_ON_ALL_BACKENDS(Conv);
  *     7 8 9     3 4 */
 TEST_P(Conv, HandComputed) {
     const ConvLayer s = Size(1, 1, 1, 3, 3, 1, 2);
-    const size_t N = (size_t)s.N;
-    const auto in_all_images = [&](const Values &picture) {
-        Values tensor;
-        for (double pixel : picture) tensor.insert(tensor.end(), N, pixel);
-        return tensor;
-    };
+    const auto in_all_images = [&](const Values &picture) { return InAllImages((size_t)s.N, picture); };
     const LayerOutputs got = RunLayer(
         device(), s, {in_all_images({1, 2, 3, 4, 5, 6, 7, 8, 9}), {1, 2, 3, 4}, {10}, in_all_images({1, 0, 0, -1})});
     EXPECT_TRUE(Equal(in_all_images({47, 57, 77, 87}), got.y));

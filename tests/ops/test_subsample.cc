@@ -70,12 +70,7 @@ std::string Name(const SubsampleSize &s) {
 
 /* One map of 2 x 4 pixels: the windows {1 2 5 8} and {7 7 3 7}, whose first maximum is at the left above. */
 TEST_P(Subsample, HandComputed) {
-    const size_t N = (size_t)lanes();
-    const auto in_all_images = [&](const Values &picture) {
-        Values tensor;
-        for (double pixel : picture) tensor.insert(tensor.end(), N, pixel);
-        return tensor;
-    };
+    const auto in_all_images = [&](const Values &picture) { return InAllImages((size_t)lanes(), picture); };
     const Values x = in_all_images({1, 2, 7, 7, 5, 8, 3, 7}), dy = in_all_images({4, 8});
     const auto expect = [&](lenet_pooling pooling, const Values &y, const Values &dx) {
         const SubsampleOnDevice on(device(), Size(1, 1, 1, 2, 4, 2, pooling), x, dy);
@@ -89,12 +84,7 @@ TEST_P(Subsample, HandComputed) {
 
 /* The windows {-1 2 -5 8} and {-7 -7 0 -3} of ReLU: the second is 0 all over, and has no gradient. */
 TEST_P(Subsample, ReluHandComputed) {
-    const size_t N = (size_t)lanes();
-    const auto in_all_images = [&](const Values &picture) {
-        Values tensor;
-        for (double pixel : picture) tensor.insert(tensor.end(), N, pixel);
-        return tensor;
-    };
+    const auto in_all_images = [&](const Values &picture) { return InAllImages((size_t)lanes(), picture); };
     const Values x = in_all_images({-1, 2, -7, -7, -5, 8, 0, -3}), dy = in_all_images({4, 8});
     const auto expect = [&](lenet_pooling pooling, const Values &y, const Values &dx) {
         SubsampleSize s = Size(1, 1, 1, 2, 4, 2, pooling);

@@ -35,4 +35,11 @@ inline Values Reals(size_t n, uint32_t stream, double scale = 1) {
     return values;
 }
 
+/* The same picture in N images, which are innermost. */
+inline Values InAllImages(size_t N, const Values &picture) {
+    Values tensor;
+    for (double pixel : picture) tensor.insert(tensor.end(), N, pixel);
+    return tensor;
+}
+
 #endif

@@ -2,6 +2,7 @@
  * of 1 % in any output of any operation makes it fail. On the CPU in float, and on the cuda backend. */
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -55,19 +56,24 @@ struct Fault {
     const lenet_backend *inner;
     std::string operation;
     size_t output;
+    float factor;     /* of all its values; NaN: of the very first one, in the first call only */
     std::string name; /* of the output, once the operation was called; "" where it has no such output */
 };
 Fault fault;
 
 lenet_status Plant(lenet_ctx *ctx, const Outputs &outputs) {
-    if (fault.output >= outputs.size() || !outputs[fault.output].p) return LENET_OK;
+    const bool once = std::isnan(fault.factor);
+    if (fault.output >= outputs.size() || !outputs[fault.output].p || (once && !fault.name.empty())) return LENET_OK;
     const Output &o = outputs[fault.output];
     fault.name = o.name;
     std::vector<float> values(o.count);
-    for (size_t r = 0; r < o.R; r++) {
+    for (size_t r = 0; r < (once ? 1 : o.R); r++) {
         float *p = static_cast<float *>(o.p) + r * o.apart;
         LENET_TRY(fault.inner->download(ctx, values.data(), p, values.size() * sizeof values[0]));
-        for (float &v : values) v *= 1.01f;
+        if (once)
+            values[0] = fault.factor;
+        else
+            for (float &v : values) v *= fault.factor;
         LENET_TRY(fault.inner->upload(ctx, p, values.data(), values.size() * sizeof values[0]));
     }
     return LENET_OK;
@@ -151,7 +157,7 @@ TEST_P(Crosscheck, AnErrorOfOnePercentInAnyOutputFails) {
     const lenet_backend faulty = FaultyBackend(device().backend());
     const lenet_config lenet5 = Config({"--seed", "7"}), mlp = Config({"--seed", "7", "--arch", "mlp-300"});
     int planted = 0;
-    fault = {&device().backend(), "", 0, ""};
+    fault = {&device().backend(), "", 0, 1.01f, ""};
     for (const lenet_config *config : {&lenet5, &mlp}) ASSERT_EQ(Check(faulty, *config, 1), LENET_OK) << err_.text;
 #define X(op)                                                                                                          \
     for (fault.operation = #op, fault.output = 0;; fault.output++) {                                                   \
@@ -185,6 +191,15 @@ TEST_P(Crosscheck, NanFails) {
     lenet_config config = Config({"--arch", "linear"});
     config.init_scale = NAN;
     EXPECT_EQ(Check(device().backend(), config, 1), LENET_ERR_CHECK);
+}
+
+/* In the first network alone: that the second one is right must not make up for it. */
+TEST_P(Crosscheck, ASingleNanFails) {
+    const lenet_backend faulty = FaultyBackend(device().backend());
+    fault = {&device().backend(), "conv_backward_params", 0, NAN, ""};
+    EXPECT_EQ(Check(faulty, Config({"--seed", "7"}), 1), LENET_ERR_CHECK);
+    EXPECT_EQ(fault.name, "dw");
+    EXPECT_NE(std::string(err_.text).find("nan"), std::string::npos) << err_.text;
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Crosscheck, ::testing::Values("cpu", "cuda"), BackendName);
