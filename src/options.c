@@ -39,6 +39,8 @@ const struct lenet_option lenet_options[] = {
     {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "15", T, 1, "N", "passes over the training set"},
     {"steps", LENET_OPTION_INTEGER, FIELD(steps), 0, 1e12, NULL, "0", T, 1, "N",
      "stop after so many updates instead (0: by epochs)"},
+    {"eval-every", LENET_OPTION_INTEGER, FIELD(eval_every), 1, 1e6, NULL, "1", T, 1, "EPOCHS",
+     "measure on the test (and validation) set after so many epochs, and at the end"},
     {"batch", LENET_OPTION_INTEGER, FIELD(batch), 1, 65536, NULL, "64", T | B, 1, "N", "images an update"},
     {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | G | B, 1,
      "NAME", "the update rule"},

@@ -25,7 +25,7 @@ struct lenet_config {
     int activation, pooling; /* enum lenet_activation, enum lenet_pooling */
     double init_scale;
     /* learning */
-    int64_t epochs, steps, batch;
+    int64_t epochs, steps, eval_every, batch;
     int optimizer, schedule; /* enum lenet_optimizer, enum lenet_schedule */
     double learning_rate, momentum, weight_decay, beta2, epsilon;
     double warmup, decay_every, decay_factor;

@@ -3,9 +3,7 @@
 #define LENET_TRAIN_H
 #include <signal.h>
 
-#include "lenet/device.h"
-#include "lenet/model.h"
-#include "lenet/run_dir.h"
+#include "lenet/population.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -43,10 +41,6 @@ enum lenet_status lenet_data_open(struct lenet_config *config, int field, struct
  * the last good checkpoint stays. */
 enum lenet_status lenet_train(struct lenet_config *config, const struct lenet_observer *observer,
                               const volatile sig_atomic_t *stop, enum lenet_ending *ending, struct lenet_error *err);
-
-/* The settings of one network of a population, from a configuration and the sizes of its data. */
-enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t train_images, struct lenet_hyper *hyper,
-                                   struct lenet_error *err);
 
 #ifdef __cplusplus
 }
