@@ -11,6 +11,7 @@
 #include "lenet/eval.h"
 #include "lenet/gradcheck.h"
 #include "lenet/report.h"
+#include "lenet/sweep.h"
 #include "lenet/train.h"
 #include "lenet/version.h"
 
@@ -124,6 +125,96 @@ static enum lenet_status train_command(int argc, char **argv, struct lenet_confi
     return LENET_OK;
 }
 
+/* ---- sweep ------------------------------------------------------------------------------------- */
+
+static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_work *work) {
+    (void)self;
+    printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
+           plan->axes == 1 ? "is" : "es");
+    if (plan->shards) printf(", %zu of them in shard %d/%d", work->here, plan->shard, plan->shards);
+    printf("; %zu ended already", work->ended);
+    if (work->diverged) printf(" (%zu diverged%s)", work->diverged, plan->base.retry_failed ? ", tried again" : "");
+    printf("; %zu population%s", work->populations, work->populations == 1 ? "" : "s");
+    if (work->resumed) printf(", %zu of them from checkpoints", work->resumed);
+    printf("\n%s from %s: %zu training, %zu test images; on %s", work->data->name, plan->base.data,
+           work->data->train.count, work->data->test.count, work->device);
+    if (work->workers > 1) printf(", %d at a time", work->workers);
+    if (plan->base.out[0]) printf("; in %s", plan->base.out);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void print_group(void *self, const struct lenet_sweep_group *group) {
+    (void)self;
+    printf("%6zu run%s in %d population%s of at most %d: %s\n", group->runs, group->runs == 1 ? "" : "s",
+           group->populations, group->populations == 1 ? "" : "s", group->largest, group->key);
+}
+
+static const char *duration(double seconds, char text[32]) {
+    const long left = (long)ceil(seconds);
+    if (left < 3600)
+        snprintf(text, 32, "%ld:%02ld", left / 60, left % 60);
+    else
+        snprintf(text, 32, "%ld h %02ld min", left / 3600, left / 60 % 60);
+    return text;
+}
+
+static void print_estimate(void *self, double seconds) {
+    char text[32];
+    (void)self;
+    printf("about %s\n", duration(seconds, text));
+}
+
+static void on_sweep_progress(void *self, const struct lenet_sweep_progress *p) {
+    const struct display *display = self;
+    char text[32];
+    if (display->terminal)
+        fprintf(stderr, "\r\033[K%zu of %zu runs  %.0f images/s  %s left", p->ended, p->missing, p->images_per_s,
+                duration(p->seconds_left, text));
+}
+
+static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
+                   const struct lenet_member *member, const struct lenet_sweep_progress *progress) {
+    char text[512];
+    clear_bar(self);
+    lenet_sweep_describe(plan, config, text, sizeof text);
+    printf("run %zu/%zu  %s%s", progress->ended, progress->missing, text, text[0] ? "  " : "");
+    if (member->diverged) {
+        printf("diverged\n");
+    } else {
+        const struct lenet_metrics *m = &member->metrics[member->measured - 1];
+        printf("test loss %.4f error %5.2f %%  %.1f s\n", m->test_loss, 100 * (1 - m->test_accuracy), m->seconds);
+    }
+    fflush(stdout);
+}
+
+static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_error *err) {
+    struct display display = {.terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO)};
+    const struct lenet_sweep_observer observer = {print_plan, print_group,       print_estimate,
+                                                  on_run,     on_sweep_progress, &display};
+    struct lenet_sweep_result result;
+    stop_on_signals();
+    const enum lenet_status status = lenet_sweep(plan, &observer, &stop_requested, &result, err);
+    clear_bar(&display);
+    if (status != LENET_OK || plan->base.dry_run) return status;
+    if (result.interrupted)
+        printf("interrupted, and kept: the same command goes on\n");
+    else
+        printf("done: %zu run%s", result.done, result.done == 1 ? "" : "s");
+    if (!result.interrupted && result.diverged) printf(", and %zu diverged", result.diverged);
+    if (!result.interrupted) printf(": lenet report %s\n", plan->base.out);
+    return LENET_OK;
+}
+
+static enum lenet_status sweep_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_sweep_plan plan;
+    (void)config; /* a sweep has many */
+    enum lenet_status status = lenet_sweep_plan_parse(argc, argv, &plan, err);
+    if (status == LENET_OK) status = run_sweep(&plan, err);
+    lenet_sweep_plan_free(&plan);
+    return status;
+}
+
 /* ---- the other commands ------------------------------------------------------------------------- */
 
 static enum lenet_status eval_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
@@ -207,6 +298,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"train", LENET_CMD_TRAIN, train_command, "train one network"},
+    {"sweep", LENET_CMD_SWEEP, sweep_command, "train many networks: options take lists and ranges"},
     {"eval", LENET_CMD_EVAL, eval_command, "test accuracy, confusion matrix, precision and recall of a network"},
     {"info", LENET_CMD_INFO, info_command, "an architecture's layers, a weights file, the devices"},
     {"gradcheck", LENET_CMD_GRADCHECK, gradcheck_command, "every gradient against central differences of the loss"},

@@ -8,7 +8,7 @@
 
 #include "lenet/options.h"
 
-enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, MAX_CHECKPOINT = 2 * MAX_TENSORS + 2, TEXT = 32 };
+enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, MAX_CHECKPOINT = 2 * MAX_TENSORS + 2 };
 
 /* ---- writing ------------------------------------------------------------------------ */
 
@@ -28,34 +28,38 @@ static int checkpoint_tensors(const struct lenet_plan *plan, const struct lenet_
     return n;
 }
 
-static const char *choice_text(const char *option, int index, char text[TEXT]) {
+static const char *choice_text(const char *option, int index, char text[LENET_MODEL_VALUE]) {
     struct lenet_config config = {.activation = index, .pooling = index};
-    lenet_option_get(&config, lenet_option_find(option), text, TEXT);
+    lenet_option_get(&config, lenet_option_find(option), text, LENET_MODEL_VALUE);
     return text;
+}
+
+void lenet_model_describe(const struct lenet_model *model, struct lenet_model_text *text) {
+    const struct lenet_plan *plan = &model->plan;
+    snprintf(text->classes, sizeof text->classes, "%d", plan->classes);
+    snprintf(text->factor, sizeof text->factor, "%.9g", (double)model->scaling.factor);
+    snprintf(text->offset, sizeof text->offset, "%.9g", (double)model->scaling.offset);
+    const struct lenet_metadata entries[LENET_MODEL_METADATA] = {
+        {"format", "lenet"},
+        {"arch", plan->arch->name},
+        {"activation", choice_text("activation", (int)plan->activation, text->activation)},
+        {"pooling", choice_text("pooling", (int)plan->pooling, text->pooling)},
+        {"classes", text->classes},
+        {"input_factor", text->factor},
+        {"input_offset", text->offset}};
+    memcpy(text->entries, entries, sizeof entries);
 }
 
 enum lenet_status lenet_model_write(const char *path, const struct lenet_model *model, const float *host_w,
                                     const struct lenet_checkpoint *checkpoint, struct lenet_error *err) {
-    const struct lenet_plan *plan = &model->plan;
     struct lenet_tensor tensors[MAX_TENSORS + MAX_CHECKPOINT];
+    struct lenet_model_text text;
     double reals[2];
     int64_t integers[4];
-    int n = lenet_plan_tensors(plan, "", (float *)host_w, tensors);
-    if (checkpoint) n += checkpoint_tensors(plan, checkpoint, reals, integers, tensors + n);
-
-    char activation[TEXT], pooling[TEXT], classes[TEXT], factor[TEXT], offset[TEXT];
-    snprintf(classes, sizeof classes, "%d", plan->classes);
-    snprintf(factor, sizeof factor, "%.9g", (double)model->scaling.factor);
-    snprintf(offset, sizeof offset, "%.9g", (double)model->scaling.offset);
-    const struct lenet_metadata metadata[] = {
-        {"format", "lenet"},
-        {"arch", plan->arch->name},
-        {"activation", choice_text("activation", (int)plan->activation, activation)},
-        {"pooling", choice_text("pooling", (int)plan->pooling, pooling)},
-        {"classes", classes},
-        {"input_factor", factor},
-        {"input_offset", offset}};
-    return lenet_tensors_write(path, tensors, n, metadata, (int)(sizeof metadata / sizeof *metadata), err);
+    int n = lenet_plan_tensors(&model->plan, "", (float *)host_w, tensors);
+    if (checkpoint) n += checkpoint_tensors(&model->plan, checkpoint, reals, integers, tensors + n);
+    lenet_model_describe(model, &text);
+    return lenet_tensors_write(path, tensors, n, text.entries, LENET_MODEL_METADATA, err);
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
@@ -88,8 +92,8 @@ static enum lenet_status metadata_choice(const char *path, const struct lenet_te
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: its metadata says %.900s", path, why.text + strlen("--"));
 }
 
-static enum lenet_status read_model(const char *path, const struct lenet_tensor_file *file, struct lenet_model *model,
-                                    struct lenet_error *err) {
+enum lenet_status lenet_model_from_file(const char *path, const struct lenet_tensor_file *file,
+                                        struct lenet_model *model, struct lenet_error *err) {
     struct lenet_config config;
     double classes, factor, offset;
     lenet_config_init(&config);
@@ -106,9 +110,8 @@ static enum lenet_status read_model(const char *path, const struct lenet_tensor_
                            (int)classes, &model->plan, err);
 }
 
-/* Copies the file's tensor of this name, type and shape into wanted->data. */
-static enum lenet_status copy_tensor(const char *path, const struct lenet_tensor_file *file,
-                                     const struct lenet_tensor *wanted, struct lenet_error *err) {
+enum lenet_status lenet_tensor_copy(const char *path, const struct lenet_tensor_file *file,
+                                    const struct lenet_tensor *wanted, struct lenet_error *err) {
     const struct lenet_tensor *found = lenet_tensors_find(file, wanted->name);
     if (!found)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: no tensor '%s'; weights of another architecture?", path,
@@ -128,7 +131,7 @@ static enum lenet_status copy_parameters(const char *path, const struct lenet_te
                                          struct lenet_error *err) {
     struct lenet_tensor tensors[MAX_TENSORS];
     const int n = lenet_plan_tensors(plan, prefix, host_w, tensors);
-    for (int i = 0; i < n; i++) LENET_TRY(copy_tensor(path, file, &tensors[i], err));
+    for (int i = 0; i < n; i++) LENET_TRY(lenet_tensor_copy(path, file, &tensors[i], err));
     for (size_t i = 0; i < plan->stride; i++)
         if (!isfinite(host_w[i]))
             return lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; a run that diverged?", path);
@@ -140,7 +143,7 @@ enum lenet_status lenet_model_read(const char *path, struct lenet_model *model, 
     struct lenet_tensor_file file;
     *host_w = NULL;
     LENET_TRY(lenet_tensors_read(path, &file, err));
-    enum lenet_status status = read_model(path, &file, model, err);
+    enum lenet_status status = lenet_model_from_file(path, &file, model, err);
     if (status == LENET_OK) {
         *host_w = calloc(model->plan.stride, sizeof **host_w);
         status = *host_w ? copy_parameters(path, &file, &model->plan, "", *host_w, err)
@@ -165,7 +168,7 @@ static enum lenet_status copy_checkpoint(const char *path, const struct lenet_te
     if (moments > 0) LENET_TRY(copy_parameters(path, file, plan, "checkpoint.m.", m, err));
     if (moments > 1) LENET_TRY(copy_parameters(path, file, plan, "checkpoint.v.", v, err));
     const int n = checkpoint_tensors(plan, &(struct lenet_checkpoint){0}, reals, integers, tensors);
-    for (int i = 0; i < n; i++) LENET_TRY(copy_tensor(path, file, &tensors[i], err));
+    for (int i = 0; i < n; i++) LENET_TRY(lenet_tensor_copy(path, file, &tensors[i], err));
     *c = (struct lenet_checkpoint){
         .step = (uint64_t)integers[0],
         .seconds = reals[1],

@@ -15,12 +15,15 @@
 #define I            LENET_CMD_INFO
 #define G            LENET_CMD_GRADCHECK
 #define B            LENET_CMD_BENCH
+#define S            LENET_CMD_SWEEP
+#define P            LENET_OF_POPULATION
+#define N            LENET_OF_NETWORK
 
 static const double LARGEST_INTEGER = 9007199254740991.0; /* 2^53 - 1 */
 
 const struct lenet_option lenet_options[] = {
     /* name, type, field, min, max, choices, initial, commands, identity, argument, help */
-    {"data", LENET_OPTION_TEXT, FIELD(data), 0, 0, NULL, "", T | E | I, 0, "DIR",
+    {"data", LENET_OPTION_TEXT, FIELD(data), 0, 0, NULL, "", T | S | E | I, 0, "DIR",
      "the data set's four IDX files, raw or .gz (initially data/mnist, or data/sample where that is not there)"},
     {"run", LENET_OPTION_TEXT, FIELD(run), 0, 0, NULL, "", T | E, 0, "DIR",
      "the run directory: train creates it (initially runs/ARCH-1, -2, ...), eval reads its last weights"},
@@ -28,67 +31,82 @@ const struct lenet_option lenet_options[] = {
      "go on with this run from its last checkpoint; other options may only repeat its configuration"},
     {"weights", LENET_OPTION_TEXT, FIELD(weights), 0, 0, NULL, "", E | I, 0, "FILE", "a weights file (.safetensors)"},
     {"json", LENET_OPTION_TEXT, FIELD(json), 0, 0, NULL, "", E | I | G | B, 0, "FILE", "also write the results there"},
-    {"arch", LENET_OPTION_TEXT, FIELD(arch), 0, 0, NULL, "lenet5", T | I | G | B, 1, "NAME",
+    {"arch", LENET_OPTION_TEXT, FIELD(arch), 0, 0, NULL, "lenet5", T | S | I | G | B, P, "NAME",
      "the architecture (lenet info lists them)"},
-    {"activation", LENET_OPTION_CHOICE, FIELD(activation), 0, 0, "tanh|relu", "relu", T | I | G | B, 1, "NAME",
+    {"activation", LENET_OPTION_CHOICE, FIELD(activation), 0, 0, "tanh|relu", "relu", T | S | I | G | B, P, "NAME",
      "the nonlinearity"},
-    {"pooling", LENET_OPTION_CHOICE, FIELD(pooling), 0, 0, "average|max", "max", T | I | G | B, 1, "NAME",
+    {"pooling", LENET_OPTION_CHOICE, FIELD(pooling), 0, 0, "average|max", "max", T | S | I | G | B, P, "NAME",
      "the subsampling"},
-    {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | G, 1, "X",
+    {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | S | G, N, "X",
      "multiplies the initial weights"},
-    {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "15", T, 1, "N", "passes over the training set"},
-    {"steps", LENET_OPTION_INTEGER, FIELD(steps), 0, 1e12, NULL, "0", T, 1, "N",
+    {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "15", T | S, N, "N", "passes over the training set"},
+    {"steps", LENET_OPTION_INTEGER, FIELD(steps), 0, 1e12, NULL, "0", T | S, N, "N",
      "stop after so many updates instead (0: by epochs)"},
-    {"eval-every", LENET_OPTION_INTEGER, FIELD(eval_every), 1, 1e6, NULL, "1", T, 1, "EPOCHS",
+    {"eval-every", LENET_OPTION_INTEGER, FIELD(eval_every), 1, 1e6, NULL, "1", T | S, N, "EPOCHS",
      "measure on the test (and validation) set after so many epochs, and at the end"},
-    {"batch", LENET_OPTION_INTEGER, FIELD(batch), 1, 65536, NULL, "64", T | B, 1, "N", "images an update"},
-    {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | G | B, 1,
-     "NAME", "the update rule"},
-    {"lr", LENET_OPTION_REAL, FIELD(learning_rate), 0, 1e6, NULL, "0.05", T, 1, "RATE",
+    {"batch", LENET_OPTION_INTEGER, FIELD(batch), 1, 65536, NULL, "64", T | S | B, P, "N", "images an update"},
+    {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | S | G | B,
+     P, "NAME", "the update rule"},
+    {"lr", LENET_OPTION_REAL, FIELD(learning_rate), 0, 1e6, NULL, "0.05", T | S, N, "RATE",
      "the learning rate; the largest one of a schedule"},
-    {"momentum", LENET_OPTION_REAL, FIELD(momentum), 0, 0.999999, NULL, "0.9", T, 1, "X", "momentum; AdamW's beta1"},
-    {"weight-decay", LENET_OPTION_REAL, FIELD(weight_decay), 0, 100, NULL, "0.001", T, 1, "X",
+    {"momentum", LENET_OPTION_REAL, FIELD(momentum), 0, 0.999999, NULL, "0.9", T | S, N, "X",
+     "momentum; AdamW's beta1"},
+    {"weight-decay", LENET_OPTION_REAL, FIELD(weight_decay), 0, 100, NULL, "0.001", T | S, N, "X",
      "pulls weights to zero: in the gradient, or apart from it with adamw"},
-    {"beta2", LENET_OPTION_REAL, FIELD(beta2), 0, 0.9999999, NULL, "0.999", T, 1, "X", "AdamW's second moment"},
-    {"epsilon", LENET_OPTION_REAL, FIELD(epsilon), 1e-30, 1, NULL, "1e-08", T, 1, "X", "AdamW's divisor"},
-    {"schedule", LENET_OPTION_CHOICE, FIELD(schedule), 0, 0, "constant|step|cosine|one-cycle", "one-cycle", T, 1,
+    {"beta2", LENET_OPTION_REAL, FIELD(beta2), 0, 0.9999999, NULL, "0.999", T | S, N, "X", "AdamW's second moment"},
+    {"epsilon", LENET_OPTION_REAL, FIELD(epsilon), 1e-30, 1, NULL, "1e-08", T | S, N, "X", "AdamW's divisor"},
+    {"schedule", LENET_OPTION_CHOICE, FIELD(schedule), 0, 0, "constant|step|cosine|one-cycle", "one-cycle", T | S, N,
      "NAME", "how the learning rate changes"},
-    {"warmup", LENET_OPTION_REAL, FIELD(warmup), 0, 1e6, NULL, "3", T, 1, "EPOCHS",
+    {"warmup", LENET_OPTION_REAL, FIELD(warmup), 0, 1e6, NULL, "3", T | S, N, "EPOCHS",
      "the rate rises over so many epochs"},
-    {"decay-every", LENET_OPTION_REAL, FIELD(decay_every), 0, 1e6, NULL, "5", T, 1, "EPOCHS",
+    {"decay-every", LENET_OPTION_REAL, FIELD(decay_every), 0, 1e6, NULL, "5", T | S, N, "EPOCHS",
      "schedule step: how often the rate falls"},
-    {"decay-factor", LENET_OPTION_REAL, FIELD(decay_factor), 0, 1, NULL, "0.5", T, 1, "X",
+    {"decay-factor", LENET_OPTION_REAL, FIELD(decay_factor), 0, 1, NULL, "0.5", T | S, N, "X",
      "schedule step: by how much"},
-    {"train-size", LENET_OPTION_INTEGER, FIELD(train_size), 0, 2e9, NULL, "0", T, 1, "N",
+    {"train-size", LENET_OPTION_INTEGER, FIELD(train_size), 0, 2e9, NULL, "0", T | S, N, "N",
      "train on a random N of the training images (0: all)"},
-    {"validation", LENET_OPTION_INTEGER, FIELD(validation), 0, 2e9, NULL, "0", T, 1, "N",
+    {"validation", LENET_OPTION_INTEGER, FIELD(validation), 0, 2e9, NULL, "0", T | S, P, "N",
      "hold a random N of the training images out; best.safetensors is chosen on them"},
-    {"patience", LENET_OPTION_INTEGER, FIELD(patience), 0, 1e6, NULL, "0", T, 1, "EPOCHS",
+    {"patience", LENET_OPTION_INTEGER, FIELD(patience), 0, 1e6, NULL, "0", T | S, P, "EPOCHS",
      "stop when the validation accuracy has not risen for so long (0: never)"},
-    {"augment", LENET_OPTION_AUGMENT, 0, 0, 0, 0, NULL, "none", T, 0, "LIST",
+    {"augment", LENET_OPTION_AUGMENT, 0, 0, 0, 0, NULL, "none", T | S, 0, "LIST",
      "none, standard, or any of shift=,rotate=,scale=,shear=,elastic= joined by commas; sets the next five"},
-    {"augment-shift", LENET_OPTION_REAL, FIELD(shift), 0, 16, NULL, "0", T, 1, "PIXELS", "random shift, both ways"},
-    {"augment-rotate", LENET_OPTION_REAL, FIELD(rotate), 0, 180, NULL, "0", T, 1, "DEGREES", "random rotation"},
-    {"augment-scale", LENET_OPTION_REAL, FIELD(scale), 0, 0.9, NULL, "0", T, 1, "FRACTION",
+    {"augment-shift", LENET_OPTION_REAL, FIELD(shift), 0, 16, NULL, "0", T | S, N, "PIXELS", "random shift, both ways"},
+    {"augment-rotate", LENET_OPTION_REAL, FIELD(rotate), 0, 180, NULL, "0", T | S, N, "DEGREES", "random rotation"},
+    {"augment-scale", LENET_OPTION_REAL, FIELD(scale), 0, 0.9, NULL, "0", T | S, N, "FRACTION",
      "random scaling of width and height"},
-    {"augment-shear", LENET_OPTION_REAL, FIELD(shear), 0, 2, NULL, "0", T, 1, "TANGENT", "random horizontal shear"},
-    {"augment-elastic", LENET_OPTION_REAL, FIELD(elastic), 0, 16, NULL, "0", T, 1, "PIXELS",
+    {"augment-shear", LENET_OPTION_REAL, FIELD(shear), 0, 2, NULL, "0", T | S, N, "TANGENT", "random horizontal shear"},
+    {"augment-elastic", LENET_OPTION_REAL, FIELD(elastic), 0, 16, NULL, "0", T | S, N, "PIXELS",
      "random smooth distortion"},
-    {"seed", LENET_OPTION_INTEGER, FIELD(seed), 0, 0, NULL, "1", T | G, 1, "N",
+    {"seed", LENET_OPTION_INTEGER, FIELD(seed), 0, 0, NULL, "1", T | S | G, N, "N",
      "of weights, order, subsets and distortions (gradcheck: 0 draws one)"},
-    {"device", LENET_OPTION_TEXT, FIELD(device), 0, 0, NULL, "auto", T | E | G | B | I, 0, "NAME",
+    {"device", LENET_OPTION_TEXT, FIELD(device), 0, 0, NULL, "auto", T | S | E | G | B | I, 0, "NAME",
      "auto, cpu, cuda or cuda:INDEX"},
-    {"threads", LENET_OPTION_INTEGER, FIELD(threads), 0, 1024, NULL, "0", T | E | G | B, 0, "N",
+    {"threads", LENET_OPTION_INTEGER, FIELD(threads), 0, 1024, NULL, "0", T | S | E | G | B, 0, "N",
      "of the CPU (0: all); the result does not depend on it"},
-    {"tf32", LENET_OPTION_CHOICE, FIELD(tf32), 0, 0, "off|on", "off", T | E | G | B, 1, "SWITCH",
+    {"tf32", LENET_OPTION_CHOICE, FIELD(tf32), 0, 0, "off|on", "off", T | S | E | G | B, P, "SWITCH",
      "on a GPU: fully connected layers in TensorFloat-32; faster, with 11 bits of each factor"},
-    {"checkpoint-seconds", LENET_OPTION_REAL, FIELD(checkpoint_seconds), 0, 1e9, NULL, "30", T, 0, "S",
+    {"checkpoint-seconds", LENET_OPTION_REAL, FIELD(checkpoint_seconds), 0, 1e9, NULL, "30", T | S, 0, "S",
      "checkpoint at least so often, besides every epoch"},
     {"entries", LENET_OPTION_INTEGER, FIELD(entries), 0, 1e9, NULL, "200", G, 0, "N",
      "random entries checked of each tensor (0: all)"},
     {"images", LENET_OPTION_INTEGER, FIELD(images), 1, 4096, NULL, "4", G, 0, "N", "random images in the batch"},
     {"networks", LENET_OPTION_INTEGER, FIELD(networks), 1, 16384, NULL, "1", B, 0, "R",
      "size of the population that trains at once"},
+    {"out", LENET_OPTION_TEXT, FIELD(out), 0, 0, NULL, "", S, 0, "DIR",
+     "the sweep directory; the same command goes on with what is missing there"},
+    {"samples", LENET_OPTION_INTEGER, FIELD(samples), 0, 1e7, NULL, "0", S, 0, "N",
+     "random search: draw so often from the ranges without a count, such as --lr log:1e-3..1e-1"},
+    {"shard", LENET_OPTION_TEXT, FIELD(shard), 0, 0, NULL, "", S, 0, "I/N",
+     "only every N-th run, from the I-th (1 to N), into its own file: for N processes or machines"},
+    {"population-max", LENET_OPTION_INTEGER, FIELD(population_max), 0, 65535, NULL, "0", S, 0, "R",
+     "networks that train in lockstep, at most (0: 1 on each thread of a CPU, 1024 on a GPU as far as memory allows)"},
+    {"keep-weights", LENET_OPTION_CHOICE, FIELD(keep_weights), 0, 0, "off|on", "off", S, 0, "SWITCH",
+     "keep the final weights, one file a population"},
+    {"retry-failed", LENET_OPTION_CHOICE, FIELD(retry_failed), 0, 0, "off|on", "off", S, 0, "SWITCH",
+     "do those runs again that have diverged"},
+    {"dry-run", LENET_OPTION_CHOICE, FIELD(dry_run), 0, 0, "off|on", "off", S, 0, "SWITCH",
+     "print the plan and an estimate of the time, and train nothing"},
     {.name = NULL}};
 
 const struct lenet_option *lenet_option_find(const char *name) {
@@ -215,8 +233,20 @@ void lenet_option_get(const struct lenet_config *config, const struct lenet_opti
 
 /* ---- the command line ------------------------------------------------------------------- */
 
-enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char **argv, struct lenet_config *config,
-                                      struct lenet_error *err) {
+/* An option's value: what follows '=', the next word, or nothing where a switch is turned on. */
+static const char *value_of(const struct lenet_option *option, const char *word, int argc, char **argv, int *i) {
+    const char *equals = strchr(word, '=');
+    const int is_last = *i + 1 == argc;
+    if (equals) return equals + 1;
+    if (option->choices && strcmp(option->choices, "off|on") == 0 && (is_last || strncmp(argv[*i + 1], "--", 2) == 0))
+        return "on";
+    return is_last ? NULL : argv[++*i];
+}
+
+enum lenet_status lenet_options_each(enum lenet_command command, int argc, char **argv,
+                                     enum lenet_status (*take)(void *self, const struct lenet_option *option,
+                                                               const char *text, struct lenet_error *err),
+                                     void *self, struct lenet_error *err) {
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (strncmp(word, "--", 2) != 0)
@@ -228,13 +258,20 @@ enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char
         if (!option || !(option->commands & (int)command))
             return lenet_fail(err, LENET_ERR_ARG, "--%s: no such option of this command%s", name,
                               option ? " (another one has it)" : "");
-        const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
-        const int is_switch = option->choices && strcmp(option->choices, "off|on") == 0;
-        if (!value && is_switch && (i + 1 == argc || choice_index(option->choices, argv[i + 1]) < 0)) value = "on";
-        if (!value && i + 1 < argc) value = argv[++i];
+        const char *value = value_of(option, word, argc, argv, &i);
         if (!value || (!value[0] && option->type == LENET_OPTION_TEXT))
             return lenet_fail(err, LENET_ERR_ARG, "--%s: a value is missing (%s)", name, option->argument);
-        LENET_TRY(lenet_option_set(config, option, value, err));
+        LENET_TRY(take(self, option, value, err));
     }
     return LENET_OK;
+}
+
+static enum lenet_status set_option(void *self, const struct lenet_option *option, const char *text,
+                                    struct lenet_error *err) {
+    return lenet_option_set(self, option, text, err);
+}
+
+enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char **argv, struct lenet_config *config,
+                                      struct lenet_error *err) {
+    return lenet_options_each(command, argc, argv, set_option, config, err);
 }

@@ -1,7 +1,9 @@
 /* population.c - see population.h. */
 #include "lenet/population.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -67,6 +69,16 @@ enum lenet_status lenet_config_plan(const struct lenet_config *config, int class
                            classes, plan, err);
 }
 
+void lenet_population_key(const struct lenet_config *config, uint64_t total_steps, char key[LENET_POPULATION_KEY]) {
+    int used = snprintf(key, LENET_POPULATION_KEY, "%" PRIu64 " steps", total_steps);
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char text[LENET_MAX_CHOICE];
+        if (option->identity != LENET_OF_POPULATION) continue;
+        lenet_option_get(config, option, text, sizeof text);
+        used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %s %s", option->name, text);
+    }
+}
+
 /* ---- opening ----------------------------------------------------------------------------- */
 
 static enum lenet_status make_member(const struct lenet_config *config, size_t train_images,
@@ -78,22 +90,17 @@ static enum lenet_status make_member(const struct lenet_config *config, size_t t
     return LENET_OK;
 }
 
-/* What one network cannot have for itself. */
-static int belong_together(const struct lenet_config *a, const struct lenet_config *b) {
-    return strcmp(a->arch, b->arch) == 0 && a->activation == b->activation && a->pooling == b->pooling &&
-           a->batch == b->batch && a->optimizer == b->optimizer && a->validation == b->validation && a->patience == 0 &&
-           b->patience == 0;
-}
-
 static enum lenet_status make_members(struct lenet_population *pop, const struct lenet_config *const *configs,
                                       struct lenet_error *err) {
+    char first[LENET_POPULATION_KEY], key[LENET_POPULATION_KEY];
     for (int r = 0; r < pop->R; r++) {
-        struct lenet_member *member = &pop->members[r];
-        LENET_TRY(make_member(configs[r], pop->train.count, member, err));
-        if (r > 0 && (member->hyper.total_steps != pop->members[0].hyper.total_steps ||
-                      !belong_together(configs[0], configs[r])))
-            return lenet_fail(err, LENET_ERR_ARG, "networks of different kinds or steps are no population");
+        LENET_TRY(make_member(configs[r], pop->train.count, &pop->members[r], err));
+        lenet_population_key(configs[r], pop->members[r].hyper.total_steps, r ? key : first);
+        if (r && strcmp(key, first) != 0)
+            return lenet_fail(err, LENET_ERR_ARG, "no population: '%s' and '%s'", first, key);
     }
+    if (pop->patience && pop->R > 1)
+        return lenet_fail(err, LENET_ERR_ARG, "no population: with --patience a network ends when it wants");
     pop->total_steps = pop->members[0].hyper.total_steps;
     pop->validation = pop->members[0].hyper.train_first;
     return LENET_OK;

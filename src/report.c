@@ -257,11 +257,8 @@ void lenet_print_options_markdown(void) {
     static const struct {
         enum lenet_command bit;
         const char *name;
-    } names[] = {{LENET_CMD_TRAIN, "train"},
-                 {LENET_CMD_EVAL, "eval"},
-                 {LENET_CMD_INFO, "info"},
-                 {LENET_CMD_GRADCHECK, "gradcheck"},
-                 {LENET_CMD_BENCH, "bench"}};
+    } names[] = {{LENET_CMD_TRAIN, "train"}, {LENET_CMD_SWEEP, "sweep"},         {LENET_CMD_EVAL, "eval"},
+                 {LENET_CMD_INFO, "info"},   {LENET_CMD_GRADCHECK, "gradcheck"}, {LENET_CMD_BENCH, "bench"}};
     printf("| option | initially | what it does | commands |\n|---|---|---|---|\n");
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         printf("| `--%s ", option->name);

@@ -13,6 +13,23 @@ struct lenet_model {
     struct lenet_scaling scaling;
 };
 
+/* A model as a file's metadata. */
+enum { LENET_MODEL_METADATA = 7, LENET_MODEL_VALUE = 32 };
+struct lenet_model_text {
+    struct lenet_metadata entries[LENET_MODEL_METADATA];
+    char activation[LENET_MODEL_VALUE], pooling[LENET_MODEL_VALUE], classes[LENET_MODEL_VALUE],
+        factor[LENET_MODEL_VALUE], offset[LENET_MODEL_VALUE]; /* what the entries point to */
+};
+void lenet_model_describe(const struct lenet_model *model, struct lenet_model_text *text);
+
+/* And back. LENET_ERR_FORMAT where the file, which path names in messages, is not of this program. */
+enum lenet_status lenet_model_from_file(const char *path, const struct lenet_tensor_file *file,
+                                        struct lenet_model *model, struct lenet_error *err);
+
+/* Copies the file's tensor of this name, type and shape into wanted->data. LENET_ERR_FORMAT where there is none. */
+enum lenet_status lenet_tensor_copy(const char *path, const struct lenet_tensor_file *file,
+                                    const struct lenet_tensor *wanted, struct lenet_error *err);
+
 /* Where a training run stands; kept beside the weights until the run has ended. */
 struct lenet_checkpoint {
     uint64_t step;

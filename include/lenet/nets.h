@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-enum { LENET_MAX_LAYERS = 16 };
+enum { LENET_MAX_LAYERS = 16, LENET_MAX_FIELD = 32 };
 
 enum lenet_layer_kind { LENET_CONV, LENET_SUBSAMPLE, LENET_ACTIVATION, LENET_DENSE };
 

@@ -41,6 +41,11 @@ struct lenet_config {
     int64_t entries, images;
     /* bench */
     int64_t networks;
+    /* sweep */
+    char out[LENET_MAX_PATH];
+    char shard[LENET_MAX_CHOICE]; /* "i/n", or "" */
+    int64_t samples, population_max;
+    int dry_run, retry_failed, keep_weights; /* 0 or 1 */
 };
 
 enum lenet_command {
@@ -49,6 +54,7 @@ enum lenet_command {
     LENET_CMD_INFO = 4,
     LENET_CMD_GRADCHECK = 8,
     LENET_CMD_BENCH = 16,
+    LENET_CMD_SWEEP = 32,
 };
 
 enum lenet_option_type {
@@ -57,6 +63,13 @@ enum lenet_option_type {
     LENET_OPTION_REAL,    /* double                                    */
     LENET_OPTION_CHOICE,  /* int, an index into choices; those of "off|on" may stand without a value */
     LENET_OPTION_AUGMENT, /* sets other options: "standard", "none" or "shift=2,rotate=10" */
+};
+
+/* What an option is to a run, and to the networks that train together. */
+enum lenet_identity {
+    LENET_NO_IDENTITY,   /* another value does not make another run        */
+    LENET_OF_POPULATION, /* it does, and all networks of a population agree */
+    LENET_OF_NETWORK,    /* it does, and each network has its own           */
 };
 
 struct lenet_option {
@@ -68,7 +81,7 @@ struct lenet_option {
     const char *choices; /* "tanh|relu" */
     const char *initial; /* its value where it is not given, as a user would write it */
     int commands;        /* which commands take it, of enum lenet_command             */
-    int identity;        /* 1 where another value makes another run                   */
+    enum lenet_identity identity;
     const char *argument, *help;
 };
 
@@ -92,7 +105,13 @@ enum lenet_status lenet_option_set(struct lenet_config *config, const struct len
 /* The option's value as lenet_option_set takes it; the shortest text that reads back the same. */
 void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size);
 
-/* Parses "--name value" and "--name=value" into *config. */
+/* Calls take(self, option, text, err) for each "--name value" and "--name=value". */
+enum lenet_status lenet_options_each(enum lenet_command command, int argc, char **argv,
+                                     enum lenet_status (*take)(void *self, const struct lenet_option *option,
+                                                               const char *text, struct lenet_error *err),
+                                     void *self, struct lenet_error *err);
+
+/* Sets *config so. */
 enum lenet_status lenet_options_parse(enum lenet_command command, int argc, char **argv, struct lenet_config *config,
                                       struct lenet_error *err);
 

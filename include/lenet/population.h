@@ -50,6 +50,10 @@ enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t tra
 /* Steps of the whole run. */
 uint64_t lenet_total_steps(const struct lenet_config *config, uint64_t steps_per_epoch);
 
+/* What the networks of a population have in common, as text: "14070 steps, arch lenet5, ...". */
+enum { LENET_POPULATION_KEY = 512 };
+void lenet_population_key(const struct lenet_config *config, uint64_t total_steps, char key[LENET_POPULATION_KEY]);
+
 /* The network that a configuration describes, for data of so many classes. */
 enum lenet_status lenet_config_plan(const struct lenet_config *config, int classes, struct lenet_plan *plan,
                                     struct lenet_error *err);

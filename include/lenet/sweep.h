@@ -1,0 +1,61 @@
+/* sweep.h - trains all runs of a sweep that its directory lacks, as populations. */
+#ifndef LENET_SWEEP_H
+#define LENET_SWEEP_H
+#include <signal.h>
+
+#include "lenet/sweep_plan.h"
+#include "lenet/train.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What there is to do. */
+struct lenet_sweep_work {
+    size_t runs, here;      /* of the whole plan; of those, this shard's                        */
+    size_t ended, diverged; /* of this shard's, those that have ended already; how many of them diverged */
+    size_t populations;     /* that the others are grouped into                                 */
+    size_t resumed;         /* of these, those that go on from a checkpoint                     */
+    int workers, threads;   /* populations that train at a time; threads of each                */
+    const char *device;
+    const struct lenet_dataset *data;
+};
+
+/* A group of a dry run: runs that could train together. */
+struct lenet_sweep_group {
+    char key[LENET_POPULATION_KEY];
+    size_t runs;
+    int populations, largest;
+};
+
+struct lenet_sweep_progress {
+    size_t ended, missing; /* runs since the beginning; runs that were missing then */
+    double images_per_s;   /* of training, all networks together                     */
+    double seconds_left;
+};
+
+/* What a sweep tells whoever started it; never two calls at a time. Every function may be NULL. */
+struct lenet_sweep_observer {
+    void (*begin)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_work *work);
+    void (*group)(void *self, const struct lenet_sweep_group *group); /* a dry run's */
+    void (*estimate)(void *self, double seconds);                     /* a dry run's */
+    void (*run)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
+                const struct lenet_member *member, const struct lenet_sweep_progress *progress);
+    void (*progress)(void *self, const struct lenet_sweep_progress *progress); /* about ten times a second */
+    void *self;
+};
+
+struct lenet_sweep_result {
+    size_t done, diverged; /* in this call                                */
+    int interrupted;       /* 1: *stop was set; populations under way have checkpoints */
+};
+
+/* Sets plan->base.data to the data set that was chosen. Errors end the sweep, after checkpoints of what is under way;
+ * a run that diverges is recorded and is none. */
+enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_sweep_observer *observer,
+                              const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,
+                              struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,59 @@
+/* sweep_plan.h - which runs a sweep is made of.
+ *
+ * Every option that makes a run what it is may have several values, and is an axis then; a sweep is their
+ * product, the last axis fastest. A run is known by its place in it, and its configuration follows from that. */
+#ifndef LENET_SWEEP_PLAN_H
+#define LENET_SWEEP_PLAN_H
+#include "lenet/data.h"
+#include "lenet/options.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LENET_MAX_AXES = 64, LENET_RUN_ID = 17 };
+
+/* One option with its values: a list of texts, or a range to draw from at random. */
+struct lenet_axis {
+    const struct lenet_option *option;
+    size_t count; /* of values; 0 for a range */
+    char **values;
+    int logarithmic;
+    double low, high;
+};
+
+struct lenet_sweep_plan {
+    struct lenet_config base; /* of the options that are no axes */
+    int axes;
+    struct lenet_axis axis[LENET_MAX_AXES];
+    int drawn;         /* axes among them that are ranges */
+    size_t runs;       /* samples times the product of the lists' lengths */
+    int shard, shards; /* 1 to shards; 0 and 0 for the whole */
+};
+
+/* Reads a command line; an axis is written
+ *   0.01,0.02     these values
+ *   0..31         whole numbers from 0 to 31
+ *   lin:0..1:5    5 values from 0 to 1, evenly spaced
+ *   log:1..100:3  3 values from 1 to 100, in equal proportions
+ *   lin:0..1      a value drawn evenly for each of --samples runs
+ *   log:1e-4..1   likewise, evenly in proportion
+ * The first four may be mixed with commas. To be freed also on failure. LENET_ERR_ARG; LENET_ERR_MEMORY. */
+enum lenet_status lenet_sweep_plan_parse(int argc, char **argv, struct lenet_sweep_plan *plan, struct lenet_error *err);
+void lenet_sweep_plan_free(struct lenet_sweep_plan *plan);
+
+/* The configuration of run i < plan->runs. LENET_ERR_ARG where a drawn value is out of its option's range. */
+enum lenet_status lenet_sweep_config(const struct lenet_sweep_plan *plan, size_t i, struct lenet_config *config,
+                                     struct lenet_error *err);
+
+/* "lr=0.01 seed=3": the values of run i on the axes. */
+void lenet_sweep_describe(const struct lenet_sweep_plan *plan, const struct lenet_config *config, char *text,
+                          size_t size);
+
+/* The hash of everything that makes a run what it is, its data included: 16 hexadecimal digits. */
+enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
+                               char id[LENET_RUN_ID], struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

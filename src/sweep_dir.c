@@ -1,0 +1,198 @@
+/* sweep_dir.c - see sweep_dir.h. */
+#include "lenet/sweep_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "lenet/files.h"
+#include "lenet/json.h"
+
+/* ---- one process at a time --------------------------------------------------------------- */
+
+static enum lenet_status take_lock(const struct lenet_sweep_dir *dir, const char *name, int operation, int *lock,
+                                   struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, name, path, err));
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*lock < 0) return lenet_fail(err, LENET_ERR_IO, "%s: %s", path, strerror(errno));
+    if (flock(*lock, operation | LOCK_NB) == 0) return LENET_OK;
+    if (errno == EWOULDBLOCK)
+        return lenet_fail(err, LENET_ERR_IO, "%s: another process is at work on this sweep; wait for it, or stop it",
+                          dir->path);
+    return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", path, strerror(errno));
+}
+
+/* A whole sweep shares its directory with nobody, a shard with the other shards. */
+static enum lenet_status take_locks(struct lenet_sweep_dir *dir, int shard, int shards, struct lenet_error *err) {
+    char name[64];
+    if (!shards) return take_lock(dir, "lock", LOCK_EX, &dir->lock[0], err);
+    snprintf(name, sizeof name, "lock.%d-of-%d", shard, shards);
+    LENET_TRY(take_lock(dir, "lock", LOCK_SH, &dir->lock[0], err));
+    return take_lock(dir, name, LOCK_EX, &dir->lock[1], err);
+}
+
+/* ---- which runs have ended ---------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b) {
+    return strcmp(((const struct lenet_run_state *)a)->id, ((const struct lenet_run_state *)b)->id);
+}
+
+static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const char *id, int diverged, struct lenet_error *err) {
+    if ((dir->n & (dir->n - 1)) == 0) { /* a power of two, and all places taken */
+        struct lenet_run_state *longer = realloc(dir->ended, (dir->n ? 2 * dir->n : 1) * sizeof *longer);
+        if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+        dir->ended = longer;
+    }
+    struct lenet_run_state *state = &dir->ended[dir->n++];
+    strcpy(state->id, id);
+    state->diverged = diverged;
+    return LENET_OK;
+}
+
+static enum lenet_status read_line(struct lenet_sweep_dir *dir, const char *path, size_t number, const char *line,
+                                   size_t length, struct lenet_error *err) {
+    cJSON *json = cJSON_ParseWithLength(line, length);
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
+    const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "status"));
+    const int diverged = status && strcmp(status, "diverged") == 0;
+    const int good = id && strlen(id) == LENET_RUN_ID - 1 && (diverged || (status && strcmp(status, "done") == 0));
+    const enum lenet_status result =
+        good ? add_ended(dir, id, diverged, err)
+             : lenet_fail(err, LENET_ERR_FORMAT, "%s:%zu: not a run of a sweep; damaged?", path, number);
+    cJSON_Delete(json);
+    return result;
+}
+
+/* *kept becomes the length up to the last line's end. */
+static enum lenet_status read_runs(struct lenet_sweep_dir *dir, const char *path, char **text, size_t *size,
+                                   size_t *kept, struct lenet_error *err) {
+    size_t number = 0;
+    *kept = 0;
+    LENET_TRY(lenet_file_read(path, text, size, err));
+    enum lenet_status status = LENET_OK;
+    while (status == LENET_OK) {
+        const char *line = *text + *kept, *end = memchr(line, '\n', *size - *kept);
+        if (!end) break;
+        status = read_line(dir, path, ++number, line, (size_t)(end - line), err);
+        *kept = (size_t)(end + 1 - *text);
+    }
+    return status;
+}
+
+static enum lenet_status take_runs_file(void *self, const char *path, struct lenet_error *err) {
+    struct lenet_sweep_dir *dir = self;
+    char *text = NULL;
+    size_t size, kept;
+    enum lenet_status status = read_runs(dir, path, &text, &size, &kept, err);
+    /* Another process may be at work on another shard's file, whose last line then need not be whole yet. */
+    if (status == LENET_OK && kept < size && strcmp(path, dir->runs) == 0)
+        status = lenet_file_replace(path, text, kept, err);
+    free(text);
+    return status;
+}
+
+/* Calls take for each file of a directory whose name begins and ends so. */
+static enum lenet_status each_file(const char *directory, const char *begin, const char *end,
+                                   enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
+                                   void *self, struct lenet_error *err) {
+    DIR *listing = opendir(directory);
+    if (!listing && errno == ENOENT) return LENET_OK;
+    if (!listing) return lenet_fail(err, LENET_ERR_IO, "%s: %s", directory, strerror(errno));
+    enum lenet_status status = LENET_OK;
+    for (struct dirent *entry; status == LENET_OK && (entry = readdir(listing)) != NULL;) {
+        const char *name = entry->d_name;
+        char path[LENET_MAX_PATH];
+        const size_t length = strlen(name);
+        if (length < strlen(begin) + strlen(end) || strncmp(name, begin, strlen(begin)) != 0 ||
+            strcmp(name + length - strlen(end), end) != 0)
+            continue;
+        status = lenet_run_path(directory, name, path, err);
+        if (status == LENET_OK) status = take(self, path, err);
+    }
+    closedir(listing);
+    return status;
+}
+
+enum lenet_status lenet_sweep_dir_checkpoints(const struct lenet_sweep_dir *dir,
+                                              enum lenet_status (*take)(void *self, const char *path,
+                                                                        struct lenet_error *err),
+                                              void *self, struct lenet_error *err) {
+    char directory[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, "progress", directory, err));
+    return each_file(directory, "", ".safetensors", take, self, err);
+}
+
+/* Of several lines with one id, a run that was done counts. */
+static void sort_ended(struct lenet_sweep_dir *dir) {
+    size_t n = 0;
+    if (!dir->n) return;
+    qsort(dir->ended, dir->n, sizeof *dir->ended, by_id);
+    for (size_t i = 0; i < dir->n; i++) {
+        if (n && strcmp(dir->ended[n - 1].id, dir->ended[i].id) == 0)
+            dir->ended[n - 1].diverged &= dir->ended[i].diverged;
+        else
+            dir->ended[n++] = dir->ended[i];
+    }
+    dir->n = n;
+}
+
+static enum lenet_status read_all_runs(struct lenet_sweep_dir *dir, struct lenet_error *err) {
+    LENET_TRY(each_file(dir->path, "runs", ".jsonl", take_runs_file, dir, err));
+    sort_ended(dir);
+    return LENET_OK;
+}
+
+const struct lenet_run_state *lenet_sweep_dir_find(const struct lenet_sweep_dir *dir, const char *id) {
+    struct lenet_run_state key = {.diverged = 0};
+    snprintf(key.id, sizeof key.id, "%s", id);
+    return dir->n ? bsearch(&key, dir->ended, dir->n, sizeof *dir->ended, by_id) : NULL;
+}
+
+/* ---- opening and writing -------------------------------------------------------------------- */
+
+enum lenet_status lenet_sweep_dir_open(const char *path, int shard, int shards, struct lenet_sweep_dir *dir,
+                                       struct lenet_error *err) {
+    char name[64] = "runs.jsonl";
+    *dir = (struct lenet_sweep_dir){.lock = {-1, -1}};
+    if (shards) snprintf(name, sizeof name, "runs.%d-of-%d.jsonl", shard, shards);
+    snprintf(dir->path, sizeof dir->path, "%s", path);
+    LENET_TRY(lenet_run_path(dir->path, name, dir->runs, err));
+    LENET_TRY(lenet_directory_create(dir->path, err));
+    LENET_TRY(take_locks(dir, shard, shards, err));
+    lenet_file_clear_temporaries(dir->runs);
+    return read_all_runs(dir, err);
+}
+
+enum lenet_status lenet_sweep_dir_look(const char *path, struct lenet_sweep_dir *dir, struct lenet_error *err) {
+    *dir = (struct lenet_sweep_dir){.lock = {-1, -1}};
+    snprintf(dir->path, sizeof dir->path, "%s", path);
+    return read_all_runs(dir, err);
+}
+
+void lenet_sweep_dir_close(struct lenet_sweep_dir *dir) {
+    for (int i = 0; i < 2; i++)
+        if (dir->lock[i] >= 0) close(dir->lock[i]);
+    free(dir->ended);
+    *dir = (struct lenet_sweep_dir){.lock = {-1, -1}};
+}
+
+enum lenet_status lenet_sweep_dir_append(const struct lenet_sweep_dir *dir, const char *lines,
+                                         struct lenet_error *err) {
+    return lenet_file_append(dir->runs, lines, strlen(lines), err);
+}
+
+enum lenet_status lenet_sweep_dir_file(const struct lenet_sweep_dir *dir, const char *kind, const char *name,
+                                       char path[LENET_MAX_PATH], struct lenet_error *err) {
+    char directory[LENET_MAX_PATH];
+    if (snprintf(path, LENET_MAX_PATH, "%s/%s/%s.safetensors", dir->path, kind, name) >= LENET_MAX_PATH)
+        return lenet_fail(err, LENET_ERR_ARG, "%.80s...: a path longer than %d characters", dir->path,
+                          LENET_MAX_PATH - 1);
+    LENET_TRY(lenet_run_path(dir->path, kind, directory, err));
+    return lenet_directory_create(directory, err);
+}
