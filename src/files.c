@@ -243,6 +243,39 @@ int lenet_path_exists(const char *path) {
     return stat(path, &info) == 0;
 }
 
+int lenet_path_is_directory(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static int begins_and_ends(const char *name, const char *begin, const char *end) {
+    const size_t length = strlen(name);
+    return length >= strlen(begin) + strlen(end) && strncmp(name, begin, strlen(begin)) == 0 &&
+           strcmp(name + length - strlen(end), end) == 0;
+}
+
+enum lenet_status lenet_directory_each(const char *directory, const char *begin, const char *end,
+                                       enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
+                                       void *self, struct lenet_error *err) {
+    struct dirent **entries;
+    const int n = scandir(directory, &entries, NULL, alphasort);
+    if (n < 0 && errno == ENOENT) return LENET_OK;
+    if (n < 0) return lenet_fail(err, LENET_ERR_IO, "%s: %s", directory, strerror(errno));
+    enum lenet_status status = LENET_OK;
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name;
+        const size_t size = strlen(directory) + strlen(name) + 2;
+        char *path = malloc(size);
+        if (!path && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+        if (path) snprintf(path, size, "%s/%s", directory, name);
+        if (status == LENET_OK && begins_and_ends(name, begin, end)) status = take(self, path, err);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
 enum lenet_status lenet_sha256(const struct lenet_piece *pieces, int n, char hex[65], struct lenet_error *err) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int length = 0;

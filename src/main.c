@@ -227,7 +227,7 @@ static enum lenet_status eval_command(int argc, char **argv, struct lenet_config
         status = lenet_run_path(config->run, "eval.json", config->json, err);
     if (status == LENET_OK && config->json[0])
         status = lenet_evaluation_write(config->json, config, &evaluation, &data, err);
-    free(evaluation.predicted);
+    lenet_evaluation_free(&evaluation);
     lenet_dataset_free(&data);
     return status;
 }

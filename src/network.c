@@ -366,10 +366,31 @@ enum lenet_status lenet_network_steps(struct lenet_network *net, const struct le
     return LENET_OK;
 }
 
+/* Copies count images' classes and outputs of all members to their places in the answers. */
+static enum lenet_status fetch_answers(struct lenet_network *net, const struct lenet_answers *answers, size_t place,
+                                       size_t total, size_t count) {
+    const struct lenet_backend *be = net->backend;
+    const size_t O = (size_t)net->plan.classes, N = (size_t)net->N, R = (size_t)net->R;
+    for (size_t r = 0; answers->predicted && r < R; r++)
+        LENET_TRY(be->download(net->ctx, answers->predicted + r * total + place, net->predicted + r * N, count));
+    if (!answers->outputs) return LENET_OK;
+    if (be->element_size != sizeof(float)) return LENET_ERR_ARG;
+    float *y = malloc(R * O * N * sizeof *y); /* [R][O][N] */
+    if (!y) return LENET_ERR_MEMORY;
+    const enum lenet_status status =
+        be->download(net->ctx, y, net->y[net->plan.layer_count - 1], R * O * N * sizeof *y);
+    for (size_t i = 0; i < R * O * count && status == LENET_OK; i++) {
+        const size_t r = i / (O * count), o = i / count % O, n = i % count;
+        answers->outputs[(r * total + place + n) * O + o] = y[(r * O + o) * N + n];
+    }
+    free(y);
+    return status;
+}
+
 /* Evaluates with the training step's own buffers; the tallies of training are put aside. */
 enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
                                          const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
-                                         struct lenet_tally *host_tally, uint8_t *host_predicted) {
+                                         struct lenet_tally *host_tally, const struct lenet_answers *answers) {
     const struct lenet_backend *be = net->backend;
     const size_t tally_bytes = (size_t)net->R * sizeof *host_tally;
     struct lenet_tally *kept = malloc(tally_bytes);
@@ -382,9 +403,7 @@ enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct
             net->ctx, &(struct batch_slice){net->R, net->N, net->N, *source, hyper, n, end, net->x, net->label});
         if (status == LENET_OK) status = lenet_network_forward(net);
         if (status == LENET_OK) status = lenet_network_loss(net, 0);
-        for (int r = 0; host_predicted && r < net->R && status == LENET_OK; r++)
-            status = be->download(net->ctx, host_predicted + (size_t)r * (end - first) + (n - first),
-                                  net->predicted + (size_t)r * net->N, count);
+        if (status == LENET_OK && answers) status = fetch_answers(net, answers, n - first, end - first, count);
     }
     if (status == LENET_OK) status = be->download(net->ctx, host_tally, net->tally, tally_bytes);
     if (status == LENET_OK) status = be->upload(net->ctx, net->tally, kept, tally_bytes);

@@ -12,6 +12,21 @@
 
 /* ---- eval ----------------------------------------------------------------------------------------- */
 
+static void print_ensemble(const struct lenet_evaluation *e) {
+    const double count = (double)e->count;
+    double sum = 0, least = count, most = 0;
+    for (int r = 0; r < e->members; r++) {
+        const double wrong = count - (double)e->member_correct[r];
+        sum += wrong;
+        least = fmin(least, wrong);
+        most = fmax(most, wrong);
+    }
+    printf("error of %d networks: each alone %.3f %% on average, %.2f to %.2f; by vote %.2f %%; by the mean of their "
+           "outputs, as above and below, %.2f %%\n\n",
+           e->members, 100 * sum / count / e->members, 100 * least / count, 100 * most / count,
+           100 * (count - (double)e->vote_correct) / count, 100 * (count - (double)e->correct) / count);
+}
+
 void lenet_print_evaluation(const struct lenet_config *config, const struct lenet_evaluation *e,
                             const struct lenet_dataset *data) {
     double interval[2];
@@ -20,6 +35,7 @@ void lenet_print_evaluation(const struct lenet_config *config, const struct lene
     printf("accuracy %.2f %%, 95 %% interval %.2f to %.2f; error %.2f %% (%" PRIu64 " wrong); loss %.4f\n\n",
            100.0 * (double)e->correct / (double)e->count, 100 * interval[0], 100 * interval[1],
            100.0 * (double)(e->count - e->correct) / (double)e->count, e->count - e->correct, e->loss);
+    if (e->members > 1) print_ensemble(e);
     printf("true    predicted\n     ");
     for (int c = 0; c < e->classes; c++) printf("%6d", c);
     printf("   recall  precision\n");

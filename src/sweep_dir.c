@@ -1,7 +1,6 @@
 /* sweep_dir.c - see sweep_dir.h. */
 #include "lenet/sweep_dir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -97,35 +96,13 @@ static enum lenet_status take_runs_file(void *self, const char *path, struct len
     return status;
 }
 
-/* Calls take for each file of a directory whose name begins and ends so. */
-static enum lenet_status each_file(const char *directory, const char *begin, const char *end,
-                                   enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
-                                   void *self, struct lenet_error *err) {
-    DIR *listing = opendir(directory);
-    if (!listing && errno == ENOENT) return LENET_OK;
-    if (!listing) return lenet_fail(err, LENET_ERR_IO, "%s: %s", directory, strerror(errno));
-    enum lenet_status status = LENET_OK;
-    for (struct dirent *entry; status == LENET_OK && (entry = readdir(listing)) != NULL;) {
-        const char *name = entry->d_name;
-        char path[LENET_MAX_PATH];
-        const size_t length = strlen(name);
-        if (length < strlen(begin) + strlen(end) || strncmp(name, begin, strlen(begin)) != 0 ||
-            strcmp(name + length - strlen(end), end) != 0)
-            continue;
-        status = lenet_run_path(directory, name, path, err);
-        if (status == LENET_OK) status = take(self, path, err);
-    }
-    closedir(listing);
-    return status;
-}
-
 enum lenet_status lenet_sweep_dir_checkpoints(const struct lenet_sweep_dir *dir,
                                               enum lenet_status (*take)(void *self, const char *path,
                                                                         struct lenet_error *err),
                                               void *self, struct lenet_error *err) {
     char directory[LENET_MAX_PATH];
     LENET_TRY(lenet_run_path(dir->path, "progress", directory, err));
-    return each_file(directory, "", ".safetensors", take, self, err);
+    return lenet_directory_each(directory, "", ".safetensors", take, self, err);
 }
 
 /* Of several lines with one id, a run that was done counts. */
@@ -143,7 +120,7 @@ static void sort_ended(struct lenet_sweep_dir *dir) {
 }
 
 static enum lenet_status read_all_runs(struct lenet_sweep_dir *dir, struct lenet_error *err) {
-    LENET_TRY(each_file(dir->path, "runs", ".jsonl", take_runs_file, dir, err));
+    LENET_TRY(lenet_directory_each(dir->path, "runs", ".jsonl", take_runs_file, dir, err));
     sort_ended(dir);
     return LENET_OK;
 }

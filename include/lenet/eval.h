@@ -13,12 +13,20 @@ struct lenet_evaluation {
     double loss;                                              /* mean */
     uint64_t confusion[LENET_MAX_CLASSES][LENET_MAX_CLASSES]; /* [true][predicted] */
     uint8_t *predicted;                                       /* [count], in the order of the file */
+
+    /* Of an ensemble; the figures above are then those of its mean answer. */
+    int members;
+    uint64_t *member_correct; /* [members] */
+    uint64_t vote_correct;    /* of the class that most members name; of several, the mean answer's likelier one */
 };
 
-/* Evaluates the weights file config->weights (or config->run's last one) on the test set of
- * config->data; sets config->weights and data to what was chosen. predicted is freed by the caller. */
+/* Evaluates the networks of config->weights, a file or a directory of them (or config->run's last one), on the test
+ * set of config->data; sets config->weights and data to what was chosen. Several networks need config->ensemble: their
+ * answer is the mean of their softmax outputs. To be freed. LENET_ERR_FORMAT where they are of different kinds. */
 enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
                                  struct lenet_dataset *data, struct lenet_error *err);
+
+void lenet_evaluation_free(struct lenet_evaluation *evaluation);
 
 /* Wilson's score interval of 95 % for correct of count. Source: Wilson 1927. */
 void lenet_wilson_interval(uint64_t correct, uint64_t count, double interval[2]);

@@ -37,6 +37,13 @@ enum lenet_status lenet_directory_create(const char *path, struct lenet_error *e
 
 /* Returns 1 where path exists (a file or a directory), else 0. */
 int lenet_path_exists(const char *path);
+int lenet_path_is_directory(const char *path);
+
+/* Calls take(self, path) for each entry of the directory whose name begins and ends so, in alphabetical order, until
+ * it fails. A directory that is not there is empty. */
+enum lenet_status lenet_directory_each(const char *directory, const char *begin, const char *end,
+                                       enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
+                                       void *self, struct lenet_error *err);
 
 /* SHA-256 of the concatenation of n pieces, as 64 lower-case hexadecimal digits
  * and a zero byte. LENET_ERR_MEMORY, with hex empty, where libcrypto fails. */

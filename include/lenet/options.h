@@ -37,6 +37,8 @@ struct lenet_config {
     int64_t threads;
     int tf32; /* 0 or 1 */
     double checkpoint_seconds;
+    /* eval */
+    int ensemble; /* 0 or 1 */
     /* gradcheck */
     int64_t entries, images;
     /* bench */

@@ -160,14 +160,24 @@ class Evaluate : public ::testing::Test {
         ASSERT_EQ(lenet_model_write(Path(name).c_str(), &model, w.data(), nullptr, &err), LENET_OK) << err.text;
     }
 
+    /* A linear network of which pixel 0 makes output `o` as large as `weight`, in DIRECTORY/networks. */
+    void WriteOpinion(const std::string &name, size_t o, float weight) const {
+        lenet_model model = {};
+        fs::create_directory(directory_ / "networks");
+        lenet_plan_make(lenet_arch_find("linear"), LENET_RELU, LENET_POOL_MAX, kClasses, &model.plan, nullptr);
+        model.scaling = {1 / 255.0f, 0};
+        std::vector<float> w(model.plan.stride);
+        w[o * lenet_layer_inputs(&model.plan.layers[0])] = weight;
+        ASSERT_EQ(lenet_model_write(Path("networks/" + name).c_str(), &model, w.data(), nullptr, nullptr), LENET_OK);
+    }
+
     lenet_status Run() {
         Free();
         return lenet_evaluate(&config_, &evaluation_, &data_, &err_);
     }
     void Free() {
-        free(evaluation_.predicted);
+        lenet_evaluation_free(&evaluation_);
         lenet_dataset_free(&data_);
-        evaluation_ = {};
     }
     void ExpectFails(lenet_status want, const std::vector<std::string> &pieces) {
         EXPECT_EQ(Run(), want) << err_.text;
@@ -294,6 +304,61 @@ TEST_F(Evaluate, NamesADeviceThatIsNone) {
     WriteHalf("t10k", {0}, {0});
     snprintf(config_.device, sizeof config_.device, "tpu");
     ExpectFails(LENET_ERR_ARG, {"--device", "tpu"});
+}
+
+/* ---- ensembles ------------------------------------------------------------------------------- */
+
+TEST_F(Evaluate, OneSureNetworkOutweighsTwoUnsureOnesButIsOutvoted) {
+    WriteHalf("t10k", {0}, {0});
+    WriteOpinion("a.safetensors", 1, 0.1f);
+    WriteOpinion("b.safetensors", 1, 0.1f);
+    WriteOpinion("c.safetensors", 0, 5);
+    snprintf(config_.weights, sizeof config_.weights, "%s", Path("networks").c_str());
+    config_.ensemble = 1;
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    ASSERT_EQ(evaluation_.members, 3);
+    EXPECT_EQ(std::vector<uint64_t>(evaluation_.member_correct, evaluation_.member_correct + 3),
+              (std::vector<uint64_t>{0, 0, 1}));
+    EXPECT_EQ(evaluation_.vote_correct, 0u);
+    EXPECT_EQ(evaluation_.correct, 1u);
+    /* softmax of class 0: 1/(3 + e^0.1) twice, e^5/(3 + e^5) once; outputs are floats, so 1e-6 */
+    const double mean = (2 / (3 + exp(0.1)) + exp(5) / (3 + exp(5))) / 3;
+    EXPECT_NEAR(evaluation_.loss, -log(mean), 1e-6);
+}
+
+TEST_F(Evaluate, ATiedVoteIsDecidedByTheMeanOfTheOutputs) {
+    WriteHalf("t10k", {0, 0}, {0, 1});
+    WriteOpinion("a.safetensors", 1, 0.1f);
+    WriteOpinion("b.safetensors", 0, 5);
+    snprintf(config_.weights, sizeof config_.weights, "%s", Path("networks").c_str());
+    config_.ensemble = 1;
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    EXPECT_EQ(evaluation_.vote_correct, 1u) << "class 0 for both images, of which one is of class 0";
+    EXPECT_EQ(evaluation_.correct, 1u);
+}
+
+TEST_F(Evaluate, AnEnsembleOfOneIsThatNetwork) {
+    WriteHalf("t10k", {0, 1, 2, 3, 3, 700, 1}, {0, 1, 1, 0, 2, 0, 1});
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    const uint64_t correct = evaluation_.correct;
+    const double loss = evaluation_.loss;
+    config_.ensemble = 1;
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    EXPECT_EQ(evaluation_.correct, correct);
+    EXPECT_EQ(evaluation_.loss, loss);
+}
+
+TEST_F(Evaluate, SeveralNetworksWithoutEnsembleOrOfTwoKindsAreRefused) {
+    WriteHalf("t10k", {0}, {0});
+    snprintf(config_.weights, sizeof config_.weights, "%s", Path("networks").c_str());
+    fs::create_directory(directory_ / "networks");
+    ExpectFails(LENET_ERR_IO, {"networks", "no .safetensors file"});
+    WriteOpinion("a.safetensors", 0, 1);
+    WriteOpinion("b.safetensors", 0, 1);
+    ExpectFails(LENET_ERR_ARG, {"networks", "2 networks", "--ensemble"});
+    config_.ensemble = 1;
+    WriteModel("mlp-300", kClasses, "networks/c.safetensors");
+    ExpectFails(LENET_ERR_FORMAT, {"networks/c.safetensors", "another kind"});
 }
 
 } // namespace

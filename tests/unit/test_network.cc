@@ -140,8 +140,9 @@ class Population {
     Evaluation Evaluate(bool on_test, uint32_t first, uint32_t end) {
         Evaluation e = {std::vector<lenet_tally>((size_t)net.R),
                         std::vector<uint8_t>((size_t)net.R * (end - first), 99)};
+        const lenet_answers answers = {e.predicted.data(), nullptr};
         Require(lenet_network_evaluate(&net, on_test ? &data_.test() : &data_.train(), on_test ? nullptr : net.hyper,
-                                       first, end, e.tallies.data(), e.predicted.data()),
+                                       first, end, e.tallies.data(), &answers),
                 "evaluate");
         return e;
     }
