@@ -1,0 +1,139 @@
+"""experiment.py - what the experiments of this folder share: options, the sweep, its report, tables and pictures.
+
+An experiment is a script with a sweep. Started again it goes on with what is missing. It writes OUT/table.csv and
+OUT/NAME.png, and prints the table. --quick is a small form of it on data/sample: it shows that everything works, not
+what the answer is.
+Exit codes: 0 done, 2 usage, 3 something that was needed failed, and its own code where lenet fails.
+"""
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+try:
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    import numpy as np
+except ImportError as missing:
+    print(f"{missing}; {sys.executable} needs numpy and matplotlib "
+          "(Debian: python3-numpy python3-matplotlib, for /usr/bin/python3)", file=sys.stderr)
+    sys.exit(3)
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from plot_run import FAINT, INK, STYLE, TEST, TRAIN, VALIDATION  # noqa: E402  the colours of all pictures
+
+__all__ = ["Experiment", "FAINT", "INK", "TEST", "TRAIN", "VALIDATION", "np", "plt", "percent"]
+
+
+def percent(value, digits=2):
+    """An error as a fraction of 1, in percent; '-' for what is not known."""
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+class Experiment:
+    """Parses the command line; runs lenet; writes the results."""
+
+    def __init__(self, name, description, seeds, quick_seeds=2):
+        parser = argparse.ArgumentParser(prog=name, description=description)
+        parser.add_argument("--quick", action="store_true", help="a small form of it on data/sample")
+        parser.add_argument("--out", type=Path, help=f"the directory of its results (initially sweeps/{name})")
+        parser.add_argument("--data", type=Path, help="the data set (initially what lenet itself takes)")
+        parser.add_argument("--seeds", type=int, help=f"networks of each kind (initially {seeds}; quick {quick_seeds})")
+        parser.add_argument("--lenet", type=Path, default=ROOT / "build/release/lenet", help="the program")
+        parser.add_argument("--device", help="auto, cpu, cuda or cuda:INDEX")
+        parser.add_argument("--threads", help="of the CPU")
+        given = parser.parse_args()
+        self.name, self.quick = name, given.quick
+        self.seeds = given.seeds or (quick_seeds if given.quick else seeds)
+        self.out = given.out or Path("sweeps") / (f"{name}-quick" if given.quick else name)
+        self.lenet = given.lenet
+        self.data = given.data or (ROOT / "data/sample" if given.quick else None)
+        self.machine = [f"--{key}={value}" for key, value in (("device", given.device), ("threads", given.threads))
+                        if value]
+        if not os.access(self.lenet, os.X_OK):
+            sys.exit(self.fail(f"{self.lenet}: no such program; scripts/quickstart.sh builds it, --lenet names another"))
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    def fail(self, text):
+        print(f"{self.name}: {text}", file=sys.stderr)
+        return 3
+
+    def size(self, full, quick):
+        """The one value or the other."""
+        return quick if self.quick else full
+
+    # ---- lenet ---------------------------------------------------------------------------------
+
+    def run(self, command, *options, capture=False):
+        """Runs the program; ends the experiment with its exit code where it fails or is interrupted."""
+        words = [str(self.lenet), command, *map(str, options)]
+        done = subprocess.run(words, check=False, text=True, stdout=subprocess.PIPE if capture else None)
+        if done.returncode:
+            sys.exit(done.returncode)
+        return done.stdout
+
+    def data_options(self):
+        return [f"--data={self.data}"] if self.data else []
+
+    def sweep(self, *options, part="sweep"):
+        """Trains what is missing of a sweep with these options and the experiment's seeds; returns its directory."""
+        directory = self.out / part
+        began = time.monotonic()
+        self.run("sweep", "--out", directory, *self.data_options(), *self.machine, f"--seed=1..{self.seeds}", *options)
+        missing = [path for path in (directory / "progress").glob("*.safetensors")]
+        if missing:  # interrupted: lenet has said so
+            sys.exit(130)
+        print(f"{directory}: {time.monotonic() - began:.0f} s", flush=True)
+        return directory
+
+    def groups(self, directory, by, metric="test-error"):
+        """The groups of `lenet report`, each a dict with "by", "n", "mean", "interval", "values", ..."""
+        text = self.run("report", directory, "--by", by, "--metric", metric, "--format", "json", capture=True)
+        return json.loads(text)["groups"]
+
+    def runs(self, directory):
+        """Every run that was done, as runs.jsonl has it."""
+        for path in sorted(directory.glob("runs*.jsonl")):
+            for line in path.read_text().splitlines():
+                run = json.loads(line)
+                if run["status"] == "done":
+                    yield run
+
+    # ---- results ---------------------------------------------------------------------------------
+
+    def table(self, columns, rows, title=""):
+        """Prints the rows, and writes them as table.csv."""
+        with (self.out / "table.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+        cells = [[str(cell) for cell in row] for row in [columns, *rows]]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+        print(f"\n{title}" if title else "")
+        for row in cells:
+            print("  ".join(cell.rjust(width) for cell, width in zip(row, widths)))
+
+    def picture(self, draw, width=8, height=5):
+        """Calls draw(axes), and writes NAME.png."""
+        with plt.rc_context(STYLE):
+            figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+            draw(axes)
+            path = self.out / f"{self.name}.png"
+            figure.savefig(path, dpi=120)
+            plt.close(figure)
+        print(f"\n{path}\n{self.out}/table.csv")
+
+    def plot_sweep(self, directory, *options):
+        """NAME.png by scripts/plot_sweep.py."""
+        path = self.out / f"{self.name}.png"
+        words = [sys.executable, ROOT / "scripts/plot_sweep.py", directory, "--lenet", self.lenet, "--out", path, *options]
+        done = subprocess.run([str(word) for word in words], check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+        print(f"\n{path}\n{self.out}/table.csv")
