@@ -1,6 +1,7 @@
 /* run_dir.c - see run_dir.h. */
 #include "lenet/run_dir.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static int is_recorded(const struct lenet_option *option) {
     return (option->commands & LENET_CMD_TRAIN) && option->identity;
 }
 
-static cJSON *config_json(const struct lenet_config *config) {
+cJSON *lenet_config_json(const struct lenet_config *config) {
     cJSON *json = cJSON_CreateObject();
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char text[LENET_MAX_PATH];
@@ -72,7 +73,7 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *back
     cJSON_AddStringToObject(json, "version", LENET_VERSION);
     cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
     cJSON_AddStringToObject(json, "device", backend);
-    cJSON_AddItemToObject(json, "config", config_json(config));
+    cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
     return lenet_json_write(path, json, err);
 }
@@ -92,18 +93,24 @@ static enum lenet_status option_from_json(const char *path, const struct lenet_o
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: %.900s", path, why.text);
 }
 
-static enum lenet_status config_from_json(const char *path, const cJSON *json, struct lenet_config *config,
-                                          char hash[65], struct lenet_error *err) {
+enum lenet_status lenet_config_from_json(const char *path, const cJSON *values, struct lenet_config *config,
+                                         struct lenet_error *err) {
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        if (is_recorded(option))
+            LENET_TRY(
+                option_from_json(path, option, cJSON_GetObjectItemCaseSensitive(values, option->name), config, err));
+    return LENET_OK;
+}
+
+static enum lenet_status run_from_json(const char *path, const cJSON *json, struct lenet_config *config, char hash[65],
+                                       struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
     const char *data_hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
     if (!values || !data_hash || strlen(data_hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
     strcpy(hash, data_hash);
-    for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (is_recorded(option))
-            LENET_TRY(
-                option_from_json(path, option, cJSON_GetObjectItemCaseSensitive(values, option->name), config, err));
+    LENET_TRY(lenet_config_from_json(path, values, config, err));
     LENET_TRY(option_from_json(path, lenet_option_find("data"), cJSON_GetObjectItemCaseSensitive(data, "directory"),
                                config, err));
     return option_from_json(path, lenet_option_find("device"), cJSON_GetObjectItemCaseSensitive(json, "device"), config,
@@ -118,7 +125,7 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
     LENET_TRY(lenet_file_read(path, &text, &size, err));
     cJSON *json = cJSON_ParseWithLength(text, size);
     const enum lenet_status status =
-        json ? config_from_json(path, json, config, hash, err)
+        json ? run_from_json(path, json, config, hash, err)
              : lenet_fail(err, LENET_ERR_FORMAT, "%s: not JSON; damaged, or not a run.json", path);
     cJSON_Delete(json);
     free(text);
@@ -142,10 +149,7 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
 
 /* ---- metrics.jsonl -------------------------------------------------------------------- */
 
-enum lenet_status lenet_metrics_append(const char *directory, const struct lenet_metrics *metrics,
-                                       struct lenet_error *err) {
-    char path[LENET_MAX_PATH];
-    LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
+cJSON *lenet_metrics_json(const struct lenet_metrics *metrics) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "epoch", (double)metrics->epoch);
     cJSON_AddNumberToObject(json, "step", (double)metrics->step);
@@ -159,6 +163,14 @@ enum lenet_status lenet_metrics_append(const char *directory, const struct lenet
     lenet_json_add_real(json, "test_accuracy", metrics->test_accuracy);
     lenet_json_add_real(json, "images_per_s", metrics->images_per_s);
     lenet_json_add_real(json, "seconds", metrics->seconds);
+    return json;
+}
+
+enum lenet_status lenet_metrics_append(const char *directory, const struct lenet_metrics *metrics,
+                                       struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
+    cJSON *json = lenet_metrics_json(metrics);
     char *text = cJSON_PrintUnformatted(json);
     cJSON_Delete(json);
     if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
@@ -169,29 +181,40 @@ enum lenet_status lenet_metrics_append(const char *directory, const struct lenet
     return status;
 }
 
-static double number(const cJSON *json, const char *name) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, name);
-    return cJSON_IsNumber(value) ? value->valuedouble : 0;
+/* Sets *value: NaN of null, as lenet_json_add_real writes it. 0 where it is neither a number nor null. */
+static int real_from_json(const cJSON *json, const char *name, double *value) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
+    *value = cJSON_IsNumber(item) ? item->valuedouble : NAN;
+    return cJSON_IsNumber(item) || cJSON_IsNull(item);
+}
+
+static int count_from_json(const cJSON *json, const char *name, uint64_t *value) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 0x1p53)) return 0;
+    *value = (uint64_t)item->valuedouble;
+    return 1;
+}
+
+int lenet_metrics_from_json(const cJSON *json, struct lenet_metrics *m) {
+    *m = (struct lenet_metrics){
+        .has_validation = cJSON_GetObjectItemCaseSensitive(json, "validation_accuracy") != NULL,
+    };
+    if (m->has_validation && !(real_from_json(json, "validation_loss", &m->validation_loss) &&
+                               real_from_json(json, "validation_accuracy", &m->validation_accuracy)))
+        return 0;
+    return count_from_json(json, "epoch", &m->epoch) && count_from_json(json, "step", &m->step) &&
+           real_from_json(json, "train_loss", &m->train_loss) &&
+           real_from_json(json, "train_accuracy", &m->train_accuracy) &&
+           real_from_json(json, "test_loss", &m->test_loss) &&
+           real_from_json(json, "test_accuracy", &m->test_accuracy) &&
+           real_from_json(json, "images_per_s", &m->images_per_s) && real_from_json(json, "seconds", &m->seconds);
 }
 
 /* Reads one line of the given length; 0 where it is not a record. */
 static int parse_metrics(const char *line, size_t length, struct lenet_metrics *m) {
     const char *end = NULL;
     cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
-    const int good = end == line + length && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(json, "step"));
-    *m = (struct lenet_metrics){
-        .epoch = (uint64_t)number(json, "epoch"),
-        .step = (uint64_t)number(json, "step"),
-        .train_loss = number(json, "train_loss"),
-        .train_accuracy = number(json, "train_accuracy"),
-        .test_loss = number(json, "test_loss"),
-        .test_accuracy = number(json, "test_accuracy"),
-        .has_validation = cJSON_GetObjectItemCaseSensitive(json, "validation_accuracy") != NULL,
-        .validation_loss = number(json, "validation_loss"),
-        .validation_accuracy = number(json, "validation_accuracy"),
-        .images_per_s = number(json, "images_per_s"),
-        .seconds = number(json, "seconds"),
-    };
+    const int good = end == line + length && lenet_metrics_from_json(json, m);
     cJSON_Delete(json);
     return good;
 }

@@ -33,12 +33,25 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *back
 enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
                                  struct lenet_error *err);
 
+/* Every option that makes a run what it is, by name, as a new cJSON object to be printed. */
+struct cJSON *lenet_config_json(const struct lenet_config *config);
+
+/* Sets those options of *config from one that was parsed. LENET_ERR_FORMAT, beginning with path (which may be followed
+ * by a line's number), where one is missing or is no value of its option. */
+enum lenet_status lenet_config_from_json(const char *path, const struct cJSON *values, struct lenet_config *config,
+                                         struct lenet_error *err);
+
 /* LENET_ERR_ARG, naming the first option whose value differs. */
 enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
                                  struct lenet_error *err);
 
 /* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object. */
 struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
+
+/* An epoch as a new cJSON object to be printed, and back from one that was parsed. Non-finite numbers are null, which
+ * comes back as NaN. lenet_metrics_from_json returns 0 where *json is not such an object. */
+struct cJSON *lenet_metrics_json(const struct lenet_metrics *metrics);
+int lenet_metrics_from_json(const struct cJSON *json, struct lenet_metrics *metrics);
 
 /* Appends one line. */
 enum lenet_status lenet_metrics_append(const char *directory, const struct lenet_metrics *metrics,

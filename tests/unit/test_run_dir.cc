@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "lenet/json.h"
 #include "lenet/run_dir.h"
 
 namespace {
@@ -374,6 +375,14 @@ class Metrics : public RunDir {
             EXPECT_EQ(Fields(metrics_[i]), Fields(Line((uint64_t)i + 1, validation))) << "line " << i;
     }
     std::string File() const { return Contents("metrics.jsonl"); }
+    static cJSON *Parsed(const lenet_metrics &m) {
+        cJSON *json = lenet_metrics_json(&m);
+        char *text = cJSON_Print(json);
+        cJSON *parsed = cJSON_Parse(text);
+        cJSON_Delete(json);
+        free(text);
+        return parsed;
+    }
 
     lenet_metrics *metrics_ = nullptr;
     int n_ = -1;
@@ -404,6 +413,40 @@ TEST_F(Metrics, NumbersComeBackToTheLastBit) {
         ASSERT_EQ(Rewind(10), LENET_OK) << err_.text;
         ASSERT_EQ(n_, 1);
         EXPECT_EQ(Fields(metrics_[0]), Fields(m)) << File();
+    }
+}
+
+TEST_F(Metrics, ANumberThatIsNotFiniteComesBackAsNaN) {
+    lenet_metrics m = Line(1);
+    m.test_loss = INFINITY;
+    m.validation_loss = NAN;
+    cJSON *json = Parsed(m);
+    lenet_metrics back = {};
+    EXPECT_TRUE(lenet_metrics_from_json(json, &back));
+    EXPECT_TRUE(std::isnan(back.test_loss));
+    EXPECT_TRUE(std::isnan(back.validation_loss));
+    back.test_loss = m.test_loss = back.validation_loss = m.validation_loss = 0;
+    EXPECT_EQ(Fields(back), Fields(m));
+    cJSON_Delete(json);
+}
+
+/* Of an epoch's numbers none is made up. */
+TEST_F(Metrics, AnEpochThatLacksANumberIsNone) {
+    for (bool validation : {true, false}) {
+        const lenet_metrics m = Line(1, validation);
+        cJSON *json = Parsed(m);
+        for (int i = 0; i < cJSON_GetArraySize(json); i++) {
+            const std::string name = cJSON_GetArrayItem(json, i)->string;
+            lenet_metrics back = {};
+            cJSON *lacking = cJSON_Duplicate(json, 1);
+            cJSON_DeleteItemFromArray(lacking, i);
+            /* Without its accuracy there was no validation. */
+            EXPECT_EQ(lenet_metrics_from_json(lacking, &back), name == "validation_accuracy") << name;
+            cJSON_AddStringToObject(lacking, name.c_str(), "1");
+            EXPECT_FALSE(lenet_metrics_from_json(lacking, &back)) << name;
+            cJSON_Delete(lacking);
+        }
+        cJSON_Delete(json);
     }
 }
 
@@ -463,8 +506,8 @@ TEST_F(Metrics, ALineThatIsNoRecordEndsTheFile) {
     const std::string third = File().substr(two.size());
     for (const std::string &line :
          {std::string("\n"), std::string("x\n"), std::string("{}\n"), std::string("[]\n"),
-          std::string("{\"step\":\"1\"}\n"), std::string("{\"step\":null}\n"), std::string("\0\0\0\n", 4),
-          third.substr(0, 20) + "\n", std::string(5000, '{') + "\n"}) {
+          std::string("{\"step\":30}\n"), std::string("{\"step\":\"1\"}\n"), std::string("{\"step\":null}\n"),
+          std::string("\0\0\0\n", 4), third.substr(0, 20) + "\n", std::string(5000, '{') + "\n"}) {
         Write("metrics.jsonl", two + line + third);
         ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
         ExpectLines(2);
