@@ -212,15 +212,10 @@ enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, 
     return status;
 }
 
-static bool is_directory(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 static enum lenet_status make_one(const char *path, struct lenet_error *err) {
     if (mkdir(path, 0777) == 0) return LENET_OK;
     const int code = errno; /* not only EEXIST: "/" or an automounted parent may say EISDIR, EROFS, ... */
-    return is_directory(path) ? LENET_OK : fail_errno(err, "create the directory", path, code);
+    return lenet_path_is_directory(path) ? LENET_OK : fail_errno(err, "create the directory", path, code);
 }
 
 enum lenet_status lenet_directory_create(const char *path, struct lenet_error *err) {
@@ -241,6 +236,54 @@ enum lenet_status lenet_directory_create(const char *path, struct lenet_error *e
 int lenet_path_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0;
+}
+
+int lenet_path_is_directory(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static bool begins_and_ends(const char *name, const char *begin, const char *end) {
+    const size_t length = strlen(name), first = strlen(begin), last = strlen(end);
+    return length >= first + last && strncmp(name, begin, first) == 0 && strcmp(name + length - last, end) == 0;
+}
+
+static int add_name(const char *name, char ***names, int *n) {
+    char *copy = strdup(name), **larger = realloc(*names, ((size_t)*n + 1) * sizeof **names);
+    if (larger) *names = larger;
+    if (larger && copy) {
+        larger[(*n)++] = copy;
+        return 0;
+    }
+    free(copy);
+    return ENOMEM;
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+enum lenet_status lenet_directory_list(const char *path, const char *begin, const char *end, char ***names, int *n,
+                                       struct lenet_error *err) {
+    *names = NULL;
+    *n = 0;
+    DIR *directory = opendir(path);
+    int code = directory ? 0 : errno;
+    while (code == 0) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        code = errno;
+        if (!entry) break;
+        if (begins_and_ends(entry->d_name, begin, end)) code = add_name(entry->d_name, names, n);
+    }
+    if (directory) closedir(directory);
+    if (code == 0) {
+        if (*n) qsort(*names, (size_t)*n, sizeof **names, compare_names);
+        return LENET_OK;
+    }
+    while (*n) free((*names)[--*n]);
+    free(*names);
+    *names = NULL;
+    return code == ENOMEM ? lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for the names in it", path)
+                          : fail_errno(err, "list the directory", path, code);
 }
 
 enum lenet_status lenet_sha256(const struct lenet_piece *pieces, int n, char hex[65], struct lenet_error *err) {

@@ -38,6 +38,14 @@ enum lenet_status lenet_directory_create(const char *path, struct lenet_error *e
 /* Returns 1 where path exists (a file or a directory), else 0. */
 int lenet_path_exists(const char *path);
 
+/* Returns 1 where path is a directory, else 0. */
+int lenet_path_is_directory(const char *path);
+
+/* The names in a directory that begin and end so, in the order of their bytes. The caller frees each and *names.
+ * LENET_ERR_IO; LENET_ERR_MEMORY. */
+enum lenet_status lenet_directory_list(const char *path, const char *begin, const char *end, char ***names, int *n,
+                                       struct lenet_error *err);
+
 /* SHA-256 of the concatenation of n pieces, as 64 lower-case hexadecimal digits
  * and a zero byte. LENET_ERR_MEMORY, with hex empty, where libcrypto fails. */
 struct lenet_piece {

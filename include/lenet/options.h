@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32 };
+enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 512 };
 
 struct lenet_config {
     /* where */
@@ -41,6 +41,10 @@ struct lenet_config {
     int64_t entries, images;
     /* bench */
     int64_t networks;
+    /* report */
+    char by[LENET_MAX_LIST];
+    int metric, format; /* enum lenet_metric, enum lenet_format */
+    int64_t best;
 };
 
 enum lenet_command {
@@ -49,6 +53,7 @@ enum lenet_command {
     LENET_CMD_INFO = 4,
     LENET_CMD_GRADCHECK = 8,
     LENET_CMD_BENCH = 16,
+    LENET_CMD_REPORT = 64,
 };
 
 enum lenet_option_type {
@@ -56,7 +61,7 @@ enum lenet_option_type {
     LENET_OPTION_INTEGER, /* int64_t, up to 2^53 so that JSON keeps it */
     LENET_OPTION_REAL,    /* double                                    */
     LENET_OPTION_CHOICE,  /* int, an index into choices; those of "off|on" may stand without a value */
-    LENET_OPTION_AUGMENT, /* sets other options: "standard", "none" or "shift=2,rotate=10" */
+    LENET_OPTION_AUGMENT, /* stands for others, augment-*: "standard", "none" or "shift=2+rotate=10" */
 };
 
 struct lenet_option {
