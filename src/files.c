@@ -212,15 +212,10 @@ enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, 
     return status;
 }
 
-static bool is_directory(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 static enum lenet_status make_one(const char *path, struct lenet_error *err) {
     if (mkdir(path, 0777) == 0) return LENET_OK;
     const int code = errno; /* not only EEXIST: "/" or an automounted parent may say EISDIR, EROFS, ... */
-    return is_directory(path) ? LENET_OK : fail_errno(err, "create the directory", path, code);
+    return lenet_path_is_directory(path) ? LENET_OK : fail_errno(err, "create the directory", path, code);
 }
 
 enum lenet_status lenet_directory_create(const char *path, struct lenet_error *err) {
@@ -248,31 +243,67 @@ int lenet_path_is_directory(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static int begins_and_ends(const char *name, const char *begin, const char *end) {
-    const size_t length = strlen(name);
-    return length >= strlen(begin) + strlen(end) && strncmp(name, begin, strlen(begin)) == 0 &&
-           strcmp(name + length - strlen(end), end) == 0;
+static bool begins_and_ends(const char *name, const char *begin, const char *end) {
+    const size_t length = strlen(name), first = strlen(begin), last = strlen(end);
+    return length >= first + last && strncmp(name, begin, first) == 0 && strcmp(name + length - last, end) == 0;
+}
+
+static int add_name(const char *name, char ***names, int *n) {
+    char *copy = strdup(name), **larger = realloc(*names, ((size_t)*n + 1) * sizeof **names);
+    if (larger) *names = larger;
+    if (larger && copy) {
+        larger[(*n)++] = copy;
+        return 0;
+    }
+    free(copy);
+    return ENOMEM;
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+enum lenet_status lenet_directory_list(const char *path, const char *begin, const char *end, char ***names, int *n,
+                                       struct lenet_error *err) {
+    *names = NULL;
+    *n = 0;
+    DIR *directory = opendir(path);
+    int code = directory ? 0 : errno;
+    while (code == 0) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        code = errno;
+        if (!entry) break;
+        if (begins_and_ends(entry->d_name, begin, end)) code = add_name(entry->d_name, names, n);
+    }
+    if (directory) closedir(directory);
+    if (code == 0) {
+        if (*n) qsort(*names, (size_t)*n, sizeof **names, compare_names);
+        return LENET_OK;
+    }
+    while (*n) free((*names)[--*n]);
+    free(*names);
+    *names = NULL;
+    return code == ENOMEM ? lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for the names in it", path)
+                          : fail_errno(err, "list the directory", path, code);
 }
 
 enum lenet_status lenet_directory_each(const char *directory, const char *begin, const char *end,
                                        enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
                                        void *self, struct lenet_error *err) {
-    struct dirent **entries;
-    const int n = scandir(directory, &entries, NULL, alphasort);
-    if (n < 0 && errno == ENOENT) return LENET_OK;
-    if (n < 0) return lenet_fail(err, LENET_ERR_IO, "%s: %s", directory, strerror(errno));
+    char **names;
+    int n;
+    if (!lenet_path_exists(directory)) return LENET_OK;
+    LENET_TRY(lenet_directory_list(directory, begin, end, &names, &n, err));
     enum lenet_status status = LENET_OK;
     for (int i = 0; i < n; i++) {
-        const char *name = entries[i]->d_name;
-        const size_t size = strlen(directory) + strlen(name) + 2;
+        const size_t size = strlen(directory) + strlen(names[i]) + 2;
         char *path = malloc(size);
         if (!path && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-        if (path) snprintf(path, size, "%s/%s", directory, name);
-        if (status == LENET_OK && begins_and_ends(name, begin, end)) status = take(self, path, err);
+        if (path) snprintf(path, size, "%s/%s", directory, names[i]);
+        if (status == LENET_OK) status = take(self, path, err);
         free(path);
-        free(entries[i]);
+        free(names[i]);
     }
-    free(entries);
+    free(names);
     return status;
 }
 

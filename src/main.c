@@ -11,6 +11,7 @@
 #include "lenet/eval.h"
 #include "lenet/gradcheck.h"
 #include "lenet/report.h"
+#include "lenet/summary.h"
 #include "lenet/sweep.h"
 #include "lenet/train.h"
 #include "lenet/version.h"
@@ -289,6 +290,46 @@ static enum lenet_status bench_command(int argc, char **argv, struct lenet_confi
     return config->json[0] ? lenet_bench_write(config->json, config, &result, err) : LENET_OK;
 }
 
+/* Also what is not an error. Control characters in a path or a file's text must not reach the terminal. */
+static void print_note(const char *command, const char *text) {
+    fprintf(stderr, "lenet %s: ", command);
+    for (const char *c = text; *c; c++) fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+    fputc('\n', stderr);
+}
+
+static void note_torn_lines(const struct lenet_records *records) {
+    struct lenet_error note;
+    if (!records->torn_files) return;
+    lenet_fail(&note, LENET_OK, "%s: its last line has no end yet and is left out%s", records->torn,
+               records->torn_files > 1 ? " (and so in other files)" : "");
+    print_note("report", note.text);
+}
+
+static enum lenet_status report_records(const struct lenet_records *records, const struct lenet_config *config,
+                                        struct lenet_error *err) {
+    struct lenet_summary summary;
+    note_torn_lines(records);
+    LENET_TRY(lenet_summarize(records, config, &summary, err));
+    const enum lenet_status status = lenet_print_summary(config, &summary, err);
+    lenet_summary_free(&summary);
+    return status;
+}
+
+/* The only command with words that are no options; they come first. */
+static enum lenet_status report_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_records records;
+    int paths = 0;
+    while (paths < argc && strncmp(argv[paths], "--", 2) != 0) paths++;
+    LENET_TRY(lenet_options_parse(LENET_CMD_REPORT, argc - paths, argv + paths, config, err));
+    if (!paths)
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "of which runs? wanted a sweep's directory or .jsonl files, first of all");
+    LENET_TRY(lenet_records_read(argv, paths, &records, err));
+    const enum lenet_status status = report_records(&records, config, err);
+    lenet_records_free(&records);
+    return status;
+}
+
 /* ---- which command -------------------------------------------------------------------------------- */
 
 static const struct command {
@@ -303,6 +344,7 @@ static const struct command {
     {"info", LENET_CMD_INFO, info_command, "an architecture's layers, a weights file, the devices"},
     {"gradcheck", LENET_CMD_GRADCHECK, gradcheck_command, "every gradient against central differences of the loss"},
     {"bench", LENET_CMD_BENCH, bench_command, "each operation of a training step, against the machine's peak"},
+    {"report", LENET_CMD_REPORT, report_command, "PATH...: means with their intervals over the runs of a sweep"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -312,14 +354,6 @@ static void print_usage(void) {
     for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].help);
     printf("\nlenet COMMAND --help lists the command's options. Exit codes: 0 done, 1 a check failed, 2 usage,\n"
            "3 bad input or I/O, 4 no such device, 5 diverged.\n");
-}
-
-/* Control characters in a path or a file's text must not reach the terminal. */
-static void print_error(const char *command, enum lenet_status status, const struct lenet_error *err) {
-    fprintf(stderr, "lenet %s: ", command);
-    for (const char *c = err->text[0] ? err->text : lenet_status_name(status); *c; c++)
-        fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
-    fputc('\n', stderr);
 }
 
 static int asks_for_help(int argc, char **argv) {
@@ -338,7 +372,7 @@ static int run_command(const struct command *command, int argc, char **argv) {
     }
     lenet_config_init(&config);
     const enum lenet_status status = command->run(argc, argv, &config, &err);
-    if (status != LENET_OK) print_error(command->name, status, &err);
+    if (status != LENET_OK) print_note(command->name, err.text[0] ? err.text : lenet_status_name(status));
     return exit_code(status);
 }
 

@@ -1,6 +1,7 @@
 /* options.c - see options.h. */
 #include "lenet/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #define S            LENET_CMD_SWEEP
 #define P            LENET_OF_POPULATION
 #define N            LENET_OF_NETWORK
+#define R            LENET_CMD_REPORT
 
 static const double LARGEST_INTEGER = 9007199254740991.0; /* 2^53 - 1 */
 
@@ -73,7 +75,7 @@ const struct lenet_option lenet_options[] = {
     {"patience", LENET_OPTION_INTEGER, FIELD(patience), 0, 1e6, NULL, "0", T | S, P, "EPOCHS",
      "stop when the validation accuracy has not risen for so long (0: never)"},
     {"augment", LENET_OPTION_AUGMENT, 0, 0, 0, 0, NULL, "none", T | S, 0, "LIST",
-     "none, standard, or any of shift=,rotate=,scale=,shear=,elastic= joined by commas; sets the next five"},
+     "none, standard, or any of shift=,rotate=,scale=,shear=,elastic= joined by commas or +; sets the next five"},
     {"augment-shift", LENET_OPTION_REAL, FIELD(shift), 0, 16, NULL, "0", T | S, N, "PIXELS", "random shift, both ways"},
     {"augment-rotate", LENET_OPTION_REAL, FIELD(rotate), 0, 180, NULL, "0", T | S, N, "DEGREES", "random rotation"},
     {"augment-scale", LENET_OPTION_REAL, FIELD(scale), 0, 0.9, NULL, "0", T | S, N, "FRACTION",
@@ -110,6 +112,15 @@ const struct lenet_option lenet_options[] = {
      "do those runs again that have diverged"},
     {"dry-run", LENET_OPTION_CHOICE, FIELD(dry_run), 0, 0, "off|on", "off", S, 0, "SWITCH",
      "print the plan and an estimate of the time, and train nothing"},
+    {"by", LENET_OPTION_TEXT, FIELD(by), 0, 0, NULL, "", R, 0, "LIST",
+     "runs with the same values of these options, joined by commas, are one group (initially all that vary but seed)"},
+    {"metric", LENET_OPTION_CHOICE, FIELD(metric), 0, 0,
+     "test-error|test-loss|train-error|train-loss|validation-error|validation-loss|seconds", "test-error", R, 0, "NAME",
+     "what a run is worth: this, after its last epoch (never the best one)"},
+    {"format", LENET_OPTION_CHOICE, FIELD(format), 0, 0, "table|csv|json", "table", R, 0, "NAME",
+     "errors are percent in the table and fractions of 1 in the others"},
+    {"best", LENET_OPTION_INTEGER, FIELD(best), 0, 1e9, NULL, "0", R, 0, "N",
+     "only the N groups of the lowest mean, best first (0: all, in the order of the options' values)"},
     {.name = NULL}};
 
 const struct lenet_option *lenet_option_find(const char *name) {
@@ -166,6 +177,16 @@ static int choice_index(const char *choices, const char *text) {
 /* Small distortions of which none turns one digit into another. */
 static const char STANDARD_AUGMENTATION[] = "shift=1.5,rotate=8,scale=0.1,shear=0.1,elastic=2";
 
+/* Cuts the first distortion off a list: what is behind its "," or "+", or NULL. The + of 1e+1 is none before a name. */
+static char *cut_distortion(char *list) {
+    for (char *c = list; *c; c++)
+        if (*c == ',' || (*c == '+' && isalpha((unsigned char)c[1]))) {
+            *c = 0;
+            return c + 1;
+        }
+    return NULL;
+}
+
 static enum lenet_status set_augmentation(struct lenet_config *config, const char *text, struct lenet_error *err) {
     if (strcmp(text, "standard") == 0) text = STANDARD_AUGMENTATION;
     config->shift = config->rotate = config->scale = config->shear = config->elastic = 0;
@@ -174,8 +195,7 @@ static enum lenet_status set_augmentation(struct lenet_config *config, const cha
     if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
         return lenet_fail(err, LENET_ERR_ARG, "--augment: the list is too long");
     for (char *item = copy, *next; item; item = next) {
-        next = strchr(item, ',');
-        if (next) *next++ = 0;
+        next = cut_distortion(item);
         char *value = strchr(item, '=');
         if (value) *value++ = 0;
         char name[sizeof copy + 8];
@@ -213,6 +233,25 @@ enum lenet_status lenet_option_set(struct lenet_config *config, const struct len
     return LENET_ERR_ARG;
 }
 
+/* none, standard, or what is not 0 as shift=2+rotate=10: without a comma, so that lists and CSV can hold it. */
+static void get_augmentation(const struct lenet_config *config, char *text, size_t size) {
+    struct lenet_config standard;
+    size_t length = 0;
+    int is_standard = 1;
+    set_augmentation(&standard, "standard", NULL);
+    snprintf(text, size, "none");
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char now[32], want[32];
+        if (strncmp(option->name, "augment-", 8) != 0) continue;
+        lenet_option_get(config, option, now, sizeof now);
+        lenet_option_get(&standard, option, want, sizeof want);
+        is_standard &= strcmp(now, want) == 0;
+        if (strcmp(now, "0") == 0 || length >= size) continue;
+        length += (size_t)snprintf(text + length, size - length, "%s%s=%s", length ? "+" : "", option->name + 8, now);
+    }
+    if (is_standard) snprintf(text, size, "standard");
+}
+
 void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size) {
     const char *field = (const char *)config + option->offset;
     switch (option->type) {
@@ -230,7 +269,7 @@ void lenet_option_get(const struct lenet_config *config, const struct lenet_opti
         snprintf(text, size, "%.*s", (int)strcspn(at, "|"), at);
         break;
     }
-    case LENET_OPTION_AUGMENT: snprintf(text, size, "%s", ""); break;
+    case LENET_OPTION_AUGMENT: get_augmentation(config, text, size); break;
     }
 }
 

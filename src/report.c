@@ -252,6 +252,150 @@ enum lenet_status lenet_bench_write(const char *path, const struct lenet_config 
     return lenet_json_write(path, json, err);
 }
 
+/* ---- a sweep's groups ----------------------------------------------------------------------------- */
+
+/* How a metric is shown in the table. */
+struct unit {
+    const char *name; /* "test error" */
+    const char *unit; /* "" or " %"   */
+    double factor;
+    int digits;
+};
+
+static struct unit unit_of(const struct lenet_config *config) {
+    switch ((enum lenet_metric)config->metric) {
+    case LENET_TEST_ERROR: return (struct unit){"test error", " %", 100, 3};
+    case LENET_TEST_LOSS: return (struct unit){"test loss", "", 1, 5};
+    case LENET_TRAIN_ERROR: return (struct unit){"training error", " %", 100, 3};
+    case LENET_TRAIN_LOSS: return (struct unit){"training loss", "", 1, 5};
+    case LENET_VALIDATION_ERROR: return (struct unit){"validation error", " %", 100, 3};
+    case LENET_VALIDATION_LOSS: return (struct unit){"validation loss", "", 1, 5};
+    case LENET_SECONDS: return (struct unit){"time", " s", 1, 2};
+    }
+    return (struct unit){"", "", 1, 5};
+}
+
+/* "-" for NaN. Large numbers go without digits after the point. */
+static const char *cell(const struct unit *unit, double value, char text[32]) {
+    const double shown = unit->factor * value;
+    if (isnan(value))
+        snprintf(text, 32, "-");
+    else if (fabs(shown) < 1e6)
+        snprintf(text, 32, "%.*f", unit->digits, shown);
+    else
+        snprintf(text, 32, "%.3e", shown);
+    return text;
+}
+
+static const char *interval_cell(const struct unit *unit, const double interval[2], char text[80]) {
+    char low[32], high[32];
+    if (isnan(interval[0]))
+        snprintf(text, 80, "-");
+    else
+        snprintf(text, 80, "%s to %s", cell(unit, interval[0], low), cell(unit, interval[1], high));
+    return text;
+}
+
+/* Of a column with an option's values. */
+static int column_width(const struct lenet_summary *s, const struct lenet_option *option) {
+    char text[LENET_MAX_PATH];
+    size_t width = strlen(option->name);
+    for (size_t i = 0; i < s->n; i++) {
+        lenet_option_get(s->groups[i].config, option, text, sizeof text);
+        if (strlen(text) > width) width = strlen(text);
+    }
+    return (int)width;
+}
+
+static void print_row(const struct lenet_summary *s, const int *widths, const struct unit *unit,
+                      const struct lenet_group *group) {
+    const struct lenet_statistics *t = &group->statistics;
+    char value[LENET_MAX_PATH], texts[4][32], interval[80];
+    for (int i = 0; i < s->by_count; i++) {
+        lenet_option_get(group->config, s->by[i], value, sizeof value);
+        printf("%-*s  ", widths[i], value);
+    }
+    printf("%4zu %9zu %10s %10s %22s %10s %10s\n", group->n, group->diverged, cell(unit, t->mean, texts[0]),
+           cell(unit, t->deviation, texts[1]), interval_cell(unit, t->interval, interval), cell(unit, t->min, texts[2]),
+           cell(unit, t->max, texts[3]));
+}
+
+static void print_best(const struct lenet_summary *s, const struct unit *unit) {
+    const struct lenet_group *best = lenet_summary_best(s);
+    char value[LENET_MAX_PATH], mean[32], interval[80];
+    printf("\n%zu run%s, %zu diverged; ", s->runs, s->runs == 1 ? "" : "s", s->diverged);
+    if (!best) {
+        printf("no group has a mean\n");
+        return;
+    }
+    printf("best: ");
+    for (int i = 0; i < s->by_count; i++) {
+        lenet_option_get(best->config, s->by[i], value, sizeof value);
+        printf("--%s %s ", s->by[i]->name, value);
+    }
+    printf("%s%s%s", s->by_count ? "with " : "", cell(unit, best->statistics.mean, mean), unit->unit);
+    if (!isnan(best->statistics.interval[0]))
+        printf(" (95 %% interval %s)", interval_cell(unit, best->statistics.interval, interval));
+    printf(", %zu run%s\n", best->n, best->n == 1 ? "" : "s");
+}
+
+static void print_table(const struct lenet_config *config, const struct lenet_summary *s) {
+    const struct unit unit = unit_of(config);
+    int widths[LENET_MAX_BY];
+    printf("%s%s%s after the last epoch: mean over the runs, standard deviation, 95 %% interval of the mean\n\n",
+           unit.name, unit.unit[0] ? " in" : "", unit.unit);
+    for (int i = 0; i < s->by_count; i++) {
+        widths[i] = column_width(s, s->by[i]);
+        printf("%-*s  ", widths[i], s->by[i]->name);
+    }
+    printf("%4s %9s %10s %10s %22s %10s %10s\n", "n", "diverged", "mean", "deviation", "95 % interval", "min", "max");
+    for (size_t i = 0; i < s->n; i++) print_row(s, widths, &unit, &s->groups[i]);
+    print_best(s, &unit);
+}
+
+/* Options' values hold no comma and no quote: they are numbers, choices, architectures and augmentations. */
+static void print_csv(const struct lenet_summary *s) {
+    for (int i = 0; i < s->by_count; i++) printf("%s,", s->by[i]->name);
+    printf("n,diverged,mean,deviation,interval_low,interval_high,min,max\n");
+    for (size_t i = 0; i < s->n; i++) {
+        const struct lenet_group *group = &s->groups[i];
+        const struct lenet_statistics *t = &group->statistics;
+        const double numbers[] = {t->mean, t->deviation, t->interval[0], t->interval[1], t->min, t->max};
+        char text[LENET_MAX_PATH];
+        for (int k = 0; k < s->by_count; k++) {
+            lenet_option_get(group->config, s->by[k], text, sizeof text);
+            printf("%s,", text);
+        }
+        printf("%zu,%zu", group->n, group->diverged);
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+            lenet_real_text(numbers[k], text);
+            printf(",%s", isnan(numbers[k]) ? "" : text);
+        }
+        printf("\n");
+    }
+}
+
+static enum lenet_status print_json(const struct lenet_config *config, const struct lenet_summary *s,
+                                    struct lenet_error *err) {
+    cJSON *json = lenet_summary_json(config, s);
+    char *text = cJSON_Print(json);
+    cJSON_Delete(json);
+    if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    printf("%s\n", text);
+    free(text);
+    return LENET_OK;
+}
+
+enum lenet_status lenet_print_summary(const struct lenet_config *config, const struct lenet_summary *summary,
+                                      struct lenet_error *err) {
+    switch ((enum lenet_format)config->format) {
+    case LENET_FORMAT_TABLE: print_table(config, summary); break;
+    case LENET_FORMAT_CSV: print_csv(summary); break;
+    case LENET_FORMAT_JSON: return print_json(config, summary, err);
+    }
+    return LENET_OK;
+}
+
 /* ---- options -------------------------------------------------------------------------------------- */
 
 static const char *values_of(const struct lenet_option *option) {
@@ -261,9 +405,11 @@ static const char *values_of(const struct lenet_option *option) {
 void lenet_print_options(enum lenet_command command) {
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         if (!(option->commands & (int)command)) continue;
-        char left[96];
-        snprintf(left, sizeof left, "--%s %s", option->name, values_of(option));
-        printf("  %-44s %s", left, option->help);
+        char left[128];
+        const int width = snprintf(left, sizeof left, "--%s %s", option->name, values_of(option));
+        printf("  %-44s ", left);
+        if (width > 44) printf("\n%47s", "");
+        printf("%s", option->help);
         if (option->initial[0]) printf(" [%s]", option->initial);
         printf("\n");
     }
@@ -273,8 +419,9 @@ void lenet_print_options_markdown(void) {
     static const struct {
         enum lenet_command bit;
         const char *name;
-    } names[] = {{LENET_CMD_TRAIN, "train"}, {LENET_CMD_SWEEP, "sweep"},         {LENET_CMD_EVAL, "eval"},
-                 {LENET_CMD_INFO, "info"},   {LENET_CMD_GRADCHECK, "gradcheck"}, {LENET_CMD_BENCH, "bench"}};
+    } names[] = {{LENET_CMD_TRAIN, "train"},   {LENET_CMD_SWEEP, "sweep"}, {LENET_CMD_EVAL, "eval"},
+                 {LENET_CMD_REPORT, "report"}, {LENET_CMD_INFO, "info"},   {LENET_CMD_GRADCHECK, "gradcheck"},
+                 {LENET_CMD_BENCH, "bench"}};
     printf("| option | initially | what it does | commands |\n|---|---|---|---|\n");
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         printf("| `--%s ", option->name);

@@ -24,17 +24,19 @@ static int is_recorded(const struct lenet_option *option) {
     return (option->commands & LENET_CMD_TRAIN) && option->identity;
 }
 
+void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const struct lenet_option *option) {
+    char text[LENET_MAX_PATH];
+    lenet_option_get(config, option, text, sizeof text);
+    if (option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL)
+        cJSON_AddRawToObject(json, option->name, text);
+    else
+        cJSON_AddStringToObject(json, option->name, text);
+}
+
 cJSON *lenet_config_json(const struct lenet_config *config) {
     cJSON *json = cJSON_CreateObject();
-    for (const struct lenet_option *option = lenet_options; option->name; option++) {
-        char text[LENET_MAX_PATH];
-        if (!is_recorded(option)) continue;
-        lenet_option_get(config, option, text, sizeof text);
-        if (option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL)
-            cJSON_AddRawToObject(json, option->name, text);
-        else
-            cJSON_AddStringToObject(json, option->name, text);
-    }
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        if (is_recorded(option)) lenet_option_add_json(json, config, option);
     return json;
 }
 

@@ -45,6 +45,14 @@ enum lenet_status lenet_directory_each(const char *directory, const char *begin,
                                        enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
                                        void *self, struct lenet_error *err);
 
+/* Returns 1 where path is a directory, else 0. */
+int lenet_path_is_directory(const char *path);
+
+/* The names in a directory that begin and end so, in the order of their bytes. The caller frees each and *names.
+ * LENET_ERR_IO; LENET_ERR_MEMORY. */
+enum lenet_status lenet_directory_list(const char *path, const char *begin, const char *end, char ***names, int *n,
+                                       struct lenet_error *err);
+
 /* SHA-256 of the concatenation of n pieces, as 64 lower-case hexadecimal digits
  * and a zero byte. LENET_ERR_MEMORY, with hex empty, where libcrypto fails. */
 struct lenet_piece {

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32 };
+enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 512 };
 
 struct lenet_config {
     /* where */
@@ -48,6 +48,10 @@ struct lenet_config {
     char shard[LENET_MAX_CHOICE]; /* "i/n", or "" */
     int64_t samples, population_max;
     int dry_run, retry_failed, keep_weights; /* 0 or 1 */
+    /* report */
+    char by[LENET_MAX_LIST];
+    int metric, format; /* enum lenet_metric, enum lenet_format */
+    int64_t best;
 };
 
 enum lenet_command {
@@ -57,6 +61,7 @@ enum lenet_command {
     LENET_CMD_GRADCHECK = 8,
     LENET_CMD_BENCH = 16,
     LENET_CMD_SWEEP = 32,
+    LENET_CMD_REPORT = 64,
 };
 
 enum lenet_option_type {
@@ -64,7 +69,7 @@ enum lenet_option_type {
     LENET_OPTION_INTEGER, /* int64_t, up to 2^53 so that JSON keeps it */
     LENET_OPTION_REAL,    /* double                                    */
     LENET_OPTION_CHOICE,  /* int, an index into choices; those of "off|on" may stand without a value */
-    LENET_OPTION_AUGMENT, /* sets other options: "standard", "none" or "shift=2,rotate=10" */
+    LENET_OPTION_AUGMENT, /* stands for others, augment-*: "standard", "none" or "shift=2+rotate=10" */
 };
 
 /* What an option is to a run, and to the networks that train together. */

@@ -5,6 +5,7 @@
 #include "lenet/crosscheck.h"
 #include "lenet/eval.h"
 #include "lenet/gradcheck.h"
+#include "lenet/summary.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,6 +28,10 @@ enum lenet_status lenet_gradcheck_write(const char *path, const struct lenet_con
 void lenet_print_bench(const struct lenet_config *config, const struct lenet_bench *result);
 enum lenet_status lenet_bench_write(const char *path, const struct lenet_config *config,
                                     const struct lenet_bench *result, struct lenet_error *err);
+
+/* The groups, as config->format says. LENET_ERR_MEMORY. */
+enum lenet_status lenet_print_summary(const struct lenet_config *config, const struct lenet_summary *summary,
+                                      struct lenet_error *err);
 
 /* A command's options, for --help; and all of them as the README's table. */
 void lenet_print_options(enum lenet_command command);

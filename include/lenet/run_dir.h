@@ -7,6 +7,8 @@
 extern "C" {
 #endif
 
+struct cJSON;
+
 /* One line of metrics.jsonl. Accuracies are fractions of 1. */
 struct lenet_metrics {
     uint64_t epoch, step;
@@ -32,6 +34,9 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *back
  * its data directory and device. hash: the data set it was trained on. */
 enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
                                  struct lenet_error *err);
+
+/* Adds an option's value: a number or a string. */
+void lenet_option_add_json(struct cJSON *json, const struct lenet_config *config, const struct lenet_option *option);
 
 /* Every option that makes a run what it is, by name, as a new cJSON object to be printed. */
 struct cJSON *lenet_config_json(const struct lenet_config *config);

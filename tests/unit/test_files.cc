@@ -405,6 +405,41 @@ TEST_F(Files, ExistsIsTrueOfFilesAndDirectoriesOnly) {
     EXPECT_EQ(lenet_path_exists(at("file/below").c_str()), 0);
 }
 
+TEST_F(Files, IsDirectoryIsTrueOfDirectoriesOnly) {
+    put(at("file"), "");
+    fs::create_directory_symlink(directory, at("link"));
+    EXPECT_EQ(lenet_path_is_directory(directory.c_str()), 1);
+    EXPECT_EQ(lenet_path_is_directory(at("link").c_str()), 1);
+    EXPECT_EQ(lenet_path_is_directory(at("file").c_str()), 0);
+    EXPECT_EQ(lenet_path_is_directory(at("missing").c_str()), 0);
+}
+
+TEST_F(Files, AListHasTheNamesThatBeginAndEndSoInOrder) {
+    for (const char *name : {"b2.x", "b.x", "b10.x", "bx", "ab.x", "b.xy", "b", ".x"}) put(at(name), "");
+    const auto list = [&](const std::string &path, const char *begin, const char *end) {
+        char **names = nullptr;
+        int n = -1;
+        Names found;
+        EXPECT_EQ(lenet_directory_list(path.c_str(), begin, end, &names, &n, &err), LENET_OK) << err.text;
+        for (int i = 0; i < n; i++) {
+            found.push_back(names[i]);
+            free(names[i]);
+        }
+        free(names);
+        return found;
+    };
+    EXPECT_EQ(list(directory, "b", ".x"), Names({"b.x", "b10.x", "b2.x"}));
+    EXPECT_EQ(list(directory, "bx", "bx"), Names()) << "the two may not overlap";
+    EXPECT_EQ(list(directory, "c", ""), Names());
+    char **names = nullptr;
+    int n = -1;
+    for (const std::string &path : {at("b"), at("missing")}) {
+        EXPECT_EQ(lenet_directory_list(path.c_str(), "", "", &names, &n, &err), LENET_ERR_IO);
+        EXPECT_TRUE(says(err, path)) << err.text;
+        EXPECT_EQ(names, nullptr);
+    }
+}
+
 // ---- SHA-256 ----
 
 std::string sha256(const std::vector<std::string> &texts) {

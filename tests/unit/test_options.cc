@@ -19,6 +19,9 @@ std::vector<const lenet_option *> Options() {
     return options;
 }
 
+constexpr lenet_command kCommands[] = {LENET_CMD_TRAIN,     LENET_CMD_EVAL,  LENET_CMD_INFO,
+                                       LENET_CMD_GRADCHECK, LENET_CMD_BENCH, LENET_CMD_REPORT};
+
 /* Options with a value of their own: all but --augment. */
 std::vector<const lenet_option *> StoredOptions() {
     std::vector<const lenet_option *> options;
@@ -327,6 +330,9 @@ TEST(OptionAugment, SetsTheFiveThatItNamesAndClearsTheOthers) {
     EXPECT_EQ(AugmentationAfter("shear=0.5,scale=0.1,rotate=3,elastic=2,shift=1"),
               std::vector<double>({1, 3, 0.1, 0.5, 2}));
     EXPECT_EQ(AugmentationAfter("shift=1,shift=2"), std::vector<double>({2, 0, 0, 0, 0})) << "the last one counts";
+    EXPECT_EQ(AugmentationAfter("shift=2+rotate=10"), std::vector<double>({2, 10, 0, 0, 0}));
+    EXPECT_EQ(AugmentationAfter("shift=+2+rotate=1e+1,scale=0.1"), std::vector<double>({2, 10, 0.1, 0, 0}))
+        << "a number's own sign is no comma";
     for (double value : AugmentationAfter("standard")) EXPECT_GT(value, 0);
 }
 
@@ -338,13 +344,55 @@ TEST(OptionAugment, ALaterOptionChangesOnePartOfIt) {
     EXPECT_EQ(Augmentation(config), std::vector<double>({standard[0], standard[1], standard[2], standard[3], 0}));
 }
 
+TEST(OptionAugment, ReadsBackInOneWay) {
+    const struct {
+        const char *list, *want;
+    } cases[] = {{"none", "none"},
+                 {"standard", "standard"},
+                 {"shift=0", "none"},
+                 {"shift=2", "shift=2"},
+                 {"elastic=1.5,shift=02", "shift=2+elastic=1.5"},
+                 {"rotate=10+scale=0.1+shear=0.5", "rotate=10+scale=0.1+shear=0.5"},
+                 {"elastic=2,shear=0.1,scale=0.1,rotate=8,shift=1.5", "standard"},
+                 {"shift=1.5,rotate=8,scale=0.1,shear=0.1", "shift=1.5+rotate=8+scale=0.1+shear=0.1"}};
+    for (const auto &[list, want] : cases) {
+        lenet_config config = Initial();
+        ASSERT_EQ(lenet_option_set(&config, lenet_option_find("augment"), list, nullptr), LENET_OK) << list;
+        EXPECT_EQ(Get(config, "augment"), want) << list;
+        EXPECT_EQ(AugmentationAfter(want), Augmentation(config)) << list;
+    }
+    /* The longest: five numbers of 17 digits. */
+    lenet_config config = Initial();
+    for (double *part : {&config.shift, &config.rotate, &config.scale, &config.shear, &config.elastic})
+        *part = 1e-5 / 3;
+    EXPECT_EQ(AugmentationAfter(Get(config, "augment")), Augmentation(config));
+}
+
 TEST(OptionAugment, WhatIsNoListIsRefused) {
-    for (const std::string &list :
-         {std::string(""), std::string("shift"), std::string("shift="), std::string("shift=x"), std::string("=2"),
-          std::string("blur=2"), std::string("shift=2,"), std::string(",shift=2"), std::string("shift=2,,rotate=1"),
-          std::string("none,shift=2"), std::string("standard,shift=2"), std::string("Standard"),
-          std::string("shift=-1"), std::string("shift=17"), std::string("rotate=nan"), std::string("scale=1"),
-          std::string("shift=2 rotate=1"), std::string(300, 's') + "=1", "shift=" + std::string(300, '0')}) {
+    for (const std::string &list : {std::string(""),
+                                    std::string("shift"),
+                                    std::string("shift="),
+                                    std::string("shift=x"),
+                                    std::string("=2"),
+                                    std::string("blur=2"),
+                                    std::string("shift=2,"),
+                                    std::string(",shift=2"),
+                                    std::string("shift=2,,rotate=1"),
+                                    std::string("shift=2+"),
+                                    std::string("+shift=2"),
+                                    std::string("shift=2++rotate=1"),
+                                    std::string("shift+2"),
+                                    std::string("none+shift=2"),
+                                    std::string("none,shift=2"),
+                                    std::string("standard,shift=2"),
+                                    std::string("Standard"),
+                                    std::string("shift=-1"),
+                                    std::string("shift=17"),
+                                    std::string("rotate=nan"),
+                                    std::string("scale=1"),
+                                    std::string("shift=2 rotate=1"),
+                                    std::string(300, 's') + "=1",
+                                    "shift=" + std::string(300, '0')}) {
         lenet_config config = Initial();
         lenet_error err = {};
         EXPECT_EQ(lenet_option_set(&config, lenet_option_find("augment"), list.c_str(), &err), LENET_ERR_ARG) << list;
@@ -384,8 +432,7 @@ TEST(CommandLine, TakesBothWaysToWriteAValue) {
 }
 
 TEST(CommandLine, ACommandTakesItsOwnOptionsAndNoOthers) {
-    for (lenet_command command :
-         {LENET_CMD_TRAIN, LENET_CMD_EVAL, LENET_CMD_INFO, LENET_CMD_GRADCHECK, LENET_CMD_BENCH})
+    for (lenet_command command : kCommands)
         for (const lenet_option *option : Options()) {
             lenet_config config = Initial();
             lenet_error err = {};
@@ -416,8 +463,7 @@ TEST(CommandLine, AWordWithoutDashesIsRefused) {
 
 TEST(CommandLine, AMissingValueIsRefusedWithWhatIsWanted) {
     for (const lenet_option *option : Options())
-        for (lenet_command command :
-             {LENET_CMD_TRAIN, LENET_CMD_EVAL, LENET_CMD_INFO, LENET_CMD_GRADCHECK, LENET_CMD_BENCH}) {
+        for (lenet_command command : kCommands) {
             const bool is_switch = option->choices && std::string(option->choices) == "off|on";
             if (!(option->commands & command) || is_switch) continue;
             ExpectLineRefused(command, {"--" + std::string(option->name)}, option->name);
