@@ -221,7 +221,6 @@ static void begin_interval(struct lenet_population *pop, int r, double time) {
     struct lenet_member *member = &pop->members[r];
     member->interval_began = time;
     member->interval_step = pop->step;
-    member->interval_images = pop->tally[r].count;
 }
 
 void lenet_population_begin(struct lenet_population *pop) {
@@ -229,17 +228,26 @@ void lenet_population_begin(struct lenet_population *pop) {
     for (int r = 0; r < pop->R; r++) begin_interval(pop, r, pop->began);
 }
 
+/* Tallies are of an epoch. Where one ends that is not measured, its tally is forgotten. */
+static enum lenet_status end_epochs(struct lenet_population *pop) {
+    const struct lenet_tally none = {0};
+    for (int r = 0; r < pop->R; r++)
+        if (pop->step % pop->members[r].steps_per_epoch == 0 && !lenet_population_measures(pop, r))
+            LENET_TRY(pop->net.backend->upload(pop->net.ctx, pop->net.tally + r, &none, sizeof none));
+    return LENET_OK;
+}
+
 enum lenet_status lenet_population_advance(struct lenet_population *pop) {
     enum { MOST = 32 }; /* recorded steps cost the host next to nothing; it should look at the clock and the signals */
     uint64_t steps = pop->net.backend->record ? MOST : 1;
     if (pop->total_steps - pop->step < steps) steps = pop->total_steps - pop->step;
     for (int r = 0; r < pop->R; r++) {
-        const uint64_t left = pop->members[r].interval - pop->step % pop->members[r].interval;
+        const uint64_t left = pop->members[r].steps_per_epoch - pop->step % pop->members[r].steps_per_epoch;
         if (left < steps) steps = left;
     }
     LENET_TRY(lenet_network_steps(&pop->net, &pop->train, (int)steps));
     pop->step += steps;
-    return LENET_OK;
+    return end_epochs(pop);
 }
 
 int lenet_population_measures(const struct lenet_population *pop, int r) {
@@ -287,9 +295,12 @@ int lenet_member_best(const struct lenet_member *member) {
     return best;
 }
 
+static uint64_t images_by(const struct lenet_member *member, uint64_t step, int B) {
+    return step / member->steps_per_epoch * member->hyper.train_count + step % member->steps_per_epoch * (uint64_t)B;
+}
+
 uint64_t lenet_member_images(const struct lenet_member *member, uint64_t step, int B) {
-    const uint64_t steps = step % member->interval;
-    return steps / member->steps_per_epoch * member->hyper.train_count + steps % member->steps_per_epoch * (uint64_t)B;
+    return images_by(member, step, B) - images_by(member, member->interval_step, B);
 }
 
 /* Images 0 ... end-1 of a source, for all members. */
@@ -319,7 +330,7 @@ static enum lenet_status append_metrics(struct lenet_population *pop, int r, dou
                                           .validation_accuracy = pop->validation ? accuracy(validation) : 0,
                                           .test_loss = mean_loss(test),
                                           .test_accuracy = accuracy(test),
-                                          .images_per_s = (double)(train->count - member->interval_images) /
+                                          .images_per_s = (double)lenet_member_images(member, pop->step, pop->net.B) /
                                                           (time - member->interval_began),
                                           .seconds = lenet_population_seconds(pop)};
     return lenet_member_append(member, &metrics);

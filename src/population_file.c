@@ -178,7 +178,7 @@ static enum lenet_status check_counters(const char *path, const struct counters 
     int good = c->step[0] > 0 && (uint64_t)c->step[0] < pop->total_steps && c->seconds[0] >= 0;
     for (int r = 0; r < pop->R && good; r++) {
         const int64_t *counts = c->counts + 4 * (size_t)r;
-        const int64_t images = (int64_t)lenet_member_images(&pop->members[r], (uint64_t)c->step[0], pop->net.B);
+        const int64_t images = c->step[0] % (int64_t)pop->members[r].steps_per_epoch * pop->net.B;
         good = counts[3] == 1 || (counts[3] == 0 && counts[0] == images && counts[1] >= 0 && counts[1] <= images &&
                                   counts[2] == 0 && isfinite(c->loss[r]));
     }

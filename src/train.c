@@ -114,7 +114,7 @@ static enum lenet_status rewind_metrics(struct run *run, struct lenet_error *err
 
 static enum lenet_status check_plausible(const struct run *run, const char *path, const struct lenet_checkpoint *c,
                                          struct lenet_error *err) {
-    const uint64_t images = lenet_member_images(member_of(run), c->step, run->pop.net.B);
+    const uint64_t images = c->step % member_of(run)->steps_per_epoch * (uint64_t)run->pop.net.B;
     if (c->step < run->pop.total_steps && c->tally.count == images && c->tally.correct <= images &&
         c->tally.nonfinite == 0 && isfinite(c->tally.loss) && c->seconds >= 0)
         return LENET_OK;
@@ -200,7 +200,7 @@ static enum lenet_status report_progress(struct run *run) {
         .total_steps = pop->total_steps,
         .epoch = pop->step / member->steps_per_epoch + 1,
         .total_epochs = (pop->total_steps + member->steps_per_epoch - 1) / member->steps_per_epoch,
-        .images_per_s = (double)(pop->tally[0].count - member->interval_images) / seconds,
+        .images_per_s = (double)lenet_member_images(member, pop->step, pop->net.B) / seconds,
         .seconds_left = seconds / (double)(pop->step - member->interval_step) * (double)(pop->total_steps - pop->step),
         .train_loss = pop->tally[0].loss / (double)pop->tally[0].count};
     run->observer->progress(run->observer->self, &progress);

@@ -21,9 +21,8 @@ struct lenet_member {
     int measured; /* so many metrics, the history */
     struct lenet_metrics *metrics;
 
-    double interval_began;  /* for images_per_s: when, at which step, and how many images */
-    uint64_t interval_step; /* of the interval had been trained on                        */
-    uint64_t interval_images;
+    double interval_began; /* the clock and the step at the last measurement: for images_per_s */
+    uint64_t interval_step;
 };
 
 struct lenet_population {
@@ -38,7 +37,7 @@ struct lenet_population {
     double seconds, began; /* spent before `began`; the clock then */
 
     /* As of the last look at the device: */
-    struct lenet_tally *tally; /* [R] since each member's last measurement     */
+    struct lenet_tally *tally; /* [R] of each member's epoch under way         */
     float *state;              /* [R][1 + moments][stride] weights, m and v    */
 };
 
@@ -101,7 +100,7 @@ enum lenet_status lenet_member_append(struct lenet_member *member, const struct 
 /* The measurement with the highest validation accuracy, the first of several; -1 for none. */
 int lenet_member_best(const struct lenet_member *member);
 
-/* Images of the current interval that a member has trained on by a step. */
+/* Images that a member has trained on between its last measurement and a step. */
 uint64_t lenet_member_images(const struct lenet_member *member, uint64_t step, int B);
 
 /* Seconds of a clock that never goes back. */

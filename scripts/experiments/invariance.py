@@ -7,8 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from experiment import TEST, TRAIN, VALIDATION, Experiment, percent  # first: it says what is missing
 import distort
-from experiment import TEST, TRAIN, VALIDATION, Experiment, percent
 
 ARCHITECTURES = {"lenet5": TRAIN, "mlp-300": TEST, "linear": VALIDATION}
 DISTORTIONS = {
