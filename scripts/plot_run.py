@@ -21,7 +21,7 @@ try:
     from matplotlib import pyplot as plt
     from matplotlib import colors, ticker
 except ImportError as missing:
-    print(f"plot_run: {missing}; {sys.executable} needs numpy and matplotlib "
+    print(f"{Path(sys.argv[0]).stem}: {missing}; {sys.executable} needs numpy and matplotlib "
           "(Debian: python3-numpy python3-matplotlib, for /usr/bin/python3)", file=sys.stderr)
     sys.exit(3)
 
