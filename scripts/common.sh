@@ -10,6 +10,9 @@ build_packages=(build-essential cmake ninja-build pkg-config zlib1g-dev libcjson
 plot_packages=(python3-numpy python3-matplotlib)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev clang clang-format python3-torch shellcheck)
+# Tests that want these skip themselves where they are missing.
+# shellcheck disable=SC2034
+optional_packages=(slurm-wlm munge parallel)
 
 step() { printf '== %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -21,18 +24,38 @@ here() { if [ "$PWD" -ef "$root" ]; then echo "$1"; else echo "$root/$1"; fi; }
 # need_packages PACKAGE...: installs those that are missing; silent, and needs no network, where none is.
 # LENET_NO_INSTALL=1 turns it off, for machines where the tools come from elsewhere (modules, conda).
 need_packages() {
+    local missing
     if [ -n "${LENET_NO_INSTALL:-}" ]; then return; fi
-    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    if ! has_packages; then
         need_tools_of "$@"
         return
     fi
-    local known package missing=()
+    missing_packages "$@"
+    if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
+}
+
+# want_packages PACKAGE...: those that are missing are installed, too, but nothing ends where they cannot be. Tried only
+# by root where systemd does not run, as in a container: elsewhere their services would start, or sudo ask.
+want_packages() {
+    local missing
+    if [ -n "${LENET_NO_INSTALL:-}" ] || ! has_packages; then return; fi
+    missing_packages "$@"
+    if [ ${#missing[@]} -eq 0 ]; then return; fi
+    if [ "$(id -u)" -ne 0 ] || [ -d /run/systemd/system ] || ! (install_packages "${missing[@]}"); then
+        step "going on without ${missing[*]}"
+    fi
+}
+
+has_packages() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
+# missing_packages PACKAGE...: sets missing.
+missing_packages() {
+    local known package
+    missing=()
     # Fails where it does not know one of them, and prints the others all the same.
     known=$'\n'$(dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)$'\n'
     for package; do
         if [[ $known != *$'\n'"$package installed"$'\n'* ]]; then missing+=("$package"); fi
     done
-    if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
 }
 
 apt_updated=0

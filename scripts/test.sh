@@ -102,12 +102,14 @@ build_and_test() {
 }
 check_scripts() {
     local scripts
-    mapfile -t scripts < <(find "$root/scripts" "$root/tests" "$root/.ci" -name '*.sh' -o -path '*/.ci/run' | sort)
+    mapfile -t scripts < <(find "$root/scripts" "$root/tests" "$root/.ci" -name '*.sh' -o -name '*.sbatch' \
+        -o -path '*/.ci/run' | sort)
     shellcheck --external-sources --source-path="$root" "${scripts[@]}"
 }
 
 need_packages "${build_packages[@]}" "${test_packages[@]}"
 need_python "numpy matplotlib" "${plot_packages[@]}"
+want_packages "${optional_packages[@]}"
 python=$(python_with numpy matplotlib)
 
 # The first error of undefined behaviour ends a test; by default it is printed and forgotten.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lenet/files.h"
@@ -14,26 +15,60 @@
 
 /* ---- one process at a time --------------------------------------------------------------- */
 
-static enum lenet_status take_lock(const struct lenet_sweep_dir *dir, const char *name, int operation, int *lock,
+static enum lenet_status open_lock(const struct lenet_sweep_dir *dir, const char *name, int *lock,
                                    struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     LENET_TRY(lenet_run_path(dir->path, name, path, err));
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0) return lenet_fail(err, LENET_ERR_IO, "%s: %s", path, strerror(errno));
-    if (flock(*lock, operation | LOCK_NB) == 0) return LENET_OK;
+    return *lock < 0 ? lenet_fail(err, LENET_ERR_IO, "%s: %s", path, strerror(errno)) : LENET_OK;
+}
+
+static enum lenet_status take_lock(const struct lenet_sweep_dir *dir, int lock, int operation,
+                                   struct lenet_error *err) {
+    if (flock(lock, operation | LOCK_NB) == 0) return LENET_OK;
     if (errno == EWOULDBLOCK)
         return lenet_fail(err, LENET_ERR_IO, "%s: another process is at work on this sweep; wait for it, or stop it",
                           dir->path);
-    return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", path, strerror(errno));
+    return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", dir->path, strerror(errno));
+}
+
+/* Whoever is alone writes down how many shards there are; whoever is not reads it. 1 where that number stands there
+ * and the lock is shared, 0 where another process has the lock for itself. */
+static int try_to_share(int lock, char wanted[16], char found[16]) {
+    const size_t length = strlen(wanted);
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0 && (ftruncate(lock, 0) != 0 || pwrite(lock, wanted, length, 0) < 0))
+        return 0;
+    if (flock(lock, LOCK_SH | LOCK_NB) != 0) return 0;
+    const ssize_t n = pread(lock, found, 15, 0);
+    found[n > 0 ? n : 0] = 0;
+    return 1;
+}
+
+static enum lenet_status share_lock(const struct lenet_sweep_dir *dir, int lock, int shards, struct lenet_error *err) {
+    enum { TRIES = 100 }; /* a second: another shard that begins has it for itself for a moment */
+    const struct timespec moment = {.tv_nsec = 10000000};
+    char wanted[16], found[16];
+    snprintf(wanted, sizeof wanted, "%d", shards);
+    int shared = try_to_share(lock, wanted, found);
+    for (int i = 0; i < TRIES && !shared; i++) {
+        nanosleep(&moment, NULL);
+        shared = try_to_share(lock, wanted, found);
+    }
+    if (!shared) return take_lock(dir, lock, LOCK_SH, err);
+    if (strcmp(found, wanted) == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO, "%s: another process is at work on a shard of %s, not of %d; wait for it",
+                      dir->path, found, shards);
 }
 
 /* A whole sweep shares its directory with nobody, a shard with the other shards. */
 static enum lenet_status take_locks(struct lenet_sweep_dir *dir, int shard, int shards, struct lenet_error *err) {
     char name[64];
-    if (!shards) return take_lock(dir, "lock", LOCK_EX, &dir->lock[0], err);
+    LENET_TRY(open_lock(dir, "lock", &dir->lock[0], err));
+    if (!shards) return take_lock(dir, dir->lock[0], LOCK_EX, err);
+    LENET_TRY(share_lock(dir, dir->lock[0], shards, err));
     snprintf(name, sizeof name, "lock.%d-of-%d", shard, shards);
-    LENET_TRY(take_lock(dir, "lock", LOCK_SH, &dir->lock[0], err));
-    return take_lock(dir, name, LOCK_EX, &dir->lock[1], err);
+    LENET_TRY(open_lock(dir, name, &dir->lock[1], err));
+    return take_lock(dir, dir->lock[1], LOCK_EX, err);
 }
 
 /* ---- which runs have ended ---------------------------------------------------------------- */

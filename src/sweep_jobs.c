@@ -146,7 +146,7 @@ static int find_members(const struct sweep *s, const cJSON *members, size_t *run
     cJSON_ArrayForEach(member, members) {
         const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(member, "id"));
         const struct run *run = id ? find_run(s, id) : NULL;
-        if (!run) return -1;
+        if (!run || !is_of_this_shard(s, (size_t)(run - s->runs))) return -1;
         const int open = !has_diverged(member) && run->missing == MISSING;
         if (!open && !has_diverged(member) && !lenet_sweep_dir_find(&s->dir, id)) return -1;
         wanted += open;
@@ -172,7 +172,8 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     struct sweep *s = self;
     cJSON *members;
     char device[32];
-    LENET_TRY(lenet_population_read_members(path, &members, device, err));
+    const enum lenet_status found = lenet_population_read_members(path, &members, device, err);
+    if (found != LENET_OK) return lenet_path_exists(path) ? found : LENET_OK; /* another shard has just ended it */
     size_t *runs = calloc((size_t)cJSON_GetArraySize(members), sizeof *runs);
     enum lenet_status status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const int wanted = runs && strcmp(device, s->home.backend->name) == 0 ? find_members(s, members, runs) : -1;

@@ -70,5 +70,9 @@ contents() {
         find . -type f -exec sha256sum {} + | sort
     )
 }
-# A run's metrics without what depends on the clock.
-untimed() { sed -E 's/,"(images_per_s|seconds)":[^,}]*//g' "$1/metrics.jsonl"; }
+# What depends on the clock is left out.
+without_times() { sed -E 's/,"(images_per_s|seconds)":[^,}]*//g' "$@"; }
+# A run's metrics.
+untimed() { without_times "$1/metrics.jsonl"; }
+# A sweep's runs, sorted by their ids, with which the lines begin.
+untimed_runs() { without_times "$1"/runs*.jsonl | LC_ALL=C sort; }
