@@ -46,6 +46,12 @@ static void adamw(const struct optimizer_step *a, int r, size_t first, size_t en
     }
 }
 
+/* m is the curvature */
+static void sdlm(const struct optimizer_step *a, int r, size_t first, size_t end) {
+    const LENET_REAL rate = a->rate[r], decay = a->hyper[r].weight_decay, mu = a->hyper[r].epsilon;
+    for (size_t i = first; i < end; i++) a->w[i] -= rate * (a->dw[i] + decay * a->w[i]) / (mu + a->m[i]);
+}
+
 static size_t chunks(const struct optimizer_step *a) { return (a->stride + CHUNK - 1) / CHUNK; }
 
 static void step_item(const void *args, ptrdiff_t item) {
@@ -58,11 +64,12 @@ static void step_item(const void *args, ptrdiff_t item) {
     case LENET_MOMENTUM:
     case LENET_NESTEROV: momentum(a, r, first, end); break;
     case LENET_ADAMW: adamw(a, r, first, end); break;
+    case LENET_SDLM: sdlm(a, r, first, end); break;
     }
 }
 
 enum lenet_status CPU_NAME(optimizer_step)(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    if (a->R <= 0 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_ADAMW) return LENET_ERR_ARG;
+    if (a->R <= 0 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_SDLM) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)(a->R * chunks(a)), step_item, a);
     return LENET_OK;
 }
