@@ -9,7 +9,7 @@ enum { ROWS = 4 }; /* rows per block, a warp each */
 
 static int source_ok(const lenet_source &s, int R, int N, int B) {
     return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && B > 0 && B <= N && s.count > 0 && s.count <= 1u << 31 &&
-           s.H > 0 && s.W > 0 && s.OH >= s.H && s.OW >= s.W;
+           s.H > 0 && s.W > 0 && s.classes > 0 && s.classes <= LENET_NO_LABEL && s.OH >= s.H && s.OW >= s.W;
 }
 
 /* Row `row` of image `sample` (-1: padding, which repeats image 0), warped or as it is. */
@@ -43,7 +43,9 @@ static __global__ void __launch_bounds__(WARP *ROWS) batch_draw_kernel(batch_dra
     const lenet_epoch epoch = lenet_epoch_of(hyper, *a.step, a.B, s.count);
     const int64_t sample = n < a.B ? lenet_sample_at(hyper, &epoch, n) : -1;
     float *x = a.x + ((size_t)r * s.OH + row) * s.OW * a.N + n;
-    if (row == 0) a.label[(size_t)r * a.N + n] = sample < 0 ? (uint8_t)LENET_NO_LABEL : s.labels[sample];
+    if (row == 0)
+        a.label[(size_t)r * a.N + n] =
+            sample < 0 ? (uint8_t)LENET_NO_LABEL : lenet_label_at(hyper, &s, (uint32_t)sample);
     if (!lenet_augments(hyper)) {
         fill_row(s, sample, NULL, row, x, a.N);
         return;

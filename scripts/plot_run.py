@@ -219,7 +219,8 @@ class Run:
     def recipe(self):
         """How it was trained, of what run.json says."""
         texts = {"optimizer": "{}", "schedule": "{} schedule", "lr": "lr {}", "batch": "batch {}",
-                 "train-size": "{} training images", "weight-decay": "weight decay {}"}
+                 "train-size": "{} training images", "weight-decay": "weight decay {}",
+                 "label-noise": "label noise {}"}
         parts = [text.format(self.config(key)) for key, text in texts.items() if self.config(key)]
         augmented = [name for name in ("shift", "rotate", "scale", "shear", "elastic") if self.config(f"augment-{name}")]
         if augmented:

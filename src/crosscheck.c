@@ -9,8 +9,8 @@
 
 #include "lenet/network.h"
 
-/* Two members, so that everything is tried away from the first one; the second one's images are distorted. 61 images
- * are padded to 64 on every backend. */
+/* Two members, so that everything is tried away from the first one; the second one's images are distorted, and some
+ * of its labels wrong. 61 images are padded to 64 on every backend. */
 enum { MEMBERS = 2, BATCH = 61, IMAGES = 512, SIDE = 28 };
 
 /* In float a sum of n terms is off by some sqrt(n) * 2^-24 of its terms' size: 1e-6 for the longest ones here. */
@@ -242,7 +242,8 @@ static enum lenet_status fill(struct side *side, uint64_t seed, float init_scale
                                         .rotate = 10.0f * (float)r,
                                         .scale = 0.1f * (float)r,
                                         .shear = 0.1f * (float)r,
-                                        .elastic = 2.0f * (float)r};
+                                        .elastic = 2.0f * (float)r,
+                                        .label_noise = 0.25f * (float)r};
         if (status == LENET_OK) {
             lenet_plan_init(&net->plan, hyper[r].seed, init_scale, w);
             status = lenet_network_put(net, net->w, r, w);

@@ -57,6 +57,7 @@ enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t tra
         .scale = (float)config->scale,
         .shear = (float)config->shear,
         .elastic = (float)config->elastic,
+        .label_noise = (float)config->label_noise,
     };
     return LENET_OK;
 }

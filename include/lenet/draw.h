@@ -1,4 +1,4 @@
-/* draw.h - which image a network sees next, and how it is distorted.
+/* draw.h - which image a network sees next, with which label, and how it is distorted.
  *
  * Pure functions of (seed, step, place in the batch), compiled into both twins
  * of batch_draw, so that the CPU and the GPU draw the same samples. */
@@ -42,6 +42,17 @@ static LENET_HOST_DEVICE inline int64_t lenet_sample_at(const struct lenet_hyper
     const uint64_t place = e->first + (uint64_t)n;
     if (place >= hyper->train_count) return -1;
     return lenet_permute(&e->split, hyper->train_first + lenet_permute(&e->order, (uint32_t)place));
+}
+
+/* The label that an image is trained with. One word decides whether it is wrong, never at a noise of 0 and always
+ * at 1, and another one which it is: more noise adds wrong labels to those that there are. */
+static LENET_HOST_DEVICE inline uint8_t lenet_label_at(const struct lenet_hyper *hyper, const struct lenet_source *s,
+                                                       uint32_t sample) {
+    const uint32_t label = s->labels[sample], classes = (uint32_t)s->classes;
+    const struct lenet_random r = lenet_philox(hyper->seed, LENET_RNG_LABEL, 0, sample);
+    if (lenet_unit(r.v[0]) >= hyper->label_noise) return (uint8_t)label;
+    /* 1 to classes-1 further on, round the circle of classes; where there is but one, it stays */
+    return (uint8_t)((label + 1 + lenet_mulhi32(r.v[1], classes - 1)) % classes);
 }
 
 static LENET_HOST_DEVICE inline int lenet_augments(const struct lenet_hyper *h) {

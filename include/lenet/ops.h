@@ -78,6 +78,9 @@ struct lenet_hyper {
     float scale;   /* fraction of width and height */
     float shear;   /* horizontal, as a tangent   */
     float elastic; /* pixels, largest displacement of a node of draw.h's spline grid */
+
+    /* Label noise: a wrong label is one of the other classes, each as likely, and its image has it in every epoch. */
+    float label_noise; /* fraction of the training labels that are wrong, 0 to 1 */
 };
 
 /* What a network's losses add up to. */
@@ -94,17 +97,18 @@ struct lenet_tally {
  * x = factor*byte + offset, in the middle of a field of OH x OW pixels (an odd
  * margin is one larger below and to the right) whose rest is byte 0. */
 struct lenet_source {
-    uint32_t count;        /* images, 1 to 2^31   */
-    int H, W;              /* of an image         */
-    const uint8_t *images; /* [count][H][W]       */
-    const uint8_t *labels; /* [count]             */
-    int OH, OW;            /* OH >= H and OW >= W */
+    uint32_t count;        /* images, 1 to 2^31       */
+    int H, W;              /* of an image             */
+    int classes;           /* 1 to LENET_NO_LABEL     */
+    const uint8_t *images; /* [count][H][W]           */
+    const uint8_t *labels; /* [count], below classes  */
+    int OH, OW;            /* OH >= H and OW >= W     */
     float factor, offset;
 };
 
 /* The training batch of the current step: network r takes images B*p ... of its
  * subset in the random order of epoch e, where *step = e*ceil(train_count/B) + p.
- * An epoch's last batch may be smaller. */
+ * An epoch's last batch may be smaller. Label noise is in these labels alone. */
 struct batch_draw {
     int R, N, B; /* B images at most, B <= N */
     struct lenet_source source;
@@ -114,9 +118,10 @@ struct batch_draw {
     uint8_t *label;                  /* = [R][N]                */
 };
 
-/* Images first ... first+B-1 as they are, for evaluation; those past the end are
- * padding. Of the data set's own order or, where hyper is given, of each
- * network's random order of the set (the one that training subsets are cut from). */
+/* Images first ... first+B-1 as they are, with their true labels, for evaluation;
+ * those past the end are padding. Of the data set's own order or, where hyper is
+ * given, of each network's random order of the set (the one that training subsets
+ * are cut from). */
 struct batch_slice {
     int R, N, B;
     struct lenet_source source;

@@ -31,6 +31,7 @@ struct lenet_config {
     double warmup, decay_every, decay_factor;
     int64_t train_size, validation, patience;
     double shift, rotate, scale, shear, elastic;
+    double label_noise;
     int64_t seed;
     /* the machine */
     char device[LENET_MAX_CHOICE];

@@ -24,6 +24,7 @@ enum lenet_purpose {
     LENET_RNG_ORDER = 3,   /* the order of an epoch;      keys of the bijection  */
     LENET_RNG_AUGMENT = 4, /* distortions; index = (sample << 8) + draw        */
     LENET_RNG_CHECK = 5,   /* test data and sampled entries of gradient checks   */
+    LENET_RNG_LABEL = 6,   /* wrong labels; index = sample                       */
     LENET_RNG_SWEEP = 7,   /* a sweep's random search; epoch = the option, index = the sample */
 };
 

@@ -10,7 +10,8 @@ enum { MAX_WIDTH = 512 };
 
 static int source_ok(const struct lenet_source *s, int R, int N, int B) {
     return R > 0 && N > 0 && N % LANES == 0 && B > 0 && B <= N && s->count > 0 && s->count <= 1u << 31 && s->H > 0 &&
-           s->W > 0 && s->OH >= s->H && s->OW >= s->W && s->OW <= MAX_WIDTH;
+           s->W > 0 && s->classes > 0 && s->classes <= LENET_NO_LABEL && s->OH >= s->H && s->OW >= s->W &&
+           s->OW <= MAX_WIDTH;
 }
 
 /* One row of the field for LANES images: a pixel's lanes lie together. */
@@ -34,13 +35,12 @@ static void warped_row(const struct lenet_source *s, const uint8_t *image, const
     }
 }
 
-/* Fills LANES images of x and their labels; sample[] is -1 for padding, warps is NULL for none. */
+/* Fills LANES images of x; sample[] is -1 for padding, warps is NULL for none. */
 static void fill_lanes(const struct lenet_source *s, const int64_t sample[LANES], const struct lenet_warp *warps,
-                       LENET_REAL *x, int N, uint8_t *label) {
+                       LENET_REAL *x, int N) {
     _Alignas(VECTOR_BYTES) row_buffer bytes;
     struct lenet_spline splines[MAX_WIDTH];
     for (int w = 0; warps && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
-    for (int lane = 0; lane < LANES; lane++) label[lane] = sample[lane] < 0 ? LENET_NO_LABEL : s->labels[sample[lane]];
     for (int row = 0; row < s->OH; row++) {
         for (int lane = 0; lane < LANES; lane++) {
             /* padding repeats image 0, so that its outputs are ordinary numbers */
@@ -65,12 +65,13 @@ static void draw_item(const void *args, ptrdiff_t item) {
     const int augments = lenet_augments(hyper);
     int64_t sample[LANES];
     struct lenet_warp warps[LANES];
+    uint8_t *label = a->label + r * a->N + first;
     for (int lane = 0; lane < LANES; lane++) {
         sample[lane] = first + lane < a->B ? lenet_sample_at(hyper, &epoch, first + lane) : -1;
+        label[lane] = sample[lane] < 0 ? LENET_NO_LABEL : lenet_label_at(hyper, s, (uint32_t)sample[lane]);
         if (augments) warps[lane] = lenet_warp_draw(hyper, epoch.epoch, sample[lane] < 0 ? 0 : (uint32_t)sample[lane]);
     }
-    fill_lanes(s, sample, augments ? warps : NULL, a->x + r * s->OH * s->OW * a->N + first, a->N,
-               a->label + r * a->N + first);
+    fill_lanes(s, sample, augments ? warps : NULL, a->x + r * s->OH * s->OW * a->N + first, a->N);
 }
 
 static void slice_item(const void *args, ptrdiff_t item) {
@@ -81,13 +82,15 @@ static void slice_item(const void *args, ptrdiff_t item) {
     struct lenet_bijection split = {.size = 0};
     if (a->hyper) split = lenet_bijection_make(a->hyper[r].seed, LENET_RNG_SPLIT, 0, s->count);
     int64_t sample[LANES];
+    uint8_t *label = a->label + r * a->N + first;
     for (int lane = 0; lane < LANES; lane++) {
         const uint64_t place = (uint64_t)a->first + (uint64_t)(first + lane);
         sample[lane] = -1;
         if (first + lane < a->B && place < a->end)
             sample[lane] = a->hyper ? lenet_permute(&split, (uint32_t)place) : (int64_t)place;
+        label[lane] = sample[lane] < 0 ? LENET_NO_LABEL : s->labels[sample[lane]];
     }
-    fill_lanes(s, sample, NULL, a->x + r * s->OH * s->OW * a->N + first, a->N, a->label + r * a->N + first);
+    fill_lanes(s, sample, NULL, a->x + r * s->OH * s->OW * a->N + first, a->N);
 }
 
 enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {

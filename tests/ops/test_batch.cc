@@ -69,7 +69,7 @@ Point CentreOfMass(const Images &set, const Values &picture) {
 /* A data set on a device. */
 struct SourceOnDevice {
     SourceOnDevice(const Device &device, const Images &set) : images(device, set.bytes), labels(device, set.label) {
-        source = {set.Count(), set.H, set.W, images, labels, set.OH, set.OW, set.factor, set.offset};
+        source = {set.Count(), set.H, set.W, set.classes, images, labels, set.OH, set.OW, set.factor, set.offset};
     }
     const InputArray<uint8_t> images, labels;
     lenet_source source;
@@ -257,6 +257,17 @@ TEST_P(BatchSlice, NetworksHaveOrdersOfTheirOwn) {
         }
 }
 
+/* What is evaluated on is judged by the truth, even in a network's own order of the training set. */
+TEST_P(BatchSlice, LabelsAreTrueWhateverTheLabelNoise) {
+    const Images set = Numbered(50, 3, 4, 5, 6);
+    std::vector<lenet_hyper> hyper = {MakeHyper(TestSeed(), 0, 50), MakeHyper(TestSeed() + 1, 0, 50)};
+    hyper[0].label_noise = 1;
+    hyper[1].label_noise = 0.5f;
+    const Batch batch = Slice(device(), set, hyper, 0, 50, 50);
+    for (int r = 0; r < 2; r++)
+        for (int n = 0; n < 50; n++) ExpectImage(set, batch, r, n, batch.ImageOf(set, r, n));
+}
+
 TEST_P(BatchSlice, SameBitsEveryRun) {
     const Images set = Numbered(300, 5, 6, 9, 8);
     const std::vector<lenet_hyper> hyper = {MakeHyper(1, 0, 9), MakeHyper(2, 0, 9), MakeHyper(3, 0, 9)};
@@ -282,6 +293,9 @@ template <class Op> Spoilers<Op> BadBatches() {
         {"W < 0", [](Op &a) { a.source.W = -1; }},
         {"OH < H", [](Op &a) { a.source.OH = a.source.H - 1; }},
         {"OW < W", [](Op &a) { a.source.OW = a.source.W - 1; }},
+        {"classes = 0", [](Op &a) { a.source.classes = 0; }},
+        {"classes < 0", [](Op &a) { a.source.classes = -1; }},
+        {"a class that would be no label", [](Op &a) { a.source.classes = LENET_NO_LABEL + 1; }},
     };
 }
 
@@ -377,6 +391,191 @@ TEST_P(BatchDraw, OneImageIsEnough) {
     const Batch batch = Draw(device(), set, {MakeHyper(TestSeed(), 0, 1)}, 123456789, lanes());
     ExpectImage(set, batch, 0, 0, 0);
     for (int n = 1; n < batch.N; n++) ExpectPadding(batch, 0, n);
+}
+
+/* ---- batch_draw: label noise -------------------------------------------------- */
+
+/* Enough images for a wrong share that is off by 0.05 to show (see ExpectShare). */
+constexpr uint32_t kLabelled = 4000;
+
+/* Numbered images, so that each is known again, with labels of so many classes. */
+Images Labelled(int classes) {
+    Images set = Numbered(kLabelled, 1, 2, 1, 2);
+    set.classes = classes;
+    for (uint32_t i = 0; i < kLabelled; i++) set.label[i] = (uint8_t)(RandomWord(3, i) % (uint32_t)classes);
+    return set;
+}
+
+lenet_hyper Noisy(uint64_t seed, float noise) {
+    lenet_hyper hyper = MakeHyper(seed, 0, kLabelled);
+    hyper.label_noise = noise;
+    return hyper;
+}
+
+/* The label that each network has for each image in one epoch, [R][image]; -1 for one that it does not see. */
+std::vector<std::vector<int>> DrawnLabels(const Device &device, const Images &set,
+                                          const std::vector<lenet_hyper> &hyper, uint64_t epoch = 0) {
+    const Batch batch = Draw(device, set, hyper, epoch, kLabelled);
+    std::vector<std::vector<int>> drawn(hyper.size(), std::vector<int>(kLabelled, -1));
+    for (int r = 0; r < batch.R; r++)
+        for (int n = 0; n < batch.N; n++)
+            if (batch.LabelOf(r, n) != LENET_NO_LABEL) drawn[(size_t)r][batch.ImageOf(set, r, n)] = batch.LabelOf(r, n);
+    return drawn;
+}
+std::vector<int> DrawnLabels(const Device &device, const Images &set, const lenet_hyper &hyper, uint64_t epoch = 0) {
+    return DrawnLabels(device, set, std::vector<lenet_hyper>{hyper}, epoch)[0];
+}
+
+std::vector<int> TrueLabels(const Images &set) { return {set.label.begin(), set.label.end()}; }
+
+/* Which images have another label than their own. */
+std::vector<bool> Wrong(const Images &set, const std::vector<int> &drawn) {
+    std::vector<bool> wrong;
+    for (size_t i = 0; i < drawn.size(); i++) wrong.push_back(drawn[i] != set.label[i]);
+    return wrong;
+}
+
+/* Of n draws that each come true with probability p, so many do: n p, give or take six standard deviations of
+ * sqrt(n p (1-p)). One seed in 5e8 is further off where n p is large, and one in 1e7 where it is 20, the least here. */
+void ExpectShare(double got, double n, double p, const std::string &what) {
+    EXPECT_NEAR(got, n * p, 6 * std::sqrt(n * p * (1 - p))) << what << ", of " << n;
+}
+
+TEST_P(BatchDraw, LabelNoiseIsTheFractionOfWrongLabels) {
+    for (int classes : {2, 10}) {
+        const Images set = Labelled(classes);
+        for (float noise : {0.01f, 0.1f, 0.5f, 0.9f}) {
+            const std::vector<bool> wrong = Wrong(set, DrawnLabels(device(), set, Noisy(TestSeed(), noise)));
+            ExpectShare((double)std::count(wrong.begin(), wrong.end(), true), kLabelled, noise,
+                        "noise " + std::to_string(noise) + ", " + std::to_string(classes) + " classes");
+        }
+    }
+}
+
+TEST_P(BatchDraw, NoLabelNoiseChangesNoLabelAndANoiseOf1All) {
+    for (int classes : {2, 10, (int)LENET_NO_LABEL}) {
+        const Images set = Labelled(classes);
+        EXPECT_EQ(DrawnLabels(device(), set, Noisy(TestSeed(), 0)), TrueLabels(set)) << classes << " classes";
+        const std::vector<int> drawn = DrawnLabels(device(), set, Noisy(TestSeed(), 1));
+        for (uint32_t i = 0; i < kLabelled; i++) {
+            ASSERT_NE(drawn[i], set.label[i]) << "image " << i << ", " << classes << " classes";
+            ASSERT_TRUE(drawn[i] >= 0 && drawn[i] < classes) << drawn[i] << ", " << classes << " classes";
+        }
+    }
+}
+
+/* For this seed the lowest number of all is drawn for one of the images; a search has found it. */
+TEST_P(BatchDraw, NoLabelNoiseIsNoneForTheLowestDrawToo) {
+    constexpr uint64_t seed = 126;
+    constexpr uint32_t image = 2215;
+    ASSERT_EQ(lenet_unit(lenet_philox(seed, LENET_RNG_LABEL, 0, image).v[0]), 0);
+    const Images set = Labelled(10);
+    EXPECT_EQ(DrawnLabels(device(), set, Noisy(seed, 0))[image], set.label[image]);
+    EXPECT_NE(DrawnLabels(device(), set, Noisy(seed, 0x1p-24f))[image], set.label[image]);
+}
+
+TEST_P(BatchDraw, WithOneClassNoLabelIsWrong) {
+    const Images set = Labelled(1);
+    for (float noise : {0.5f, 1.0f})
+        EXPECT_EQ(DrawnLabels(device(), set, Noisy(TestSeed(), noise)), TrueLabels(set)) << "noise " << noise;
+}
+
+/* Of the wrong labels of a class, each other class has as many: also where chance has decided which ones are wrong. */
+TEST_P(BatchDraw, AWrongLabelIsAnyOfTheOtherClasses) {
+    for (int classes : {2, 3, 10})
+        for (float noise : {0.5f, 1.0f}) {
+            const Images set = Labelled(classes);
+            const std::vector<int> drawn = DrawnLabels(device(), set, Noisy(TestSeed(), noise));
+            for (int c = 0; c < classes; c++) {
+                std::vector<double> times((size_t)classes);
+                double all = 0;
+                for (uint32_t i = 0; i < kLabelled; i++)
+                    if (set.label[i] == c && drawn[i] != c) {
+                        times[(size_t)drawn[i]]++;
+                        all++;
+                    }
+                for (int wrong = 0; wrong < classes; wrong++)
+                    if (wrong != c)
+                        ExpectShare(times[(size_t)wrong], all, 1.0 / (classes - 1),
+                                    std::to_string(c) + " taken for " + std::to_string(wrong));
+            }
+        }
+}
+
+/* A network can learn a wrong label by heart, which is what label noise is for. */
+TEST_P(BatchDraw, AnImageHasTheSameLabelInEveryEpochSubsetAndBatch) {
+    const Images set = Labelled(10);
+    const lenet_hyper hyper = Noisy(TestSeed(), 0.3f);
+    const std::vector<int> drawn = DrawnLabels(device(), set, hyper);
+    for (uint64_t epoch : {1, 2, 100}) EXPECT_EQ(DrawnLabels(device(), set, hyper, epoch), drawn) << "epoch " << epoch;
+    lenet_hyper subset = hyper;
+    subset.train_first = 1234;
+    subset.train_count = 100;
+    const int B = 30;
+    for (uint64_t step = 0; step < 4; step++) {
+        const Batch batch = Draw(device(), set, {subset}, step, B);
+        const int images = std::min(B, 100 - B * (int)step);
+        for (int n = 0; n < images; n++)
+            EXPECT_EQ(batch.LabelOf(0, n), drawn[batch.ImageOf(set, 0, n)]) << "step " << step << ", image " << n;
+        for (int n = images; n < batch.N; n++) ExpectPadding(batch, 0, n);
+    }
+}
+
+/* Of two images, any two, p^2 of the pairs are wrong both. No image is in two of a distance's pairs. */
+TEST_P(BatchDraw, WhetherALabelIsWrongSaysNothingOfOthers) {
+    const Images set = Labelled(10);
+    const double p = 0.4;
+    const std::vector<bool> wrong = Wrong(set, DrawnLabels(device(), set, Noisy(TestSeed(), (float)p)));
+    for (uint32_t distance : {1, 2, 3, 16, 256}) {
+        double pairs = 0, both = 0;
+        for (uint32_t i = 0; i + distance < kLabelled; i++)
+            if (i / distance % 2 == 0) {
+                pairs++;
+                both += wrong[i] && wrong[i + distance];
+            }
+        ExpectShare(both, pairs, p * p, "images that are " + std::to_string(distance) + " apart");
+    }
+}
+
+/* Noise of two seeds is independent: p^2 of the images are wrong for both. */
+TEST_P(BatchDraw, NetworksHaveLabelNoiseOfTheirOwn) {
+    const Images set = Labelled(10);
+    const double p = 0.4;
+    const uint64_t seed = TestSeed();
+    const std::vector<lenet_hyper> hyper = {Noisy(seed, (float)p), Noisy(seed + 1, (float)p),
+                                            Noisy(seed + (1ull << 32), (float)p), Noisy(seed, 0),
+                                            Noisy(seed, (float)p)};
+    const std::vector<std::vector<int>> drawn = DrawnLabels(device(), set, hyper);
+    for (size_t r = 0; r < hyper.size(); r++)
+        EXPECT_EQ(drawn[r], DrawnLabels(device(), set, hyper[r])) << "network " << r << " alone";
+    EXPECT_EQ(drawn[3], TrueLabels(set));
+    EXPECT_EQ(drawn[4], drawn[0]) << "the same seed";
+    for (size_t r = 0; r < 3; r++)
+        for (size_t s = 0; s < r; s++) {
+            const std::vector<bool> a = Wrong(set, drawn[r]), b = Wrong(set, drawn[s]);
+            double both = 0;
+            for (size_t i = 0; i < kLabelled; i++) both += a[i] && b[i];
+            ExpectShare(both, kLabelled, p * p, "networks " + std::to_string(r) + " and " + std::to_string(s));
+        }
+}
+
+TEST_P(BatchDraw, MoreLabelNoiseAddsToTheWrongLabels) {
+    const Images set = Labelled(10);
+    const std::vector<std::vector<int>> drawn =
+        DrawnLabels(device(), set, {Noisy(TestSeed(), 0.2f), Noisy(TestSeed(), 0.6f)});
+    for (uint32_t i = 0; i < kLabelled; i++)
+        if (drawn[0][i] != set.label[i]) {
+            ASSERT_EQ(drawn[1][i], drawn[0][i]) << "image " << i;
+        }
+}
+
+TEST_P(BatchDraw, EveryBackendHasTheSameWrongLabels) {
+    const Device cpu(lenet_backend_cpu(), 1);
+    for (int classes : {2, 7, 10, (int)LENET_NO_LABEL}) {
+        const Images set = Labelled(classes);
+        const std::vector<lenet_hyper> hyper = {Noisy(TestSeed(), 0.25f), Noisy(TestSeed() + 1, 0.9f)};
+        EXPECT_EQ(DrawnLabels(cpu, set, hyper), DrawnLabels(device(), set, hyper)) << classes << " classes";
+    }
 }
 
 /* ---- batch_draw: augmentation ------------------------------------------------- */

@@ -260,6 +260,7 @@ struct Images {
     int H, W, OH, OW;
     float factor, offset;
     std::vector<uint8_t> bytes, label; /* [count][H][W], [count] */
+    int classes = 10;                  /* labels are below this */
     uint32_t Count() const { return (uint32_t)label.size(); }
 };
 

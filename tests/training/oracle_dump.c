@@ -124,6 +124,7 @@ static struct lenet_hyper hyper_of(const struct dump *d, int r) {
     hyper.momentum *= 0.5f;
     hyper.weight_decay = 0;
     hyper.warmup_steps++;
+    hyper.label_noise = 0.5f;
     return hyper;
 }
 

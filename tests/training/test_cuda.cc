@@ -70,6 +70,7 @@ class Cuda : public ::testing::Test {
             h.total_steps = 40;
             h.shift = (float)member;
             h.elastic = 0.5f * (float)member;
+            h.label_noise = 0.1f * (float)member;
             hyper.push_back(h);
             Weights w(plan.stride);
             lenet_plan_init(&plan, h.seed, 1, w.data());
@@ -138,7 +139,7 @@ TEST_F(Cuda, AStepOfTheRecipeEndsWhereTheCpusDoes) {
     EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-5 * of_cpu.loss);
 }
 
-TEST_F(Cuda, APopulationWithDistortionsEndsWhereTheCpusDoes) {
+TEST_F(Cuda, APopulationWithDistortionsAndWrongLabelsEndsWhereTheCpusDoes) {
     const Setting setting = {"lenet5", LENET_TANH, LENET_POOL_AVERAGE, LENET_NESTEROV, 3, 20};
     lenet_tally of_cpu, of_cuda;
     const std::vector<Weights> want = Train(lenet_backend_cpu(), setting, 5, &of_cpu);

@@ -241,6 +241,20 @@ TEST_F(Train, EveryArchitectureActivationAndPoolingLearns) {
             }
 }
 
+/* Every training label is wrong, and learnt: the loss falls below the log(9) of one who only knows which label an image
+ * has not. Whoever is judged by the truth is then right less often than by a guess: that would be within five standard
+ * deviations of one in ten. */
+TEST_F(Train, WrongLabelsAreLearntAndJudgedByTrueOnes) {
+    lenet_config config = Config("run", {{"epochs", "10"}, {"lr", "0.04"}, {"warmup", "1"}, {"validation", "500"}});
+    Set(config, {{"label-noise", "1"}});
+    snprintf(config.data, sizeof config.data, "%s", kSample.c_str());
+    const lenet_metrics last = Finish(config).epochs.back();
+    const double a_guess = 0.1 - 5 * std::sqrt(0.1 * 0.9 / 500);
+    EXPECT_LT(last.train_loss, std::log(9));
+    EXPECT_LT(last.validation_accuracy, a_guess) << "of 500 images of the training set";
+    EXPECT_LT(last.test_accuracy, a_guess) << "of 500 test digits";
+}
+
 /* Images of three classes and 20 x 24 pixels: noise, with a bright band where the class says. */
 TEST_F(Train, AnotherDataSetOfFewerClassesAndOtherSizesTrains) {
     const int H = 20, W = 24;
@@ -263,6 +277,10 @@ TEST_F(Train, AnotherDataSetOfFewerClassesAndOtherSizesTrains) {
     ASSERT_EQ(lenet_model_read((Run("run") / "last.safetensors").c_str(), &model, &w, &err_), LENET_OK) << err_.text;
     EXPECT_EQ(model.plan.classes, 3);
     free(w);
+
+    snprintf(config.run, sizeof config.run, "%s", Run("wrong").c_str());
+    Set(config, {{"label-noise", "1"}});
+    EXPECT_LT(Finish(config).epochs.back().test_accuracy, 0.1) << "wrong labels are of the other two classes";
 }
 
 TEST_F(Train, MetricsAreThoseOfTheSteps) {
@@ -427,9 +445,9 @@ TEST_F(Train, WhatIsKeptOfAWildRunCanBeResumed) {
 
 /* ---- the same bytes ------------------------------------------------------------------------------------ */
 
-const std::map<std::string, std::string> kEverything = {{"train-size", "50"},   {"validation", "30"}, {"batch", "16"},
-                                                        {"epochs", "4"},        {"warmup", "1"},      {"lr", "0.01"},
-                                                        {"augment", "standard"}}; /* 4 steps an epoch */
+const std::map<std::string, std::string> kEverything = {
+    {"train-size", "50"}, {"validation", "30"}, {"batch", "16"},         {"epochs", "4"},
+    {"warmup", "1"},      {"lr", "0.01"},       {"augment", "standard"}, {"label-noise", "0.2"}}; /* 4 steps an epoch */
 
 TEST_F(Train, AnyNumberOfThreadsGivesTheSameBytes) {
     for (const char *threads : {"1", "2", "3"}) {
@@ -447,6 +465,18 @@ TEST_F(Train, TheSeedDecides) {
     Finish(config);
     ExpectSameRun(Run("a"), Run("b"));
     EXPECT_NE(WeightsOf(Run("a") / "last.safetensors"), WeightsOf(Run("c") / "last.safetensors"));
+}
+
+TEST_F(Train, TheLabelNoiseDecides) {
+    std::vector<std::vector<float>> weights;
+    for (const char *noise : {"0", "0.2", "0.9"}) {
+        lenet_config config = Config(noise, kEverything);
+        Set(config, {{"label-noise", noise}});
+        Finish(config);
+        weights.push_back(WeightsOf(Run(noise) / "last.safetensors"));
+    }
+    EXPECT_NE(weights[0], weights[1]);
+    EXPECT_NE(weights[1], weights[2]);
 }
 
 TEST_F(Train, WatchingAndCheckpointsDoNotChangeIt) {
@@ -716,6 +746,7 @@ TEST_F(RefusedResume, AnotherConfigurationIsNamed) {
                                                                         {"epochs", "5"},
                                                                         {"batch", "8"},
                                                                         {"augment-shift", "0"},
+                                                                        {"label-noise", "0.3"},
                                                                         {"optimizer", "adamw"},
                                                                         {"arch", "linear"},
                                                                         {"validation", "31"}}) {

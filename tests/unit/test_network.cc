@@ -192,6 +192,7 @@ std::vector<lenet_hyper> Unlike() {
     augmented.rotate = 10;
     augmented.scale = augmented.shear = 0.1f;
     augmented.elastic = 1;
+    augmented.label_noise = 0.2f;
     lenet_hyper stepped = Hyper(TestSeed() + ((uint64_t)1 << 40), 64);
     stepped.train_first = 20;
     stepped.learning_rate = 0.01f;

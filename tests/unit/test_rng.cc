@@ -77,6 +77,7 @@ TEST_F(Philox4x32, ThePurposesKeepTheirNumbers) {
     EXPECT_EQ(LENET_RNG_ORDER, 3);
     EXPECT_EQ(LENET_RNG_AUGMENT, 4);
     EXPECT_EQ(LENET_RNG_CHECK, 5);
+    EXPECT_EQ(LENET_RNG_LABEL, 6);
 }
 
 TEST_F(Rng, AUnitIsAMultipleOf2ToTheMinus24From0ToBelow1) {
