@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lenet/network.h"
+#include "lenet/population.h"
 
 enum { WARM_UP = 20, ROUNDS = 10, STEPS = 20, IMAGES = 4096, SIDE = 28 };
 
@@ -179,8 +179,8 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     struct timed_ctx *t = calloc(1, sizeof *t);
     enum lenet_status status = w && t ? LENET_OK : LENET_ERR_MEMORY;
     if (status == LENET_OK)
-        status = lenet_device_data_create(be, device->ctx, data, lenet_scaling_of(&data->train, SIDE, SIDE),
-                                          plan->arch->field, &device_data, err);
+        status = lenet_device_data_create(be, device->ctx, data, lenet_config_scaling(config, data), plan->arch->field,
+                                          &device_data, err);
     if (status == LENET_OK) status = lenet_network_create(be, device->ctx, &options, &net, err);
     for (int r = 0; r < R && status == LENET_OK; r++) {
         /* A low rate: an update that is measured many times over must not end in NaN. */
@@ -203,16 +203,13 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
 
 enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lenet_bench *result,
                                   struct lenet_error *err) {
-    const struct lenet_arch *arch = lenet_arch_find(config->arch);
     struct lenet_device device;
     struct lenet_plan plan;
     struct lenet_dataset data;
-    if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     if (config->batch > IMAGES)
         return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images", (long long)config->batch, IMAGES);
     *result = (struct lenet_bench){0};
-    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                              LENET_MAX_CLASSES, &plan, err));
+    LENET_TRY(lenet_config_plan(config, LENET_MAX_CLASSES, &plan, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
     enum lenet_status status = lenet_dataset_random(1, IMAGES, SIDE, &data);
     if (status == LENET_OK) status = measure(&device, config, &plan, &data, result, err);

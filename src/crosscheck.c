@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lenet/network.h"
+#include "lenet/population.h"
 
 /* Two members, so that everything is tried away from the first one; the second one's images are distorted, and some
  * of its labels wrong. 61 images are padded to 64 on every backend. */
@@ -261,7 +261,7 @@ static enum lenet_status open_side(struct side *side, const struct lenet_plan *p
                                                   .R = MEMBERS,
                                                   .B = BATCH,
                                                   .input_gradient = 1};
-    LENET_TRY(lenet_device_data_create(side->backend, side->ctx, data, lenet_scaling_of(&data->train, SIDE, SIDE),
+    LENET_TRY(lenet_device_data_create(side->backend, side->ctx, data, lenet_config_scaling(config, data),
                                        plan->arch->field, &side->data, err));
     LENET_TRY(lenet_network_create(side->backend, side->ctx, &options, &side->net, err));
     return fill(side, seed, (float)config->init_scale);
@@ -310,15 +310,12 @@ enum lenet_status lenet_crosscheck_run(const struct lenet_device *device, const 
     struct crosscheck c = {.device = {.backend = device->backend, .ctx = device->ctx},
                            .reference = {.backend = lenet_backend_cpu64()},
                            .result = result};
-    const struct lenet_arch *arch = lenet_arch_find(config->arch);
-    if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     *result = (struct lenet_crosscheck){.backend = device->backend->name,
                                         .seed = config->seed ? config->seed : (int64_t)time(NULL),
                                         .steps = steps,
                                         .norm_bound = config->tf32 ? TF32_NORM_BOUND : NORM_BOUND,
                                         .max_bound = config->tf32 ? TF32_MAX_BOUND : MAX_BOUND};
-    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                              LENET_MAX_CLASSES, &plan, err));
+    LENET_TRY(lenet_config_plan(config, LENET_MAX_CLASSES, &plan, err));
     const struct lenet_open_options options = lenet_open_options_of(config);
     LENET_TRY(c.reference.backend->open(&c.reference.ctx, &options, err));
     enum lenet_status status = lenet_dataset_random((uint64_t)result->seed, IMAGES, SIDE, &data);

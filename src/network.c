@@ -84,18 +84,20 @@ static void lay_out_parameters(struct lenet_network *net, struct arena *arena) {
     net->dw = take(arena, bytes);
     net->m = net->optimizer == LENET_SGD ? NULL : take(arena, bytes);
     net->v = net->optimizer == LENET_ADAMW ? take(arena, bytes) : NULL;
+    net->squared_w = net->optimizer == LENET_SDLM ? take(arena, bytes) : NULL;
 }
 
 static void lay_out_activations(struct lenet_network *net, struct arena *arena, int input_gradient) {
     const struct lenet_plan *plan = &net->plan;
     const size_t image = (size_t)net->R * net->N * net->backend->element_size;
     const size_t x_bytes = lenet_layer_inputs(&plan->layers[0]) * image;
-    size_t largest = 0;
+    size_t largest = 0, most_inputs = 0;
     net->x = take(arena, x_bytes);
     net->dx = input_gradient ? take(arena, x_bytes) : NULL;
     for (int l = 0; l < plan->layer_count; l++) {
         const size_t outputs = lenet_layer_outputs(&plan->layers[l]);
         if (outputs > largest) largest = outputs;
+        if (lenet_layer_inputs(&plan->layers[l]) > most_inputs) most_inputs = lenet_layer_inputs(&plan->layers[l]);
         net->y[l] = plan->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1] : take(arena, outputs * image);
     }
     for (int i = 0; i < 2; i++) net->gradient[i] = take(arena, largest * image);
@@ -106,6 +108,7 @@ static void lay_out_activations(struct lenet_network *net, struct arena *arena, 
         if (layer->spec.kind == LENET_CONV && count > most) most = count;
     }
     net->scratch = take(arena, (size_t)net->R * LENET_PARTS * most * net->backend->element_size);
+    net->squared_x = net->optimizer == LENET_SDLM ? take(arena, most_inputs * image) : NULL;
 }
 
 static void lay_out_control(struct lenet_network *net, struct arena *arena) {
@@ -114,6 +117,7 @@ static void lay_out_control(struct lenet_network *net, struct arena *arena) {
     net->predicted = take(arena, R * net->N);
     net->hyper = take(arena, R * sizeof *net->hyper);
     net->tally = take(arena, R * sizeof *net->tally);
+    net->aside = take(arena, R * sizeof *net->aside);
     net->step = take(arena, sizeof *net->step);
     net->rate = take(arena, R * sizeof *net->rate);
 }
@@ -208,8 +212,12 @@ static enum lenet_status forward_layer(struct lenet_network *net, const struct l
     case LENET_SUBSAMPLE:
         return be->subsample_forward(net->ctx, &(struct subsample_forward){R, N, l->C, l->H, l->W, l->spec.size,
                                                                            net->plan.pooling, l->activation, x, y});
+    case LENET_SCALE:
+        return be->scale_forward(net->ctx, &(struct scale_forward){R, N, l->C, l->H * l->W, stride, x, w, b, y});
     case LENET_ACTIVATION:
         return be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, net->plan.activation, x, y});
+    case LENET_RBF:
+        return be->rbf_forward(net->ctx, &(struct rbf_forward){R, N, inputs, l->O, lenet_digit_targets(), x, y});
     case LENET_DENSE:
         return be->dense_forward(net->ctx, &(struct dense_forward){R, N, inputs, l->O, stride, x, w, b, y});
     }
@@ -222,20 +230,26 @@ static enum lenet_status backward_params(struct lenet_network *net, const struct
     const size_t stride = net->plan.stride;
     const int R = net->R, N = net->N;
     void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
-    if (l->spec.kind == LENET_CONV)
-        return be->conv_backward_params(net->ctx,
-                                        &(struct conv_backward_params){R, N, l->C, l->H, l->W, l->O, l->spec.size,
-                                                                       stride, x, dy, dw, db, net->scratch});
+    if (l->spec.kind == LENET_CONV) {
+        struct conv_backward_params conv = {R,      N, l->C, l->H, l->W, l->O,         l->spec.size,
+                                            stride, x, dy,   dw,   db,   net->scratch, {0}};
+        if (l->spec.links) memcpy(conv.links, l->spec.links, (size_t)l->O * sizeof *conv.links);
+        return be->conv_backward_params(net->ctx, &conv);
+    }
+    if (l->spec.kind == LENET_SCALE)
+        return be->scale_backward_params(
+            net->ctx, &(struct scale_backward_params){R, N, l->C, l->H * l->W, stride, x, dy, dw, db});
     return be->dense_backward_params(
         net->ctx, &(struct dense_backward_params){R, N, (int)lenet_layer_inputs(l), l->O, stride, x, dy, dw, db});
 }
 
-static enum lenet_status backward_input(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                        const void *y, const void *dy, void *dx) {
+/* weights: those of the network, or their squares. */
+static enum lenet_status backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
+                                        const void *x, const void *y, const void *dy, void *dx) {
     const struct lenet_backend *be = net->backend;
     const size_t stride = net->plan.stride;
     const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
-    const void *w = at(net, net->w, l->w);
+    const void *w = at(net, weights, l->w);
     switch (l->spec.kind) {
     case LENET_CONV:
         return be->conv_backward_input(
@@ -244,9 +258,15 @@ static enum lenet_status backward_input(struct lenet_network *net, const struct 
         return be->subsample_backward_input(
             net->ctx, &(struct subsample_backward_input){R, N, l->C, l->H, l->W, l->spec.size, net->plan.pooling,
                                                          l->activation, x, dy, dx});
+    case LENET_SCALE:
+        return be->scale_backward_input(net->ctx,
+                                        &(struct scale_backward_input){R, N, l->C, l->H * l->W, stride, dy, w, dx});
     case LENET_ACTIVATION:
         return be->activation_backward_input(
             net->ctx, &(struct activation_backward_input){R, N, inputs, net->plan.activation, y, dy, dx});
+    case LENET_RBF:
+        return be->rbf_backward_input(
+            net->ctx, &(struct rbf_backward_input){R, N, inputs, l->O, lenet_digit_targets(), x, dy, dx});
     case LENET_DENSE:
         return be->dense_backward_input(net->ctx,
                                         &(struct dense_backward_input){R, N, inputs, l->O, stride, dy, w, dx});
@@ -272,11 +292,20 @@ enum lenet_status lenet_network_forward(struct lenet_network *net) {
     return LENET_OK;
 }
 
+static enum lenet_status distance(struct lenet_network *net, void *dy, struct lenet_tally *tally) {
+    return net->backend->distance_loss(net->ctx, &(struct distance_loss){net->R, net->N, net->plan.classes,
+                                                                         net->y[net->plan.layer_count - 1], net->label,
+                                                                         dy, net->predicted, tally});
+}
+
 enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient) {
-    return net->backend->softmax_loss(net->ctx, &(struct softmax_loss){net->R, net->N, net->plan.classes,
-                                                                       net->y[net->plan.layer_count - 1], net->label,
-                                                                       with_gradient ? net->gradient[0] : NULL,
-                                                                       net->predicted, net->tally});
+    const struct lenet_plan *plan = &net->plan;
+    void *dy = with_gradient ? net->gradient[0] : NULL;
+    if (plan->loss == LENET_MSE) return distance(net, dy, net->tally);
+    return net->backend->softmax_loss(
+        net->ctx,
+        &(struct softmax_loss){net->R, net->N, plan->classes, net->y[plan->layer_count - 1], net->label, dy,
+                               net->predicted, net->tally, plan->loss == LENET_MAP ? (float)exp(-plan->map_j) : 0});
 }
 
 void *lenet_network_gradient(const struct lenet_network *net, int l) {
@@ -313,7 +342,7 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     if (layer->w_count) LENET_TRY(backward_params_aside(net, layer, input_of(net, l), dy));
     if (!dx) return LENET_OK;
     if (dx == net->read_aside) LENET_TRY(join(net));
-    return backward_input(net, layer, input_of(net, l), net->y[l], dy, dx);
+    return backward_input(net, layer, net->w, input_of(net, l), net->y[l], dy, dx);
 }
 
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
@@ -341,6 +370,81 @@ enum lenet_status lenet_network_step(struct lenet_network *net, const struct len
     LENET_TRY(lenet_network_backward(net));
     return lenet_network_update(net);
 }
+
+/* ---- second derivatives -------------------------------------------------------------
+ *
+ * Of the diagonal of the Gauss-Newton matrix. A weighted sum y = sum of w*x has d2x = sum of w^2 * d2y and
+ * d2w = sum of x^2 * d2y: the operations of the backward pass, given squares. A nonlinearity has d2x = f'^2 * d2y:
+ * its operation twice. */
+
+static size_t values(const struct lenet_network *net, size_t outputs) {
+    return (size_t)net->R * (size_t)net->N * outputs;
+}
+
+/* dx, which has been multiplied by f'(x), once more; and an average by its share once more. */
+static enum lenet_status square_subsampling(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                            void *dx) {
+    const struct lenet_backend *be = net->backend;
+    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+    const float share = 1 / (float)(l->spec.size * l->spec.size);
+    void *y = net->squared_x; /* free meanwhile */
+    if (l->activation != LENET_LINEAR) {
+        LENET_TRY(be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, l->activation, x, y}));
+        LENET_TRY(be->activation_backward_input(
+            net->ctx, &(struct activation_backward_input){R, N, inputs, l->activation, y, dx, dx}));
+    }
+    if (net->plan.pooling != LENET_POOL_AVERAGE) return LENET_OK;
+    return be->accumulate(net->ctx, &(struct accumulate){values(net, (size_t)inputs), share, 0, dx, dx});
+}
+
+static enum lenet_status backward_second_layer(struct lenet_network *net, int l) {
+    const struct lenet_backend *be = net->backend;
+    const struct lenet_layer *layer = &net->plan.layers[l];
+    const void *x = input_of(net, l), *dy = lenet_network_gradient(net, l);
+    void *dx = lenet_network_gradient(net, l - 1);
+    if (layer->w_count) {
+        LENET_TRY(be->square(net->ctx, &(struct square){values(net, lenet_layer_inputs(layer)), x, net->squared_x}));
+        LENET_TRY(backward_params(net, layer, net->squared_x, dy));
+    }
+    if (!dx) return LENET_OK;
+    LENET_TRY(backward_input(net, layer, net->squared_w, x, net->y[l], dy, dx));
+    if (layer->spec.kind == LENET_ACTIVATION) return backward_input(net, layer, net->squared_w, x, net->y[l], dx, dx);
+    return layer->spec.kind == LENET_SUBSAMPLE ? square_subsampling(net, layer, x, dx) : LENET_OK;
+}
+
+enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
+    const struct lenet_backend *be = net->backend;
+    const int last = net->plan.layer_count - 1;
+    const struct lenet_layer *output = &net->plan.layers[last];
+    if (output->spec.kind != LENET_RBF || net->optimizer != LENET_SDLM) return LENET_ERR_ARG;
+    LENET_TRY(distance(net, net->gradient[0], net->aside));
+    LENET_TRY(
+        be->rbf_backward_second(net->ctx, &(struct rbf_backward_second){net->R, net->N, (int)lenet_layer_inputs(output),
+                                                                        output->O, lenet_network_gradient(net, last),
+                                                                        lenet_network_gradient(net, last - 1)}));
+    LENET_TRY(be->square(net->ctx, &(struct square){(size_t)net->R * net->plan.stride, net->w, net->squared_w}));
+    for (int l = last - 1; l >= 0; l--) LENET_TRY(backward_second_layer(net, l));
+    return LENET_OK;
+}
+
+enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches) {
+    const struct lenet_backend *be = net->backend;
+    const size_t count = (size_t)net->R * net->plan.stride;
+    uint64_t first;
+    LENET_TRY(be->download(net->ctx, &first, net->step, sizeof first));
+    for (int i = 0; i < batches; i++) {
+        const uint64_t step = first + (uint64_t)i;
+        LENET_TRY(be->upload(net->ctx, net->step, &step, sizeof step));
+        LENET_TRY(lenet_network_draw(net, source));
+        LENET_TRY(lenet_network_forward(net));
+        LENET_TRY(lenet_network_backward_second(net));
+        LENET_TRY(
+            be->accumulate(net->ctx, &(struct accumulate){count, i ? 1 : 0, 1 / (float)batches, net->dw, net->m}));
+    }
+    return be->upload(net->ctx, net->step, &first, sizeof first);
+}
+
+/* ---- steps --------------------------------------------------------------------------- */
 
 struct step_args {
     struct lenet_network *net;

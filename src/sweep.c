@@ -130,10 +130,9 @@ static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     struct lenet_config *base = &s->plan->base;
     uint8_t first;
     LENET_TRY(lenet_data_open(base, LENET_MAX_FIELD, &s->data, err));
-    s->scaling = lenet_scaling_of(&s->data.train, s->data.H, s->data.W);
     LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
-    LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, s->scaling, LENET_MAX_FIELD,
-                                       &s->device_data, err));
+    LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
+                                       LENET_MAX_FIELD, &s->device_data, err));
     /* waits until it is there: the workers have contexts of their own, which would not */
     return s->home.backend->download(s->home.ctx, &first, s->device_data.train.labels, sizeof first);
 }

@@ -50,7 +50,7 @@ static enum lenet_status make_run(struct sweep *s, size_t index, struct run *run
     LENET_TRY(lenet_hyper_make(&config, s->data.train.count, &hyper, err));
     LENET_TRY(lenet_run_id(&config, &s->data, run->id, err));
     run->work = work_of(&config, &plan, &hyper, &s->data);
-    lenet_population_key(&config, hyper.total_steps, key);
+    lenet_population_key(&config, &hyper, key);
     return find_group(s, key, &run->group, err);
 }
 

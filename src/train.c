@@ -53,7 +53,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     LENET_TRY(lenet_data_open(config, arch->field, &run->data, err));
     LENET_TRY(lenet_config_plan(config, run->data.classes, &run->model.plan, err));
-    run->model.scaling = lenet_scaling_of(&run->data.train, run->data.H, run->data.W);
+    run->model.scaling = lenet_config_scaling(config, &run->data);
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &run->device, err));
     LENET_TRY(lenet_device_data_create(run->device.backend, run->device.ctx, &run->data, run->model.scaling,
                                        arch->field, &run->device_data, err));

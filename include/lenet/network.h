@@ -32,11 +32,14 @@ struct lenet_network {
                                 /* overwrites its input                                  */
     void *gradient[2];          /* of a layer's output and input, in turn                */
     void *scratch;              /* of conv_backward_params */
+    void *squared_w;            /* [R][stride], and as large as the largest input of a layer: for sdlm's second ... */
+    void *squared_x;            /* ... derivatives, else NULL                            */
     const void *read_aside;     /* the gradient that a branch of the backward pass reads, or NULL */
     void *dx;                   /* gradient of x: only where asked for, else NULL        */
     uint8_t *label, *predicted; /* [R][N]                                                */
     struct lenet_hyper *hyper;  /* [R]                                                   */
     struct lenet_tally *tally;  /* [R]                                                   */
+    struct lenet_tally *aside;  /* [R] of losses that do not count                       */
     uint64_t *step;             /* [1]                                                   */
     float *rate;                /* [R]                                                   */
     void *memory[3];            /* what the pointers above point into                    */
@@ -90,6 +93,14 @@ enum lenet_status lenet_network_forward(struct lenet_network *net);
 enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient);
 enum lenet_status lenet_network_backward(struct lenet_network *net);
 enum lenet_status lenet_network_update(struct lenet_network *net);
+
+/* For LENET_SDLM: estimates the diagonal of the Hessian into m, as the mean over the next `batches` training batches,
+ * by second derivatives that are propagated back from RBF outputs as for the distance loss, whatever the loss is.
+ * Training does not notice. Source: LeCun et al. 1998, app. C. */
+enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches);
+
+/* Its part for one batch, after the forward pass: the diagonal's contributions are then in dw. */
+enum lenet_status lenet_network_backward_second(struct lenet_network *net);
 
 /* One layer of the forward pass, y[l] from y[l-1]; and of the backward pass: the gradients of its parameters and, but
  * for layer 0 where nobody asked for dx, of its input. */
