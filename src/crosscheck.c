@@ -225,17 +225,22 @@ static enum lenet_status check_update(struct crosscheck *c) {
 static enum lenet_status fill(struct side *side, uint64_t seed, float init_scale) {
     struct lenet_network *net = &side->net;
     struct lenet_hyper hyper[MEMBERS];
+    /* Steps that learn something, and are small enough for rounding not to grow in ten of them: distances to RBF
+     * targets are far steeper than a softmax. A smaller epsilon, and AdamW makes steps of nothing but rounding. */
+    const int is_sdlm = net->optimizer == LENET_SDLM, has_rbf = net->plan.loss != LENET_CROSS_ENTROPY;
+    const float rate = is_sdlm ? 5e-4f : has_rbf ? 1e-4f : net->optimizer == LENET_ADAMW ? 1e-3f : 1e-2f;
+    const float epsilon = is_sdlm ? 0.02f : 1e-5f;
     float *w = malloc(net->plan.stride * sizeof *w);
     enum lenet_status status = w ? LENET_OK : LENET_ERR_MEMORY;
     for (int r = 0; r < MEMBERS; r++) {
         hyper[r] = (struct lenet_hyper){.seed = seed + (uint64_t)r,
                                         .train_first = 100 * (uint32_t)r,
                                         .train_count = 300, /* its fifth batch is a smaller one */
-                                        .learning_rate = net->optimizer == LENET_ADAMW ? 1e-3f : 1e-2f,
+                                        .learning_rate = rate,
                                         .momentum = 0.9f,
                                         .weight_decay = 1e-3f,
                                         .beta2 = 0.999f,
-                                        .epsilon = 1e-5f, /* smaller, and AdamW makes steps of nothing but rounding */
+                                        .epsilon = epsilon,
                                         .schedule = LENET_SCHEDULE_COSINE,
                                         .total_steps = 20,
                                         .shift = 2.0f * (float)r,
@@ -280,7 +285,16 @@ static size_t largest_tensor(const struct lenet_plan *plan, int N) {
     return largest > plan->stride ? largest : plan->stride;
 }
 
+/* sdlm's m: from a few batches */
+static enum lenet_status estimate_curvature(struct crosscheck *c) {
+    enum { BATCHES = 4 };
+    if (c->device.net.optimizer != LENET_SDLM) return LENET_OK;
+    LENET_TRY(lenet_network_curvature(&c->device.net, &c->device.data.train, BATCHES));
+    return lenet_network_curvature(&c->reference.net, &c->reference.data.train, BATCHES);
+}
+
 static enum lenet_status check_steps(struct crosscheck *c) {
+    LENET_TRY(estimate_curvature(c));
     for (int step = 0; step < c->result->steps; step++) {
         LENET_TRY(check_forward(c));
         LENET_TRY(check_backward(c));
