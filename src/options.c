@@ -230,7 +230,7 @@ static enum lenet_status set_augmentation(struct lenet_config *config, const cha
 static enum lenet_status set_recipe(struct lenet_config *config, const char *name, struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(name);
     char copy[512];
-    snprintf(copy, sizeof copy, "%s", arch ? arch->settings : "");
+    snprintf(copy, sizeof copy, "%s", arch && arch->settings ? arch->settings : "");
     for (char *rest = copy, *item; (item = strtok_r(rest, " ", &rest));) {
         char *value = strchr(item, '=');
         *value++ = 0;

@@ -22,10 +22,10 @@ struct lenet_layer_spec {
 
 struct lenet_arch {
     const char *name, *description;
-    const char *settings; /* "activation=squash batch=1 ...": options that --arch sets, too; "" for none */
-    int field;            /* inputs are field x field pixels, the image in the middle */
+    int field; /* inputs are field x field pixels, the image in the middle */
     int layer_count;
     struct lenet_layer_spec layers[LENET_MAX_LAYERS];
+    const char *settings; /* "activation=squash batch=1 ...": options that --arch sets, too, or NULL */
 };
 
 /* All architectures, ended by one without a name. */
