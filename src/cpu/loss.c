@@ -8,28 +8,27 @@
 #include "ops_cpu.h"
 #include "vector.h"
 
-static void one_image(const struct softmax_loss *a, ptrdiff_t r, int n, double weight) {
-    const ptrdiff_t first = r * a->O * a->N + n;
+static void one_image(const struct softmax_loss *a, ptrdiff_t r, int n, double share) {
+    const ptrdiff_t first = (r / NETWORKS * a->O * a->N + n) * NETWORKS + r % NETWORKS;
+    const ptrdiff_t next = (ptrdiff_t)a->N * NETWORKS; /* from one output to the next */
     const LENET_REAL *y = a->y + first;
     const int label = a->label[r * a->N + n];
     int largest = 0;
     for (int o = 1; o < a->O; o++)
-        if (y[(ptrdiff_t)o * a->N] > y[(ptrdiff_t)largest * a->N]) largest = o;
+        if (y[o * next] > y[largest * next]) largest = o;
     a->predicted[r * a->N + n] = (uint8_t)largest;
 
-    const double top = y[(ptrdiff_t)largest * a->N];
+    const double top = y[largest * next];
     double sum = 0;
-    for (int o = 0; o < a->O; o++) sum += exp(y[(ptrdiff_t)o * a->N] - top);
+    for (int o = 0; o < a->O; o++) sum += exp(y[o * next] - top);
     if (a->dy)
         for (int o = 0; o < a->O; o++) {
-            LENET_REAL *dy = a->dy + first + (ptrdiff_t)o * a->N;
-            *dy = label == LENET_NO_LABEL
-                      ? 0
-                      : (LENET_REAL)(weight * (exp(y[(ptrdiff_t)o * a->N] - top) / sum - (o == label)));
+            LENET_REAL *dy = a->dy + first + o * next;
+            *dy = label == LENET_NO_LABEL ? 0 : (LENET_REAL)(share * (exp(y[o * next] - top) / sum - (o == label)));
         }
     if (label == LENET_NO_LABEL) return;
     struct lenet_tally *tally = &a->tally[r];
-    const double loss = log(sum) + top - y[(ptrdiff_t)label * a->N];
+    const double loss = log(sum) + top - y[label * next];
     tally->loss += loss;
     tally->count++;
     tally->correct += largest == label;
@@ -44,7 +43,7 @@ static void one_network(const void *args, ptrdiff_t r) {
 }
 
 enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
-    if (a->R <= 0 || a->N <= 0 || a->N % LANES != 0 || a->O <= 0 || a->O >= LENET_NO_LABEL) return LENET_ERR_ARG;
+    if (!population_ok(a->R, a->N) || a->O <= 0 || a->O >= LENET_NO_LABEL) return LENET_ERR_ARG;
     parallel_for(ctx->pool, a->R, one_network, a);
     return LENET_OK;
 }
