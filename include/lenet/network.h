@@ -103,11 +103,11 @@ void *lenet_network_gradient(const struct lenet_network *net, int l);
 
 /* What an evaluation may bring to the host besides the tallies; NULL for what is not wanted. */
 struct lenet_answers {
-    uint8_t *predicted; /* [R][end-first] classes               */
-    float *outputs;     /* [R][end-first][classes]; of a backend in float */
+    uint8_t *predicted; /* [net->R][end-first] classes                         */
+    float *outputs;     /* [net->R][end-first][classes]; of a backend in float */
 };
 
-/* Adds the losses of images first ... end-1 of a source to the tallies. hyper as for batch_slice. */
+/* Adds the losses of images first ... end-1 of a source to host_tally[net->R]. hyper as for batch_slice. */
 enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
                                          const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
                                          struct lenet_tally *host_tally, const struct lenet_answers *answers);
