@@ -131,6 +131,7 @@ static enum lenet_status time_operations(struct timed_ctx *t, const struct lenet
     struct lenet_backend wrapper = timed;
     struct lenet_network copy = *net;
     wrapper.element_size = net->backend->element_size;
+    wrapper.network_lanes = net->backend->network_lanes;
     copy.backend = &wrapper;
     copy.ctx = (struct lenet_ctx *)(void *)t;
     for (int i = 0; i < STEPS; i++, t->step++) {
@@ -169,8 +170,8 @@ static enum lenet_status time_rounds(struct lenet_network *net, const struct len
 static enum lenet_status measure(const struct lenet_device *device, const struct lenet_config *config,
                                  const struct lenet_plan *plan, const struct lenet_dataset *data,
                                  struct lenet_bench *result, struct lenet_error *err) {
-    const struct lenet_backend *be = device->backend;
     const int R = (int)config->networks;
+    const struct lenet_backend *be = lenet_device_backend_for(device, R, (int)config->batch);
     const struct lenet_network_options options = {
         .plan = plan, .optimizer = (enum lenet_optimizer)config->optimizer, .R = R, .B = (int)config->batch};
     struct lenet_device_data device_data = {0};
@@ -182,7 +183,7 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
         status = lenet_device_data_create(be, device->ctx, data, lenet_config_scaling(config, data), plan->arch->field,
                                           &device_data, err);
     if (status == LENET_OK) status = lenet_network_create(be, device->ctx, &options, &net, err);
-    for (int r = 0; r < R && status == LENET_OK; r++) {
+    for (int r = 0; r < net.R && status == LENET_OK; r++) {
         /* A low rate: an update that is measured many times over must not end in NaN. */
         const struct lenet_hyper hyper = {
             .seed = (uint64_t)r + 1, .train_count = IMAGES, .learning_rate = 1e-5f, .momentum = 0.9f};
@@ -195,7 +196,7 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     lenet_device_data_free(be, device->ctx, &device_data);
     free(w);
     free(t);
-    result->backend = be->name;
+    result->backend = device->backend->name;
     result->images_per_s = (double)R * (double)config->batch / result->step_seconds;
     result->step_flops = lenet_plan_flops(plan, 1) * (double)R * (double)config->batch;
     return status;

@@ -38,3 +38,9 @@ void lenet_device_close(struct lenet_device *device) {
     if (device->ctx) device->backend->close(device->ctx);
     *device = (struct lenet_device){0};
 }
+
+/* Two networks in lanes of their own train about as fast as one after the other, sixteen eight times as fast. */
+const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int R, int B) {
+    const int by_network = device->backend == lenet_backend_cpu() && B == 1 && R >= 2;
+    return by_network ? lenet_backend_cpu_by_network() : device->backend;
+}

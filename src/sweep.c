@@ -1,8 +1,9 @@
 /* sweep.c - see lenet/sweep.h.
  *
- * A sweep is a queue of jobs, each a population. On a CPU a population is one network and a worker thread trains one at
- * a time, with the data set shared by all; on a GPU there is one worker, whose populations are as large as its memory
- * allows. A run that has ended is one line of the sweep's directory, and what is not there is missing. */
+ * A sweep is a queue of jobs, each a population. On a CPU a population is one network, or with batches of one image as
+ * many as share a vector, and a worker thread trains one at a time, with the data set shared by all; on a GPU there is
+ * one worker, whose populations are as large as its memory allows. A run that has ended is one line of the sweep's
+ * directory, and what is not there is missing. */
 #include "sweep.h"
 
 #include <math.h>
@@ -81,7 +82,7 @@ static enum lenet_status time_job(struct worker *w, struct job *job, double *sec
         trained = lenet_now();
     }
     const double step_seconds = steps ? (trained - began) / (double)steps : 0;
-    struct lenet_tally *tally = calloc((size_t)job->R, sizeof *tally);
+    struct lenet_tally *tally = calloc((size_t)pop->net.R + 1, sizeof *tally); /* + 1: where there is no network */
     if (!tally && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     if (status == LENET_OK)
         status = lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);

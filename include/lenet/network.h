@@ -23,7 +23,7 @@ struct lenet_network {
     struct lenet_ctx *ctx; /* borrowed */
     struct lenet_plan plan;
     enum lenet_optimizer optimizer;
-    int R, B, N; /* networks; images a batch; B padded to the backend's lanes */
+    int R, B, N; /* networks, padded to the backend's network_lanes; images a batch; B padded to its lanes */
 
     /* On the backend: */
     void *w, *dw, *m, *v;       /* [R][stride]; m and v as the optimizer needs them      */
@@ -70,7 +70,8 @@ struct lenet_network_options {
     int input_gradient; /* keep room for dx (gradient checks) */
 };
 
-/* Allocates everything; weights, moments and the step are zero. */
+/* Allocates everything; weights, moments and the step are zero. Where net->R is more than options->R, the caller
+ * gives the networks on top of them, too, settings that do no harm (hyper). */
 enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
                                        const struct lenet_network_options *options, struct lenet_network *net,
                                        struct lenet_error *err);
@@ -113,11 +114,11 @@ void *lenet_network_gradient(const struct lenet_network *net, int l);
 
 /* What an evaluation may bring to the host besides the tallies; NULL for what is not wanted. */
 struct lenet_answers {
-    uint8_t *predicted; /* [R][end-first] classes               */
-    float *outputs;     /* [R][end-first][classes]; of a backend in float */
+    uint8_t *predicted; /* [net->R][end-first] classes                         */
+    float *outputs;     /* [net->R][end-first][classes]; of a backend in float */
 };
 
-/* Adds the losses of images first ... end-1 of a source to the tallies. hyper as for batch_slice. */
+/* Adds the losses of images first ... end-1 of a source to host_tally[net->R]. hyper as for batch_slice. */
 enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
                                          const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
                                          struct lenet_tally *host_tally, const struct lenet_answers *answers);

@@ -4,13 +4,13 @@
 #include "ops_cpu.h"
 
 static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {
-    return R > 0 && N > 0 && N % LANES == 0 && F > 0 && activation >= LENET_TANH && activation < LENET_LINEAR;
+    return population_ok(R, N) && F > 0 && activation >= LENET_TANH && activation < LENET_LINEAR;
 }
 
 /* Vectors per item: some microseconds of work. */
 enum { CHUNK = 4096 };
 
-static ptrdiff_t vectors(int R, int N, int F) { return (ptrdiff_t)R * F * (N / LANES); }
+static ptrdiff_t vectors(int R, int N, int F) { return (ptrdiff_t)R * F * N / LANES; }
 
 static ptrdiff_t chunk_end(ptrdiff_t item, ptrdiff_t count) {
     return (item + 1) * CHUNK < count ? (item + 1) * CHUNK : count;

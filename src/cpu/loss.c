@@ -16,7 +16,9 @@ struct image {
 
 static struct image look(const LENET_REAL *y, const uint8_t *label, uint8_t *predicted, ptrdiff_t r, int n, int N,
                          int O) {
-    struct image image = {.label = label[r * N + n], .first = r * O * N + n, .step = N};
+    struct image image = {.label = label[r * N + n],
+                          .first = (r / NETWORKS * O * N + n) * NETWORKS + r % NETWORKS,
+                          .step = (ptrdiff_t)N * NETWORKS};
     for (int o = 1; o < O; o++)
         if (y[image.first + o * image.step] > y[image.first + image.largest * image.step]) image.largest = o;
     predicted[r * N + n] = (uint8_t)image.largest;
@@ -30,13 +32,13 @@ static void count(struct lenet_tally *tally, const struct image *image, double l
     tally->nonfinite += !isfinite(loss);
 }
 
-static double mean_weight(const uint8_t *label, int N) {
+static double mean_share(const uint8_t *label, int N) {
     int labelled = 0;
     for (int n = 0; n < N; n++) labelled += label[n] != LENET_NO_LABEL;
     return labelled ? 1.0 / labelled : 0;
 }
 
-static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, double weight, double rubbish) {
+static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, double share, double rubbish) {
     const struct image image = look(a->y, a->label, a->predicted, r, n, a->N, a->O);
     const LENET_REAL *y = a->y + image.first;
     const double top = fmax(y[image.largest * image.step], rubbish);
@@ -46,29 +48,29 @@ static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, doub
         a->dy[image.first + o * image.step] =
             image.label == LENET_NO_LABEL
                 ? 0
-                : (LENET_REAL)(weight * (exp(y[o * image.step] - top) / sum - (o == image.label)));
+                : (LENET_REAL)(share * (exp(y[o * image.step] - top) / sum - (o == image.label)));
     if (image.label != LENET_NO_LABEL) count(&a->tally[r], &image, log(sum) + top - y[image.label * image.step]);
 }
 
 static void softmax_network(const void *args, ptrdiff_t r) {
     const struct softmax_loss *a = args;
-    const double weight = mean_weight(a->label + r * a->N, a->N), rubbish = log((double)a->rubbish);
-    for (int n = 0; n < a->N; n++) softmax_image(a, r, n, weight, rubbish);
+    const double share = mean_share(a->label + r * a->N, a->N), rubbish = log((double)a->rubbish);
+    for (int n = 0; n < a->N; n++) softmax_image(a, r, n, share, rubbish);
 }
 
 static void distance_network(const void *args, ptrdiff_t r) {
     const struct distance_loss *a = args;
-    const double weight = mean_weight(a->label + r * a->N, a->N);
+    const double share = mean_share(a->label + r * a->N, a->N);
     for (int n = 0; n < a->N; n++) {
         const struct image image = look(a->y, a->label, a->predicted, r, n, a->N, a->O);
         for (int o = 0; a->dy && o < a->O; o++)
-            a->dy[image.first + o * image.step] = o == image.label ? (LENET_REAL)-weight : 0;
+            a->dy[image.first + o * image.step] = o == image.label ? (LENET_REAL)-share : 0;
         if (image.label != LENET_NO_LABEL)
             count(&a->tally[r], &image, -(double)a->y[image.first + image.label * image.step]);
     }
 }
 
-static int sizes_ok(int R, int N, int O) { return R > 0 && N > 0 && N % LANES == 0 && O > 0 && O < LENET_NO_LABEL; }
+static int sizes_ok(int R, int N, int O) { return population_ok(R, N) && O > 0 && O < LENET_NO_LABEL; }
 
 enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
     if (!sizes_ok(a->R, a->N, a->O) || !(a->rubbish >= 0) || !isfinite(a->rubbish)) return LENET_ERR_ARG;

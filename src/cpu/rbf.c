@@ -3,7 +3,7 @@
 #include "vector.h"
 
 static int sizes_ok(int R, int N, int I, int O) {
-    return R > 0 && N > 0 && N % LANES == 0 && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= 10;
+    return population_ok(R, N) && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= 10;
 }
 
 static LENET_REAL target(const struct rbf_targets *targets, int o, int i) {
@@ -49,18 +49,24 @@ static void second_item(const void *args, ptrdiff_t item) {
 
 enum lenet_status CPU_NAME(rbf_forward)(struct lenet_ctx *ctx, const struct rbf_forward *a) {
     if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / LANES), forward_item, a);
+    struct rbf_forward groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * (groups.N / LANES), forward_item, &groups);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(rbf_backward_input)(struct lenet_ctx *ctx, const struct rbf_backward_input *a) {
     if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / LANES), input_item, a);
+    struct rbf_backward_input groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * (groups.N / LANES), input_item, &groups);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(rbf_backward_second)(struct lenet_ctx *ctx, const struct rbf_backward_second *a) {
     if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / LANES), second_item, a);
+    struct rbf_backward_second groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * (groups.N / LANES), second_item, &groups);
     return LENET_OK;
 }

@@ -2,7 +2,7 @@
 #include "ops_cpu.h"
 #include "vector.h"
 
-static int sizes_ok(int R, int N, int C, int P) { return R > 0 && N > 0 && N % LANES == 0 && C > 0 && P > 0; }
+static int sizes_ok(int R, int N, int C, int P) { return population_ok(R, N) && C > 0 && P > 0; }
 
 /* An item is a map c of a network: vectors first ... end-1 of the tensors, and parameter `at`. */
 struct map {
@@ -19,51 +19,53 @@ static void forward_item(const void *args, ptrdiff_t item) {
     const struct scale_forward *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
     const vec *x = (const vec *)a->x;
+    const weight w = ((const weight *)a->w)[map.at], b = ((const weight *)a->b)[map.at];
     vec *y = (vec *)a->y;
-    for (ptrdiff_t i = map.first; i < map.end; i++) y[i] = a->w[map.at] * x[i] + a->b[map.at];
+    for (ptrdiff_t i = map.first; i < map.end; i++) y[i] = w * x[i] + b;
 }
 
 static void input_item(const void *args, ptrdiff_t item) {
     const struct scale_backward_input *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
     const vec *dy = (const vec *)a->dy;
+    const weight w = ((const weight *)a->w)[map.at];
     vec *dx = (vec *)a->dx;
-    for (ptrdiff_t i = map.first; i < map.end; i++) dx[i] = a->w[map.at] * dy[i];
-}
-
-static LENET_REAL add_lanes(vec v) {
-    LENET_REAL sum = 0;
-    for (int i = 0; i < LANES; i++) sum += v[i];
-    return sum;
+    for (ptrdiff_t i = map.first; i < map.end; i++) dx[i] = w * dy[i];
 }
 
 static void params_item(const void *args, ptrdiff_t item) {
     const struct scale_backward_params *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
     const vec *x = (const vec *)a->x, *dy = (const vec *)a->dy;
-    vec weight = {0}, bias = {0};
+    vec of_weight = {0}, of_bias = {0};
     for (ptrdiff_t i = map.first; i < map.end; i++) {
-        weight += x[i] * dy[i];
-        bias += dy[i];
+        of_weight += x[i] * dy[i];
+        of_bias += dy[i];
     }
-    a->dw[map.at] = add_lanes(weight);
-    a->db[map.at] = add_lanes(bias);
+    ((weight *)a->dw)[map.at] = add_images(of_weight);
+    ((weight *)a->db)[map.at] = add_images(of_bias);
 }
 
 enum lenet_status CPU_NAME(scale_forward)(struct lenet_ctx *ctx, const struct scale_forward *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
+    struct scale_forward groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, forward_item, &groups);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_input)(struct lenet_ctx *ctx, const struct scale_backward_input *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, input_item, a);
+    struct scale_backward_input groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, input_item, &groups);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_params)(struct lenet_ctx *ctx, const struct scale_backward_params *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, params_item, a);
+    struct scale_backward_params groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, params_item, &groups);
     return LENET_OK;
 }
