@@ -65,14 +65,19 @@ static enum lenet_status check_range(const struct lenet_option *option, const ch
     return fault ? lenet_fail(err, LENET_ERR_ARG, "--%s: '%s': %s", option->name, text, fault) : LENET_OK;
 }
 
-/* Between the ends at t from 0 to 1, as a text of six digits: what is recorded is what was used. */
+/* From low to high as t goes from 0 to 1. */
+static double between(const struct range *range, double low, double high, double t) {
+    return range->logarithmic ? low * pow(high / low, t) : low + t * (high - low);
+}
+
+/* Between the ends at t from 0 to 1, as a text of six digits: what is recorded is what was used. More digits at the
+ * ends and where six would lead out of the range. */
 static void range_text(const struct lenet_option *option, const struct range *range, double t, char text[VALUE]) {
-    const double value = range->logarithmic ? range->low * pow(range->high / range->low, t)
-                                            : range->low + t * (range->high - range->low);
-    if (option->type == LENET_OPTION_INTEGER)
-        snprintf(text, VALUE, "%.0f", value);
-    else
-        snprintf(text, VALUE, "%.6g", value);
+    const double value = fmin(fmax(between(range, range->low, range->high, t), range->low), range->high);
+    snprintf(text, VALUE, option->type == LENET_OPTION_INTEGER ? "%.0f" : "%.6g", value);
+    const double rounded = strtod(text, NULL);
+    if (t <= 0 || t >= 1 || rounded < range->low || rounded > range->high)
+        lenet_real_text(t <= 0 ? range->low : t >= 1 ? range->high : value, text);
 }
 
 static enum lenet_status add_value(const struct lenet_config *base, struct lenet_axis *axis, const char *text,

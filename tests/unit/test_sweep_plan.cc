@@ -110,6 +110,15 @@ TEST(SweepAxis, LogIsInEqualProportions) {
     EXPECT_EQ(ValuesOf("lr", "log:1e-3..1e-1:2"), Strings({"0.001", "0.1"}));
 }
 
+/* Values between the ends have six digits; the ends are the user's own, which need not. */
+TEST(SweepAxis, TheEndsOfARangeAreExact) {
+    EXPECT_EQ(ValuesOf("lr", "lin:0.12345678..0.23456789:2"), Strings({"0.12345678", "0.23456789"}));
+    EXPECT_EQ(ValuesOf("lr", "log:0.12345678..0.23456789:2"), Strings({"0.12345678", "0.23456789"}));
+    EXPECT_EQ(ValuesOf("beta2", "lin:0.9..0.9999999:2"), Strings({"0.9", "0.9999999"}))
+        << "six digits would make 1 of it, which is out of the option's range";
+    EXPECT_EQ(ValuesOf("lr", "lin:0..1:4"), Strings({"0", "0.333333", "0.666667", "1"}));
+}
+
 TEST(SweepAxis, ListsAndRangesMayBeMixed) {
     EXPECT_EQ(ValuesOf("seed", "1..3,7,lin:10..20:3,log:100..400:3,5"),
               Strings({"1", "2", "3", "7", "10", "15", "20", "100", "200", "400", "5"}));
@@ -297,6 +306,18 @@ TEST(SweepDraws, OfLogAreEvenInProportionAndInside) {
         cells[std::min<size_t>(11, (size_t)(3 * (std::log10(value) + 4)))]++;
     }
     for (size_t i = 0; i < 12; i++) ExpectShare(cells[i], n, 1 / 12.0, "third of a decade " + std::to_string(i));
+}
+
+/* Six digits would leave these ranges, and the last one's option. */
+TEST(SweepDraws, OfANarrowRangeStayInside) {
+    for (const char *range : {"lin:0.12345671..0.12345679", "log:0.12345671..0.12345679", "lin:0.9999991..0.9999994"})
+        for (double value : Plan({"--lr", range, "--samples", "50"}).Numbers("lr"))
+            ASSERT_TRUE(value >= std::stod(range + 4) && value <= std::stod(strstr(range, "..") + 2))
+                << range << ": " << value;
+    Plan plan({"--beta2", "lin:0.99999..0.9999999", "--samples", "1000"});
+    for (double value : plan.Numbers("beta2")) EXPECT_TRUE(value >= 0.99999 && value <= 0.9999999) << value;
+    for (const std::string &value : Plan({"--lr", "lin:0.5..0.5", "--samples", "3"}).Values("lr"))
+        EXPECT_EQ(value, "0.5");
 }
 
 TEST(SweepDraws, AValueOutOfItsOptionsRangeIsRefused) {
