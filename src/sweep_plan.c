@@ -56,8 +56,11 @@ static enum lenet_status check_range(const struct lenet_option *option, const ch
         fault = "for a number with a fraction, say how: lin:A..B:COUNT or log:A..B:COUNT";
     else if (!(range->low <= range->high) || !isfinite(range->high - range->low))
         fault = "the first end must not be above the second";
-    else if (range->whole && (range->low != floor(range->low) || range->high - range->low >= (double)MOST_RUNS))
-        fault = "wanted whole numbers, ten million at most";
+    else if (option->type == LENET_OPTION_INTEGER &&
+             (range->low != floor(range->low) || range->high != floor(range->high)))
+        fault = "wanted whole numbers";
+    else if (range->whole && range->high - range->low >= (double)MOST_RUNS)
+        fault = "ten million values at most";
     else if (range->logarithmic && range->low <= 0)
         fault = "log: wants ends above 0";
     else if (range->count == SIZE_MAX)
@@ -97,8 +100,8 @@ static enum lenet_status add_value(const struct lenet_config *base, struct lenet
 
 static enum lenet_status add_range(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
                                    const struct range *range, struct lenet_error *err) {
-    const size_t count = range->whole ? (size_t)(floor(range->high) - range->low) + 1 : range->count;
     LENET_TRY(check_range(axis->option, text, range, err));
+    const size_t count = range->whole ? (size_t)(range->high - range->low) + 1 : range->count;
     for (size_t i = 0; i < count; i++) {
         char value[VALUE];
         if (range->whole)
