@@ -238,7 +238,11 @@ static uint32_t name_key(const char *name) {
 static void draw_value(const struct lenet_axis *axis, size_t sample, char text[VALUE]) {
     const struct range range = {.logarithmic = axis->logarithmic, .low = axis->low, .high = axis->high};
     const struct lenet_random random = lenet_philox(0, LENET_RNG_SWEEP, name_key(axis->option->name), sample);
-    range_text(axis->option, &range, lenet_unit(random.v[0]), text);
+    const double t = lenet_unit(random.v[0]); /* below 1 */
+    if (axis->option->type == LENET_OPTION_INTEGER) /* rounded down, so that the ends come as often as the others */
+        snprintf(text, VALUE, "%.0f", fmin(floor(between(&range, axis->low, axis->high + 1, t)), axis->high));
+    else
+        range_text(axis->option, &range, t, text);
 }
 
 enum lenet_status lenet_sweep_config(const struct lenet_sweep_plan *plan, size_t i, struct lenet_config *config,

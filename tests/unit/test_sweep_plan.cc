@@ -308,6 +308,23 @@ TEST(SweepDraws, OfLogAreEvenInProportionAndInside) {
     for (size_t i = 0; i < 12; i++) ExpectShare(cells[i], n, 1 / 12.0, "third of a decade " + std::to_string(i));
 }
 
+/* Whole numbers: the ends as often as what lies between. */
+TEST(SweepDraws, OfWholeNumbersAreEven) {
+    const size_t n = 6000;
+    std::map<std::string, size_t> counts;
+    for (const std::string &value : Plan({"--epochs", "lin:3..6", "--samples", std::to_string(n)}).Values("epochs"))
+        counts[value]++;
+    EXPECT_EQ(counts.size(), 4u);
+    for (const char *value : {"3", "4", "5", "6"}) ExpectShare(counts[value], n, 0.25, value);
+
+    counts.clear(); /* in proportion: k stands for all from k to k + 1 */
+    for (const std::string &value : Plan({"--batch", "log:1..7", "--samples", std::to_string(n)}).Values("batch"))
+        counts[value]++;
+    EXPECT_EQ(counts.size(), 7u);
+    for (int k = 1; k <= 7; k++)
+        ExpectShare(counts[std::to_string(k)], n, std::log((k + 1.0) / k) / std::log(8), std::to_string(k));
+}
+
 /* Six digits would leave these ranges, and the last one's option. */
 TEST(SweepDraws, OfANarrowRangeStayInside) {
     for (const char *range : {"lin:0.12345671..0.12345679", "log:0.12345671..0.12345679", "lin:0.9999991..0.9999994"})
