@@ -168,6 +168,14 @@ static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *
     }
 }
 
+/* --augment-shift 2 after --augment none,standard is for both of them, so it must be set after the axis. */
+static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
+    if (strncmp(option->name, "augment-", strlen("augment-")) != 0) return 0;
+    for (int a = 0; a < plan->axes; a++)
+        if (plan->axis[a].option->type == LENET_OPTION_AUGMENT) return 1;
+    return 0;
+}
+
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
@@ -178,7 +186,7 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
     *axis = (struct lenet_axis){.option = option};
     plan->axes++;
     LENET_TRY(fill_axis(&plan->base, axis, text, err));
-    if (axis->count != 1) return LENET_OK;
+    if (axis->count != 1 || changes_an_axis(plan, option)) return LENET_OK;
     const enum lenet_status status = lenet_option_set(&plan->base, option, axis->values[0], err);
     drop_axis(plan, option);
     return status;

@@ -136,6 +136,21 @@ TEST(SweepAxis, AugmentSetsItsFive) {
     }
 }
 
+/* As in lenet train, where --augment standard --augment-shift 3 shifts by 3. */
+TEST(SweepAxis, ALaterOptionChangesOnePartOfEveryAugmentation) {
+    Plan plan({"--augment", "none,standard", "--augment-shift", "3"});
+    EXPECT_EQ(plan.Values("augment-shift"), Strings({"3", "3"}));
+    EXPECT_EQ(plan.Values("augment-rotate").size(), 2u);
+    EXPECT_EQ(Get(plan.Config(0), "augment-rotate"), "0");
+    EXPECT_NE(Get(plan.Config(1), "augment-rotate"), "0");
+    EXPECT_EQ(Plan({"--augment", "none,standard", "--augment-shift", "2,3"}).Values("augment-shift"),
+              Strings({"2", "3", "2", "3"}));
+    EXPECT_EQ(Plan({"--augment", "standard", "--augment-shift", "2,3"}).Values("augment-shift"), Strings({"2", "3"}));
+    EXPECT_EQ(Plan({"--augment-shift", "3", "--augment", "none,standard"}).Values("augment-shift"),
+              Strings({"0", "1.5"}))
+        << "the later one sets all five";
+}
+
 TEST(SweepAxis, OneValueIsNoAxis) {
     for (const char *value : {"3", "3..3", "lin:3..4:1", "log:3..4:1"}) {
         Plan plan({"--seed", value});
