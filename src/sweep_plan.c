@@ -193,12 +193,12 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
 }
 
 static enum lenet_status parse_shard(struct lenet_sweep_plan *plan, struct lenet_error *err) {
-    int length = 0;
     const char *text = plan->base.shard;
+    char same[LENET_MAX_CHOICE] = "";
     if (!text[0]) return LENET_OK;
-    if (sscanf(text, "%d/%d%n", &plan->shard, &plan->shards, &length) == 2 && !text[length] && plan->shard >= 1 &&
-        plan->shard <= plan->shards)
-        return LENET_OK;
+    if (sscanf(text, "%d/%d", &plan->shard, &plan->shards) == 2)
+        snprintf(same, sizeof same, "%d/%d", plan->shard, plan->shards); /* scanf skips blanks and lets numbers wrap */
+    if (strcmp(same, text) == 0 && plan->shard >= 1 && plan->shard <= plan->shards) return LENET_OK;
     return lenet_fail(err, LENET_ERR_ARG, "--shard: '%s'; wanted I/N with I from 1 to N, such as 1/4", text);
 }
 
@@ -246,7 +246,7 @@ static uint32_t name_key(const char *name) {
 static void draw_value(const struct lenet_axis *axis, size_t sample, char text[VALUE]) {
     const struct range range = {.logarithmic = axis->logarithmic, .low = axis->low, .high = axis->high};
     const struct lenet_random random = lenet_philox(0, LENET_RNG_SWEEP, name_key(axis->option->name), sample);
-    const double t = lenet_unit(random.v[0]); /* below 1 */
+    const double t = lenet_unit(random.v[0]);       /* below 1 */
     if (axis->option->type == LENET_OPTION_INTEGER) /* rounded down, so that the ends come as often as the others */
         snprintf(text, VALUE, "%.0f", fmin(floor(between(&range, axis->low, axis->high + 1, t)), axis->high));
     else

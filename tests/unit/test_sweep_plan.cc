@@ -485,23 +485,8 @@ TEST(SweepShard, IsOneOfSoMany) {
     Plan whole({});
     EXPECT_EQ(whole.plan.shard, 0);
     EXPECT_EQ(whole.plan.shards, 0);
-    for (const char *text : {
-             "0/4",
-             "5/4",
-             "x",
-             "1/0",
-             "1/4x",
-             "1/",
-             "/4",
-             "1",
-             "-1/4",
-             "1/-4",
-             "1 /4",
-             "1//4",
-             "1.0/4",
-             "0/0",
-             "1/4 ",
-         })
+    for (const char *text : {"0/4", "5/4", "x", "1/0", "1/4x", "1/", "/4", "1", "-1/4", "1/-4", "1 /4", "1/ 4", " 1/4",
+                             "1//4", "+1/4", "1.0/4", "0/0", "1/4 ", "4294967297/4294967298"})
         ExpectRefused({"--shard", text}, {"--shard: '" + std::string(text) + "'", "I/N", "1/4"});
 }
 
