@@ -172,9 +172,12 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     struct sweep *s = self;
     cJSON *members;
     char device[32];
-    LENET_TRY(lenet_population_read_members(path, &members, device, err));
+    struct lenet_error why = {{0}};
+    enum lenet_status status = lenet_population_read_members(path, &members, device, &why);
+    if (status == LENET_ERR_IO && !lenet_path_exists(path)) return LENET_OK; /* another shard's, ended meanwhile */
+    if (status != LENET_OK) return lenet_fail(err, status, "%s", why.text);
     size_t *runs = calloc((size_t)cJSON_GetArraySize(members), sizeof *runs);
-    enum lenet_status status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const int wanted = runs && strcmp(device, s->home.backend->name) == 0 ? find_members(s, members, runs) : -1;
     if (wanted > 0) status = resume_members(s, members, runs, err);
     if (wanted == 0) unlink(path); /* killed between its last line and this */

@@ -769,6 +769,15 @@ TEST_F(KilledSweep, ADamagedCheckpointIsNamed) {
     ExpectSame("made", "run");
 }
 
+/* Another shard ends a population, and takes its checkpoint away, while this one looks through the directory. */
+TEST_F(Sweep, ACheckpointThatVanishesMeanwhileIsNoError) {
+    fs::create_directories(Dir("run") / "progress");
+    fs::create_symlink("nowhere", Dir("run") / "progress" / "0123456789abcdef.safetensors");
+    Watcher watcher;
+    EXPECT_EQ(Start("run", {"--seed", "1,2", "--shard", "1/2"}, watcher), LENET_OK) << err_.text;
+    EXPECT_EQ(watcher.runs, 1);
+}
+
 /* ---- runs.jsonl ------------------------------------------------------------------------------------------ */
 
 TEST_F(Sweep, ATornLastLineIsRepairedAndItsRunDoneAgain) {
