@@ -57,11 +57,13 @@ static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const char *id, 
 
 static enum lenet_status read_line(struct lenet_sweep_dir *dir, const char *path, size_t number, const char *line,
                                    size_t length, struct lenet_error *err) {
-    cJSON *json = cJSON_ParseWithLength(line, length);
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
     const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
     const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "status"));
     const int diverged = status && strcmp(status, "diverged") == 0;
-    const int good = id && strlen(id) == LENET_RUN_ID - 1 && (diverged || (status && strcmp(status, "done") == 0));
+    const int good = end == line + length && id && strlen(id) == LENET_RUN_ID - 1 &&
+                     (diverged || (status && strcmp(status, "done") == 0));
     const enum lenet_status result =
         good ? add_ended(dir, id, diverged, err)
              : lenet_fail(err, LENET_ERR_FORMAT, "%s:%zu: not a run of a sweep; damaged?", path, number);

@@ -805,6 +805,8 @@ TEST_F(Sweep, ADamagedLineIsNamedWithItsNumber) {
                          "null",
                          "{}",
                          "x" + good[1],
+                         good[1] + "x",
+                         good[1] + good[2],
                          good[1].substr(0, 100),
                          good[1].substr(0, 100) + good[2],
                          "{\"id\":\"" + id + "\"}",
