@@ -117,7 +117,7 @@ enum lenet_status sweep_add_job(struct sweep *s, const size_t *runs, int R, int 
         for (int r = 0; r < R; r++) {
             copy[r] = runs[r];
             strcpy(ids[r], s->runs[runs[r]].id);
-            job.work += s->runs[runs[r]].missing ? s->runs[runs[r]].work : 0;
+            job.work += s->runs[runs[r]].missing == (resumed ? RESUMED : MISSING) ? s->runs[runs[r]].work : 0;
         }
         status = lenet_sha256(&(struct lenet_piece){ids, (size_t)R * sizeof *ids}, 1, hex, err);
         snprintf(job.name, sizeof job.name, "%.16s", R == 1 ? ids[0] : hex);
@@ -160,12 +160,11 @@ static enum lenet_status resume_members(struct sweep *s, const cJSON *members, c
                                         struct lenet_error *err) {
     const cJSON *member;
     int r = 0;
-    LENET_TRY(sweep_add_job(s, runs, cJSON_GetArraySize(members), 1, err));
     cJSON_ArrayForEach(member, members) {
         struct run *run = &s->runs[runs[r++]];
         if (!has_diverged(member) && run->missing) run->missing = RESUMED;
     }
-    return LENET_OK;
+    return sweep_add_job(s, runs, r, 1, err);
 }
 
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {

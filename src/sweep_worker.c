@@ -1,4 +1,5 @@
 /* sweep_worker.c - one population of a sweep: trained, checkpointed, recorded. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,12 +117,11 @@ static cJSON *run_json(const struct worker *w, int r) {
 }
 
 static struct lenet_sweep_progress progress_of(const struct sweep *s) {
-    const double seconds = lenet_now() - s->began;
+    const double seconds = lenet_now() - s->began, left = fmax(0, s->work - s->work_done); /* it is rounded */
     return (struct lenet_sweep_progress){.ended = s->ended,
                                          .missing = s->n_missing,
                                          .images_per_s = s->images_done / seconds,
-                                         .seconds_left =
-                                             s->work_done > 0 ? seconds * (s->work - s->work_done) / s->work_done : 0};
+                                         .seconds_left = s->work_done > 0 ? seconds * left / s->work_done : 0};
 }
 
 static enum lenet_status write_line(FILE *lines, const struct worker *w, int r, struct lenet_error *err) {

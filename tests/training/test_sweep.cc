@@ -166,6 +166,7 @@ class Watcher {
         if (w.slow) std::this_thread::sleep_for(std::chrono::milliseconds(110));
     }
     static void Progress(void *self, const lenet_sweep_progress *progress) {
+        EXPECT_GE(progress->seconds_left, 0);
         EXPECT_GE(progress->images_per_s, 0);
         Of(self).progresses++;
         Of(self).Count();
@@ -666,7 +667,10 @@ TEST_F(KilledSweep, ACheckpointWithADivergedMemberGoesOn) {
     EXPECT_EQ(Finish("run", words).work.resumed, 1u);
     ExpectSame("undisturbed", "run");
 
-    const Watcher retried = Finish("with retries", With(words, {"--retry-failed"}));
+    Watcher retried;
+    retried.slow = true;
+    ASSERT_EQ(Start("with retries", With(words, {"--retry-failed"}), retried), LENET_OK) << err_.text;
+    EXPECT_GE(retried.progresses, 1) << "and no time left was less than none";
     EXPECT_EQ(retried.work.resumed, 1u);
     EXPECT_EQ(retried.runs, 4) << "two go on, two are done again";
     EXPECT_TRUE(Recorded("with retries", true) == Recorded("undisturbed"));
