@@ -773,6 +773,37 @@ TEST_F(KilledSweep, ADamagedCheckpointIsNamed) {
     ExpectSame("made", "run");
 }
 
+TEST_F(KilledSweep, AHistoryThatDoesNotFitIsNamed) {
+    const Strings words = {"--seed", "1..3", "--population-max", "3"};
+    MakeCheckpoint(words);
+    const std::string epoch = "{\"epoch\":1,\"step\":5,", other = "{\"epoch\":1,\"step\":4,";
+    const std::vector<std::function<void(std::string &)>> spoilers = {
+        [](std::string &text) { text.replace(text.find("\"metrics\":["), 11, "\"metrixx\":["); },
+        [](std::string &text) { text.replace(text.find("\"test_loss\""), 11, "\"test_lass\""); },
+        [&](std::string &text) { text.replace(text.find(epoch), epoch.size(), other); },
+        [](std::string &text) {
+            const size_t first = text.find('[', 1), end = text.find(']', first);
+            text.erase(first + 1, end - first - 1); /* no epoch */
+        },
+        [](std::string &text) {
+            const size_t first = text.find('[', 1), end = text.find(']', first);
+            text.insert(end, "," + text.substr(first + 1, end - first - 1)); /* twice the same */
+        }};
+    for (const auto &spoiler : spoilers) {
+        Revive("run", 0);
+        std::string members;
+        Rewrite(Checkpoint("run"), [&](lenet_tensor_file &file) {
+            for (int i = 0; i < file.n_metadata; i++)
+                if (strcmp(file.metadata[i].key, "members") == 0) {
+                    members = file.metadata[i].value;
+                    spoiler(members);
+                    file.metadata[i].value = members.c_str();
+                }
+        });
+        ExpectRefused("run", words, {"metrics"});
+    }
+}
+
 /* Another shard ends a population, and takes its checkpoint away, while this one looks through the directory. */
 TEST_F(Sweep, ACheckpointThatVanishesMeanwhileIsNoError) {
     fs::create_directories(Dir("run") / "progress");
