@@ -773,6 +773,18 @@ TEST_F(KilledSweep, ADamagedCheckpointIsNamed) {
     ExpectSame("made", "run");
 }
 
+TEST_F(KilledSweep, AWeightThatIsNoNumberIsNamed) {
+    const Strings words = {"--seed", "1..3", "--population-max", "3"};
+    MakeCheckpoint(words);
+    for (const char *tensor : {"C1.weight", "checkpoint.m.C1.weight"})
+        for (const float bad : {NAN, INFINITY}) {
+            Revive("run", 0);
+            Rewrite(Checkpoint("run"),
+                    [=](lenet_tensor_file &file) { memcpy(DataOf(file, tensor), &bad, sizeof bad); });
+            ExpectRefused("run", words, {"NaN or infinite"});
+        }
+}
+
 TEST_F(KilledSweep, AHistoryThatDoesNotFitIsNamed) {
     const Strings words = {"--seed", "1..3", "--population-max", "3"};
     MakeCheckpoint(words);
