@@ -13,6 +13,49 @@
 #include "lenet/files.h"
 #include "lenet/json.h"
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+/* Calls take for each file of a directory whose name begins and ends so. */
+static enum lenet_status each_file(const char *directory, const char *begin, const char *end,
+                                   enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
+                                   void *self, struct lenet_error *err) {
+    DIR *listing = opendir(directory);
+    if (!listing && errno == ENOENT) return LENET_OK;
+    if (!listing) return lenet_fail(err, LENET_ERR_IO, "%s: %s", directory, strerror(errno));
+    enum lenet_status status = LENET_OK;
+    for (struct dirent *entry; status == LENET_OK && (entry = readdir(listing)) != NULL;) {
+        const char *name = entry->d_name;
+        char path[LENET_MAX_PATH];
+        const size_t length = strlen(name);
+        if (length < strlen(begin) + strlen(end) || strncmp(name, begin, strlen(begin)) != 0 ||
+            strcmp(name + length - strlen(end), end) != 0)
+            continue;
+        status = lenet_run_path(directory, name, path, err);
+        if (status == LENET_OK) status = take(self, path, err);
+    }
+    closedir(listing);
+    return status;
+}
+
+/* What lenet_file_replace has left of this directory's files in a process that was killed. */
+static enum lenet_status clear_temporary(void *self, const char *path, struct lenet_error *err) {
+    (void)self;
+    (void)err;
+    const char *name = strrchr(path, '/') + 1;
+    if (strstr(name, ".safetensors.tmp.") || strstr(name, ".json.tmp.") || strstr(name, ".jsonl.tmp.")) unlink(path);
+    return LENET_OK;
+}
+
+static void clear_temporaries(const struct lenet_sweep_dir *dir) {
+    static const char *const kinds[] = {"progress", "weights"};
+    char directory[LENET_MAX_PATH];
+    each_file(dir->path, ".runs.", "", clear_temporary, NULL, NULL);
+    each_file(dir->path, ".sweep.json.tmp.", "", clear_temporary, NULL, NULL);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (lenet_run_path(dir->path, kinds[i], directory, NULL) == LENET_OK)
+            each_file(directory, ".", "", clear_temporary, NULL, NULL);
+}
+
 /* ---- one process at a time --------------------------------------------------------------- */
 
 static enum lenet_status take_lock(const struct lenet_sweep_dir *dir, const char *name, int operation, int *lock,
@@ -28,13 +71,24 @@ static enum lenet_status take_lock(const struct lenet_sweep_dir *dir, const char
     return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", path, strerror(errno));
 }
 
-/* A whole sweep shares its directory with nobody, a shard with the other shards. */
+/* A whole sweep shares its directory with nobody, a shard with the other shards. Who is alone clears up: shards find
+ * out in turn, for each of them takes all for a moment. */
 static enum lenet_status take_locks(struct lenet_sweep_dir *dir, int shard, int shards, struct lenet_error *err) {
     char name[64];
-    if (!shards) return take_lock(dir, "lock", LOCK_EX, &dir->lock[0], err);
+    if (!shards) {
+        LENET_TRY(take_lock(dir, "lock", LOCK_EX, &dir->lock[0], err));
+        clear_temporaries(dir);
+        return LENET_OK;
+    }
+    int all = -1;
+    const int turn = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (turn >= 0 && flock(turn, LOCK_EX) == 0 && take_lock(dir, "lock", LOCK_EX, &all, NULL) == LENET_OK)
+        clear_temporaries(dir);
+    if (all >= 0) close(all);
+    enum lenet_status status = take_lock(dir, "lock", LOCK_SH, &dir->lock[0], err);
+    if (turn >= 0) close(turn);
     snprintf(name, sizeof name, "lock.%d-of-%d", shard, shards);
-    LENET_TRY(take_lock(dir, "lock", LOCK_SH, &dir->lock[0], err));
-    return take_lock(dir, name, LOCK_EX, &dir->lock[1], err);
+    return status == LENET_OK ? take_lock(dir, name, LOCK_EX, &dir->lock[1], err) : status;
 }
 
 /* ---- which runs have ended ---------------------------------------------------------------- */
@@ -99,28 +153,6 @@ static enum lenet_status take_runs_file(void *self, const char *path, struct len
     return status;
 }
 
-/* Calls take for each file of a directory whose name begins and ends so. */
-static enum lenet_status each_file(const char *directory, const char *begin, const char *end,
-                                   enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
-                                   void *self, struct lenet_error *err) {
-    DIR *listing = opendir(directory);
-    if (!listing && errno == ENOENT) return LENET_OK;
-    if (!listing) return lenet_fail(err, LENET_ERR_IO, "%s: %s", directory, strerror(errno));
-    enum lenet_status status = LENET_OK;
-    for (struct dirent *entry; status == LENET_OK && (entry = readdir(listing)) != NULL;) {
-        const char *name = entry->d_name;
-        char path[LENET_MAX_PATH];
-        const size_t length = strlen(name);
-        if (length < strlen(begin) + strlen(end) || strncmp(name, begin, strlen(begin)) != 0 ||
-            strcmp(name + length - strlen(end), end) != 0)
-            continue;
-        status = lenet_run_path(directory, name, path, err);
-        if (status == LENET_OK) status = take(self, path, err);
-    }
-    closedir(listing);
-    return status;
-}
-
 enum lenet_status lenet_sweep_dir_checkpoints(const struct lenet_sweep_dir *dir,
                                               enum lenet_status (*take)(void *self, const char *path,
                                                                         struct lenet_error *err),
@@ -167,7 +199,6 @@ enum lenet_status lenet_sweep_dir_open(const char *path, int shard, int shards, 
     LENET_TRY(lenet_run_path(dir->path, name, dir->runs, err));
     LENET_TRY(lenet_directory_create(dir->path, err));
     LENET_TRY(take_locks(dir, shard, shards, err));
-    lenet_file_clear_temporaries(dir->runs);
     return read_all_runs(dir, err);
 }
 

@@ -990,6 +990,39 @@ TEST_F(SweepLock, ASweepAtWorkHoldsItsDirectory) {
     EXPECT_EQ(refused, 3);
 }
 
+/* What a process that was killed while it wrote has left, and what is nobody's. */
+TEST_F(SweepLock, TemporaryFilesOfAKilledProcessAreClearedUnlessAnotherIsAtWork) {
+    const Strings left = {".runs.jsonl.tmp.7.0", ".runs.1-of-2.jsonl.tmp.7.1", ".sweep.json.tmp.7.0",
+                          "progress/.0123456789abcdef.safetensors.tmp.7.0",
+                          "weights/.0123456789abcdef.safetensors.tmp.12345.63"};
+    const Strings mine = {".mine", "progress/.notes.tmp", "weights/mine.tmp.1"};
+    const auto leave = [&] {
+        for (const char *directory : {"progress", "weights"}) fs::create_directories(Dir("run") / directory);
+        for (const Strings &names : {left, mine})
+            for (const std::string &name : names) Write(Dir("run") / name, "half");
+    };
+    const auto expect = [&](bool there) {
+        for (const std::string &name : left) EXPECT_EQ(fs::exists(Dir("run") / name), there) << name;
+        for (const std::string &name : mine) EXPECT_TRUE(fs::exists(Dir("run") / name)) << name;
+    };
+    Watcher watcher;
+    leave();
+    ASSERT_EQ(Start("run", {"--seed", "1,2", "--keep-weights", "off"}, watcher), LENET_OK) << err_.text;
+    expect(false);
+
+    leave();
+    Open(1, 2);
+    expect(false); /* a shard that is alone */
+    leave();
+    ASSERT_EQ(Start("run", {"--seed", "1,2", "--shard", "2/2", "--keep-weights", "off"}, watcher), LENET_OK)
+        << err_.text;
+    expect(true);
+    lenet_sweep_dir_close(&dir_);
+    ASSERT_EQ(Start("run", {"--seed", "1,2", "--shard", "2/2", "--keep-weights", "off"}, watcher), LENET_OK)
+        << err_.text;
+    expect(false);
+}
+
 /* ---- a dry run --------------------------------------------------------------------------------------------- */
 
 TEST_F(Sweep, ADryRunWritesNothing) {
