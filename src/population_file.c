@@ -185,6 +185,15 @@ static enum lenet_status check_counters(const char *path, const struct counters 
     return good ? LENET_OK : lenet_fail(err, LENET_ERR_FORMAT, "%s: its counters do not fit its runs", path);
 }
 
+/* state[R][reals] of members is made of numbers, but for those that the counters, which may be NULL, call diverged. */
+static enum lenet_status check_finite(const char *path, const struct counters *c, int R, size_t reals,
+                                      const float *state, struct lenet_error *err) {
+    for (size_t i = 0; i < (size_t)R * reals; i++)
+        if (!isfinite(state[i]) && !(c && c->counts[4 * (i / reals) + 3]))
+            return lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; damaged?", path);
+    return LENET_OK;
+}
+
 static void restore_counters(struct lenet_population *pop, const struct counters *c) {
     pop->step = (uint64_t)c->step[0];
     pop->seconds = c->seconds[0];
@@ -209,6 +218,9 @@ enum lenet_status lenet_population_read_checkpoint(const char *path, struct lene
     if (status == LENET_OK) {
         for (int r = 0; r < pop->R; r++)
             copy_member(&stack, plan, 1 + pop->moments, r, lenet_population_state(pop, r), 1);
+        status = check_finite(path, &counters, pop->R, (size_t)(1 + pop->moments) * plan->stride, pop->state, err);
+    }
+    if (status == LENET_OK) {
         restore_counters(pop, &counters);
         status = lenet_population_restore(pop);
     }
@@ -232,6 +244,7 @@ static enum lenet_status read_members_weights(const char *path, const struct len
     }
     for (int r = 0; r < *R && status == LENET_OK; r++)
         copy_member(&stack, &model->plan, 1, r, *host_w + (size_t)r * stride, 1);
+    if (status == LENET_OK) status = check_finite(path, NULL, *R, stride, *host_w, err);
     free(stack.memory);
     return status;
 }

@@ -106,11 +106,18 @@ static enum lenet_status describe_group(struct worker *w, int group, double *tot
     }
     if (!largest) return LENET_OK;
     double seconds = 0;
-    shown.largest = largest->R;
+    struct job fitting = *largest;
+    enum lenet_status status;
+    while ((status = time_job(w, &fitting, &seconds, err)) == LENET_ERR_MEMORY && fitting.R > 1) {
+        fitting.R -= fitting.R / 2; /* as training will */
+        shown.populations *= 2;
+        if (err) err->text[0] = 0;
+    }
+    if (status != LENET_OK) return status;
+    shown.largest = fitting.R;
     snprintf(shown.key, sizeof shown.key, "%s", s->groups[group].key);
     if (s->observer->group) s->observer->group(s->observer->self, &shown);
-    LENET_TRY(time_job(w, largest, &seconds, err));
-    *total += seconds * (double)shown.runs / largest->R / s->workers;
+    *total += seconds * (double)shown.runs / fitting.R / s->workers;
     return LENET_OK;
 }
 

@@ -7,11 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lenet/files.h"
 #include "lenet/json.h"
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+/* What lenet_file_replace has left of this directory's files in a process that was killed. */
+static enum lenet_status clear_temporary(void *self, const char *path, struct lenet_error *err) {
+    (void)self;
+    (void)err;
+    const char *name = strrchr(path, '/') + 1;
+    if (strstr(name, ".safetensors.tmp.") || strstr(name, ".json.tmp.") || strstr(name, ".jsonl.tmp.")) unlink(path);
+    return LENET_OK;
+}
+
+static void clear_temporaries(const struct lenet_sweep_dir *dir) {
+    static const char *const kinds[] = {"progress", "weights"};
+    char directory[LENET_MAX_PATH];
+    lenet_directory_each(dir->path, ".runs.", "", clear_temporary, NULL, NULL);
+    lenet_directory_each(dir->path, ".sweep.json.tmp.", "", clear_temporary, NULL, NULL);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (lenet_run_path(dir->path, kinds[i], directory, NULL) == LENET_OK)
+            lenet_directory_each(directory, ".", "", clear_temporary, NULL, NULL);
+}
 
 /* ---- one process at a time --------------------------------------------------------------- */
 
@@ -32,40 +52,41 @@ static enum lenet_status take_lock(const struct lenet_sweep_dir *dir, int lock, 
     return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", dir->path, strerror(errno));
 }
 
-/* Whoever is alone writes down how many shards there are; whoever is not reads it. 1 where that number stands there
- * and the lock is shared, 0 where another process has the lock for itself. */
-static int try_to_share(int lock, char wanted[16], char found[16]) {
-    const size_t length = strlen(wanted);
-    if (flock(lock, LOCK_EX | LOCK_NB) == 0 && (ftruncate(lock, 0) != 0 || pwrite(lock, wanted, length, 0) < 0))
-        return 0;
-    if (flock(lock, LOCK_SH | LOCK_NB) != 0) return 0;
-    const ssize_t n = pread(lock, found, 15, 0);
-    found[n > 0 ? n : 0] = 0;
-    return 1;
+/* Whoever is alone clears up and, where it is a shard, writes down how many there are. *alone says whether it was. */
+static enum lenet_status lock_alone(const struct lenet_sweep_dir *dir, int shards, int *alone,
+                                    struct lenet_error *err) {
+    char text[16];
+    const int length = snprintf(text, sizeof text, "%d", shards), lock = dir->lock[0];
+    *alone = flock(lock, LOCK_EX | LOCK_NB) == 0;
+    if (!*alone) return LENET_OK;
+    clear_temporaries(dir);
+    if (ftruncate(lock, 0) == 0 && pwrite(lock, text, (size_t)length, 0) == length) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO, "%s/lock: %s", dir->path, strerror(errno));
 }
 
-static enum lenet_status share_lock(const struct lenet_sweep_dir *dir, int lock, int shards, struct lenet_error *err) {
-    enum { TRIES = 100 }; /* a second: another shard that begins has it for itself for a moment */
-    const struct timespec moment = {.tv_nsec = 10000000};
-    char wanted[16], found[16];
-    snprintf(wanted, sizeof wanted, "%d", shards);
-    int shared = try_to_share(lock, wanted, found);
-    for (int i = 0; i < TRIES && !shared; i++) {
-        nanosleep(&moment, NULL);
-        shared = try_to_share(lock, wanted, found);
-    }
-    if (!shared) return take_lock(dir, lock, LOCK_SH, err);
-    if (strcmp(found, wanted) == 0) return LENET_OK;
+/* A whole sweep shares its directory with nobody, a shard with the other shards of the same number. */
+static enum lenet_status lock_directory(const struct lenet_sweep_dir *dir, int shards, struct lenet_error *err) {
+    char text[16] = "";
+    int alone;
+    LENET_TRY(lock_alone(dir, shards, &alone, err));
+    if (!shards) return alone ? LENET_OK : take_lock(dir, dir->lock[0], LOCK_EX, err);
+    LENET_TRY(take_lock(dir, dir->lock[0], LOCK_SH, err));
+    if (pread(dir->lock[0], text, sizeof text - 1, 0) > 0 && atoi(text) == shards) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO, "%s: another process is at work on a shard of %s, not of %d; wait for it",
-                      dir->path, found, shards);
+                      dir->path, text, shards);
 }
 
-/* A whole sweep shares its directory with nobody, a shard with the other shards. */
 static enum lenet_status take_locks(struct lenet_sweep_dir *dir, int shard, int shards, struct lenet_error *err) {
     char name[64];
     LENET_TRY(open_lock(dir, "lock", &dir->lock[0], err));
-    if (!shards) return take_lock(dir, dir->lock[0], LOCK_EX, err);
-    LENET_TRY(share_lock(dir, dir->lock[0], shards, err));
+    const int turn = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* those that begin do so one by one */
+    if (turn < 0 || flock(turn, LOCK_EX) != 0) {
+        if (turn >= 0) close(turn);
+        return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", dir->path, strerror(errno));
+    }
+    const enum lenet_status status = lock_directory(dir, shards, err);
+    close(turn);
+    if (status != LENET_OK || !shards) return status;
     snprintf(name, sizeof name, "lock.%d-of-%d", shard, shards);
     LENET_TRY(open_lock(dir, name, &dir->lock[1], err));
     return take_lock(dir, dir->lock[1], LOCK_EX, err);
@@ -91,11 +112,13 @@ static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const char *id, 
 
 static enum lenet_status read_line(struct lenet_sweep_dir *dir, const char *path, size_t number, const char *line,
                                    size_t length, struct lenet_error *err) {
-    cJSON *json = cJSON_ParseWithLength(line, length);
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
     const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
     const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "status"));
     const int diverged = status && strcmp(status, "diverged") == 0;
-    const int good = id && strlen(id) == LENET_RUN_ID - 1 && (diverged || (status && strcmp(status, "done") == 0));
+    const int good = end == line + length && id && strlen(id) == LENET_RUN_ID - 1 &&
+                     (diverged || (status && strcmp(status, "done") == 0));
     const enum lenet_status result =
         good ? add_ended(dir, id, diverged, err)
              : lenet_fail(err, LENET_ERR_FORMAT, "%s:%zu: not a run of a sweep; damaged?", path, number);
@@ -177,7 +200,6 @@ enum lenet_status lenet_sweep_dir_open(const char *path, int shard, int shards, 
     LENET_TRY(lenet_run_path(dir->path, name, dir->runs, err));
     LENET_TRY(lenet_directory_create(dir->path, err));
     LENET_TRY(take_locks(dir, shard, shards, err));
-    lenet_file_clear_temporaries(dir->runs);
     return read_all_runs(dir, err);
 }
 

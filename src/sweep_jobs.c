@@ -117,7 +117,7 @@ enum lenet_status sweep_add_job(struct sweep *s, const size_t *runs, int R, int 
         for (int r = 0; r < R; r++) {
             copy[r] = runs[r];
             strcpy(ids[r], s->runs[runs[r]].id);
-            job.work += s->runs[runs[r]].missing ? s->runs[runs[r]].work : 0;
+            job.work += s->runs[runs[r]].missing == (resumed ? RESUMED : MISSING) ? s->runs[runs[r]].work : 0;
         }
         status = lenet_sha256(&(struct lenet_piece){ids, (size_t)R * sizeof *ids}, 1, hex, err);
         snprintf(job.name, sizeof job.name, "%.16s", R == 1 ? ids[0] : hex);
@@ -160,22 +160,23 @@ static enum lenet_status resume_members(struct sweep *s, const cJSON *members, c
                                         struct lenet_error *err) {
     const cJSON *member;
     int r = 0;
-    LENET_TRY(sweep_add_job(s, runs, cJSON_GetArraySize(members), 1, err));
     cJSON_ArrayForEach(member, members) {
         struct run *run = &s->runs[runs[r++]];
         if (!has_diverged(member) && run->missing) run->missing = RESUMED;
     }
-    return LENET_OK;
+    return sweep_add_job(s, runs, r, 1, err);
 }
 
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     struct sweep *s = self;
     cJSON *members;
     char device[32];
-    const enum lenet_status found = lenet_population_read_members(path, &members, device, err);
-    if (found != LENET_OK) return lenet_path_exists(path) ? found : LENET_OK; /* another shard has just ended it */
+    struct lenet_error why = {{0}};
+    enum lenet_status status = lenet_population_read_members(path, &members, device, &why);
+    if (status == LENET_ERR_IO && !lenet_path_exists(path)) return LENET_OK; /* another shard's, ended meanwhile */
+    if (status != LENET_OK) return lenet_fail(err, status, "%s", why.text);
     size_t *runs = calloc((size_t)cJSON_GetArraySize(members), sizeof *runs);
-    enum lenet_status status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const int wanted = runs && strcmp(device, s->home.backend->name) == 0 ? find_members(s, members, runs) : -1;
     if (wanted > 0) status = resume_members(s, members, runs, err);
     if (wanted == 0) unlink(path); /* killed between its last line and this */

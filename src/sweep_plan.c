@@ -56,8 +56,11 @@ static enum lenet_status check_range(const struct lenet_option *option, const ch
         fault = "for a number with a fraction, say how: lin:A..B:COUNT or log:A..B:COUNT";
     else if (!(range->low <= range->high) || !isfinite(range->high - range->low))
         fault = "the first end must not be above the second";
-    else if (range->whole && (range->low != floor(range->low) || range->high - range->low >= (double)MOST_RUNS))
-        fault = "wanted whole numbers, ten million at most";
+    else if (option->type == LENET_OPTION_INTEGER &&
+             (range->low != floor(range->low) || range->high != floor(range->high)))
+        fault = "wanted whole numbers";
+    else if (range->whole && range->high - range->low >= (double)MOST_RUNS)
+        fault = "ten million values at most";
     else if (range->logarithmic && range->low <= 0)
         fault = "log: wants ends above 0";
     else if (range->count == SIZE_MAX)
@@ -65,14 +68,19 @@ static enum lenet_status check_range(const struct lenet_option *option, const ch
     return fault ? lenet_fail(err, LENET_ERR_ARG, "--%s: '%s': %s", option->name, text, fault) : LENET_OK;
 }
 
-/* Between the ends at t from 0 to 1, as a text of six digits: what is recorded is what was used. */
+/* From low to high as t goes from 0 to 1. */
+static double between(const struct range *range, double low, double high, double t) {
+    return range->logarithmic ? low * pow(high / low, t) : low + t * (high - low);
+}
+
+/* Between the ends at t from 0 to 1, as a text of six digits: what is recorded is what was used. More digits at the
+ * ends and where six would lead out of the range. */
 static void range_text(const struct lenet_option *option, const struct range *range, double t, char text[VALUE]) {
-    const double value = range->logarithmic ? range->low * pow(range->high / range->low, t)
-                                            : range->low + t * (range->high - range->low);
-    if (option->type == LENET_OPTION_INTEGER)
-        snprintf(text, VALUE, "%.0f", value);
-    else
-        snprintf(text, VALUE, "%.6g", value);
+    const double value = fmin(fmax(between(range, range->low, range->high, t), range->low), range->high);
+    snprintf(text, VALUE, option->type == LENET_OPTION_INTEGER ? "%.0f" : "%.6g", value);
+    const double rounded = strtod(text, NULL);
+    if (t <= 0 || t >= 1 || rounded < range->low || rounded > range->high)
+        lenet_real_text(t <= 0 ? range->low : t >= 1 ? range->high : value, text);
 }
 
 static enum lenet_status add_value(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
@@ -92,8 +100,8 @@ static enum lenet_status add_value(const struct lenet_config *base, struct lenet
 
 static enum lenet_status add_range(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
                                    const struct range *range, struct lenet_error *err) {
-    const size_t count = range->whole ? (size_t)(floor(range->high) - range->low) + 1 : range->count;
     LENET_TRY(check_range(axis->option, text, range, err));
+    const size_t count = range->whole ? (size_t)(range->high - range->low) + 1 : range->count;
     for (size_t i = 0; i < count; i++) {
         char value[VALUE];
         if (range->whole)
@@ -160,6 +168,14 @@ static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *
     }
 }
 
+/* --augment-shift 2 after --augment none,standard is for both of them, so it must be set after the axis. */
+static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
+    if (strncmp(option->name, "augment-", strlen("augment-")) != 0) return 0;
+    for (int a = 0; a < plan->axes; a++)
+        if (plan->axis[a].option->type == LENET_OPTION_AUGMENT) return 1;
+    return 0;
+}
+
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
@@ -170,19 +186,19 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
     *axis = (struct lenet_axis){.option = option};
     plan->axes++;
     LENET_TRY(fill_axis(&plan->base, axis, text, err));
-    if (axis->count != 1) return LENET_OK;
+    if (axis->count != 1 || changes_an_axis(plan, option)) return LENET_OK;
     const enum lenet_status status = lenet_option_set(&plan->base, option, axis->values[0], err);
     drop_axis(plan, option);
     return status;
 }
 
 static enum lenet_status parse_shard(struct lenet_sweep_plan *plan, struct lenet_error *err) {
-    int length = 0;
     const char *text = plan->base.shard;
+    char same[LENET_MAX_CHOICE] = "";
     if (!text[0]) return LENET_OK;
-    if (sscanf(text, "%d/%d%n", &plan->shard, &plan->shards, &length) == 2 && !text[length] && plan->shard >= 1 &&
-        plan->shard <= plan->shards)
-        return LENET_OK;
+    if (sscanf(text, "%d/%d", &plan->shard, &plan->shards) == 2)
+        snprintf(same, sizeof same, "%d/%d", plan->shard, plan->shards); /* scanf skips blanks and lets numbers wrap */
+    if (strcmp(same, text) == 0 && plan->shard >= 1 && plan->shard <= plan->shards) return LENET_OK;
     return lenet_fail(err, LENET_ERR_ARG, "--shard: '%s'; wanted I/N with I from 1 to N, such as 1/4", text);
 }
 
@@ -230,7 +246,11 @@ static uint32_t name_key(const char *name) {
 static void draw_value(const struct lenet_axis *axis, size_t sample, char text[VALUE]) {
     const struct range range = {.logarithmic = axis->logarithmic, .low = axis->low, .high = axis->high};
     const struct lenet_random random = lenet_philox(0, LENET_RNG_SWEEP, name_key(axis->option->name), sample);
-    range_text(axis->option, &range, lenet_unit(random.v[0]), text);
+    const double t = lenet_unit(random.v[0]);       /* below 1 */
+    if (axis->option->type == LENET_OPTION_INTEGER) /* rounded down, so that the ends come as often as the others */
+        snprintf(text, VALUE, "%.0f", fmin(floor(between(&range, axis->low, axis->high + 1, t)), axis->high));
+    else
+        range_text(axis->option, &range, t, text);
 }
 
 enum lenet_status lenet_sweep_config(const struct lenet_sweep_plan *plan, size_t i, struct lenet_config *config,

@@ -1,4 +1,5 @@
 /* sweep_worker.c - one population of a sweep: trained, checkpointed, recorded. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,16 +56,20 @@ static cJSON *history_json(const struct lenet_member *member) {
     return array;
 }
 
-static enum lenet_status restore_history(const char *path, const cJSON *json, struct lenet_member *member,
-                                         struct lenet_error *err) {
+/* A measurement at the end of each interval up to the checkpoint's step; of one that has diverged, up to then. */
+static enum lenet_status restore_history(const char *path, const cJSON *json, uint64_t step,
+                                         struct lenet_member *member, struct lenet_error *err) {
     const cJSON *item;
+    const uint64_t last = step / member->interval;
+    int good = 1;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "metrics")) {
         struct lenet_metrics metrics;
-        if (!lenet_metrics_from_json(item, &metrics))
-            return lenet_fail(err, LENET_ERR_FORMAT, "%s: its metrics are damaged", path);
-        LENET_TRY(lenet_member_append(member, &metrics));
+        good = good && lenet_metrics_from_json(item, &metrics) &&
+               metrics.step == (uint64_t)(member->measured + 1) * member->interval;
+        if (good) LENET_TRY(lenet_member_append(member, &metrics));
     }
-    return LENET_OK;
+    good = good && (member->diverged ? (uint64_t)member->measured <= last : (uint64_t)member->measured == last);
+    return good ? LENET_OK : lenet_fail(err, LENET_ERR_FORMAT, "%s: its metrics do not fit its runs; damaged?", path);
 }
 
 static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
@@ -74,7 +79,7 @@ static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
     LENET_TRY(lenet_population_read_members(path, &members, device, err));
     enum lenet_status status = lenet_population_read_checkpoint(path, &w->pop, err);
     for (int r = 0; r < w->pop.R && status == LENET_OK; r++) {
-        status = restore_history(path, cJSON_GetArrayItem(members, r), &w->pop.members[r], err);
+        status = restore_history(path, cJSON_GetArrayItem(members, r), w->pop.step, &w->pop.members[r], err);
         w->recorded[r] = w->pop.members[r].diverged || w->sweep->runs[w->job->runs[r]].missing != RESUMED;
     }
     cJSON_Delete(members);
@@ -117,12 +122,11 @@ static cJSON *run_json(const struct worker *w, int r) {
 }
 
 static struct lenet_sweep_progress progress_of(const struct sweep *s) {
-    const double seconds = lenet_now() - s->began;
+    const double seconds = lenet_now() - s->began, left = fmax(0, s->work - s->work_done); /* it is rounded */
     return (struct lenet_sweep_progress){.ended = s->ended,
                                          .missing = s->n_missing,
                                          .images_per_s = s->images_done / seconds,
-                                         .seconds_left =
-                                             s->work_done > 0 ? seconds * (s->work - s->work_done) / s->work_done : 0};
+                                         .seconds_left = s->work_done > 0 ? seconds * left / s->work_done : 0};
 }
 
 static enum lenet_status write_line(FILE *lines, const struct worker *w, int r, struct lenet_error *err) {

@@ -3,17 +3,25 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "gpu.cuh"
 #include "lenet/device.h"
 #include "lenet/network.h"
+#include "lenet/population_file.h"
+#include "lenet/sweep.h"
+#include "support/fill.h"
 #include "support/simt/simt.h"
 
 namespace {
 
 using ::testing::Test;
+namespace fs = std::filesystem;
 
 class CudaErrors : public Test {
   protected:
@@ -102,6 +110,134 @@ TEST_F(CudaErrors, NotEvenCublassWorkspaceFits) {
     simt::set_device(device);
     EXPECT_EQ(Open("cuda"), LENET_ERR_MEMORY);
     ExpectWords({"cuda:0", "cuBLAS's workspace", "out of memory"});
+}
+
+/* ---- a sweep on a GPU that is too small ----------------------------------------------------------------- */
+
+/* A sweep of six small networks, of one step each. */
+class SmallGpuSweep : public CudaErrors {
+  protected:
+    void SetUp() override {
+        CudaErrors::SetUp();
+        std::string pattern = (fs::temp_directory_path() / "lenet_small_XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+        lenet_dataset data;
+        ASSERT_EQ(lenet_dataset_random(TestSeed(), 20, 28, &data), LENET_OK);
+        WriteIdx("train-images-idx3-ubyte", {0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 28, 0, 0, 0, 28}, data.train.images);
+        WriteIdx("train-labels-idx1-ubyte", {0, 0, 8, 1, 0, 0, 0, 20}, data.train.labels);
+        WriteIdx("t10k-images-idx3-ubyte", {0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 28, 0, 0, 0, 28}, data.test.images);
+        WriteIdx("t10k-labels-idx1-ubyte", {0, 0, 8, 1, 0, 0, 0, 20}, data.test.labels);
+        lenet_dataset_free(&data);
+    }
+    void TearDown() override {
+        fs::remove_all(directory_);
+        CudaErrors::TearDown();
+    }
+    void WriteIdx(const char *name, const std::vector<uint8_t> &header, const uint8_t *values) {
+        fs::create_directories(directory_ / "data");
+        std::ofstream out(directory_ / "data" / name, std::ios::binary);
+        out.write(reinterpret_cast<const char *>(header.data()), (std::streamsize)header.size());
+        out.write(reinterpret_cast<const char *>(values), 20 * (header.size() == 8 ? 1 : 28 * 28));
+    }
+    lenet_status Sweep(const std::string &out, size_t memory, const std::vector<std::string> &more = {}) {
+        simt::Device device;
+        device.memory = memory;
+        simt::set_device(device);
+        std::vector<std::string> words = {"--data=" + (directory_ / "data").string(),
+                                          "--out=" + (directory_ / out).string(),
+                                          "--device=cuda",
+                                          "--arch=linear",
+                                          "--batch=10",
+                                          "--steps=1",
+                                          "--seed=1..6",
+                                          "--keep-weights=on"};
+        words.insert(words.end(), more.begin(), more.end());
+        std::vector<char *> argv;
+        for (std::string &word : words) argv.push_back(word.data());
+        lenet_sweep_plan plan;
+        lenet_sweep_result result;
+        lenet_sweep_observer observer = {};
+        observer.group = [](void *self, const lenet_sweep_group *group) {
+            static_cast<SmallGpuSweep *>(self)->largest_ = group->largest;
+            static_cast<SmallGpuSweep *>(self)->planned_ = group->populations;
+        };
+        observer.run = [](void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_member *,
+                          const lenet_sweep_progress *) {
+            static_cast<SmallGpuSweep *>(self)->used_ = simt::allocated_bytes();
+        };
+        observer.self = this;
+        const volatile sig_atomic_t stop = 0;
+        err_ = {};
+        EXPECT_EQ(lenet_sweep_plan_parse((int)argv.size(), argv.data(), &plan, &err_), LENET_OK) << err_.text;
+        const lenet_status status = lenet_sweep(&plan, &observer, &stop, &result, &err_);
+        lenet_sweep_plan_free(&plan);
+        return status;
+    }
+    /* How many networks there are in each file of weights, and the weights by the runs' names. */
+    std::multiset<int> Read(const std::string &out, std::map<std::string, std::vector<float>> *weights) {
+        std::multiset<int> sizes;
+        for (const auto &entry : fs::directory_iterator(directory_ / out / "weights")) {
+            lenet_model model;
+            int R = 0;
+            float *w = nullptr;
+            cJSON *members = nullptr;
+            EXPECT_EQ(lenet_weights_read(entry.path().c_str(), &model, &R, &w, &members, &err_), LENET_OK) << err_.text;
+            for (int r = 0; w && r < R; r++)
+                (*weights)[cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(members, r), "id"))].assign(
+                    w + (size_t)r * model.plan.stride, w + (size_t)(r + 1) * model.plan.stride);
+            cJSON_Delete(members);
+            free(w);
+            sizes.insert(R);
+        }
+        return sizes;
+    }
+    /* Memory that so many networks at a time need, and no more. */
+    size_t MemoryFor(int networks) {
+        if (!each_) {
+            EXPECT_EQ(Sweep("one by one", GIGABYTE, {"--population-max=1"}), LENET_OK) << err_.text;
+            one_ = used_;
+            EXPECT_EQ(Sweep("together", GIGABYTE), LENET_OK) << err_.text;
+            each_ = (used_ - one_) / 5;
+        }
+        return one_ + (size_t)(networks - 1) * each_ + each_ / 2;
+    }
+    const size_t GIGABYTE = (size_t)1 << 30;
+    fs::path directory_;
+    int largest_ = 0, planned_ = 0;
+    size_t used_ = 0, one_ = 0, each_ = 0;
+};
+
+/* On the emulated GPU a member's bytes do not depend on how many there are. */
+TEST_F(SmallGpuSweep, APopulationThatDoesNotFitIsHalvedUntilItDoes) {
+    const std::map<int, std::multiset<int>> want = {
+        {6, {6}}, {5, {3, 3}}, {3, {3, 3}}, {2, {1, 2, 1, 2}}, {1, {1, 1, 1, 1, 1, 1}}};
+    std::map<std::string, std::vector<float>> together;
+    MemoryFor(1);
+    EXPECT_EQ(Read("together", &together), std::multiset<int>({6}));
+    EXPECT_EQ(together.size(), 6u);
+    for (const auto &[networks, sizes] : want) {
+        const std::string out = std::to_string(networks);
+        std::map<std::string, std::vector<float>> weights;
+        ASSERT_EQ(Sweep(out, MemoryFor(networks)), LENET_OK) << err_.text;
+        EXPECT_EQ(Read(out, &weights), sizes) << networks << " fit";
+        EXPECT_TRUE(weights == together) << networks << " fit";
+    }
+}
+
+TEST_F(SmallGpuSweep, WhereNotEvenOneFitsItSaysSo) {
+    EXPECT_EQ(Sweep("none", MemoryFor(0)), LENET_ERR_MEMORY);
+    ExpectWords({"1 network(s)", "batch of 10", "MB wanted"});
+}
+
+TEST_F(SmallGpuSweep, ADryRunHalvesAPopulationToo) {
+    ASSERT_EQ(Sweep("dry", MemoryFor(6), {"--dry-run"}), LENET_OK) << err_.text;
+    EXPECT_EQ(largest_, 6);
+    EXPECT_EQ(planned_, 1);
+    ASSERT_EQ(Sweep("dry", MemoryFor(4), {"--dry-run"}), LENET_OK) << err_.text;
+    EXPECT_EQ(largest_, 3);
+    EXPECT_EQ(planned_, 2);
+    EXPECT_FALSE(fs::exists(directory_ / "dry"));
 }
 
 /* ---- a kernel that fails ------------------------------------------------------------------------------ */
