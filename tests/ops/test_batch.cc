@@ -375,6 +375,32 @@ TEST_P(BatchDraw, EpochsAndSeedsHaveOrdersOfTheirOwn) {
     }
 }
 
+/* With a constant order every epoch is the first one again; without it, they differ. The first one is the same either
+ * way, and a network has it whatever the one beside it does. */
+TEST_P(BatchDraw, AConstantOrderIsThatOfTheFirstEpoch) {
+    const Images set = Numbered(100, 2, 3, 4, 5);
+    const lenet_hyper changing = MakeHyper(TestSeed(), 20, 64);
+    lenet_hyper constant = changing, other = changing;
+    constant.constant_order = other.constant_order = 1;
+    other.seed++;
+    const std::vector<uint32_t> first = Epoch(device(), set, changing, 0, 16);
+    for (uint32_t epoch : {0, 1, 2, 7}) {
+        EXPECT_EQ(Epoch(device(), set, constant, epoch, 16), first) << "epoch " << epoch;
+        EXPECT_EQ(Epoch(device(), set, constant, epoch, 7), first) << "epoch " << epoch << " in other batches";
+        if (epoch > 0) {
+            EXPECT_NE(Epoch(device(), set, changing, epoch, 16), first) << "epoch " << epoch;
+        }
+    }
+    EXPECT_NE(Epoch(device(), set, other, 0, 16), first) << "a seed has an order of its own";
+    const Batch begin = Draw(device(), set, {changing}, 0, 16), both = Draw(device(), set, {changing, constant}, 4, 16);
+    std::vector<bool> different;
+    for (int n = 0; n < 16; n++) {
+        EXPECT_EQ(both.ImageOf(set, 1, n), begin.ImageOf(set, 0, n)) << "image " << n;
+        different.push_back(both.ImageOf(set, 0, n) != begin.ImageOf(set, 0, n));
+    }
+    EXPECT_NE(different, std::vector<bool>(16, false)) << "the network beside it has a new order";
+}
+
 TEST_P(BatchDraw, SubsetsFromDifferentPositionsAreDisjoint) {
     const Images set = Numbered(60, 2, 3, 4, 5);
     std::vector<uint32_t> all;
@@ -777,6 +803,15 @@ TEST_P(BatchDraw, EpochsAndSeedsAndImagesHaveDistortionsOfTheirOwn) {
         for (const Point &p : all) places.insert({p.y, p.x});
         EXPECT_EQ(places.size(), all.size()) << "with a setting of " << amount;
     }
+}
+
+/* It is the order that is constant, not what is done to the images. */
+TEST_P(BatchDraw, WithAConstantOrderEpochsHaveDistortionsOfTheirOwn) {
+    lenet_hyper hyper = Augmented(&lenet_hyper::shift, 3);
+    hyper.constant_order = 1;
+    const std::vector<Point> first = SpotsAfter(device(), hyper, {4, 5}, 0),
+                             next = SpotsAfter(device(), hyper, {4, 5}, 1);
+    for (size_t n = 0; n < kImages; n++) EXPECT_NE(first[n].x, next[n].x) << "image " << n;
 }
 
 /* What one distortion does to the images says nothing about the others: of the
