@@ -302,7 +302,7 @@ template <class Op> Spoilers<Op> BadBatches() {
 TEST_P(BatchSlice, RejectsBadShapes) {
     const Images set = Numbered(20, 3, 4, 5, 6);
     const SourceOnDevice on(device(), set);
-    const BatchOnDevice out(device(), set, 1, 2 * lanes());
+    const BatchOnDevice out(device(), set, 1, 4 * lanes());
     Spoilers<batch_slice> spoilers = BadBatches<batch_slice>();
     spoilers.push_back({"first > end", [](batch_slice &a) { a.first = a.end + 1; }});
     spoilers.push_back({"end > count", [](batch_slice &a) { a.end = a.source.count + 1; }});
@@ -889,7 +889,7 @@ TEST_P(BatchDraw, SameBitsEveryRun) {
 TEST_P(BatchDraw, RejectsBadShapes) {
     const Images set = Numbered(20, 3, 4, 5, 6);
     const SourceOnDevice on(device(), set);
-    const BatchOnDevice out(device(), set, 1, 2 * lanes());
+    const BatchOnDevice out(device(), set, 1, 4 * lanes());
     const InputArray<lenet_hyper> hyper(device(), {MakeHyper(TestSeed(), 0, 20)});
     const InputArray<uint64_t> step(device(), {0});
     ExpectRejects(device(), batch_draw{1, out.N, 3, on.source, hyper, step, out.x, out.label}, out.x,

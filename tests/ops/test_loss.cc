@@ -1,6 +1,7 @@
 /* test_loss.cc - softmax_loss and distance_loss. */
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
@@ -327,7 +328,7 @@ TEST_P(Loss, NonfiniteLogitsOfPaddingAreNotCounted) {
  * of two sums of losses, which are below 10 an image, and of the tally's 1000, over 2h. */
 TEST_P(Loss, GradientIsTheSlope) {
     const Device cpu64(lenet_backend_cpu64(), 1);
-    const LossSize s = Size(1, 1, 5);
+    const LossSize s = {1, std::max(lanes(), cpu64.lanes()), 5}; /* one group of images of either */
     const Values y = Reals(s.Logits(), 1, 2);
     Labels label = MakeLabels(s, 2);
     label[1] = 4;

@@ -318,7 +318,8 @@ class Network : public BackendTest {
     const HostData host_{28, 28, 90, 50};
     const lenet_plan plan_ = Plan("lenet5", LENET_TANH, LENET_POOL_AVERAGE);
 };
-LENET_ON_ALL_BACKENDS(Network);
+/* Not on by_network, which copies all parameters in every operation: two minutes. PopulationTest has that backend. */
+INSTANTIATE_TEST_SUITE_P(Backends, Network, ::testing::Values("cpu", "cpu64", "guard", "cuda"), BackendName);
 
 TEST_P(Network, PutAndGetMoveOneMemberAndNoOther) {
     Population p(device(), host_.data, plan_, LENET_ADAMW, Unlike(), 5);
