@@ -247,13 +247,47 @@ void Translate(Call &c, dense_backward_params &a) {
     a.db = c.Out(a.db, a.stride, a.O);
 }
 
-void Translate(Call &c, softmax_loss &a) {
+void Translate(Call &c, scale_forward &a) {
+    a.x = c.In(a.x, Size(a.C, a.P, a.N));
+    a.w = c.In(a.w, a.stride, a.C);
+    a.b = c.In(a.b, a.stride, a.C);
+    a.y = c.Out(a.y, Size(a.C, a.P, a.N));
+}
+void Translate(Call &c, scale_backward_input &a) {
+    a.dy = c.In(a.dy, Size(a.C, a.P, a.N));
+    a.w = c.In(a.w, a.stride, a.C);
+    a.dx = c.Out(a.dx, Size(a.C, a.P, a.N));
+}
+void Translate(Call &c, scale_backward_params &a) {
+    a.x = c.In(a.x, Size(a.C, a.P, a.N));
+    a.dy = c.In(a.dy, Size(a.C, a.P, a.N));
+    a.dw = c.Out(a.dw, a.stride, a.C);
+    a.db = c.Out(a.db, a.stride, a.C);
+}
+
+void Translate(Call &c, rbf_forward &a) {
+    a.x = c.In(a.x, Size(a.I, a.N));
+    a.y = c.Out(a.y, Size(a.O, a.N));
+}
+void Translate(Call &c, rbf_backward_input &a) {
+    a.x = c.In(a.x, Size(a.I, a.N));
+    a.dy = c.In(a.dy, Size(a.O, a.N));
+    a.dx = c.Out(a.dx, Size(a.I, a.N));
+}
+void Translate(Call &c, rbf_backward_second &a) {
+    a.dy = c.In(a.dy, Size(a.O, a.N));
+    a.d2x = c.Out(a.d2x, Size(a.I, a.N));
+}
+
+template <class Loss> void TranslateLoss(Call &c, Loss &a) {
     a.y = c.In(a.y, Size(a.O, a.N));
     a.label = c.Array(a.label, a.N);
     a.dy = c.Out(a.dy, Size(a.O, a.N));
     a.predicted = c.Array(a.predicted, a.N);
     a.tally = c.Array(a.tally);
 }
+void Translate(Call &c, softmax_loss &a) { TranslateLoss(c, a); }
+void Translate(Call &c, distance_loss &a) { TranslateLoss(c, a); }
 
 void Translate(Call &c, schedule_step &a) {
     a.hyper = c.Array(a.hyper);
@@ -303,18 +337,29 @@ lenet_status Transfer(lenet_ctx *, void *to, const void *from, size_t bytes) {
     return LENET_OK;
 }
 
+template <class Op> using Function = lenet_status (*)(lenet_ctx *, const Op *);
+
+template <class Op> lenet_status Run(Function<Op> function, lenet_ctx *ctx, const Op *args) {
+    Op a = *args;
+    Call call(Of(ctx), a.R);
+    Translate(call, a);
+    if (a.R != call.padded() && function(Of(ctx).inner, &a) != LENET_ERR_ARG)
+        Die("an operation took a part of a group of networks");
+    a.R = call.padded();
+    const lenet_status status = function(Of(ctx).inner, &a);
+    call.Finish(status);
+    return status;
+}
+/* Elementwise operations know no layout. */
+lenet_status Run(Function<square> function, lenet_ctx *ctx, const square *args) {
+    return function(Of(ctx).inner, args);
+}
+lenet_status Run(Function<accumulate> function, lenet_ctx *ctx, const accumulate *args) {
+    return function(Of(ctx).inner, args);
+}
+
 #define X(op)                                                                                                          \
-    lenet_status Op_##op(lenet_ctx *ctx, const struct op *args) {                                                      \
-        struct op a = *args;                                                                                           \
-        Call call(Of(ctx), a.R);                                                                                       \
-        Translate(call, a);                                                                                            \
-        if (a.R != call.padded() && Inner().op(Of(ctx).inner, &a) != LENET_ERR_ARG)                                    \
-            Die("an operation took a part of a group of networks");                                                    \
-        a.R = call.padded();                                                                                           \
-        const lenet_status status = Inner().op(Of(ctx).inner, &a);                                                     \
-        call.Finish(status);                                                                                           \
-        return status;                                                                                                 \
-    }
+    lenet_status Op_##op(lenet_ctx *ctx, const struct op *args) { return Run(Inner().op, ctx, args); }
 LENET_OPS(X)
 #undef X
 
