@@ -214,7 +214,8 @@ TEST_P(Rbf, SecondDerivativeIsTheSecondDifferenceOfTheDistanceLoss) {
 
 /* A NaN of one image stays in that image. */
 TEST_P(Rbf, NanStaysNan) {
-    const RbfSize s = Size(1, 2, 3, 4);
+    RbfSize s = Size(1, 2, 3, 4);
+    if (s.N < 4) s.N = 4; /* images 1 and 3 have one */
     const reference::Layout in(s.I, s.N), out(s.O, s.N);
     Values x = Integers(s.Inputs(), 1), dy = Integers(s.Outputs(), 2);
     x[in(1, 1)] = NAN;
