@@ -95,7 +95,7 @@ double Squash(double x) { return 1.7159 * std::tanh(2 * x / 3); }
  * layer l; each step turns it into that by its inputs, and adds to h, which is over parameters. */
 class ByConnection {
   public:
-    ByConnection(const lenet_plan &plan, const Values &w, Values *h) : plan_(plan), w_(w), h_(*h) {}
+    ByConnection(const Values &w, Values *h) : w_(w), h_(*h) {}
 
     Values Dense(const lenet_layer &l, const Values &x, const Values &d) {
         Values before(x.size());
@@ -152,7 +152,6 @@ class ByConnection {
         h_[parameter] += x * x * d;
         *before += w_[parameter] * w_[parameter] * d;
     }
-    const lenet_plan &plan_;
     const Values &w_;
     Values &h_;
 };
@@ -160,7 +159,7 @@ class ByConnection {
 TEST_F(Curvature, IsTheRecursionOverSingleConnections) {
     const Values w = Weights(), got = Diagonal();
     Values want(plan_.stride);
-    ByConnection by(plan_, w, &want);
+    ByConnection by(w, &want);
     for (int n = 0; n < kImages; n++) {
         Values d(84, 2.0 / kImages); /* the mean over images of the distance, by each of F6's units */
         for (int l = plan_.layer_count - 2; l >= 0; l--) {
