@@ -412,9 +412,11 @@ TEST_F(Summary, GroupsAreOfWhatVariesButTheSeed) {
     std::string text;
     for (const char *lr : {"0.1", "0.02", "1"})
         for (const char *activation : {"relu", "tanh"})
-            for (const char *seed : {"2", "1"})
-                text += Line(std::to_string(id++), {{"lr", lr}, {"activation", activation}, {"seed", seed}},
+            for (const char *seed : {"2", "1"}) {
+                text += Line(std::to_string(id), {{"lr", lr}, {"activation", activation}, {"seed", seed}},
                              {Epoch(id / 16.0)});
+                id++;
+            }
     Write("runs.jsonl", text);
     SummarizeBy("");
     EXPECT_EQ(By(), Names({"activation", "lr"})) << "in the table's order";
