@@ -72,7 +72,8 @@ static __device__ partial one_image(const distance_loss &a, int r, int n, double
     return count(i, -(double)a.y[i.first + (size_t)i.label * a.N]);
 }
 
-template <class Loss> static __global__ void __launch_bounds__(THREADS) loss_kernel(Loss a) {
+/* One block a multiprocessor is enough; said so, ptxas takes the registers it needs and spills none. */
+template <class Loss> static __global__ void __launch_bounds__(THREADS, 1) loss_kernel(Loss a) {
     SHARED(double, loss, WARPS);
     SHARED(unsigned, counts, 3 * WARPS);
     const int r = blockIdx.x, lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
