@@ -163,8 +163,8 @@ static cJSON *axes_json(const struct lenet_sweep_plan *plan) {
 /* What was last asked of this directory; for people, and for plots. */
 static enum lenet_status write_description(const struct sweep *s, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
-    cJSON *json = cJSON_CreateObject();
     LENET_TRY(lenet_run_path(s->dir.path, "sweep.json", path, err));
+    cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "command", "sweep");
     cJSON_AddStringToObject(json, "version", LENET_VERSION);
     cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);

@@ -65,6 +65,7 @@ struct sweep {
 
 static inline const struct lenet_config *base_of(const struct sweep *s) { return &s->plan->base; }
 static inline int is_on_cpu(const struct sweep *s) { return s->home.backend == lenet_backend_cpu(); }
+
 /* ---- sweep_jobs.c ---------------------------------------------------------------------------- */
 
 /* Works out every run's id and group. */

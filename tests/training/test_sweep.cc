@@ -26,6 +26,7 @@
 #include "lenet/sweep.h"
 #include "lenet/sweep_dir.h"
 #include "support/fill.h"
+#include "support/idx.h"
 
 namespace {
 
@@ -35,27 +36,8 @@ using Weights = std::vector<float>;
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-std::string Read(const fs::path &path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
+std::string Read(const fs::path &path) { return ReadFile(path); }
 void Write(const fs::path &path, const std::string &bytes) { std::ofstream(path, std::ios::binary) << bytes; }
-
-std::string BigEndian(uint32_t value) {
-    return {char(value >> 24), char(value >> 16 & 255), char(value >> 8 & 255), char(value & 255)};
-}
-
-/* The first `count` samples as IDX files. */
-void WriteHalf(const fs::path &directory, const char *half, const lenet_samples &samples, size_t count, int H, int W) {
-    fs::create_directories(directory);
-    const auto n = (uint32_t)count;
-    const size_t pixels = (size_t)H * (size_t)W;
-    Write(directory / (std::string(half) + "-images-idx3-ubyte"),
-          BigEndian(0x803) + BigEndian(n) + BigEndian((uint32_t)H) + BigEndian((uint32_t)W) +
-              std::string(reinterpret_cast<char *>(samples.images), count * pixels));
-    Write(directory / (std::string(half) + "-labels-idx1-ubyte"),
-          BigEndian(0x801) + BigEndian(n) + std::string(reinterpret_cast<char *>(samples.labels), count));
-}
 
 /* Every file below a directory with its contents. */
 using Snapshot = std::map<std::string, std::string>;
@@ -88,13 +70,7 @@ Strings Lines(const fs::path &path) {
     return lines;
 }
 
-/* A text of JSON without what depends on the clock. */
-std::string Untimed(std::string text) {
-    for (const char *field : {",\"images_per_s\":", ",\"seconds\":"})
-        for (size_t at = text.find(field); at != std::string::npos; at = text.find(field, at))
-            text.erase(at, text.find_first_of(",}", at + 1) - at);
-    return text;
-}
+std::string Untimed(const std::string &text) { return WithoutTimes(text); }
 
 /* An object's or an array's text in a line of JSON, as it was written. */
 std::string Part(const std::string &line, const std::string &key) {

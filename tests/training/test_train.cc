@@ -21,6 +21,7 @@
 #include "lenet/sweep.h"
 #include "lenet/train.h"
 #include "support/fill.h"
+#include "support/idx.h"
 
 namespace {
 
@@ -28,26 +29,7 @@ namespace fs = std::filesystem;
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-std::string Read(const fs::path &path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
-std::string BigEndian(uint32_t value) {
-    return {char(value >> 24), char(value >> 16 & 255), char(value >> 8 & 255), char(value & 255)};
-}
-
-/* The first `count` samples as IDX files. */
-void WriteHalf(const fs::path &directory, const char *half, const lenet_samples &samples, size_t count, int H, int W) {
-    fs::create_directories(directory);
-    const auto n = (uint32_t)count;
-    const size_t pixels = (size_t)H * (size_t)W;
-    std::ofstream(directory / (std::string(half) + "-images-idx3-ubyte"), std::ios::binary)
-        << BigEndian(0x803) << BigEndian(n) << BigEndian((uint32_t)H) << BigEndian((uint32_t)W)
-        << std::string(reinterpret_cast<char *>(samples.images), count * pixels);
-    std::ofstream(directory / (std::string(half) + "-labels-idx1-ubyte"), std::ios::binary)
-        << BigEndian(0x801) << BigEndian(n) << std::string(reinterpret_cast<char *>(samples.labels), count);
-}
+std::string Read(const fs::path &path) { return ReadFile(path); }
 
 /* Every file below a directory with its contents and its time. */
 using Snapshot = std::map<std::string, std::pair<std::string, fs::file_time_type>>;
@@ -58,14 +40,7 @@ Snapshot Contents(const fs::path &directory) {
     return files;
 }
 
-/* metrics.jsonl without what depends on the clock. */
-std::string Untimed(const fs::path &run) {
-    std::string text = Read(run / "metrics.jsonl");
-    for (const char *field : {",\"images_per_s\":", ",\"seconds\":"})
-        for (size_t at = text.find(field); at != std::string::npos; at = text.find(field, at))
-            text.erase(at, text.find_first_of(",}", at + 1) - at);
-    return text;
-}
+std::string Untimed(const fs::path &run) { return WithoutTimes(Read(run / "metrics.jsonl")); }
 
 std::vector<float> WeightsOf(const fs::path &path) {
     lenet_model model;
