@@ -36,8 +36,9 @@ const struct lenet_arch lenet_archs[] = {
                 {LENET_DENSE, "output", 0, 0, NULL}}},
     {.name = "lenet5-1998",
      .description = "LeNet-5 as published: Table I, trainable subsampling, RBF outputs; --arch sets its recipe, too",
-     .settings = "activation=squash pooling=sum inputs=published init=root loss=map map-j=10 optimizer=sdlm lr=0.0005 "
-                 "epsilon=0.02 schedule=published order=constant weight-decay=0 batch=1 epochs=20",
+     .settings =
+         "activation=squash pooling=sum inputs=published init=root-average loss=map map-j=10 optimizer=sdlm lr=0.0005 "
+         "epsilon=0.02 schedule=published order=constant weight-decay=0 batch=1 epochs=20",
      .field = 32,
      .layer_count = 15,
      .layers = {{LENET_CONV, "C1", 6, 5, NULL},
@@ -281,9 +282,8 @@ static float draw(uint64_t seed, size_t at, float limit) {
 }
 
 static float limit_of(enum lenet_init init, double fan_in) {
-    return (float)(init == LENET_INIT_STANDARD  ? sqrt(3 / fan_in)
-                   : init == LENET_INIT_PRINTED ? 2.4 / fan_in
-                                                : 2.4 / sqrt(fan_in));
+    const int by_root = init == LENET_INIT_ROOT || init == LENET_INIT_ROOT_AVERAGE;
+    return (float)(init == LENET_INIT_STANDARD ? sqrt(3 / fan_in) : 2.4 / (by_root ? sqrt(fan_in) : fan_in));
 }
 
 /* The weights and the bias of unit (or map) o: `each` weights. */
@@ -305,7 +305,7 @@ static void init_scale(const struct lenet_plan *plan, const struct lenet_layer *
                        float *host_w) {
     const float window = (float)(layer->spec.size * layer->spec.size),
                 limit = scale * limit_of(LENET_INIT_PRINTED, window);
-    const int drawn = plan->init == LENET_INIT_PRINTED || plan->init == LENET_INIT_ROOT_DRAWN;
+    const int drawn = plan->init == LENET_INIT_PRINTED || plan->init == LENET_INIT_ROOT;
     for (size_t c = 0; c < layer->w_count; c++) {
         host_w[layer->w + c] = drawn                             ? draw(seed, layer->w + c, limit)
                                : plan->pooling == LENET_POOL_SUM ? 1 / window

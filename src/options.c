@@ -49,8 +49,10 @@ const struct lenet_option lenet_options[] = {
      "of the outputs; the last two, eq. 8 and 9 of the paper, are for RBF outputs"},
     {"map-j", LENET_OPTION_REAL, FIELD(map_j), 0, 80, NULL, "10", T | S | G | B, P, "J",
      "loss map: the rubbish class has exp(-J)"},
-    {"init", LENET_OPTION_CHOICE, FIELD(init), 0, 0, "standard|printed|root|root-drawn", "standard", T | S | G, N,
-     "NAME", "initial weights: in +-sqrt(3/F), 2.4/F or 2.4/sqrt(F); subsampling coefficients drawn or an average"},
+    {"init", LENET_OPTION_CHOICE, FIELD(init), 0, 0, "standard|printed|printed-average|root|root-average", "standard",
+     T | S | G, N, "NAME",
+     "initial weights: in +-sqrt(3/F), 2.4/F or 2.4/sqrt(F); subsampling, where it is trained, drawn too or an "
+     "average"},
     {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | S | G, N, "X",
      "multiplies the initial weights"},
     {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "15", T | S, N, "N", "passes over the training set"},

@@ -47,8 +47,15 @@ struct lenet_layer {
 enum lenet_loss { LENET_CROSS_ENTROPY, LENET_MSE, LENET_MAP };
 
 /* How weights begin, F being a unit's fan-in: uniform in +-sqrt(3/F) with biases of 0; in +-2.4/F; in +-2.4/sqrt(F).
- * Coefficients of a subsampling make it an average, or are drawn from +-2.4/F. */
-enum lenet_init { LENET_INIT_STANDARD, LENET_INIT_PRINTED, LENET_INIT_ROOT, LENET_INIT_ROOT_DRAWN };
+ * With PRINTED and ROOT the coefficients and biases of a subsampling are drawn from +-2.4/F, else they make it an
+ * average. */
+enum lenet_init {
+    LENET_INIT_STANDARD,
+    LENET_INIT_PRINTED,
+    LENET_INIT_PRINTED_AVERAGE,
+    LENET_INIT_ROOT,
+    LENET_INIT_ROOT_AVERAGE
+};
 
 /* The layers as they are computed: an activation before a subsampling is a part of it. */
 struct lenet_plan {

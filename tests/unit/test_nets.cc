@@ -346,7 +346,10 @@ TEST_F(NetsInit, TheScaleMultiplies) {
 }
 
 TEST_F(NetsInit, ThePublishedRulesFillTheirRanges) {
-    for (const lenet_init init : {LENET_INIT_PRINTED, LENET_INIT_ROOT, LENET_INIT_ROOT_DRAWN}) {
+    for (const lenet_init init :
+         {LENET_INIT_PRINTED, LENET_INIT_PRINTED_AVERAGE, LENET_INIT_ROOT, LENET_INIT_ROOT_AVERAGE}) {
+        const bool by_root = init == LENET_INIT_ROOT || init == LENET_INIT_ROOT_AVERAGE,
+                   average = init == LENET_INIT_PRINTED_AVERAGE || init == LENET_INIT_ROOT_AVERAGE;
         lenet_plan plan = Plan("lenet5-1998");
         plan.init = init;
         plan.pooling = LENET_POOL_SUM;
@@ -357,7 +360,7 @@ TEST_F(NetsInit, ThePublishedRulesFillTheirRanges) {
             if (layer.w_count == 0) continue;
             double most = 0;
             for (size_t i = 0; i < layer.w_count; i++) most = std::max(most, (double)std::fabs(w[layer.w + i]));
-            if (layer.spec.kind == LENET_SCALE && init == LENET_INIT_ROOT) {
+            if (layer.spec.kind == LENET_SCALE && average) {
                 EXPECT_EQ(most, 0.25) << name;
                 EXPECT_EQ(w[layer.b], 0) << name;
                 continue;
@@ -368,7 +371,7 @@ TEST_F(NetsInit, ThePublishedRulesFillTheirRanges) {
                                   : name == "C3"                 ? 75
                                   : name == "C5"                 ? 400
                                                                  : 120;
-            const bool root = init != LENET_INIT_PRINTED && layer.spec.kind != LENET_SCALE;
+            const bool root = by_root && layer.spec.kind != LENET_SCALE;
             const double limit = 2.4 / (root ? std::sqrt(fan_in) : fan_in);
             EXPECT_LE(most, limit * (1 + 1e-6)) << name; /* one rounding to float */
             EXPECT_GE(most, limit * (layer.w_count < 20 ? 0.4 : 0.95)) << name;

@@ -185,7 +185,7 @@ TEST(OptionTable, ChoicesAreTheEnumsOfTheContract) {
                    {"optimizer", {"sgd", "momentum", "nesterov", "adamw", "sdlm"}},
                    {"schedule", {"constant", "step", "cosine", "one-cycle", "published"}},
                    {"loss", {"cross-entropy", "mse", "map"}},
-                   {"init", {"standard", "printed", "root", "root-drawn"}}};
+                   {"init", {"standard", "printed", "printed-average", "root", "root-average"}}};
     for (const auto &[name, want] : choices) EXPECT_EQ(Choices(lenet_option_find(name)), want) << name;
     EXPECT_EQ(LENET_RELU, 1);
     EXPECT_EQ(LENET_SQUASH, 2);
@@ -193,7 +193,7 @@ TEST(OptionTable, ChoicesAreTheEnumsOfTheContract) {
     EXPECT_EQ(LENET_SDLM, 4);
     EXPECT_EQ(LENET_SCHEDULE_PUBLISHED, 4);
     EXPECT_EQ(LENET_MAP, 2);
-    EXPECT_EQ(LENET_INIT_ROOT_DRAWN, 3);
+    EXPECT_EQ(LENET_INIT_ROOT_AVERAGE, 4);
 }
 
 /* ---- texts that are taken ------------------------------------------------------------- */
