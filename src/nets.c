@@ -38,7 +38,7 @@ const struct lenet_arch lenet_archs[] = {
      .description = "LeNet-5 as published: Table I, trainable subsampling, RBF outputs; --arch sets its recipe, too",
      .settings =
          "activation=squash pooling=sum inputs=published init=root-average loss=map map-j=10 optimizer=sdlm lr=0.0005 "
-         "epsilon=0.02 schedule=published order=constant weight-decay=0 batch=1 epochs=20",
+         "epsilon=0.02 schedule=published decay-every=1 order=constant weight-decay=0 batch=1 epochs=20",
      .field = 32,
      .layer_count = 15,
      .layers = {{LENET_CONV, "C1", 6, 5, NULL},

@@ -77,7 +77,7 @@ const struct lenet_option lenet_options[] = {
     {"warmup", LENET_OPTION_REAL, FIELD(warmup), 0, 1e6, NULL, "3", T | S, N, "EPOCHS",
      "the rate rises over so many epochs"},
     {"decay-every", LENET_OPTION_REAL, FIELD(decay_every), 0, 1e6, NULL, "5", T | S, N, "EPOCHS",
-     "schedule step: how often the rate falls"},
+     "schedule step: how often the rate falls; published: what counts as a pass"},
     {"decay-factor", LENET_OPTION_REAL, FIELD(decay_factor), 0, 1, NULL, "0.5", T | S, N, "X",
      "schedule step: by how much"},
     {"order", LENET_OPTION_CHOICE, FIELD(order), 0, 0, "shuffled|constant", "shuffled", T | S, N, "NAME",

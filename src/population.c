@@ -50,8 +50,7 @@ enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t tra
         .schedule = (enum lenet_schedule)config->schedule,
         .warmup_steps = (uint64_t)round(config->warmup * per_epoch),
         .total_steps = lenet_total_steps(config, steps_per_epoch),
-        .decay_every = config->schedule == LENET_SCHEDULE_PUBLISHED ? steps_per_epoch
-                                                                    : (uint64_t)round(config->decay_every * per_epoch),
+        .decay_every = (uint64_t)round(config->decay_every * per_epoch),
         .decay_factor = (float)config->decay_factor,
         .constant_order = config->order,
         .shift = (float)config->shift,
