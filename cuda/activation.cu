@@ -1,10 +1,10 @@
-/* activation.cu - tanh and ReLU on the GPU: twin of src/cpu/activation.c. Thread: four values. */
+/* activation.cu - tanh, ReLU and the squash on the GPU: twin of src/cpu/activation.c. Thread: four values. */
 #include "activation.cuh"
 
 enum { THREADS = 256 };
 
 static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {
-    return R > 0 && N > 0 && N % WARP == 0 && F > 0 && (activation == LENET_TANH || activation == LENET_RELU);
+    return R > 0 && N > 0 && N % WARP == 0 && F > 0 && activation >= LENET_TANH && activation < LENET_LINEAR;
 }
 
 static __global__ void __launch_bounds__(THREADS) activation_forward_kernel(activation_forward a) {

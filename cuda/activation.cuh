@@ -3,13 +3,21 @@
 #define LENET_ACTIVATION_CUH
 #include "gpu.cuh"
 
+static constexpr float SQUASH_HEIGHT = 1.7159f, SQUASH_SLOPE = 2.0f / 3;
+
 static __device__ __forceinline__ float activated(float x, enum lenet_activation f) {
-    return f == LENET_TANH ? tanhf(x) : f == LENET_RELU && x <= 0 ? 0 : x; /* NaN stays NaN */
+    return f == LENET_TANH             ? tanhf(x)
+           : f == LENET_SQUASH         ? SQUASH_HEIGHT * tanhf(SQUASH_SLOPE * x)
+           : f == LENET_RELU && x <= 0 ? 0
+                                       : x; /* NaN stays NaN */
 }
 
 /* The gradient of x from that of y = f(x). */
 static __device__ __forceinline__ float activation_gradient(float y, float dy, enum lenet_activation f) {
-    return f == LENET_TANH ? dy * (1 - y * y) : f == LENET_LINEAR || y > 0 ? dy : 0;
+    return f == LENET_TANH              ? dy * (1 - y * y)
+           : f == LENET_SQUASH          ? dy * (SQUASH_SLOPE * (SQUASH_HEIGHT - y * y / SQUASH_HEIGHT))
+           : f == LENET_LINEAR || y > 0 ? dy
+                                        : 0;
 }
 
 #endif

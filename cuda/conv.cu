@@ -223,12 +223,20 @@ struct conv_params {
     const float *x, *dy;
     float *sums; /* [R][parts][O*C*K*K + O]: first dw, then db */
     float *dw, *db;
+    int table; /* links counts */
+    uint32_t links[LENET_LINKED];
 };
 
 /* Three maps: 8 loads for 75 multiply-adds, in registers that are enough for three blocks an SM. */
 enum { PARAMS_T = 3, PARAMS_WARPS = 4, PARAMS_BLOCKS = 3, PARAMS_K = 5, TAPS = PARAMS_K * PARAMS_K };
 
 static __host__ __device__ size_t sums_of(const conv_params &a) { return (size_t)a.O * a.C * a.K * a.K + a.O; }
+
+/* Whether the map of which weight e is one feeds the output map. */
+static __device__ bool linked(const conv_params &a, size_t e) {
+    const size_t pair = e / (a.K * a.K);
+    return !a.table || (a.links[pair / a.C] >> pair % a.C & 1);
+}
 
 /* Adds one row of dy, of `maps` maps at most, for one group of images; x is the first of the rows that it meets. The
  * K x K pixels that a pixel of dy meets move to the right with it: column k of x is in window[..][k % K], and K pixels
@@ -323,7 +331,10 @@ static __global__ void add_parts_kernel(conv_params a) {
     float total = 0;
     for (int part = 0; part < a.parts; part++) total += a.sums[((size_t)r * a.parts + part) * count + e];
     const size_t weights = count - a.O;
-    *(e < weights ? a.dw + r * a.stride + e : a.db + r * a.stride + e - weights) = total;
+    if (e < weights)
+        a.dw[r * a.stride + e] = linked(a, e) ? total : 0;
+    else
+        a.db[r * a.stride + e - weights] = total;
 }
 
 /* Kernels of other sizes than 5. Warp: one output of dw or db. */
@@ -342,12 +353,21 @@ static __global__ void params_any_kernel(conv_params a) {
                 sum = fmaf(g, is_bias ? 1 : x[((size_t)(h + i) * a.W + w + j) * a.N + n], sum);
             }
     sum = warp_sum(sum);
-    if (lane == 0) *(is_bias ? a.db + r * a.stride + o : a.dw + r * a.stride + e) = sum;
+    if (lane != 0) return;
+    if (is_bias)
+        a.db[r * a.stride + o] = sum;
+    else
+        a.dw[r * a.stride + e] = linked(a, e) ? sum : 0;
 }
 
 extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     conv_params p = {};
+    for (int o = 0; o < LENET_LINKED; o++) {
+        p.links[o] = a->links[o];
+        p.table |= a->links[o] != 0;
+    }
+    if (p.table && (a->O > LENET_LINKED || a->C > 32)) return LENET_ERR_ARG;
     p.N = a->N;
     p.C = a->C;
     p.H = a->H;

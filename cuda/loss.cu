@@ -1,4 +1,4 @@
-/* loss.cu - cross-entropy of the softmax on the GPU: twin of src/cpu/loss.c.
+/* loss.cu - cross-entropy of the softmax, and the distance, on the GPU: twin of src/cpu/loss.c.
  *
  * One block owns a network, so its tally is added in one order: each thread its images, then the lanes of a
  * warp, then the warps. Losses and probabilities are computed in double, as on the CPU. */
@@ -31,32 +31,49 @@ static __device__ partial add_lanes(partial p) {
     return p;
 }
 
-/* Predicts image n of network r, writes its gradient and returns its loss. */
-static __device__ partial one_image(const softmax_loss &a, int r, int n, double weight) {
-    const size_t first = (size_t)r * a.O * a.N + n;
-    const float *y = a.y + first;
-    const int label = a.label[(size_t)r * a.N + n];
-    int largest = 0;
-    for (int o = 1; o < a.O; o++)
-        if (y[(size_t)o * a.N] > y[(size_t)largest * a.N]) largest = o;
-    a.predicted[(size_t)r * a.N + n] = (uint8_t)largest;
+/* What both losses know of image n of network r: where its column of y and dy begins, and which output is largest. */
+struct image {
+    int label, largest;
+    size_t first;
+};
 
-    const double top = y[(size_t)largest * a.N];
-    double sum = 0;
-    for (int o = 0; o < a.O; o++) sum += exp(y[(size_t)o * a.N] - top);
-    for (int o = 0; a.dy && o < a.O; o++)
-        a.dy[first + (size_t)o * a.N] =
-            label == LENET_NO_LABEL ? 0 : (float)(weight * (exp(y[(size_t)o * a.N] - top) / sum - (o == label)));
-    partial p = {0, 0, 0, 0};
-    if (label == LENET_NO_LABEL) return p;
-    p.loss = log(sum) + top - y[(size_t)label * a.N];
-    p.count = 1;
-    p.correct = largest == label;
-    p.nonfinite = !isfinite(p.loss);
-    return p;
+/* Predicts it, too. */
+template <class Loss> static __device__ image look(const Loss &a, int r, int n) {
+    image i = {a.label[(size_t)r * a.N + n], 0, (size_t)r * a.O * a.N + n};
+    const float *y = a.y + i.first;
+    for (int o = 1; o < a.O; o++)
+        if (y[(size_t)o * a.N] > y[(size_t)i.largest * a.N]) i.largest = o;
+    a.predicted[(size_t)r * a.N + n] = (uint8_t)i.largest;
+    return i;
 }
 
-static __global__ void __launch_bounds__(THREADS) softmax_loss_kernel(softmax_loss a) {
+static __device__ partial count(const image &i, double loss) {
+    return {loss, 1, i.largest == i.label, !isfinite(loss)};
+}
+
+/* Each loss: predicts image n of network r, writes its gradient and returns its loss. */
+static __device__ partial one_image(const softmax_loss &a, int r, int n, double weight) {
+    const image i = look(a, r, n);
+    const float *y = a.y + i.first;
+    const double rubbish = log((double)a.rubbish), top = fmax((double)y[(size_t)i.largest * a.N], rubbish);
+    double sum = exp(rubbish - top);
+    for (int o = 0; o < a.O; o++) sum += exp(y[(size_t)o * a.N] - top);
+    for (int o = 0; a.dy && o < a.O; o++)
+        a.dy[i.first + (size_t)o * a.N] =
+            i.label == LENET_NO_LABEL ? 0 : (float)(weight * (exp(y[(size_t)o * a.N] - top) / sum - (o == i.label)));
+    if (i.label == LENET_NO_LABEL) return {0, 0, 0, 0};
+    return count(i, log(sum) + top - y[(size_t)i.label * a.N]);
+}
+
+static __device__ partial one_image(const distance_loss &a, int r, int n, double weight) {
+    const image i = look(a, r, n);
+    for (int o = 0; a.dy && o < a.O; o++) a.dy[i.first + (size_t)o * a.N] = o == i.label ? (float)-weight : 0;
+    if (i.label == LENET_NO_LABEL) return {0, 0, 0, 0};
+    return count(i, -(double)a.y[i.first + (size_t)i.label * a.N]);
+}
+
+/* One block a multiprocessor is enough; said so, ptxas takes the registers it needs and spills none. */
+template <class Loss> static __global__ void __launch_bounds__(THREADS, 1) loss_kernel(Loss a) {
     SHARED(double, loss, WARPS);
     SHARED(unsigned, counts, 3 * WARPS);
     const int r = blockIdx.x, lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
@@ -90,7 +107,14 @@ static __global__ void __launch_bounds__(THREADS) softmax_loss_kernel(softmax_lo
     }
 }
 
+static int sizes_ok(int R, int N, int O) { return R > 0 && N > 0 && N % WARP == 0 && O > 0 && O < LENET_NO_LABEL; }
+
 extern "C" enum lenet_status softmax_loss_cuda(struct lenet_ctx *ctx, const struct softmax_loss *a) {
-    if (a->R <= 0 || a->N <= 0 || a->N % WARP != 0 || a->O <= 0 || a->O >= LENET_NO_LABEL) return LENET_ERR_ARG;
-    return gpu_launch(ctx, "softmax_loss", softmax_loss_kernel, dim3(a->R), dim3(THREADS), 0, *a);
+    if (!sizes_ok(a->R, a->N, a->O) || !(a->rubbish >= 0) || !isfinite(a->rubbish)) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "softmax_loss", loss_kernel<softmax_loss>, dim3(a->R), dim3(THREADS), 0, *a);
+}
+
+extern "C" enum lenet_status distance_loss_cuda(struct lenet_ctx *ctx, const struct distance_loss *a) {
+    if (!sizes_ok(a->R, a->N, a->O)) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "distance_loss", loss_kernel<distance_loss>, dim3(a->R), dim3(THREADS), 0, *a);
 }

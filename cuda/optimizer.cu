@@ -30,6 +30,11 @@ static __device__ float adamw(const update &u, float g, float w, float *m, float
     return (1 - u.rate * u.decay) * w - u.rate * (*m * u.m_scale) / (sqrtf(*v * u.v_scale) + u.epsilon);
 }
 
+/* The curvature is the diagonal of the Hessian; epsilon is mu. */
+static __device__ float sdlm(const update &u, float g, float w, float curvature) {
+    return w - u.rate * (g + u.decay * w) / (u.epsilon + curvature);
+}
+
 /* Thread: one parameter of one network. */
 static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimizer_step a) {
     const size_t offset = (size_t)blockIdx.x * THREADS + threadIdx.x, i = blockIdx.y * a.stride + offset;
@@ -45,6 +50,7 @@ static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimize
         u.v_scale = (float)(1 / (1 - pow((double)u.beta2, (double)*a.step)));
         a.w[i] = adamw(u, a.dw[i], a.w[i], &a.m[i], &a.v[i]);
         break;
+    case LENET_SDLM: a.w[i] = sdlm(u, a.dw[i], a.w[i], a.m[i]); break;
     }
 }
 
@@ -54,7 +60,7 @@ extern "C" enum lenet_status schedule_step_cuda(struct lenet_ctx *ctx, const str
 }
 
 extern "C" enum lenet_status optimizer_step_cuda(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    if (a->R <= 0 || a->R > 65535 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_ADAMW)
+    if (a->R <= 0 || a->R > 65535 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_SDLM)
         return LENET_ERR_ARG;
     return gpu_launch(ctx, "optimizer_step", optimizer_step_kernel, dim3(blocks_for(a->stride, THREADS), a->R),
                       dim3(THREADS), 0, *a);

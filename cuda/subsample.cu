@@ -1,4 +1,4 @@
-/* subsample.cu - average and maximum of windows on the GPU: twin of src/cpu/subsample.c.
+/* subsample.cu - average, maximum and sum of windows on the GPU: twin of src/cpu/subsample.c.
  *
  * Thread: one window of one image; the lanes of a warp are images, so loads and stores are whole lines. f(x) is
  * computed where it is wanted, and again for the gradient: that is cheaper than to store it. */
@@ -9,7 +9,7 @@ enum { THREADS = 256 };
 
 static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling, enum lenet_activation f) {
     return R > 0 && N > 0 && N % WARP == 0 && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
-           (pooling == LENET_POOL_AVERAGE || pooling == LENET_POOL_MAX) && f >= LENET_TANH && f <= LENET_LINEAR;
+           pooling >= LENET_POOL_AVERAGE && pooling <= LENET_POOL_SUM && f >= LENET_TANH && f <= LENET_LINEAR;
 }
 
 /* Which window and image a thread has: the first pixel's offset in x, and the offset in y. */
@@ -28,6 +28,11 @@ static __device__ window window_of_thread(int maps, int N, int H, int W, int S) 
     return w;
 }
 
+/* An average is its share of the sum. */
+static __device__ float share_of(float sum, int S, enum lenet_pooling pooling) {
+    return pooling == LENET_POOL_SUM ? sum : sum * (1.0f / (S * S));
+}
+
 static __global__ void __launch_bounds__(THREADS) subsample_forward_kernel(subsample_forward a) {
     const window w = window_of_thread(a.R * a.C, a.N, a.H, a.W, a.S);
     if (!w.exists) return;
@@ -41,13 +46,13 @@ static __global__ void __launch_bounds__(THREADS) subsample_forward_kernel(subsa
             else
                 sum += activated(v, a.activation);
         }
-    a.y[w.y] = a.pooling == LENET_POOL_MAX ? activated(largest, a.activation) : sum * (1.0f / (a.S * a.S));
+    a.y[w.y] = a.pooling == LENET_POOL_MAX ? activated(largest, a.activation) : share_of(sum, a.S, a.pooling);
 }
 
 static __global__ void __launch_bounds__(THREADS) subsample_backward_input_kernel(subsample_backward_input a) {
     const window w = window_of_thread(a.R * a.C, a.N, a.H, a.W, a.S);
     if (!w.exists) return;
-    const float *x = a.x + w.x, dy = a.dy[w.y], share = dy * (1.0f / (a.S * a.S));
+    const float *x = a.x + w.x, dy = a.dy[w.y], share = share_of(dy, a.S, a.pooling);
     float *dx = a.dx + w.x;
     int first = 0; /* the first of the largest pixels, in reading order */
     float largest = x[0];

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lenet/network.h"
+#include "lenet/population.h"
 
 enum { WARM_UP = 20, ROUNDS = 10, STEPS = 20, IMAGES = 4096, SIDE = 28 };
 
@@ -60,7 +60,16 @@ NO_FLOPS(subsample_forward)
 NO_FLOPS(subsample_backward_input)
 NO_FLOPS(activation_forward)
 NO_FLOPS(activation_backward_input)
+NO_FLOPS(scale_forward)
+NO_FLOPS(scale_backward_input)
+NO_FLOPS(scale_backward_params)
+NO_FLOPS(rbf_forward)
+NO_FLOPS(rbf_backward_input)
+NO_FLOPS(rbf_backward_second)
 NO_FLOPS(softmax_loss)
+NO_FLOPS(distance_loss)
+NO_FLOPS(square)
+NO_FLOPS(accumulate)
 NO_FLOPS(schedule_step)
 NO_FLOPS(optimizer_step)
 
@@ -122,6 +131,7 @@ static enum lenet_status time_operations(struct timed_ctx *t, const struct lenet
     struct lenet_backend wrapper = timed;
     struct lenet_network copy = *net;
     wrapper.element_size = net->backend->element_size;
+    wrapper.network_lanes = net->backend->network_lanes;
     copy.backend = &wrapper;
     copy.ctx = (struct lenet_ctx *)(void *)t;
     for (int i = 0; i < STEPS; i++, t->step++) {
@@ -160,8 +170,8 @@ static enum lenet_status time_rounds(struct lenet_network *net, const struct len
 static enum lenet_status measure(const struct lenet_device *device, const struct lenet_config *config,
                                  const struct lenet_plan *plan, const struct lenet_dataset *data,
                                  struct lenet_bench *result, struct lenet_error *err) {
-    const struct lenet_backend *be = device->backend;
     const int R = (int)config->networks;
+    const struct lenet_backend *be = lenet_device_backend_for(device, R, (int)config->batch);
     const struct lenet_network_options options = {
         .plan = plan, .optimizer = (enum lenet_optimizer)config->optimizer, .R = R, .B = (int)config->batch};
     struct lenet_device_data device_data = {0};
@@ -170,10 +180,10 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     struct timed_ctx *t = calloc(1, sizeof *t);
     enum lenet_status status = w && t ? LENET_OK : LENET_ERR_MEMORY;
     if (status == LENET_OK)
-        status = lenet_device_data_create(be, device->ctx, data, lenet_scaling_of(&data->train, SIDE, SIDE),
-                                          plan->arch->field, &device_data, err);
+        status = lenet_device_data_create(be, device->ctx, data, lenet_config_scaling(config, data), plan->arch->field,
+                                          &device_data, err);
     if (status == LENET_OK) status = lenet_network_create(be, device->ctx, &options, &net, err);
-    for (int r = 0; r < R && status == LENET_OK; r++) {
+    for (int r = 0; r < net.R && status == LENET_OK; r++) {
         /* A low rate: an update that is measured many times over must not end in NaN. */
         const struct lenet_hyper hyper = {
             .seed = (uint64_t)r + 1, .train_count = IMAGES, .learning_rate = 1e-5f, .momentum = 0.9f};
@@ -186,7 +196,7 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     lenet_device_data_free(be, device->ctx, &device_data);
     free(w);
     free(t);
-    result->backend = be->name;
+    result->backend = device->backend->name;
     result->images_per_s = (double)R * (double)config->batch / result->step_seconds;
     result->step_flops = lenet_plan_flops(plan, 1) * (double)R * (double)config->batch;
     return status;
@@ -194,16 +204,13 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
 
 enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lenet_bench *result,
                                   struct lenet_error *err) {
-    const struct lenet_arch *arch = lenet_arch_find(config->arch);
     struct lenet_device device;
     struct lenet_plan plan;
     struct lenet_dataset data;
-    if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     if (config->batch > IMAGES)
         return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images", (long long)config->batch, IMAGES);
     *result = (struct lenet_bench){0};
-    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                              LENET_MAX_CLASSES, &plan, err));
+    LENET_TRY(lenet_config_plan(config, LENET_MAX_CLASSES, &plan, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
     enum lenet_status status = lenet_dataset_random(1, IMAGES, SIDE, &data);
     if (status == LENET_OK) status = measure(&device, config, &plan, &data, result, err);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lenet/network.h"
+#include "lenet/population.h"
 
 /* Two members, so that everything is tried away from the first one; the second one's images are distorted, and some
  * of its labels wrong. 61 images are padded to 64 on every backend. */
@@ -225,17 +225,22 @@ static enum lenet_status check_update(struct crosscheck *c) {
 static enum lenet_status fill(struct side *side, uint64_t seed, float init_scale) {
     struct lenet_network *net = &side->net;
     struct lenet_hyper hyper[MEMBERS];
+    /* Steps that learn something, and are small enough for rounding not to grow in ten of them: distances to RBF
+     * targets are far steeper than a softmax. A smaller epsilon, and AdamW makes steps of nothing but rounding. */
+    const int is_sdlm = net->optimizer == LENET_SDLM, has_rbf = net->plan.loss != LENET_CROSS_ENTROPY;
+    const float rate = is_sdlm ? 5e-4f : has_rbf ? 1e-4f : net->optimizer == LENET_ADAMW ? 1e-3f : 1e-2f;
+    const float epsilon = is_sdlm ? 0.02f : 1e-5f;
     float *w = malloc(net->plan.stride * sizeof *w);
     enum lenet_status status = w ? LENET_OK : LENET_ERR_MEMORY;
     for (int r = 0; r < MEMBERS; r++) {
         hyper[r] = (struct lenet_hyper){.seed = seed + (uint64_t)r,
                                         .train_first = 100 * (uint32_t)r,
                                         .train_count = 300, /* its fifth batch is a smaller one */
-                                        .learning_rate = net->optimizer == LENET_ADAMW ? 1e-3f : 1e-2f,
+                                        .learning_rate = rate,
                                         .momentum = 0.9f,
                                         .weight_decay = 1e-3f,
                                         .beta2 = 0.999f,
-                                        .epsilon = 1e-5f, /* smaller, and AdamW makes steps of nothing but rounding */
+                                        .epsilon = epsilon,
                                         .schedule = LENET_SCHEDULE_COSINE,
                                         .total_steps = 20,
                                         .shift = 2.0f * (float)r,
@@ -261,7 +266,7 @@ static enum lenet_status open_side(struct side *side, const struct lenet_plan *p
                                                   .R = MEMBERS,
                                                   .B = BATCH,
                                                   .input_gradient = 1};
-    LENET_TRY(lenet_device_data_create(side->backend, side->ctx, data, lenet_scaling_of(&data->train, SIDE, SIDE),
+    LENET_TRY(lenet_device_data_create(side->backend, side->ctx, data, lenet_config_scaling(config, data),
                                        plan->arch->field, &side->data, err));
     LENET_TRY(lenet_network_create(side->backend, side->ctx, &options, &side->net, err));
     return fill(side, seed, (float)config->init_scale);
@@ -280,7 +285,16 @@ static size_t largest_tensor(const struct lenet_plan *plan, int N) {
     return largest > plan->stride ? largest : plan->stride;
 }
 
+/* sdlm's m: from a few batches */
+static enum lenet_status estimate_curvature(struct crosscheck *c) {
+    enum { BATCHES = 4 };
+    if (c->device.net.optimizer != LENET_SDLM) return LENET_OK;
+    LENET_TRY(lenet_network_curvature(&c->device.net, &c->device.data.train, BATCHES));
+    return lenet_network_curvature(&c->reference.net, &c->reference.data.train, BATCHES);
+}
+
 static enum lenet_status check_steps(struct crosscheck *c) {
+    LENET_TRY(estimate_curvature(c));
     for (int step = 0; step < c->result->steps; step++) {
         LENET_TRY(check_forward(c));
         LENET_TRY(check_backward(c));
@@ -310,15 +324,12 @@ enum lenet_status lenet_crosscheck_run(const struct lenet_device *device, const 
     struct crosscheck c = {.device = {.backend = device->backend, .ctx = device->ctx},
                            .reference = {.backend = lenet_backend_cpu64()},
                            .result = result};
-    const struct lenet_arch *arch = lenet_arch_find(config->arch);
-    if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     *result = (struct lenet_crosscheck){.backend = device->backend->name,
                                         .seed = config->seed ? config->seed : (int64_t)time(NULL),
                                         .steps = steps,
                                         .norm_bound = config->tf32 ? TF32_NORM_BOUND : NORM_BOUND,
                                         .max_bound = config->tf32 ? TF32_MAX_BOUND : MAX_BOUND};
-    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                              LENET_MAX_CLASSES, &plan, err));
+    LENET_TRY(lenet_config_plan(config, LENET_MAX_CLASSES, &plan, err));
     const struct lenet_open_options options = lenet_open_options_of(config);
     LENET_TRY(c.reference.backend->open(&c.reference.ctx, &options, err));
     enum lenet_status status = lenet_dataset_random((uint64_t)result->seed, IMAGES, SIDE, &data);

@@ -45,7 +45,7 @@ struct networks {
 
 static int same_model(const struct lenet_model *a, const struct lenet_model *b) {
     return a->plan.arch == b->plan.arch && a->plan.activation == b->plan.activation &&
-           a->plan.pooling == b->plan.pooling && a->plan.classes == b->plan.classes &&
+           a->plan.pooling == b->plan.pooling && a->plan.loss == b->plan.loss && a->plan.classes == b->plan.classes &&
            a->scaling.factor == b->scaling.factor && a->scaling.offset == b->scaling.offset;
 }
 

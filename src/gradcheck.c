@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lenet/network.h"
+#include "lenet/population.h"
 #include "lenet/rng.h"
 
 static const double SMOOTH_STEP = 1e-3, SMOOTH_BOUND = 1e-7;
@@ -95,9 +95,10 @@ static enum lenet_status slope_at(struct checker *c, void *entry, double *slope,
     return be->upload(net->ctx, entry, &value, sizeof value);
 }
 
-/* Checks entries of a tensor of `size` values: a random choice, or all. index maps an entry to its place in memory. */
-static enum lenet_status check_tensor(struct checker *c, void *tensor, const void *gradient, uint64_t size, int padded,
-                                      int64_t entries, struct lenet_check *check) {
+/* Checks entries of a tensor of `size` values: a random choice, or all. Parameters begin at `first` of the network's;
+ * images lie in padded batches. */
+static enum lenet_status check_tensor(struct checker *c, void *tensor, const void *gradient, uint64_t size,
+                                      size_t first, int padded, int64_t entries, struct lenet_check *check) {
     const struct lenet_network *net = &c->net;
     const uint64_t count = entries == 0 || (uint64_t)entries > size ? size : (uint64_t)entries;
     const struct lenet_bijection order =
@@ -105,6 +106,7 @@ static enum lenet_status check_tensor(struct checker *c, void *tensor, const voi
     double difference = 0, norm = 0;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t at = lenet_permute(&order, (uint32_t)i);
+        if (!padded && !lenet_parameter_exists(&net->plan, first + (size_t)at)) continue;
         if (padded) at = at / (uint64_t)c->images * (uint64_t)net->N + at % (uint64_t)c->images;
         double numerical, analytical;
         int kink;
@@ -135,12 +137,12 @@ static enum lenet_status check_all(struct checker *c, int64_t entries, struct le
         const size_t first = (size_t)((float *)tensors[i].data - base);
         memcpy(check->tensor, tensors[i].name, sizeof check->tensor);
         LENET_TRY(check_tensor(c, (double *)net->w + first, (double *)net->dw + first,
-                               lenet_tensor_bytes(&tensors[i]) / sizeof(float), 0, entries, check));
+                               lenet_tensor_bytes(&tensors[i]) / sizeof(float), first, 0, entries, check));
     }
     struct lenet_check *input = &result->checks[result->n++];
     strcpy(input->tensor, "input");
-    return check_tensor(c, net->x, net->dx, lenet_layer_inputs(&net->plan.layers[0]) * (uint64_t)c->images, 1, entries,
-                        input);
+    return check_tensor(c, net->x, net->dx, lenet_layer_inputs(&net->plan.layers[0]) * (uint64_t)c->images, 0, 1,
+                        entries, input);
 }
 
 enum lenet_status lenet_gradcheck_run(const struct lenet_config *config, struct lenet_gradcheck *result,
@@ -149,14 +151,11 @@ enum lenet_status lenet_gradcheck_run(const struct lenet_config *config, struct 
     struct lenet_plan plan;
     struct lenet_ctx *ctx;
     const struct lenet_backend *be = lenet_backend_cpu64();
-    const struct lenet_arch *arch = lenet_arch_find(config->arch);
-    if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
+    LENET_TRY(lenet_config_plan(config, LENET_MAX_CLASSES, &plan, err));
     *result = (struct lenet_gradcheck){.seed = config->seed ? config->seed : (int64_t)time(NULL)};
     c.seed = (uint64_t)result->seed;
-    c.kinked = arch->layer_count > 1 && (config->activation == LENET_RELU || config->pooling == LENET_POOL_MAX);
+    c.kinked = plan.layer_count > 1 && (config->activation == LENET_RELU || config->pooling == LENET_POOL_MAX);
     c.h = result->step = c.kinked ? KINKED_STEP : SMOOTH_STEP;
-    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                              LENET_MAX_CLASSES, &plan, err));
     const struct lenet_open_options open_options = lenet_open_options_of(config);
     LENET_TRY(be->open(&ctx, &open_options, err));
     const struct lenet_network_options options = {

@@ -237,14 +237,10 @@ static enum lenet_status info_command(int argc, char **argv, struct lenet_config
     struct lenet_model model = {0};
     float *host_w = NULL;
     LENET_TRY(lenet_options_parse(LENET_CMD_INFO, argc, argv, config, err));
-    const struct lenet_arch *arch = lenet_arch_find(config->arch);
     if (config->weights[0])
         LENET_TRY(lenet_model_read(config->weights, &model, &host_w, err));
-    else if (!arch)
-        return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known", config->arch);
     else
-        LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                                  LENET_MAX_CLASSES, &model.plan, err));
+        LENET_TRY(lenet_config_plan(config, LENET_MAX_CLASSES, &model.plan, err));
     lenet_print_info(config, &model, host_w);
     free(host_w);
     return config->json[0] ? lenet_info_write(config->json, &model.plan, err) : LENET_OK;

@@ -29,7 +29,7 @@ static int checkpoint_tensors(const struct lenet_plan *plan, const struct lenet_
 }
 
 static const char *choice_text(const char *option, int index, char text[LENET_MODEL_VALUE]) {
-    struct lenet_config config = {.activation = index, .pooling = index};
+    struct lenet_config config = {.activation = index, .pooling = index, .loss = index};
     lenet_option_get(&config, lenet_option_find(option), text, LENET_MODEL_VALUE);
     return text;
 }
@@ -39,6 +39,7 @@ void lenet_model_describe(const struct lenet_model *model, struct lenet_model_te
     snprintf(text->classes, sizeof text->classes, "%d", plan->classes);
     snprintf(text->factor, sizeof text->factor, "%.9g", (double)model->scaling.factor);
     snprintf(text->offset, sizeof text->offset, "%.9g", (double)model->scaling.offset);
+    snprintf(text->map_j, sizeof text->map_j, "%.9g", plan->map_j);
     const struct lenet_metadata entries[LENET_MODEL_METADATA] = {
         {"format", "lenet"},
         {"arch", plan->arch->name},
@@ -46,7 +47,9 @@ void lenet_model_describe(const struct lenet_model *model, struct lenet_model_te
         {"pooling", choice_text("pooling", (int)plan->pooling, text->pooling)},
         {"classes", text->classes},
         {"input_factor", text->factor},
-        {"input_offset", text->offset}};
+        {"input_offset", text->offset},
+        {"loss", choice_text("loss", (int)plan->loss, text->loss)},
+        {"map_j", text->map_j}};
     memcpy(text->entries, entries, sizeof entries);
 }
 
@@ -95,7 +98,7 @@ static enum lenet_status metadata_choice(const char *path, const struct lenet_te
 enum lenet_status lenet_model_from_file(const char *path, const struct lenet_tensor_file *file,
                                         struct lenet_model *model, struct lenet_error *err) {
     struct lenet_config config;
-    double classes, factor, offset;
+    double classes, factor, offset, map_j;
     lenet_config_init(&config);
     LENET_TRY(metadata_choice(path, file, "arch", &config, err));
     LENET_TRY(metadata_choice(path, file, "activation", &config, err));
@@ -103,11 +106,16 @@ enum lenet_status lenet_model_from_file(const char *path, const struct lenet_ten
     LENET_TRY(metadata_number(path, file, "classes", 1, LENET_MAX_CLASSES, &classes, err));
     LENET_TRY(metadata_number(path, file, "input_factor", -1e6, 1e6, &factor, err));
     LENET_TRY(metadata_number(path, file, "input_offset", -1e6, 1e6, &offset, err));
+    LENET_TRY(metadata_choice(path, file, "loss", &config, err));
+    LENET_TRY(metadata_number(path, file, "map_j", 0, 1e6, &map_j, err));
     const struct lenet_arch *arch = lenet_arch_find(config.arch);
     if (!arch) return lenet_fail(err, LENET_ERR_FORMAT, "%s: unknown architecture '%s'", path, config.arch);
     model->scaling = (struct lenet_scaling){(float)factor, (float)offset};
-    return lenet_plan_make(arch, (enum lenet_activation)config.activation, (enum lenet_pooling)config.pooling,
-                           (int)classes, &model->plan, err);
+    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config.activation, (enum lenet_pooling)config.pooling,
+                              (int)classes, &model->plan, err));
+    model->plan.loss = (enum lenet_loss)config.loss;
+    model->plan.map_j = map_j;
+    return LENET_OK;
 }
 
 enum lenet_status lenet_tensor_copy(const char *path, const struct lenet_tensor_file *file,

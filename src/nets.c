@@ -7,32 +7,107 @@
 
 #include "lenet/rng.h"
 
+enum { DIGIT_WIDTH = 7, DIGIT_HEIGHT = 12, DIGIT_PIXELS = DIGIT_WIDTH * DIGIT_HEIGHT };
+
+/* Table I of the paper: the S2 maps that feed each C3 map. */
+#define MAPS(a, b, c)     (1u << a | 1u << b | 1u << c)
+#define MAPS4(a, b, c, d) (MAPS(a, b, c) | 1u << d)
+static const uint32_t table_1[LENET_LINKED] = {
+    MAPS(0, 1, 2),     MAPS(1, 2, 3),     MAPS(2, 3, 4),     MAPS(3, 4, 5),
+    MAPS(0, 4, 5),     MAPS(0, 1, 5),     MAPS4(0, 1, 2, 3), MAPS4(1, 2, 3, 4),
+    MAPS4(2, 3, 4, 5), MAPS4(0, 3, 4, 5), MAPS4(0, 1, 4, 5), MAPS4(0, 1, 2, 5),
+    MAPS4(0, 1, 3, 4), MAPS4(1, 2, 4, 5), MAPS4(0, 2, 3, 5), 63};
+
 const struct lenet_arch lenet_archs[] = {
     {.name = "lenet5",
      .description = "LeNet-5 with a full C3 and a softmax (after LeCun et al. 1998)",
      .field = 32,
      .layer_count = 11,
-     .layers = {{LENET_CONV, "C1", 6, 5},
-                {LENET_ACTIVATION, "", 0, 0},
-                {LENET_SUBSAMPLE, "S2", 0, 2},
-                {LENET_CONV, "C3", 16, 5},
-                {LENET_ACTIVATION, "", 0, 0},
-                {LENET_SUBSAMPLE, "S4", 0, 2},
-                {LENET_DENSE, "C5", 120, 0}, /* 5x5 on 5x5 maps: a convolution that is fully connected */
-                {LENET_ACTIVATION, "", 0, 0},
-                {LENET_DENSE, "F6", 84, 0},
-                {LENET_ACTIVATION, "", 0, 0},
-                {LENET_DENSE, "output", 0, 0}}},
+     .layers = {{LENET_CONV, "C1", 6, 5, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "S2", 0, 2, NULL},
+                {LENET_CONV, "C3", 16, 5, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "S4", 0, 2, NULL},
+                {LENET_DENSE, "C5", 120, 0, NULL}, /* 5x5 on 5x5 maps: a convolution that is fully connected */
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "F6", 84, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "output", 0, 0, NULL}}},
+    {.name = "lenet5-1998",
+     .description = "LeNet-5 as published: Table I, trainable subsampling, RBF outputs; --arch sets its recipe, too",
+     .settings =
+         "activation=squash pooling=sum inputs=published init=root-average loss=map map-j=10 optimizer=sdlm lr=0.0005 "
+         "epsilon=0.02 schedule=published decay-every=1 order=constant weight-decay=0 batch=1 epochs=20",
+     .field = 32,
+     .layer_count = 15,
+     .layers = {{LENET_CONV, "C1", 6, 5, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "", 0, 2, NULL},
+                {LENET_SCALE, "S2", 0, 2, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_CONV, "C3", 16, 5, table_1},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "", 0, 2, NULL},
+                {LENET_SCALE, "S4", 0, 2, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "C5", 120, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "F6", 84, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_RBF, "output", 0, 0, NULL}}},
+    {.name = "lenet4",
+     .description = "LeNet-4: 4 and 16 maps, 120 units",
+     .field = 32,
+     .layer_count = 9,
+     .layers = {{LENET_CONV, "C1", 4, 5, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "S2", 0, 2, NULL},
+                {LENET_CONV, "C3", 16, 5, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "S4", 0, 2, NULL},
+                {LENET_DENSE, "C5", 120, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "output", 0, 0, NULL}}},
+    {.name = "lenet1",
+     .description = "LeNet-1: 4 and 12 maps",
+     .field = 28,
+     .layer_count = 7,
+     .layers = {{LENET_CONV, "C1", 4, 5, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "S2", 0, 2, NULL},
+                {LENET_CONV, "C3", 12, 5, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_SUBSAMPLE, "S4", 0, 2, NULL},
+                {LENET_DENSE, "output", 0, 0, NULL}}},
     {.name = "mlp-300",
      .description = "one hidden layer of 300 units",
      .field = 28,
      .layer_count = 3,
-     .layers = {{LENET_DENSE, "hidden", 300, 0}, {LENET_ACTIVATION, "", 0, 0}, {LENET_DENSE, "output", 0, 0}}},
+     .layers = {{LENET_DENSE, "hidden", 300, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "output", 0, 0, NULL}}},
+    {.name = "mlp-1000",
+     .description = "one hidden layer of 1000 units",
+     .field = 28,
+     .layer_count = 3,
+     .layers = {{LENET_DENSE, "hidden", 1000, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "output", 0, 0, NULL}}},
+    {.name = "mlp-300-100",
+     .description = "two hidden layers of 300 and 100 units",
+     .field = 28,
+     .layer_count = 5,
+     .layers = {{LENET_DENSE, "hidden1", 300, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "hidden2", 100, 0, NULL},
+                {LENET_ACTIVATION, "", 0, 0, NULL},
+                {LENET_DENSE, "output", 0, 0, NULL}}},
     {.name = "linear",
      .description = "no hidden layer",
      .field = 28,
      .layer_count = 1,
-     .layers = {{LENET_DENSE, "output", 0, 0}}},
+     .layers = {{LENET_DENSE, "output", 0, 0, NULL}}},
     {.name = NULL}};
 
 const struct lenet_arch *lenet_arch_find(const char *name) {
@@ -53,10 +128,23 @@ static int layer_fits(const struct lenet_layer *layer) {
     case LENET_CONV:
         return layer->spec.size <= LENET_MAX_KERNEL && layer->spec.size <= layer->H && layer->spec.size <= layer->W;
     case LENET_SUBSAMPLE: return layer->H % layer->spec.size == 0 && layer->W % layer->spec.size == 0;
+    case LENET_RBF: return lenet_layer_inputs(layer) == DIGIT_PIXELS;
+    case LENET_SCALE:
     case LENET_ACTIVATION:
     case LENET_DENSE: return 1;
     }
     return 0;
+}
+
+static int is_linked(const struct lenet_layer *layer, int o, int c) {
+    return !layer->spec.links || (layer->spec.links[o] >> c & 1);
+}
+
+/* Maps that feed map o of a convolution. */
+static int inputs_of(const struct lenet_layer *layer, int o) {
+    int n = 0;
+    for (int c = 0; c < layer->C; c++) n += is_linked(layer, o, c);
+    return n;
 }
 
 /* The output's shape and the number of parameters, from the input's shape. */
@@ -72,6 +160,12 @@ static void layer_shapes(struct lenet_layer *layer, int classes) {
         layer->OW = layer->W - size + 1;
         layer->w_count = (size_t)layer->O * layer->C * size * size;
         layer->b_count = (size_t)layer->O;
+        for (int o = 0; o < layer->O; o++) layer->absent += (size_t)(layer->C - inputs_of(layer, o)) * size * size;
+        break;
+    case LENET_SCALE: layer->w_count = layer->b_count = (size_t)layer->C; break;
+    case LENET_RBF:
+        layer->O = classes;
+        layer->OH = layer->OW = 1;
         break;
     case LENET_SUBSAMPLE:
         layer->OH = layer->H / size;
@@ -109,7 +203,7 @@ enum lenet_status lenet_plan_make(const struct lenet_arch *arch, enum lenet_acti
         layer->w = plan->stride;
         layer->b = layer->w + aligned(layer->w_count);
         plan->stride = layer->b + aligned(layer->b_count);
-        plan->parameters += layer->w_count + layer->b_count;
+        plan->parameters += layer->w_count - layer->absent + layer->b_count;
         C = layer->O;
         H = layer->OH;
         W = layer->OW;
@@ -130,19 +224,108 @@ double lenet_plan_flops(const struct lenet_plan *plan, int training) {
     return flops;
 }
 
+int lenet_parameter_exists(const struct lenet_plan *plan, size_t at) {
+    for (int l = 0; l < plan->layer_count; l++) {
+        const struct lenet_layer *layer = &plan->layers[l];
+        if (!layer->absent || at < layer->w || at >= layer->w + layer->w_count) continue;
+        const size_t kernel = (at - layer->w) / (size_t)(layer->spec.size * layer->spec.size);
+        return is_linked(layer, (int)(kernel / (size_t)layer->C), (int)(kernel % (size_t)layer->C));
+    }
+    return 1;
+}
+
+double lenet_layer_connections(const struct lenet_layer *layer) {
+    const double units = (double)lenet_layer_outputs(layer), pixels = (double)layer->OH * layer->OW;
+    if (layer->spec.kind == LENET_SCALE) return units * (layer->spec.size * layer->spec.size + 1);
+    if (layer->spec.kind == LENET_RBF) return units * (double)lenet_layer_inputs(layer);
+    return (double)(layer->w_count - layer->absent + layer->b_count) * pixels;
+}
+
+/* ---- the outputs' targets ---------------------------------------------------------------------------- */
+
+static const char *const digits[10][DIGIT_HEIGHT] = {
+    {".#####.", ".......", "..###..", ".##.##.", "##...##", "##...##", "##...##", "##...##", ".##.##.", "..###..",
+     ".......", "......."},
+    {"...##..", "..###..", ".####..", "...##..", "...##..", "...##..", "...##..", "...##..", "...##..", ".######",
+     ".......", "......."},
+    {".#####.", ".......", ".#####.", "##...##", "#....##", "....##.", "..###..", ".##....", "##.....", "#######",
+     ".......", "......."},
+    {"#######", ".....##", "....##.", "...##..", "..####.", ".....##", ".....##", ".....##", "##...##", ".#####.",
+     ".......", "......."},
+    {".#####.", ".......", ".......", ".##..##", ".##..##", "###..##", "##...##", "##...##", "##..###", ".######",
+     ".....##", ".....##"},
+    {".#####.", ".......", "#######", "##.....", "##.....", ".####..", "..####.", ".....##", "##...##", ".#####.",
+     ".......", "......."},
+    {"..####.", ".##....", "##.....", "##.....", "######.", "###..##", "##...##", "##...##", "###..##", ".#####.",
+     ".......", "......."},
+    {"#######", ".....##", ".....##", "....##.", "...##..", "...##..", "..##...", "..##...", "..##...", "..##...",
+     ".......", "......."},
+    {".#####.", "##...##", "##...##", "##...##", ".#####.", "##...##", "##...##", "##...##", "##...##", ".#####.",
+     ".......", "......."},
+    {".#####.", "##..###", "##...##", "##...##", "##..###", ".######", ".....##", ".....##", "....##.", ".####..",
+     ".......", "......."},
+};
+
+struct rbf_targets lenet_digit_targets(void) {
+    struct rbf_targets targets = {0};
+    for (int digit = 0; digit < 10; digit++)
+        for (int i = 0; i < DIGIT_PIXELS; i++)
+            if (digits[digit][i / DIGIT_WIDTH][i % DIGIT_WIDTH] == '#') targets.plus[digit][i / 32] |= 1u << i % 32;
+    return targets;
+}
+
+/* ---- initial weights ------------------------------------------------------------------------------ */
+
+/* Uniform in +-limit, parameter `at` of a network. */
+static float draw(uint64_t seed, size_t at, float limit) {
+    return limit * lenet_signed_unit(lenet_philox(seed, LENET_RNG_INIT, 0, at / 4).v[at % 4]);
+}
+
+static float limit_of(enum lenet_init init, double fan_in) {
+    const int by_root = init == LENET_INIT_ROOT || init == LENET_INIT_ROOT_AVERAGE;
+    return (float)(init == LENET_INIT_STANDARD ? sqrt(3 / fan_in) : 2.4 / (by_root ? sqrt(fan_in) : fan_in));
+}
+
+/* The weights and the bias of unit (or map) o: `each` weights. */
+static void init_unit(const struct lenet_plan *plan, const struct lenet_layer *layer, uint64_t seed, float scale,
+                      size_t o, float *host_w) {
+    const size_t each = layer->w_count / layer->b_count, kernel = (size_t)(layer->spec.size * layer->spec.size);
+    const int is_conv = layer->spec.kind == LENET_CONV;
+    const double fan_in = is_conv ? (double)inputs_of(layer, (int)o) * (double)kernel : (double)each;
+    const float limit = scale * limit_of(plan->init, fan_in);
+    for (size_t i = 0; i < each; i++) {
+        const size_t at = layer->w + o * each + i;
+        host_w[at] = is_conv && !is_linked(layer, (int)o, (int)(i / kernel)) ? 0 : draw(seed, at, limit);
+    }
+    if (plan->init != LENET_INIT_STANDARD) host_w[layer->b + o] = draw(seed, layer->b + o, limit);
+}
+
+/* A coefficient and a bias of each map of a subsampling. */
+static void init_scale(const struct lenet_plan *plan, const struct lenet_layer *layer, uint64_t seed, float scale,
+                       float *host_w) {
+    const float window = (float)(layer->spec.size * layer->spec.size),
+                limit = scale * limit_of(LENET_INIT_PRINTED, window);
+    const int drawn = plan->init == LENET_INIT_PRINTED || plan->init == LENET_INIT_ROOT;
+    for (size_t c = 0; c < layer->w_count; c++) {
+        host_w[layer->w + c] = drawn                             ? draw(seed, layer->w + c, limit)
+                               : plan->pooling == LENET_POOL_SUM ? 1 / window
+                                                                 : 1;
+        host_w[layer->b + c] = drawn ? draw(seed, layer->b + c, limit) : 0;
+    }
+}
+
 void lenet_plan_init(const struct lenet_plan *plan, uint64_t seed, float scale, float *host_w) {
     memset(host_w, 0, plan->stride * sizeof *host_w);
     for (int l = 0; l < plan->layer_count; l++) {
         const struct lenet_layer *layer = &plan->layers[l];
-        if (layer->w_count == 0) continue;
-        const double fan_in = (double)(layer->w_count / layer->b_count);
-        const float limit = scale * (float)sqrt(3.0 / fan_in);
-        for (size_t i = 0; i < layer->w_count; i++) {
-            const size_t at = layer->w + i;
-            host_w[at] = limit * lenet_signed_unit(lenet_philox(seed, LENET_RNG_INIT, 0, at / 4).v[at % 4]);
-        }
+        if (layer->spec.kind == LENET_SCALE)
+            init_scale(plan, layer, seed, scale, host_w);
+        else
+            for (size_t o = 0; o < layer->b_count; o++) init_unit(plan, layer, seed, scale, o, host_w);
     }
 }
+
+/* ---- parameters as tensors ---------------------------------------------------------------------------- */
 
 static void add_tensor(struct lenet_tensor *tensor, const char *prefix, const char *layer, const char *part, int rank,
                        const size_t *shape, float *data) {
@@ -158,9 +341,12 @@ int lenet_plan_tensors(const struct lenet_plan *plan, const char *prefix, float 
         if (layer->w_count == 0) continue;
         const size_t O = (size_t)layer->O, K = (size_t)layer->spec.size;
         const size_t conv[] = {O, (size_t)layer->C, K, K}, dense[] = {O, lenet_layer_inputs(layer)};
-        const int is_conv = layer->spec.kind == LENET_CONV;
-        add_tensor(&tensors[n++], prefix, layer->spec.name, "weight", is_conv ? 4 : 2, is_conv ? conv : dense,
-                   data + layer->w);
+        const int is_conv = layer->spec.kind == LENET_CONV, is_scale = layer->spec.kind == LENET_SCALE;
+        add_tensor(&tensors[n++], prefix, layer->spec.name, "weight",
+                   is_conv    ? 4
+                   : is_scale ? 1
+                              : 2,
+                   is_conv ? conv : dense, data + layer->w);
         add_tensor(&tensors[n++], prefix, layer->spec.name, "bias", 1, &O, data + layer->b);
     }
     return n;

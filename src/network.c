@@ -84,18 +84,20 @@ static void lay_out_parameters(struct lenet_network *net, struct arena *arena) {
     net->dw = take(arena, bytes);
     net->m = net->optimizer == LENET_SGD ? NULL : take(arena, bytes);
     net->v = net->optimizer == LENET_ADAMW ? take(arena, bytes) : NULL;
+    net->squared_w = net->optimizer == LENET_SDLM ? take(arena, bytes) : NULL;
 }
 
 static void lay_out_activations(struct lenet_network *net, struct arena *arena, int input_gradient) {
     const struct lenet_plan *plan = &net->plan;
     const size_t image = (size_t)net->R * net->N * net->backend->element_size;
     const size_t x_bytes = lenet_layer_inputs(&plan->layers[0]) * image;
-    size_t largest = 0;
+    size_t largest = 0, most_inputs = 0;
     net->x = take(arena, x_bytes);
     net->dx = input_gradient ? take(arena, x_bytes) : NULL;
     for (int l = 0; l < plan->layer_count; l++) {
         const size_t outputs = lenet_layer_outputs(&plan->layers[l]);
         if (outputs > largest) largest = outputs;
+        if (lenet_layer_inputs(&plan->layers[l]) > most_inputs) most_inputs = lenet_layer_inputs(&plan->layers[l]);
         net->y[l] = plan->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1] : take(arena, outputs * image);
     }
     for (int i = 0; i < 2; i++) net->gradient[i] = take(arena, largest * image);
@@ -106,6 +108,7 @@ static void lay_out_activations(struct lenet_network *net, struct arena *arena, 
         if (layer->spec.kind == LENET_CONV && count > most) most = count;
     }
     net->scratch = take(arena, (size_t)net->R * LENET_PARTS * most * net->backend->element_size);
+    net->squared_x = net->optimizer == LENET_SDLM ? take(arena, most_inputs * image) : NULL;
 }
 
 static void lay_out_control(struct lenet_network *net, struct arena *arena) {
@@ -114,6 +117,7 @@ static void lay_out_control(struct lenet_network *net, struct arena *arena) {
     net->predicted = take(arena, R * net->N);
     net->hyper = take(arena, R * sizeof *net->hyper);
     net->tally = take(arena, R * sizeof *net->tally);
+    net->aside = take(arena, R * sizeof *net->aside);
     net->step = take(arena, sizeof *net->step);
     net->rate = take(arena, R * sizeof *net->rate);
 }
@@ -127,12 +131,12 @@ static void lay_out(struct lenet_network *net, struct arena arenas[3], int input
 enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
                                        const struct lenet_network_options *options, struct lenet_network *net,
                                        struct lenet_error *err) {
-    const int lanes = backend->lanes;
+    const int lanes = backend->lanes, sharing = backend->network_lanes;
     *net = (struct lenet_network){.backend = backend,
                                   .ctx = ctx,
                                   .plan = *options->plan,
                                   .optimizer = options->optimizer,
-                                  .R = options->R,
+                                  .R = (options->R + sharing - 1) / sharing * sharing,
                                   .B = options->B,
                                   .N = (options->B + lanes - 1) / lanes * lanes};
     struct arena arenas[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
@@ -165,35 +169,66 @@ void lenet_network_free(struct lenet_network *net) {
 
 /* ---- parameters to and from the host ------------------------------------------- */
 
+/* A network's parameters lie together, or interleaved with those of the networks that share its vectors: then the
+ * parameters of all of these travel. */
+static size_t shared_bytes(const struct lenet_network *net) {
+    return net->plan.stride * (size_t)net->backend->network_lanes * net->backend->element_size;
+}
+static size_t shared_place(const struct lenet_network *net, int r) {
+    return (size_t)(r / net->backend->network_lanes) * shared_bytes(net);
+}
+static int is_as_on_the_host(const struct lenet_network *net) {
+    return net->backend->network_lanes == 1 && net->backend->element_size == sizeof(float);
+}
+
+/* Copies network r's elements of the buffer from or to host_w. */
+static void put_shared(const struct lenet_network *net, void *buffer, int r, const float *host_w) {
+    const size_t lanes = (size_t)net->backend->network_lanes, lane = (size_t)r % lanes;
+    for (size_t i = 0; i < net->plan.stride; i++)
+        if (net->backend->element_size == sizeof(float))
+            ((float *)buffer)[i * lanes + lane] = host_w[i];
+        else
+            ((double *)buffer)[i * lanes + lane] = host_w[i];
+}
+static void get_shared(const struct lenet_network *net, const void *buffer, int r, float *host_w) {
+    const size_t lanes = (size_t)net->backend->network_lanes, lane = (size_t)r % lanes;
+    for (size_t i = 0; i < net->plan.stride; i++)
+        host_w[i] = net->backend->element_size == sizeof(float) ? ((const float *)buffer)[i * lanes + lane]
+                                                                : (float)((const double *)buffer)[i * lanes + lane];
+}
+
 enum lenet_status lenet_network_put(struct lenet_network *net, void *which, int r, const float *host_w) {
-    const size_t stride = net->plan.stride, bytes = stride * net->backend->element_size;
-    char *dst = (char *)which + r * bytes;
-    if (net->backend->element_size == sizeof(float)) return net->backend->upload(net->ctx, dst, host_w, bytes);
-    double *wide = malloc(bytes);
-    if (!wide) return LENET_ERR_MEMORY;
-    for (size_t i = 0; i < stride; i++) wide[i] = host_w[i];
-    const enum lenet_status status = net->backend->upload(net->ctx, dst, wide, bytes);
-    free(wide);
+    const struct lenet_backend *be = net->backend;
+    const size_t bytes = shared_bytes(net);
+    void *place = (char *)which + shared_place(net, r);
+    if (is_as_on_the_host(net)) return be->upload(net->ctx, place, host_w, bytes);
+    void *buffer = malloc(bytes);
+    if (!buffer) return LENET_ERR_MEMORY;
+    enum lenet_status status = be->network_lanes > 1 ? be->download(net->ctx, buffer, place, bytes) : LENET_OK;
+    put_shared(net, buffer, r, host_w);
+    if (status == LENET_OK) status = be->upload(net->ctx, place, buffer, bytes);
+    free(buffer);
     return status;
 }
 
 enum lenet_status lenet_network_get(struct lenet_network *net, const void *which, int r, float *host_w) {
-    const size_t stride = net->plan.stride, bytes = stride * net->backend->element_size;
-    const char *src = (const char *)which + r * bytes;
-    if (net->backend->element_size == sizeof(float)) return net->backend->download(net->ctx, host_w, src, bytes);
-    double *wide = malloc(bytes);
-    if (!wide) return LENET_ERR_MEMORY;
-    const enum lenet_status status = net->backend->download(net->ctx, wide, src, bytes);
-    for (size_t i = 0; i < stride && status == LENET_OK; i++) host_w[i] = (float)wide[i];
-    free(wide);
+    const struct lenet_backend *be = net->backend;
+    const size_t bytes = shared_bytes(net);
+    const void *place = (const char *)which + shared_place(net, r);
+    if (is_as_on_the_host(net)) return be->download(net->ctx, host_w, place, bytes);
+    void *buffer = malloc(bytes);
+    if (!buffer) return LENET_ERR_MEMORY;
+    const enum lenet_status status = be->download(net->ctx, buffer, place, bytes);
+    if (status == LENET_OK) get_shared(net, buffer, r, host_w);
+    free(buffer);
     return status;
 }
 
 /* ---- one layer, forward and backward --------------------------------------------- */
 
-/* count elements of the backend's type into a tensor. */
+/* count parameters into a tensor of them. */
 static void *at(const struct lenet_network *net, void *tensor, size_t count) {
-    return (char *)tensor + count * net->backend->element_size;
+    return (char *)tensor + count * (size_t)net->backend->network_lanes * net->backend->element_size;
 }
 
 static enum lenet_status forward_layer(struct lenet_network *net, const struct lenet_layer *l, const void *x, void *y) {
@@ -208,8 +243,12 @@ static enum lenet_status forward_layer(struct lenet_network *net, const struct l
     case LENET_SUBSAMPLE:
         return be->subsample_forward(net->ctx, &(struct subsample_forward){R, N, l->C, l->H, l->W, l->spec.size,
                                                                            net->plan.pooling, l->activation, x, y});
+    case LENET_SCALE:
+        return be->scale_forward(net->ctx, &(struct scale_forward){R, N, l->C, l->H * l->W, stride, x, w, b, y});
     case LENET_ACTIVATION:
         return be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, net->plan.activation, x, y});
+    case LENET_RBF:
+        return be->rbf_forward(net->ctx, &(struct rbf_forward){R, N, inputs, l->O, lenet_digit_targets(), x, y});
     case LENET_DENSE:
         return be->dense_forward(net->ctx, &(struct dense_forward){R, N, inputs, l->O, stride, x, w, b, y});
     }
@@ -222,20 +261,26 @@ static enum lenet_status backward_params(struct lenet_network *net, const struct
     const size_t stride = net->plan.stride;
     const int R = net->R, N = net->N;
     void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
-    if (l->spec.kind == LENET_CONV)
-        return be->conv_backward_params(net->ctx,
-                                        &(struct conv_backward_params){R, N, l->C, l->H, l->W, l->O, l->spec.size,
-                                                                       stride, x, dy, dw, db, net->scratch});
+    if (l->spec.kind == LENET_CONV) {
+        struct conv_backward_params conv = {R,      N, l->C, l->H, l->W, l->O,         l->spec.size,
+                                            stride, x, dy,   dw,   db,   net->scratch, {0}};
+        if (l->spec.links) memcpy(conv.links, l->spec.links, (size_t)l->O * sizeof *conv.links);
+        return be->conv_backward_params(net->ctx, &conv);
+    }
+    if (l->spec.kind == LENET_SCALE)
+        return be->scale_backward_params(
+            net->ctx, &(struct scale_backward_params){R, N, l->C, l->H * l->W, stride, x, dy, dw, db});
     return be->dense_backward_params(
         net->ctx, &(struct dense_backward_params){R, N, (int)lenet_layer_inputs(l), l->O, stride, x, dy, dw, db});
 }
 
-static enum lenet_status backward_input(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                        const void *y, const void *dy, void *dx) {
+/* weights: those of the network, or their squares. */
+static enum lenet_status backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
+                                        const void *x, const void *y, const void *dy, void *dx) {
     const struct lenet_backend *be = net->backend;
     const size_t stride = net->plan.stride;
     const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
-    const void *w = at(net, net->w, l->w);
+    const void *w = at(net, weights, l->w);
     switch (l->spec.kind) {
     case LENET_CONV:
         return be->conv_backward_input(
@@ -244,9 +289,15 @@ static enum lenet_status backward_input(struct lenet_network *net, const struct 
         return be->subsample_backward_input(
             net->ctx, &(struct subsample_backward_input){R, N, l->C, l->H, l->W, l->spec.size, net->plan.pooling,
                                                          l->activation, x, dy, dx});
+    case LENET_SCALE:
+        return be->scale_backward_input(net->ctx,
+                                        &(struct scale_backward_input){R, N, l->C, l->H * l->W, stride, dy, w, dx});
     case LENET_ACTIVATION:
         return be->activation_backward_input(
             net->ctx, &(struct activation_backward_input){R, N, inputs, net->plan.activation, y, dy, dx});
+    case LENET_RBF:
+        return be->rbf_backward_input(
+            net->ctx, &(struct rbf_backward_input){R, N, inputs, l->O, lenet_digit_targets(), x, dy, dx});
     case LENET_DENSE:
         return be->dense_backward_input(net->ctx,
                                         &(struct dense_backward_input){R, N, inputs, l->O, stride, dy, w, dx});
@@ -272,11 +323,20 @@ enum lenet_status lenet_network_forward(struct lenet_network *net) {
     return LENET_OK;
 }
 
+static enum lenet_status distance(struct lenet_network *net, void *dy, struct lenet_tally *tally) {
+    return net->backend->distance_loss(net->ctx, &(struct distance_loss){net->R, net->N, net->plan.classes,
+                                                                         net->y[net->plan.layer_count - 1], net->label,
+                                                                         dy, net->predicted, tally});
+}
+
 enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient) {
-    return net->backend->softmax_loss(net->ctx, &(struct softmax_loss){net->R, net->N, net->plan.classes,
-                                                                       net->y[net->plan.layer_count - 1], net->label,
-                                                                       with_gradient ? net->gradient[0] : NULL,
-                                                                       net->predicted, net->tally});
+    const struct lenet_plan *plan = &net->plan;
+    void *dy = with_gradient ? net->gradient[0] : NULL;
+    if (plan->loss == LENET_MSE) return distance(net, dy, net->tally);
+    return net->backend->softmax_loss(
+        net->ctx,
+        &(struct softmax_loss){net->R, net->N, plan->classes, net->y[plan->layer_count - 1], net->label, dy,
+                               net->predicted, net->tally, plan->loss == LENET_MAP ? (float)exp(-plan->map_j) : 0});
 }
 
 void *lenet_network_gradient(const struct lenet_network *net, int l) {
@@ -313,7 +373,7 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     if (layer->w_count) LENET_TRY(backward_params_aside(net, layer, input_of(net, l), dy));
     if (!dx) return LENET_OK;
     if (dx == net->read_aside) LENET_TRY(join(net));
-    return backward_input(net, layer, input_of(net, l), net->y[l], dy, dx);
+    return backward_input(net, layer, net->w, input_of(net, l), net->y[l], dy, dx);
 }
 
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
@@ -341,6 +401,81 @@ enum lenet_status lenet_network_step(struct lenet_network *net, const struct len
     LENET_TRY(lenet_network_backward(net));
     return lenet_network_update(net);
 }
+
+/* ---- second derivatives -------------------------------------------------------------
+ *
+ * Of the diagonal of the Gauss-Newton matrix. A weighted sum y = sum of w*x has d2x = sum of w^2 * d2y and
+ * d2w = sum of x^2 * d2y: the operations of the backward pass, given squares. A nonlinearity has d2x = f'^2 * d2y:
+ * its operation twice. */
+
+static size_t values(const struct lenet_network *net, size_t outputs) {
+    return (size_t)net->R * (size_t)net->N * outputs;
+}
+
+/* dx, which has been multiplied by f'(x), once more; and an average by its share once more. */
+static enum lenet_status square_subsampling(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                            void *dx) {
+    const struct lenet_backend *be = net->backend;
+    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+    const float share = 1 / (float)(l->spec.size * l->spec.size);
+    void *y = net->squared_x; /* free meanwhile */
+    if (l->activation != LENET_LINEAR) {
+        LENET_TRY(be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, l->activation, x, y}));
+        LENET_TRY(be->activation_backward_input(
+            net->ctx, &(struct activation_backward_input){R, N, inputs, l->activation, y, dx, dx}));
+    }
+    if (net->plan.pooling != LENET_POOL_AVERAGE) return LENET_OK;
+    return be->accumulate(net->ctx, &(struct accumulate){values(net, (size_t)inputs), share, 0, dx, dx});
+}
+
+static enum lenet_status backward_second_layer(struct lenet_network *net, int l) {
+    const struct lenet_backend *be = net->backend;
+    const struct lenet_layer *layer = &net->plan.layers[l];
+    const void *x = input_of(net, l), *dy = lenet_network_gradient(net, l);
+    void *dx = lenet_network_gradient(net, l - 1);
+    if (layer->w_count) {
+        LENET_TRY(be->square(net->ctx, &(struct square){values(net, lenet_layer_inputs(layer)), x, net->squared_x}));
+        LENET_TRY(backward_params(net, layer, net->squared_x, dy));
+    }
+    if (!dx) return LENET_OK;
+    LENET_TRY(backward_input(net, layer, net->squared_w, x, net->y[l], dy, dx));
+    if (layer->spec.kind == LENET_ACTIVATION) return backward_input(net, layer, net->squared_w, x, net->y[l], dx, dx);
+    return layer->spec.kind == LENET_SUBSAMPLE ? square_subsampling(net, layer, x, dx) : LENET_OK;
+}
+
+enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
+    const struct lenet_backend *be = net->backend;
+    const int last = net->plan.layer_count - 1;
+    const struct lenet_layer *output = &net->plan.layers[last];
+    if (output->spec.kind != LENET_RBF || net->optimizer != LENET_SDLM) return LENET_ERR_ARG;
+    LENET_TRY(distance(net, net->gradient[0], net->aside));
+    LENET_TRY(
+        be->rbf_backward_second(net->ctx, &(struct rbf_backward_second){net->R, net->N, (int)lenet_layer_inputs(output),
+                                                                        output->O, lenet_network_gradient(net, last),
+                                                                        lenet_network_gradient(net, last - 1)}));
+    LENET_TRY(be->square(net->ctx, &(struct square){(size_t)net->R * net->plan.stride, net->w, net->squared_w}));
+    for (int l = last - 1; l >= 0; l--) LENET_TRY(backward_second_layer(net, l));
+    return LENET_OK;
+}
+
+enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches) {
+    const struct lenet_backend *be = net->backend;
+    const size_t count = (size_t)net->R * net->plan.stride;
+    uint64_t first;
+    LENET_TRY(be->download(net->ctx, &first, net->step, sizeof first));
+    for (int i = 0; i < batches; i++) {
+        const uint64_t step = first + (uint64_t)i;
+        LENET_TRY(be->upload(net->ctx, net->step, &step, sizeof step));
+        LENET_TRY(lenet_network_draw(net, source));
+        LENET_TRY(lenet_network_forward(net));
+        LENET_TRY(lenet_network_backward_second(net));
+        LENET_TRY(
+            be->accumulate(net->ctx, &(struct accumulate){count, i ? 1 : 0, 1 / (float)batches, net->dw, net->m}));
+    }
+    return be->upload(net->ctx, net->step, &first, sizeof first);
+}
+
+/* ---- steps --------------------------------------------------------------------------- */
 
 struct step_args {
     struct lenet_network *net;
@@ -372,17 +507,18 @@ static enum lenet_status fetch_answers(struct lenet_network *net, const struct l
                                        size_t total, size_t count) {
     const struct lenet_backend *be = net->backend;
     const size_t O = (size_t)net->plan.classes, N = (size_t)net->N, R = (size_t)net->R;
+    const size_t L = (size_t)be->network_lanes;
     for (size_t r = 0; answers->predicted && r < R; r++)
         LENET_TRY(be->download(net->ctx, answers->predicted + r * total + place, net->predicted + r * N, count));
     if (!answers->outputs) return LENET_OK;
     if (be->element_size != sizeof(float)) return LENET_ERR_ARG;
-    float *y = malloc(R * O * N * sizeof *y); /* [R][O][N] */
+    float *y = malloc(R * O * N * sizeof *y); /* [R/L][O][N][L] */
     if (!y) return LENET_ERR_MEMORY;
     const enum lenet_status status =
         be->download(net->ctx, y, net->y[net->plan.layer_count - 1], R * O * N * sizeof *y);
     for (size_t i = 0; i < R * O * count && status == LENET_OK; i++) {
         const size_t r = i / (O * count), o = i / count % O, n = i % count;
-        answers->outputs[(r * total + place + n) * O + o] = y[(r * O + o) * N + n];
+        answers->outputs[(r * total + place + n) * O + o] = y[((r / L * O + o) * N + n) * L + r % L];
     }
     free(y);
     return status;

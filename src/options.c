@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lenet/json.h"
+#include "lenet/nets.h"
 
 #define FIELD(field) offsetof(struct lenet_config, field), sizeof(((struct lenet_config *)0)->field)
 #define T            LENET_CMD_TRAIN
@@ -36,12 +37,22 @@ const struct lenet_option lenet_options[] = {
     {"ensemble", LENET_OPTION_CHOICE, FIELD(ensemble), 0, 0, "off|on", "off", E, 0, "SWITCH",
      "several networks answer together: the mean of their outputs, and their vote"},
     {"json", LENET_OPTION_TEXT, FIELD(json), 0, 0, NULL, "", E | I | G | B, 0, "FILE", "also write the results there"},
-    {"arch", LENET_OPTION_TEXT, FIELD(arch), 0, 0, NULL, "lenet5", T | S | I | G | B, P, "NAME",
-     "the architecture (lenet info lists them)"},
-    {"activation", LENET_OPTION_CHOICE, FIELD(activation), 0, 0, "tanh|relu", "relu", T | S | I | G | B, P, "NAME",
-     "the nonlinearity"},
-    {"pooling", LENET_OPTION_CHOICE, FIELD(pooling), 0, 0, "average|max", "max", T | S | I | G | B, P, "NAME",
+    {"arch", LENET_OPTION_ARCH, FIELD(arch), 0, 0, NULL, "lenet5", T | S | I | G | B, P, "NAME",
+     "the architecture (lenet info lists them); lenet5-1998 also sets its recipe, so that it comes first"},
+    {"activation", LENET_OPTION_CHOICE, FIELD(activation), 0, 0, "tanh|relu|squash", "relu", T | S | I | G | B, P,
+     "NAME", "the nonlinearity; squash is 1.7159 tanh(2x/3)"},
+    {"pooling", LENET_OPTION_CHOICE, FIELD(pooling), 0, 0, "average|max|sum", "max", T | S | I | G | B, P, "NAME",
      "the subsampling"},
+    {"inputs", LENET_OPTION_CHOICE, FIELD(inputs), 0, 0, "standard|published", "standard", T | S | G | B, P, "NAME",
+     "pixels to mean 0 and variance 1, or from -0.1 to 1.175"},
+    {"loss", LENET_OPTION_CHOICE, FIELD(loss), 0, 0, "cross-entropy|mse|map", "cross-entropy", T | S | G | B, P, "NAME",
+     "of the outputs; the last two, eq. 8 and 9 of the paper, are for RBF outputs"},
+    {"map-j", LENET_OPTION_REAL, FIELD(map_j), 0, 80, NULL, "10", T | S | G | B, P, "J",
+     "loss map: the rubbish class has exp(-J)"},
+    {"init", LENET_OPTION_CHOICE, FIELD(init), 0, 0, "standard|printed|printed-average|root|root-average", "standard",
+     T | S | G, N, "NAME",
+     "initial weights: in +-sqrt(3/F), 2.4/F or 2.4/sqrt(F); subsampling, where it is trained, drawn too or an "
+     "average"},
     {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | S | G, N, "X",
      "multiplies the initial weights"},
     {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "15", T | S, N, "N", "passes over the training set"},
@@ -50,8 +61,8 @@ const struct lenet_option lenet_options[] = {
     {"eval-every", LENET_OPTION_INTEGER, FIELD(eval_every), 1, 1e6, NULL, "1", T | S, N, "EPOCHS",
      "measure on the test (and validation) set after so many epochs, and at the end"},
     {"batch", LENET_OPTION_INTEGER, FIELD(batch), 1, 65536, NULL, "64", T | S | B, P, "N", "images an update"},
-    {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw", "nesterov", T | S | G | B,
-     P, "NAME", "the update rule"},
+    {"optimizer", LENET_OPTION_CHOICE, FIELD(optimizer), 0, 0, "sgd|momentum|nesterov|adamw|sdlm", "nesterov",
+     T | S | G | B, P, "NAME", "the update rule"},
     {"lr", LENET_OPTION_REAL, FIELD(learning_rate), 0, 1e6, NULL, "0.05", T | S, N, "RATE",
      "the learning rate; the largest one of a schedule"},
     {"momentum", LENET_OPTION_REAL, FIELD(momentum), 0, 0.999999, NULL, "0.9", T | S, N, "X",
@@ -59,15 +70,20 @@ const struct lenet_option lenet_options[] = {
     {"weight-decay", LENET_OPTION_REAL, FIELD(weight_decay), 0, 100, NULL, "0.001", T | S, N, "X",
      "pulls weights to zero: in the gradient, or apart from it with adamw"},
     {"beta2", LENET_OPTION_REAL, FIELD(beta2), 0, 0.9999999, NULL, "0.999", T | S, N, "X", "AdamW's second moment"},
-    {"epsilon", LENET_OPTION_REAL, FIELD(epsilon), 1e-30, 1, NULL, "1e-08", T | S, N, "X", "AdamW's divisor"},
-    {"schedule", LENET_OPTION_CHOICE, FIELD(schedule), 0, 0, "constant|step|cosine|one-cycle", "one-cycle", T | S, N,
-     "NAME", "how the learning rate changes"},
+    {"epsilon", LENET_OPTION_REAL, FIELD(epsilon), 1e-30, 1, NULL, "1e-08", T | S, N, "X",
+     "AdamW's divisor; sdlm's mu"},
+    {"schedule", LENET_OPTION_CHOICE, FIELD(schedule), 0, 0, "constant|step|cosine|one-cycle|published", "one-cycle",
+     T | S, N, "NAME", "how the learning rate changes"},
     {"warmup", LENET_OPTION_REAL, FIELD(warmup), 0, 1e6, NULL, "3", T | S, N, "EPOCHS",
      "the rate rises over so many epochs"},
     {"decay-every", LENET_OPTION_REAL, FIELD(decay_every), 0, 1e6, NULL, "5", T | S, N, "EPOCHS",
-     "schedule step: how often the rate falls"},
+     "schedule step: how often the rate falls; published: what counts as a pass"},
     {"decay-factor", LENET_OPTION_REAL, FIELD(decay_factor), 0, 1, NULL, "0.5", T | S, N, "X",
      "schedule step: by how much"},
+    {"order", LENET_OPTION_CHOICE, FIELD(order), 0, 0, "shuffled|constant", "shuffled", T | S, N, "NAME",
+     "of the images: another one in every epoch, or the same"},
+    {"curvature-images", LENET_OPTION_INTEGER, FIELD(curvature_images), 1, 1e9, NULL, "500", T | S, P, "N",
+     "sdlm: the curvature is estimated on so many before each epoch"},
     {"train-size", LENET_OPTION_INTEGER, FIELD(train_size), 0, 2e9, NULL, "0", T | S, N, "N",
      "train on a random N of the training images (0: all)"},
     {"validation", LENET_OPTION_INTEGER, FIELD(validation), 0, 2e9, NULL, "0", T | S, P, "N",
@@ -107,7 +123,8 @@ const struct lenet_option lenet_options[] = {
     {"shard", LENET_OPTION_TEXT, FIELD(shard), 0, 0, NULL, "", S, 0, "I/N",
      "only every N-th run, from the I-th (1 to N), into its own file: for N processes or machines"},
     {"population-max", LENET_OPTION_INTEGER, FIELD(population_max), 0, 65535, NULL, "0", S, 0, "R",
-     "networks that train in lockstep, at most (0: 1 on each thread of a CPU, 1024 on a GPU as far as memory allows)"},
+     "networks that train in lockstep, at most (0: on a GPU 1024, as far as memory allows; on each thread of a CPU 1, "
+     "or with --batch 1 as many as a vector has lanes)"},
     {"keep-weights", LENET_OPTION_CHOICE, FIELD(keep_weights), 0, 0, "off|on", "off", S, 0, "SWITCH",
      "keep the final weights, one file a population"},
     {"retry-failed", LENET_OPTION_CHOICE, FIELD(retry_failed), 0, 0, "off|on", "off", S, 0, "SWITCH",
@@ -212,15 +229,29 @@ static enum lenet_status set_augmentation(struct lenet_config *config, const cha
     return LENET_OK;
 }
 
+/* Sets what an architecture's table says besides. A name that is not known is left to whoever looks it up. */
+static enum lenet_status set_recipe(struct lenet_config *config, const char *name, struct lenet_error *err) {
+    const struct lenet_arch *arch = lenet_arch_find(name);
+    char copy[512];
+    snprintf(copy, sizeof copy, "%s", arch && arch->settings ? arch->settings : "");
+    for (char *rest = copy, *item; (item = strtok_r(rest, " ", &rest));) {
+        char *value = strchr(item, '=');
+        *value++ = 0;
+        LENET_TRY(lenet_option_set(config, lenet_option_find(item), value, err));
+    }
+    return LENET_OK;
+}
+
 enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
                                    struct lenet_error *err) {
     char *field = (char *)config + option->offset;
     switch (option->type) {
     case LENET_OPTION_TEXT:
+    case LENET_OPTION_ARCH:
         if (strlen(text) >= option->size)
             return lenet_fail(err, LENET_ERR_ARG, "--%s: longer than %zu characters", option->name, option->size - 1);
         strcpy(field, text);
-        return LENET_OK;
+        return option->type == LENET_OPTION_ARCH ? set_recipe(config, text, err) : LENET_OK;
     case LENET_OPTION_INTEGER:
     case LENET_OPTION_REAL: return set_number(field, option, text, err);
     case LENET_OPTION_CHOICE: {
@@ -257,7 +288,8 @@ static void get_augmentation(const struct lenet_config *config, char *text, size
 void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size) {
     const char *field = (const char *)config + option->offset;
     switch (option->type) {
-    case LENET_OPTION_TEXT: snprintf(text, size, "%s", field); break;
+    case LENET_OPTION_TEXT:
+    case LENET_OPTION_ARCH: snprintf(text, size, "%s", field); break;
     case LENET_OPTION_INTEGER: snprintf(text, size, "%lld", (long long)*(const int64_t *)(const void *)field); break;
     case LENET_OPTION_REAL: {
         char shortest[32];
@@ -303,7 +335,7 @@ enum lenet_status lenet_options_each(enum lenet_command command, int argc, char 
             return lenet_fail(err, LENET_ERR_ARG, "--%s: no such option of this command%s", name,
                               option ? " (another one has it)" : "");
         const char *value = value_of(option, word, argc, argv, &i);
-        if (!value || (!value[0] && option->type == LENET_OPTION_TEXT))
+        if (!value || (!value[0] && (option->type == LENET_OPTION_TEXT || option->type == LENET_OPTION_ARCH)))
             return lenet_fail(err, LENET_ERR_ARG, "--%s: a value is missing (%s)", name, option->argument);
         LENET_TRY(take(self, option, value, err));
     }

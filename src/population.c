@@ -52,6 +52,7 @@ enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t tra
         .total_steps = lenet_total_steps(config, steps_per_epoch),
         .decay_every = (uint64_t)round(config->decay_every * per_epoch),
         .decay_factor = (float)config->decay_factor,
+        .constant_order = config->order,
         .shift = (float)config->shift,
         .rotate = (float)config->rotate,
         .scale = (float)config->scale,
@@ -66,12 +67,31 @@ enum lenet_status lenet_config_plan(const struct lenet_config *config, int class
                                     struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
-    return lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                           classes, plan, err);
+    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
+                              classes, plan, err));
+    plan->loss = (enum lenet_loss)config->loss;
+    plan->map_j = config->map_j;
+    plan->init = (enum lenet_init)config->init;
+    if (plan->layers[plan->layer_count - 1].spec.kind == LENET_RBF) return LENET_OK;
+    if (config->loss != LENET_CROSS_ENTROPY)
+        return lenet_fail(err, LENET_ERR_ARG, "--loss mse and map: for RBF outputs, which %s does not have",
+                          arch->name);
+    if (config->optimizer == LENET_SDLM)
+        return lenet_fail(err, LENET_ERR_ARG, "--optimizer sdlm: for RBF outputs, which %s does not have", arch->name);
+    return LENET_OK;
 }
 
-void lenet_population_key(const struct lenet_config *config, uint64_t total_steps, char key[LENET_POPULATION_KEY]) {
-    int used = snprintf(key, LENET_POPULATION_KEY, "%" PRIu64 " steps", total_steps);
+struct lenet_scaling lenet_config_scaling(const struct lenet_config *config, const struct lenet_dataset *data) {
+    /* background -0.1, foreground 1.175: LeCun et al. 1998, section II.B */
+    if (config->inputs) return (struct lenet_scaling){.factor = (1.175f + 0.1f) / 255, .offset = -0.1f};
+    return lenet_scaling_of(&data->train, data->H, data->W);
+}
+
+void lenet_population_key(const struct lenet_config *config, const struct lenet_hyper *hyper,
+                          char key[LENET_POPULATION_KEY]) {
+    int used = snprintf(key, LENET_POPULATION_KEY, "%" PRIu64 " steps", hyper->total_steps);
+    if (config->optimizer == LENET_SDLM) /* whose curvature is estimated for all at a time */
+        used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %u images", hyper->train_count);
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char text[LENET_MAX_CHOICE];
         if (option->identity != LENET_OF_POPULATION) continue;
@@ -96,7 +116,7 @@ static enum lenet_status make_members(struct lenet_population *pop, const struct
     char first[LENET_POPULATION_KEY], key[LENET_POPULATION_KEY];
     for (int r = 0; r < pop->R; r++) {
         LENET_TRY(make_member(configs[r], pop->train.count, &pop->members[r], err));
-        lenet_population_key(configs[r], pop->members[r].hyper.total_steps, r ? key : first);
+        lenet_population_key(configs[r], &pop->members[r].hyper, r ? key : first);
         if (r && strcmp(key, first) != 0)
             return lenet_fail(err, LENET_ERR_ARG, "no population: '%s' and '%s'", first, key);
     }
@@ -120,13 +140,15 @@ static enum lenet_status open_network(struct lenet_population *pop, const struct
                                                   .optimizer = (enum lenet_optimizer)config->optimizer,
                                                   .R = pop->R,
                                                   .B = (int)config->batch};
-    LENET_TRY(lenet_network_create(device->backend, device->ctx, &options, &pop->net, err));
+    const struct lenet_backend *backend = lenet_device_backend_for(device, options.R, options.B);
+    LENET_TRY(lenet_network_create(backend, device->ctx, &options, &pop->net, err));
     pop->moments = (pop->net.m != NULL) + (pop->net.v != NULL);
     pop->state = calloc((size_t)pop->R * (size_t)(1 + pop->moments) * pop->model.plan.stride, sizeof *pop->state);
     if (!pop->state) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (int r = 0; r < pop->R; r++)
-        LENET_TRY(
-            device->backend->upload(device->ctx, pop->net.hyper + r, &pop->members[r].hyper, sizeof *pop->net.hyper));
+    for (int r = 0; r < pop->net.R; r++) { /* what only pads the population trains on the first member's data */
+        const struct lenet_member *member = &pop->members[r < pop->R ? r : 0];
+        LENET_TRY(backend->upload(device->ctx, pop->net.hyper + r, &member->hyper, sizeof member->hyper));
+    }
     return LENET_OK;
 }
 
@@ -138,6 +160,7 @@ enum lenet_status lenet_population_create(const struct lenet_device *device, con
                                      .test = fitted(data->test, model),
                                      .R = R,
                                      .patience = configs[0]->patience,
+                                     .curvature_images = configs[0]->curvature_images,
                                      .members = calloc((size_t)R, sizeof *pop->members),
                                      .tally = calloc((size_t)R, sizeof *pop->tally)};
     enum lenet_status status =
@@ -238,6 +261,13 @@ static enum lenet_status end_epochs(struct lenet_population *pop) {
     return LENET_OK;
 }
 
+/* sdlm looks at the curvature again before each pass. */
+static enum lenet_status begin_pass(struct lenet_population *pop) {
+    const int64_t batches = (pop->curvature_images + pop->net.B - 1) / pop->net.B;
+    if (pop->net.optimizer != LENET_SDLM || pop->step % pop->members[0].steps_per_epoch != 0) return LENET_OK;
+    return lenet_network_curvature(&pop->net, &pop->train, (int)batches);
+}
+
 enum lenet_status lenet_population_advance(struct lenet_population *pop) {
     enum { MOST = 32 }; /* recorded steps cost the host next to nothing; it should look at the clock and the signals */
     uint64_t steps = pop->net.backend->record ? MOST : 1;
@@ -246,6 +276,7 @@ enum lenet_status lenet_population_advance(struct lenet_population *pop) {
         const uint64_t left = pop->members[r].steps_per_epoch - pop->step % pop->members[r].steps_per_epoch;
         if (left < steps) steps = left;
     }
+    LENET_TRY(begin_pass(pop));
     LENET_TRY(lenet_network_steps(&pop->net, &pop->train, (int)steps));
     pop->step += steps;
     return end_epochs(pop);
@@ -304,10 +335,10 @@ uint64_t lenet_member_images(const struct lenet_member *member, uint64_t step, i
     return images_by(member, step, B) - images_by(member, member->interval_step, B);
 }
 
-/* Images 0 ... end-1 of a source, for all members. */
+/* Images 0 ... end-1 of a source, for all members; tally[net.R]. */
 static enum lenet_status evaluate(struct lenet_population *pop, const struct lenet_source *source,
                                   const struct lenet_hyper *hyper, uint32_t end, struct lenet_tally *tally) {
-    memset(tally, 0, (size_t)pop->R * sizeof *tally);
+    memset(tally, 0, (size_t)pop->net.R * sizeof *tally);
     return lenet_network_evaluate(&pop->net, source, hyper, 0, end, tally, NULL);
 }
 
@@ -356,9 +387,9 @@ enum lenet_status lenet_population_measure(struct lenet_population *pop) {
     for (int r = 0; r < pop->R; r++)
         if (lenet_population_measures(pop, r)) LENET_TRY(look_at_member(pop, r));
     if (!lenet_population_measures_any(pop)) return LENET_OK; /* they have all diverged */
-    struct lenet_tally *tallies = calloc(2 * (size_t)pop->R, sizeof *tallies);
+    struct lenet_tally *tallies = calloc(2 * (size_t)pop->net.R, sizeof *tallies);
     if (!tallies) return LENET_ERR_MEMORY;
-    const enum lenet_status status = evaluate_and_append(pop, tallies, tallies + pop->R);
+    const enum lenet_status status = evaluate_and_append(pop, tallies, tallies + pop->net.R);
     free(tallies);
     return status;
 }

@@ -33,7 +33,7 @@ static void stack_kind(struct stack *stack, const struct lenet_plan *plan, int k
 
 static enum lenet_status stack_make(struct stack *stack, const struct lenet_plan *plan, int kinds, int R,
                                     struct lenet_error *err) {
-    *stack = (struct stack){.memory = calloc((size_t)kinds * (size_t)R * plan->parameters + 1, sizeof(float))};
+    *stack = (struct stack){.memory = calloc((size_t)kinds * (size_t)R * plan->stride, sizeof(float))};
     if (!stack->memory) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     stack->end = stack->memory;
     for (int kind = 0; kind < kinds; kind++) stack_kind(stack, plan, kind, R);

@@ -84,14 +84,17 @@ static void print_devices(void) {
 }
 
 static const char *kind_name(const struct lenet_plan *plan, const struct lenet_layer *layer, char text[32]) {
-    static const char *const functions[] = {"tanh", "ReLU", ""}; /* as enum lenet_activation */
+    static const char *const functions[] = {"tanh", "ReLU", "squash", ""}; /* as enum lenet_activation */
+    static const char *const poolings[] = {"average", "maximum", "sum"};   /* as enum lenet_pooling */
     const int size = layer->spec.size;
     switch (layer->spec.kind) {
     case LENET_CONV: snprintf(text, 32, "convolution %dx%d", size, size); break;
     case LENET_SUBSAMPLE:
         snprintf(text, 32, "%s%s%s %dx%d", functions[layer->activation], layer->activation == LENET_LINEAR ? "" : ", ",
-                 plan->pooling == LENET_POOL_MAX ? "maximum" : "average", size, size);
+                 poolings[plan->pooling], size, size);
         break;
+    case LENET_SCALE: snprintf(text, 32, "coefficient and bias"); break;
+    case LENET_RBF: snprintf(text, 32, "RBF, fixed targets"); break;
     case LENET_ACTIVATION: snprintf(text, 32, "%s", functions[plan->activation]); break;
     case LENET_DENSE: snprintf(text, 32, "fully connected"); break;
     }
@@ -107,10 +110,10 @@ void lenet_print_info(const struct lenet_config *config, const struct lenet_mode
         const struct lenet_layer *layer = &plan->layers[l];
         char kind[32], shape[32];
         const double pixels = (double)layer->OH * layer->OW;
-        const double links = ((double)layer->w_count + (double)layer->b_count) * pixels;
+        const double links = lenet_layer_connections(layer);
         snprintf(shape, sizeof shape, "%dx%dx%d", layer->O, layer->OH, layer->OW);
         printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(plan, layer, kind), shape,
-               layer->w_count + layer->b_count, links, 2 * (double)layer->w_count * pixels);
+               layer->w_count - layer->absent + layer->b_count, links, 2 * (double)layer->w_count * pixels);
         connections += links;
     }
     printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", "total", "", "", plan->parameters, connections,
@@ -127,7 +130,8 @@ void lenet_print_info(const struct lenet_config *config, const struct lenet_mode
 }
 
 enum lenet_status lenet_info_write(const char *path, const struct lenet_plan *plan, struct lenet_error *err) {
-    static const char *const kinds[] = {"conv", "subsample", "activation", "dense"}; /* as enum lenet_layer_kind */
+    static const char *const kinds[] = {"conv",       "subsample", "scale",
+                                        "activation", "dense",     "rbf"}; /* as enum lenet_layer_kind */
     cJSON *json = cJSON_CreateObject(), *layers = cJSON_AddArrayToObject(json, "layers");
     cJSON_AddStringToObject(json, "arch", plan->arch->name);
     cJSON_AddNumberToObject(json, "field", plan->arch->field);
@@ -141,7 +145,8 @@ enum lenet_status lenet_info_write(const char *path, const struct lenet_plan *pl
         cJSON_AddNumberToObject(row, "size", layer->spec.size);
         cJSON_AddItemToObject(row, "input", cJSON_CreateIntArray((const int[]){layer->C, layer->H, layer->W}, 3));
         cJSON_AddItemToObject(row, "output", cJSON_CreateIntArray((const int[]){layer->O, layer->OH, layer->OW}, 3));
-        cJSON_AddNumberToObject(row, "weights", (double)layer->w_count);
+        cJSON_AddNumberToObject(row, "weights", (double)(layer->w_count - layer->absent));
+        cJSON_AddNumberToObject(row, "connections", lenet_layer_connections(layer));
         cJSON_AddNumberToObject(row, "biases", (double)layer->b_count);
         cJSON_AddItemToArray(layers, row);
     }

@@ -86,7 +86,7 @@ static enum lenet_status option_from_json(const char *path, const struct lenet_o
     char number[40];
     struct lenet_error why = {{0}};
     const char *text = cJSON_GetStringValue(value);
-    if (!text && cJSON_IsNumber(value) && option->type != LENET_OPTION_TEXT) {
+    if (!text && cJSON_IsNumber(value) && option->type != LENET_OPTION_TEXT && option->type != LENET_OPTION_ARCH) {
         snprintf(number, sizeof number, "%.17g", value->valuedouble);
         text = number;
     }

@@ -254,6 +254,7 @@ static int compare_values(const struct lenet_option *option, const struct lenet_
         return (*(const double *)x > *(const double *)y) - (*(const double *)x < *(const double *)y);
     case LENET_OPTION_CHOICE: return *(const int *)x - *(const int *)y;
     case LENET_OPTION_TEXT:
+    case LENET_OPTION_ARCH:
     case LENET_OPTION_AUGMENT: break;
     }
     char texts[2][LENET_MAX_PATH];

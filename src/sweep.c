@@ -1,8 +1,9 @@
 /* sweep.c - see lenet/sweep.h.
  *
- * A sweep is a queue of jobs, each a population. On a CPU a population is one network and a worker thread trains one at
- * a time, with the data set shared by all; on a GPU there is one worker, whose populations are as large as its memory
- * allows. A run that has ended is one line of the sweep's directory, and what is not there is missing. */
+ * A sweep is a queue of jobs, each a population. On a CPU a population is one network, or with batches of one image as
+ * many as share a vector, and a worker thread trains one at a time, with the data set shared by all; on a GPU there is
+ * one worker, whose populations are as large as its memory allows. A run that has ended is one line of the sweep's
+ * directory, and what is not there is missing. */
 #include "sweep.h"
 
 #include <math.h>
@@ -81,7 +82,7 @@ static enum lenet_status time_job(struct worker *w, struct job *job, double *sec
         trained = lenet_now();
     }
     const double step_seconds = steps ? (trained - began) / (double)steps : 0;
-    struct lenet_tally *tally = calloc((size_t)job->R, sizeof *tally);
+    struct lenet_tally *tally = calloc((size_t)pop->net.R + 1, sizeof *tally); /* + 1: where there is no network */
     if (!tally && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     if (status == LENET_OK)
         status = lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);
@@ -137,10 +138,9 @@ static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     struct lenet_config *base = &s->plan->base;
     uint8_t first;
     LENET_TRY(lenet_data_open(base, LENET_MAX_FIELD, &s->data, err));
-    s->scaling = lenet_scaling_of(&s->data.train, s->data.H, s->data.W);
     LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
-    LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, s->scaling, LENET_MAX_FIELD,
-                                       &s->device_data, err));
+    LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
+                                       LENET_MAX_FIELD, &s->device_data, err));
     /* waits until it is there: the workers have contexts of their own, which would not */
     return s->home.backend->download(s->home.ctx, &first, s->device_data.train.labels, sizeof first);
 }

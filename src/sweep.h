@@ -23,6 +23,7 @@ struct run {
 /* Runs that could be one population. */
 struct group {
     char key[LENET_POPULATION_KEY];
+    int batch;
     size_t missing;
 };
 
@@ -44,7 +45,6 @@ struct sweep {
     struct lenet_dataset data;
     struct lenet_device home; /* holds the data set; workers open their own */
     struct lenet_device_data device_data;
-    struct lenet_scaling scaling;
     struct lenet_sweep_dir dir;
 
     size_t n_runs, n_missing;

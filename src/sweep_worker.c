@@ -20,7 +20,7 @@ static enum lenet_status open_device(struct worker *w, int tf32, struct lenet_er
 
 enum lenet_status sweep_open_population(struct worker *w, struct job *job, struct lenet_error *err) {
     struct sweep *s = w->sweep;
-    struct lenet_model model = {.scaling = s->scaling};
+    struct lenet_model model = {.plan = {.arch = NULL}};
     w->job = job;
     w->configs = calloc((size_t)job->R, sizeof *w->configs);
     w->recorded = calloc((size_t)job->R, sizeof *w->recorded);
@@ -32,6 +32,7 @@ enum lenet_status sweep_open_population(struct worker *w, struct job *job, struc
         status = lenet_sweep_config(s->plan, s->runs[job->runs[r]].index, &w->configs[r], err);
     }
     if (status == LENET_OK) status = lenet_config_plan(w->configs, s->data.classes, &model.plan, err);
+    if (status == LENET_OK) model.scaling = lenet_config_scaling(w->configs, &s->data);
     if (status == LENET_OK) status = open_device(w, w->configs->tf32, err);
     if (status == LENET_OK)
         status = lenet_population_create(&w->device, &s->device_data, &model, pointers, job->R, &w->pop, err);

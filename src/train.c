@@ -53,7 +53,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     LENET_TRY(lenet_data_open(config, arch->field, &run->data, err));
     LENET_TRY(lenet_config_plan(config, run->data.classes, &run->model.plan, err));
-    run->model.scaling = lenet_scaling_of(&run->data.train, run->data.H, run->data.W);
+    run->model.scaling = lenet_config_scaling(config, &run->data);
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &run->device, err));
     LENET_TRY(lenet_device_data_create(run->device.backend, run->device.ctx, &run->data, run->model.scaling,
                                        arch->field, &run->device_data, err));
@@ -155,12 +155,19 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
     return rewind_metrics(run, err);
 }
 
-/* The run that --resume names must have begun just as this one is configured. */
+/* The run that --resume names must have begun just as this one is configured ... */
+static enum lenet_status check_same_options(const struct run *run, struct lenet_error *err) {
+    struct lenet_config was = *run->config;
+    char hash[65];
+    LENET_TRY(lenet_run_read(run->config->resume, &was, hash, err));
+    return lenet_run_same(&was, run->config, err);
+}
+
+/* ... with the same data, on the same device. */
 static enum lenet_status check_same_run(const struct run *run, struct lenet_error *err) {
     struct lenet_config was = *run->config;
     char hash[65];
     LENET_TRY(lenet_run_read(run->config->resume, &was, hash, err));
-    LENET_TRY(lenet_run_same(&was, run->config, err));
     if (strcmp(run->data.hash, hash) != 0)
         return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the data set in %s is not the one the run began with",
                           run->config->resume, run->config->data);
@@ -226,6 +233,7 @@ static enum lenet_status loop(struct run *run, struct lenet_error *err) {
 static enum lenet_status begin(struct run *run, int *ended, struct lenet_error *err) {
     struct lenet_config *config = run->config;
     const int resumes = config->resume[0] != 0;
+    if (resumes) LENET_TRY(check_same_options(run, err));
     LENET_TRY(open_all(run, err));
     if (resumes) {
         strcpy(config->run, config->resume);

@@ -31,7 +31,8 @@ static LENET_HOST_DEVICE inline struct lenet_epoch lenet_epoch_of(const struct l
     e.epoch = (uint32_t)(step / steps);
     e.first = step % steps * (uint64_t)B;
     e.split = lenet_bijection_make(hyper->seed, LENET_RNG_SPLIT, 0, source_count);
-    e.order = lenet_bijection_make(hyper->seed, LENET_RNG_ORDER, e.epoch, hyper->train_count);
+    e.order =
+        lenet_bijection_make(hyper->seed, LENET_RNG_ORDER, hyper->constant_order ? 0 : e.epoch, hyper->train_count);
     return e;
 }
 

@@ -14,11 +14,12 @@ struct lenet_model {
 };
 
 /* A model as a file's metadata. */
-enum { LENET_MODEL_METADATA = 7, LENET_MODEL_VALUE = 32 };
+enum { LENET_MODEL_METADATA = 9, LENET_MODEL_VALUE = 32 };
 struct lenet_model_text {
     struct lenet_metadata entries[LENET_MODEL_METADATA];
     char activation[LENET_MODEL_VALUE], pooling[LENET_MODEL_VALUE], classes[LENET_MODEL_VALUE],
-        factor[LENET_MODEL_VALUE], offset[LENET_MODEL_VALUE]; /* what the entries point to */
+        factor[LENET_MODEL_VALUE], offset[LENET_MODEL_VALUE], loss[LENET_MODEL_VALUE],
+        map_j[LENET_MODEL_VALUE]; /* what the entries point to */
 };
 void lenet_model_describe(const struct lenet_model *model, struct lenet_model_text *text);
 

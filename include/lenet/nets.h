@@ -9,14 +9,15 @@ extern "C" {
 
 enum { LENET_MAX_LAYERS = 16, LENET_MAX_FIELD = 32 };
 
-enum lenet_layer_kind { LENET_CONV, LENET_SUBSAMPLE, LENET_ACTIVATION, LENET_DENSE };
+enum lenet_layer_kind { LENET_CONV, LENET_SUBSAMPLE, LENET_SCALE, LENET_ACTIVATION, LENET_DENSE, LENET_RBF };
 
 /* A row of an architecture's table. */
 struct lenet_layer_spec {
     enum lenet_layer_kind kind;
-    const char *name; /* the paper's; "" for an activation                         */
-    int maps;         /* of the output: conv and dense (0: the number of classes)  */
-    int size;         /* of the kernel (conv) or the window (subsample)            */
+    const char *name;      /* the paper's; "" for an activation                         */
+    int maps;              /* of the output: conv and dense (0: the number of classes)  */
+    int size;              /* of the kernel (conv) or the window (subsample, and a scale after it) */
+    const uint32_t *links; /* of a conv: bit c of links[o] where map c feeds map o; NULL: every one does */
 };
 
 struct lenet_arch {
@@ -24,6 +25,7 @@ struct lenet_arch {
     int field; /* inputs are field x field pixels, the image in the middle */
     int layer_count;
     struct lenet_layer_spec layers[LENET_MAX_LAYERS];
+    const char *settings; /* "activation=squash batch=1 ...": options that --arch sets, too, or NULL */
 };
 
 /* All architectures, ended by one without a name. */
@@ -39,6 +41,20 @@ struct lenet_layer {
     enum lenet_activation activation; /* of a subsampling: what is done to its inputs first */
     int C, H, W, O, OH, OW;
     size_t w, w_count, b, b_count;
+    size_t absent; /* of the weights: those of links that do not exist, which are 0 for ever */
+};
+
+enum lenet_loss { LENET_CROSS_ENTROPY, LENET_MSE, LENET_MAP };
+
+/* How weights begin, F being a unit's fan-in: uniform in +-sqrt(3/F) with biases of 0; in +-2.4/F; in +-2.4/sqrt(F).
+ * With PRINTED and ROOT the coefficients and biases of a subsampling are drawn from +-2.4/F, else they make it an
+ * average. */
+enum lenet_init {
+    LENET_INIT_STANDARD,
+    LENET_INIT_PRINTED,
+    LENET_INIT_PRINTED_AVERAGE,
+    LENET_INIT_ROOT,
+    LENET_INIT_ROOT_AVERAGE
 };
 
 /* The layers as they are computed: an activation before a subsampling is a part of it. */
@@ -49,7 +65,10 @@ struct lenet_plan {
     int classes, layer_count;
     struct lenet_layer layers[LENET_MAX_LAYERS];
     size_t parameters; /* that are trained                                            */
-    size_t stride;     /* of a network's parameters in memory: every tensor is aligned */
+    enum lenet_loss loss;
+    double map_j; /* of LENET_MAP: the rubbish class has exp(-j) */
+    enum lenet_init init;
+    size_t stride; /* of a network's parameters in memory: every tensor is aligned */
 };
 
 /* Works out every shape. LENET_ERR_ARG where a layer does not fit its input. */
@@ -66,8 +85,17 @@ size_t lenet_layer_inputs(const struct lenet_layer *layer);
  * the first layer with parameters needs no input gradient. */
 double lenet_plan_flops(const struct lenet_plan *plan, int training);
 
-/* Fills host_w[stride] with the initial weights of a seed: uniform in +-scale*sqrt(3/F), F the fan-in, so that a
- * unit's input has the variance of its inputs (LeCun et al. 1998, "Efficient BackProp"); biases are zero. */
+/* 0 for a weight of a link that does not exist. */
+int lenet_parameter_exists(const struct lenet_plan *plan, size_t at);
+
+/* Connections of a layer to its inputs and biases, as the paper counts them. */
+double lenet_layer_connections(const struct lenet_layer *layer);
+
+/* The outputs' targets: stylised digits of 7 x 12 pixels, ink being +1. Source: LeCun et al. 1998, fig. 3. */
+struct rbf_targets lenet_digit_targets(void);
+
+/* Fills host_w[stride] with the initial weights of a seed, times scale. With LENET_INIT_STANDARD a unit's input has the
+ * variance of its inputs (LeCun et al. 1998, "Efficient BackProp"). */
 void lenet_plan_init(const struct lenet_plan *plan, uint64_t seed, float scale, float *host_w);
 
 /* Describes the parameters as tensors "C1.weight", "C1.bias", ... of data[0 ... stride-1],

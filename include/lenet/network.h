@@ -23,7 +23,7 @@ struct lenet_network {
     struct lenet_ctx *ctx; /* borrowed */
     struct lenet_plan plan;
     enum lenet_optimizer optimizer;
-    int R, B, N; /* networks; images a batch; B padded to the backend's lanes */
+    int R, B, N; /* networks, padded to the backend's network_lanes; images a batch; B padded to its lanes */
 
     /* On the backend: */
     void *w, *dw, *m, *v;       /* [R][stride]; m and v as the optimizer needs them      */
@@ -32,11 +32,14 @@ struct lenet_network {
                                 /* overwrites its input                                  */
     void *gradient[2];          /* of a layer's output and input, in turn                */
     void *scratch;              /* of conv_backward_params */
+    void *squared_w;            /* [R][stride], and as large as the largest input of a layer: for sdlm's second ... */
+    void *squared_x;            /* ... derivatives, else NULL                            */
     const void *read_aside;     /* the gradient that a branch of the backward pass reads, or NULL */
     void *dx;                   /* gradient of x: only where asked for, else NULL        */
     uint8_t *label, *predicted; /* [R][N]                                                */
     struct lenet_hyper *hyper;  /* [R]                                                   */
     struct lenet_tally *tally;  /* [R]                                                   */
+    struct lenet_tally *aside;  /* [R] of losses that do not count                       */
     uint64_t *step;             /* [1]                                                   */
     float *rate;                /* [R]                                                   */
     void *memory[3];            /* what the pointers above point into                    */
@@ -67,7 +70,8 @@ struct lenet_network_options {
     int input_gradient; /* keep room for dx (gradient checks) */
 };
 
-/* Allocates everything; weights, moments and the step are zero. */
+/* Allocates everything; weights, moments and the step are zero. Where net->R is more than options->R, the caller
+ * gives the networks on top of them, too, settings that do no harm (hyper). */
 enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
                                        const struct lenet_network_options *options, struct lenet_network *net,
                                        struct lenet_error *err);
@@ -91,6 +95,14 @@ enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradien
 enum lenet_status lenet_network_backward(struct lenet_network *net);
 enum lenet_status lenet_network_update(struct lenet_network *net);
 
+/* For LENET_SDLM: estimates the diagonal of the Hessian into m, as the mean over the next `batches` training batches,
+ * by second derivatives that are propagated back from RBF outputs as for the distance loss, whatever the loss is.
+ * Training does not notice. Source: LeCun et al. 1998, app. C. */
+enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches);
+
+/* Its part for one batch, after the forward pass: the diagonal's contributions are then in dw. */
+enum lenet_status lenet_network_backward_second(struct lenet_network *net);
+
 /* One layer of the forward pass, y[l] from y[l-1]; and of the backward pass: the gradients of its parameters and, but
  * for layer 0 where nobody asked for dx, of its input. */
 enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l);
@@ -102,11 +114,11 @@ void *lenet_network_gradient(const struct lenet_network *net, int l);
 
 /* What an evaluation may bring to the host besides the tallies; NULL for what is not wanted. */
 struct lenet_answers {
-    uint8_t *predicted; /* [R][end-first] classes               */
-    float *outputs;     /* [R][end-first][classes]; of a backend in float */
+    uint8_t *predicted; /* [net->R][end-first] classes                         */
+    float *outputs;     /* [net->R][end-first][classes]; of a backend in float */
 };
 
-/* Adds the losses of images first ... end-1 of a source to the tallies. hyper as for batch_slice. */
+/* Adds the losses of images first ... end-1 of a source to host_tally[net->R]. hyper as for batch_slice. */
 enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
                                          const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
                                          struct lenet_tally *host_tally, const struct lenet_answers *answers);

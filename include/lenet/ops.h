@@ -42,11 +42,19 @@ enum {
     LENET_NO_LABEL = 255, /* label of an image that only pads the batch */
     LENET_MAX_KERNEL = 8, /* largest K of a convolution                 */
     LENET_PARTS = 8,      /* partial sums of a parameter's gradient     */
+    LENET_LINKED = 16,    /* most output maps of a convolution with a table of links */
+    LENET_MAX_TARGET = 96 /* most components of an RBF unit's target    */
 };
 
 /* ---- the settings of one network, of which a population has an array ------ */
 
-enum lenet_schedule { LENET_SCHEDULE_CONSTANT, LENET_SCHEDULE_STEP, LENET_SCHEDULE_COSINE, LENET_SCHEDULE_ONE_CYCLE };
+enum lenet_schedule {
+    LENET_SCHEDULE_CONSTANT,
+    LENET_SCHEDULE_STEP,
+    LENET_SCHEDULE_COSINE,
+    LENET_SCHEDULE_ONE_CYCLE,
+    LENET_SCHEDULE_PUBLISHED,
+};
 
 struct lenet_hyper {
     uint64_t seed;
@@ -54,13 +62,15 @@ struct lenet_hyper {
     uint32_t train_count; /* ... + train_count of the seed's random order of the set */
 
     float learning_rate, momentum, weight_decay;
-    float beta2, epsilon; /* AdamW; its beta1 is momentum */
+    float beta2, epsilon; /* AdamW, whose beta1 is momentum; epsilon is also sdlm's mu */
 
     enum lenet_schedule schedule;
     uint64_t warmup_steps; /* the rate rises over so many steps                */
     uint64_t total_steps;  /* cosine and one-cycle end here                    */
-    uint64_t decay_every;  /* step: multiplied by decay_factor so often, steps */
+    uint64_t decay_every;  /* step: multiplied by decay_factor so often; published: a pass; in steps */
     float decay_factor;
+
+    int constant_order; /* 1: every epoch in the order of the first */
 
     /* Augmentation: each image draws uniformly from +- these; 0 switches one off. */
     float shift;   /* pixels, both ways          */
@@ -140,22 +150,25 @@ struct conv_backward_input {
     const lenet_real *w;  /* [R][O][C][K][K]    */
     lenet_real *dx;       /* = [R][C][H][W][N]  */
 };
+/* dw of a map c that does not feed o is 0: with weights of 0 there, that is a convolution without these links. */
 struct conv_backward_params {
     int R, N, C, H, W, O, K;
     size_t stride;
-    const lenet_real *x;  /* [R][C][H][W][N]    */
-    const lenet_real *dy; /* [R][O][OH][OW][N]  */
-    lenet_real *dw;       /* = [R][O][C][K][K]  */
-    lenet_real *db;       /* = [R][O]           */
-    lenet_real *scratch;  /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
+    const lenet_real *x;          /* [R][C][H][W][N]    */
+    const lenet_real *dy;         /* [R][O][OH][OW][N]  */
+    lenet_real *dw;               /* = [R][O][C][K][K]  */
+    lenet_real *db;               /* = [R][O]           */
+    lenet_real *scratch;          /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
+    uint32_t links[LENET_LINKED]; /* bit c of links[o]: c feeds o, O <= LENET_LINKED; all 0: every c feeds every o */
 };
 
-/* A nonlinearity f. Its gradient is taken from the output: tanh' = 1 - y^2, relu' = (y > 0), linear' = 1. */
-enum lenet_activation { LENET_TANH, LENET_RELU, LENET_LINEAR };
+/* A nonlinearity f; squash is 1.7159 tanh(2x/3). Its gradient is taken from the output: tanh' = 1 - y^2,
+ * relu' = (y > 0), squash' = 2/3 (1.7159 - y^2/1.7159), linear' = 1. Source of squash: LeCun et al. 1998, app. A. */
+enum lenet_activation { LENET_TANH, LENET_RELU, LENET_SQUASH, LENET_LINEAR };
 
-/* f of the inputs (maps of a convolution, say), and of that the average or the maximum of every S x S window. Where
- * several pixels of x are a window's maximum, the first in reading order gets the gradient. */
-enum lenet_pooling { LENET_POOL_AVERAGE, LENET_POOL_MAX };
+/* f of the inputs (maps of a convolution, say), and of that the average, the maximum or the sum of every S x S window.
+ * Where several pixels of x are a window's maximum, the first in reading order gets the gradient. */
+enum lenet_pooling { LENET_POOL_AVERAGE, LENET_POOL_MAX, LENET_POOL_SUM };
 
 struct subsample_forward {
     int R, N, C, H, W, S; /* S divides H and W */
@@ -171,6 +184,32 @@ struct subsample_backward_input {
     const lenet_real *x;  /* [R][C][H][W][N]     */
     const lenet_real *dy; /* [R][C][H/S][W/S][N] */
     lenet_real *dx;       /* = [R][C][H][W][N]   */
+};
+
+/* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. With the sum of windows before it, the
+ * trainable subsampling of LeCun et al. 1998. dx may be dy. */
+struct scale_forward {
+    int R, N, C, P; /* P pixels a map */
+    size_t stride;
+    const lenet_real *x; /* [R][C][P][N]   */
+    const lenet_real *w; /* [R][C]         */
+    const lenet_real *b; /* [R][C]         */
+    lenet_real *y;       /* = [R][C][P][N] */
+};
+struct scale_backward_input {
+    int R, N, C, P;
+    size_t stride;
+    const lenet_real *dy; /* [R][C][P][N]   */
+    const lenet_real *w;  /* [R][C]         */
+    lenet_real *dx;       /* = [R][C][P][N] */
+};
+struct scale_backward_params {
+    int R, N, C, P;
+    size_t stride;
+    const lenet_real *x;  /* [R][C][P][N] */
+    const lenet_real *dy; /* [R][C][P][N] */
+    lenet_real *dw;       /* = [R][C]     */
+    lenet_real *db;       /* = [R][C]     */
 };
 
 /* f of F units. In place is fine: y may be x, and dx may be dy. */
@@ -213,8 +252,35 @@ struct dense_backward_params {
     lenet_real *db;       /* = [R][O]    */
 };
 
-/* Cross-entropy of the softmax of the outputs: loss = log(sum exp y) - y[label].
- * dy is the gradient of the mean over the images that have a label. */
+/* Euclidean radial basis functions with fixed targets of components +1 and -1: the outputs are the negative squared
+ * distances, y[o] = - sum over i of (x[i] - t[o][i])^2, so that, as elsewhere, the largest one is the answer.
+ * Source: LeCun et al. 1998, eq. 7. */
+struct rbf_targets {
+    uint32_t plus[10][LENET_MAX_TARGET / 32]; /* bit i%32 of plus[o][i/32]: t[o][i] is +1, else -1 */
+};
+struct rbf_forward {
+    int R, N, I, O; /* I <= LENET_MAX_TARGET, O <= 10 */
+    struct rbf_targets targets;
+    const lenet_real *x; /* [R][I][N]   */
+    lenet_real *y;       /* = [R][O][N] */
+};
+struct rbf_backward_input {
+    int R, N, I, O;
+    struct rbf_targets targets;
+    const lenet_real *x;  /* [R][I][N]   */
+    const lenet_real *dy; /* [R][O][N]   */
+    lenet_real *dx;       /* = [R][I][N] */
+};
+/* The second derivative by each input of a loss that is linear in y: d2x[i] = -2 * sum over o of dy[o]. */
+struct rbf_backward_second {
+    int R, N, I, O;
+    const lenet_real *dy; /* [R][O][N]   */
+    lenet_real *d2x;      /* = [R][I][N] */
+};
+
+/* Cross-entropy of the softmax of the outputs: loss = log(rubbish + sum exp y) - y[label]. dy is the gradient of the
+ * mean over the images that have a label. `rubbish` is the share of a class that is never right; with rbf's outputs
+ * and exp(-j) it makes eq. 9 of LeCun et al. 1998. */
 struct softmax_loss {
     int R, N, O;
     const lenet_real *y;       /* [R][O][N]                                    */
@@ -222,6 +288,18 @@ struct softmax_loss {
     lenet_real *dy;            /* = [R][O][N], or NULL where only losses count */
     uint8_t *predicted;        /* = [R][N] index of the first largest output   */
     struct lenet_tally *tally; /* += [R]                                       */
+    float rubbish;             /* 0 for none                                   */
+};
+
+/* loss = -y[label], the squared distance to the right target where y is rbf's: eq. 8 of LeCun et al. 1998.
+ * The rest as for softmax_loss. */
+struct distance_loss {
+    int R, N, O;
+    const lenet_real *y;
+    const uint8_t *label;
+    lenet_real *dy;
+    uint8_t *predicted;
+    struct lenet_tally *tally;
 };
 
 /* ---- learning --------------------------------------------------------------- */
@@ -234,7 +312,9 @@ struct softmax_loss {
  *   cosine     rate * (1 + cos(pi s/T)) / 2
  *   all three  times (s+1)/u while s < u
  *   one-cycle  from rate/25 up to rate by half a cosine over u steps, then down
- *              to rate/10,000 by another over the rest */
+ *              to rate/10,000 by another over the rest
+ *   published  rate * 1, 1, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1 in the first twelve passes of
+ *              decay_every steps, then 0.02 (LeCun et al. 1998, section III.B, where rate is 0.0005) */
 struct schedule_step {
     int R;
     const struct lenet_hyper *hyper; /* [R]    */
@@ -249,8 +329,10 @@ struct schedule_step {
  *   adamw     g = dw,  w -= rate*weight_decay*w,  m = beta1*m + (1-beta1)*g,
  *             v = beta2*v + (1-beta2)*g^2,
  *             w -= rate * (m/(1-beta1^t)) / (sqrt(v/(1-beta2^t)) + epsilon),  t = *step
- * Source: Sutskever et al. 2013 and PyTorch's form of it; Loshchilov & Hutter 2019. */
-enum lenet_optimizer { LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW };
+ *   sdlm      w -= rate*g / (epsilon + m): m is the diagonal of the Hessian, estimated elsewhere
+ * Source: LeCun et al. 1998, app. C, for sdlm; Sutskever et al. 2013 and PyTorch's form of it; Loshchilov & Hutter
+ * 2019. */
+enum lenet_optimizer { LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW, LENET_SDLM };
 
 struct optimizer_step {
     int R;
@@ -261,8 +343,23 @@ struct optimizer_step {
     const uint64_t *step;            /* [1], steps begun so far: 1 in the first    */
     const lenet_real *dw;            /* [R][stride]                                */
     lenet_real *w;                   /* += [R][stride]                             */
-    lenet_real *m;                   /* += [R][stride], zero at first; not for sgd */
+    lenet_real *m;                   /* += [R][stride], zero at first; not for sgd; only read by sdlm */
     lenet_real *v;                   /* += [R][stride], zero at first; adamw only  */
+};
+
+/* Elementwise, of any tensors: y = x^2, and y = keep*y + factor*x (without a look at y where keep is 0). With these
+ * and the operations above second derivatives are propagated back: of a weighted sum, what holds for first derivatives
+ * holds for the diagonal of the Gauss-Newton matrix with the squares of weights and inputs. */
+struct square {
+    size_t count;
+    const lenet_real *x; /* [count]   */
+    lenet_real *y;       /* = [count] */
+};
+struct accumulate {
+    size_t count;
+    float keep, factor;
+    const lenet_real *x; /* [count]    */
+    lenet_real *y;       /* += [count] */
 };
 
 /* The one list of operations: the backend table, the prototypes of the twins
@@ -275,12 +372,21 @@ struct optimizer_step {
     X(conv_backward_params)                                                                                            \
     X(subsample_forward)                                                                                               \
     X(subsample_backward_input)                                                                                        \
+    X(scale_forward)                                                                                                   \
+    X(scale_backward_input)                                                                                            \
+    X(scale_backward_params)                                                                                           \
     X(activation_forward)                                                                                              \
     X(activation_backward_input)                                                                                       \
     X(dense_forward)                                                                                                   \
     X(dense_backward_input)                                                                                            \
     X(dense_backward_params)                                                                                           \
+    X(rbf_forward)                                                                                                     \
+    X(rbf_backward_input)                                                                                              \
+    X(rbf_backward_second)                                                                                             \
     X(softmax_loss)                                                                                                    \
+    X(distance_loss)                                                                                                   \
+    X(square)                                                                                                          \
+    X(accumulate)                                                                                                      \
     X(schedule_step)                                                                                                   \
     X(optimizer_step)
 

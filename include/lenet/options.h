@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 512 };
+enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 1024 };
 
 struct lenet_config {
     /* where */
@@ -23,12 +23,17 @@ struct lenet_config {
     /* the network */
     char arch[LENET_MAX_CHOICE];
     int activation, pooling; /* enum lenet_activation, enum lenet_pooling */
+    int inputs;              /* 1: -0.1 to 1.175 */
+    int init, loss;          /* enum lenet_init, enum lenet_loss */
+    double map_j;
     double init_scale;
     /* learning */
     int64_t epochs, steps, eval_every, batch;
     int optimizer, schedule; /* enum lenet_optimizer, enum lenet_schedule */
     double learning_rate, momentum, weight_decay, beta2, epsilon;
     double warmup, decay_every, decay_factor;
+    int order; /* 1: the same in every epoch */
+    int64_t curvature_images;
     int64_t train_size, validation, patience;
     double shift, rotate, scale, shear, elastic;
     double label_noise;
@@ -70,6 +75,7 @@ enum lenet_option_type {
     LENET_OPTION_INTEGER, /* int64_t, up to 2^53 so that JSON keeps it */
     LENET_OPTION_REAL,    /* double                                    */
     LENET_OPTION_CHOICE,  /* int, an index into choices; those of "off|on" may stand without a value */
+    LENET_OPTION_ARCH,    /* an architecture's name; sets other options, too, as its table says */
     LENET_OPTION_AUGMENT, /* stands for others, augment-*: "standard", "none" or "shift=2+rotate=10" */
 };
 

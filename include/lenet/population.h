@@ -29,10 +29,11 @@ struct lenet_population {
     struct lenet_model model;
     struct lenet_network net;
     struct lenet_source train, test;
-    int R, moments;               /* networks; optimizer's moments of each parameter: 0, m, or m and v */
+    int R, moments;               /* members (net.R may be more); moments of each parameter: 0, m, or m and v */
     struct lenet_member *members; /* [R]                                                              */
     uint32_t validation;          /* held-out images                                                  */
     int64_t patience;             /* epochs without a better validation accuracy; 0: endless          */
+    int64_t curvature_images;     /* of sdlm, before each pass */
     uint64_t step, total_steps;
     double seconds, began; /* spent before `began`; the clock then */
 
@@ -51,11 +52,16 @@ uint64_t lenet_total_steps(const struct lenet_config *config, uint64_t steps_per
 
 /* What the networks of a population have in common, as text: "14070 steps, arch lenet5, ...". */
 enum { LENET_POPULATION_KEY = 512 };
-void lenet_population_key(const struct lenet_config *config, uint64_t total_steps, char key[LENET_POPULATION_KEY]);
+void lenet_population_key(const struct lenet_config *config, const struct lenet_hyper *hyper,
+                          char key[LENET_POPULATION_KEY]);
 
-/* The network that a configuration describes, for data of so many classes. */
+/* The network that a configuration describes, for data of so many classes. LENET_ERR_ARG where there is no such
+ * architecture, or its outputs are not for the loss or the optimizer. */
 enum lenet_status lenet_config_plan(const struct lenet_config *config, int classes, struct lenet_plan *plan,
                                     struct lenet_error *err);
+
+/* How a configuration wants its inputs. */
+struct lenet_scaling lenet_config_scaling(const struct lenet_config *config, const struct lenet_dataset *data);
 
 /* Allocates R networks of config[0]'s architecture. data is borrowed, and given the model's scaling and field.
  * LENET_ERR_ARG where configurations do not belong into one population; LENET_ERR_MEMORY where R are too many. */

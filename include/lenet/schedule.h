@@ -24,6 +24,10 @@ static LENET_HOST_DEVICE inline float lenet_rate(const struct lenet_hyper *h, ui
         const uint64_t rest = h->total_steps > h->warmup_steps ? h->total_steps - h->warmup_steps : 0;
         return (float)(end + (peak - end) * lenet_half_cosine(lenet_fraction(step - h->warmup_steps, rest)));
     }
+    if (h->schedule == LENET_SCHEDULE_PUBLISHED) {
+        const uint64_t pass = h->decay_every ? step / h->decay_every : 0;
+        return (float)(peak * (pass < 2 ? 1 : pass < 5 ? 0.4 : pass < 8 ? 0.2 : pass < 12 ? 0.1 : 0.02));
+    }
     double rate = peak;
     if (h->schedule == LENET_SCHEDULE_STEP && h->decay_every > 0)
         rate *= pow(h->decay_factor, (double)(step / h->decay_every));

@@ -24,7 +24,7 @@ enum lenet_metric {
 };
 enum lenet_format { LENET_FORMAT_TABLE, LENET_FORMAT_CSV, LENET_FORMAT_JSON };
 
-enum { LENET_MAX_ID = 64, LENET_MAX_BY = 32 };
+enum { LENET_MAX_ID = 64, LENET_MAX_BY = 64 };
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 

@@ -1,9 +1,10 @@
-"""distort.py - test sets that are shifted, scaled, rotated or noisy, as IDX files that lenet eval reads."""
+"""distort.py - images that are shifted, scaled, rotated or noisy, as IDX files that lenet reads; networks tested on them."""
 import gzip
 import struct
+import tempfile
 from pathlib import Path
 
-import numpy as np
+from experiment import np, percent
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -16,10 +17,14 @@ def find(directory, name):
     raise FileNotFoundError(f"{directory}: no {name} there, nor {name}.gz")
 
 
-def read_images(directory):
-    """The test images, [count][H][W] bytes."""
-    path = find(directory, NAMES[2])
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+def read(directory, name):
+    path = find(directory, name)
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def read_images(directory, name=NAMES[2]):
+    """[count][H][W] bytes; initially the test images."""
+    data = read(directory, name)
     return np.frombuffer(data, np.uint8, offset=16).reshape(struct.unpack(">III", data[4:16]))
 
 
@@ -65,14 +70,52 @@ def noise(images, probability, seed=1):
     return np.where(inverted, 255 - images, images)
 
 
-def write_data_set(directory, original, images):
-    """A data set with these test images and the original's labels; its training half is one image, which evaluating
-    does not look at."""
+def write_data_set(directory, original, test, train=None):
+    """A data set with these images and the original's labels. Without training images its training half is one blank
+    image, which evaluating does not look at."""
     directory.mkdir(parents=True, exist_ok=True)
-    count, height, width = images.shape
-    (directory / NAMES[2]).write_bytes(struct.pack(">IIII", 0x803, count, height, width) + images.tobytes())
-    (directory / NAMES[0]).write_bytes(struct.pack(">IIII", 0x803, 1, height, width) + bytes(height * width))
-    (directory / NAMES[1]).write_bytes(struct.pack(">II", 0x801, 1) + b"\0")
-    path = find(original, NAMES[3])
-    labels = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    (directory / NAMES[3]).write_bytes(labels)
+    labels = read(original, NAMES[1]), read(original, NAMES[3])
+    if train is None:
+        train, labels = np.zeros((1, *test.shape[1:]), np.uint8), (struct.pack(">IIB", 0x801, 1, 0), labels[1])
+    for name, images in ((NAMES[0], train), (NAMES[2], test)):
+        (directory / name).write_bytes(struct.pack(">IIII", 0x803, *images.shape) + images.tobytes())
+    for name, data in zip((NAMES[1], NAMES[3]), labels):
+        (directory / name).write_bytes(data)
+
+
+# ---- networks tested on them ------------------------------------------------------------------------
+
+
+def compare(e, networks, distortions, title):
+    """The table and the picture of an experiment: mean test errors of each sweep's networks under each distortion.
+
+    networks: name -> (directory of a sweep that kept its weights, colour).
+    distortions: name -> (function of images and an amount, the amounts)."""
+    original = next(e.runs(next(iter(networks.values()))[0]))["data"]["directory"]
+    images = read_images(original)
+    errors = {}  # (kind, amount, name) -> a value for each seed
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind, (function, amounts) in distortions.items():
+            for amount in amounts:
+                write_data_set(Path(scratch), original, function(images, amount))
+                for name, (directory, _) in networks.items():
+                    errors[kind, amount, name], _ = e.errors(directory, scratch)
+    rows = [[kind, amount, *(percent(np.mean(errors[kind, amount, name])) for name in networks)]
+            for kind, (_, amounts) in distortions.items() for amount in amounts]
+    e.table(["distortion", "amount", *(f"{name}: test error %" for name in networks)], rows)
+
+    def draw(axes):
+        figure = axes.figure
+        axes.remove()
+        for place, (kind, (_, amounts)) in enumerate(distortions.items(), 1):
+            panel = figure.add_subplot(2, 2, place)
+            for name, (_, colour) in networks.items():
+                values = 100 * np.array([errors[kind, amount, name] for amount in amounts])
+                panel.plot(amounts, values, "-", color=colour, alpha=0.25, linewidth=1)
+                panel.plot(amounts, values.mean(1), "-o", color=colour, label=name, markersize=4)
+            panel.set(xlabel=kind, ylabel="test error (%)", ylim=(0, 100))
+            if place == 1:
+                panel.legend()
+        figure.suptitle(title, x=0.02, ha="left", weight="bold")
+
+    e.picture(draw, 9, 7)

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,12 +29,17 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 from plot_run import FAINT, INK, STYLE, TEST, TRAIN, VALIDATION  # noqa: E402  the colours of all pictures
 
-__all__ = ["Experiment", "FAINT", "INK", "TEST", "TRAIN", "VALIDATION", "np", "plt", "percent"]
+__all__ = ["Experiment", "FAINT", "INK", "TEST", "TRAIN", "VALIDATION", "np", "plt", "interval", "percent"]
 
 
 def percent(value, digits=2):
     """An error as a fraction of 1, in percent; '-' for what is not known."""
     return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def interval(group, digits=2):
+    """The two ends of a group's 95 % interval of the mean, in percent; '-' where one run has none."""
+    return [percent(value, digits) for value in group["interval"] or (None, None)]
 
 
 class Experiment:
@@ -78,19 +84,41 @@ class Experiment:
             sys.exit(done.returncode)
         return done.stdout
 
-    def data_options(self):
-        return [f"--data={self.data}"] if self.data else []
+    def data_options(self, data=None):
+        data = data or self.data
+        return [f"--data={data}"] if data else []
 
-    def sweep(self, *options, part="sweep"):
-        """Trains what is missing of a sweep with these options and the experiment's seeds; returns its directory."""
-        directory = self.out / part
+    def sweep(self, *options, part="sweep", shared=False, data=None):
+        """Trains what is missing of a sweep with these options and the experiment's seeds; returns its directory. A
+        shared one lies beside the experiment's own directory, for every experiment that needs the same networks."""
+        directory = self.out.parent / f"{part}{'-quick' if self.quick else ''}" if shared else self.out / part
         began = time.monotonic()
-        self.run("sweep", "--out", directory, *self.data_options(), *self.machine, f"--seed=1..{self.seeds}", *options)
+        self.run("sweep", "--out", directory, *self.data_options(data), *self.machine, f"--seed=1..{self.seeds}", *options)
         missing = [path for path in (directory / "progress").glob("*.safetensors")]
         if missing:  # interrupted: lenet has said so
             sys.exit(130)
         print(f"{directory}: {time.monotonic() - began:.0f} s", flush=True)
         return directory
+
+    def published(self, *options, part="lenet5-1998", epochs=20, data=None):
+        """LeNet-5 as published, on the whole training set; it keeps the weights."""
+        return self.sweep("--arch=lenet5-1998", "--keep-weights", *options, f"--epochs={self.size(epochs, 3)}",
+                          *self.size((), ("--train-size=250",)), part=part, shared=True, data=data)
+
+    def published_distorted(self):
+        """The same with other distortions of every image in each of 65 epochs, five of which are a pass of its schedule."""
+        return self.published("--augment=shift=2+scale=0.15+shear=0.25", "--decay-every=5", part="lenet5-1998-distorted",
+                              epochs=65)
+
+    def errors(self, directory, data=None):
+        """Test error of each network whose weights a sweep kept, and of their ensemble, as fractions of 1: a list in
+        the order of the files' names, and a number."""
+        with tempfile.TemporaryDirectory() as scratch:
+            results = Path(scratch) / "eval.json"
+            self.run("eval", "--ensemble", "--weights", directory / "weights", "--json", results,
+                     *self.data_options(data), *self.machine, capture=True)
+            found = json.loads(results.read_text())
+        return [1 - correct / found["count"] for correct in found["member_correct"]], 1 - found["accuracy"]
 
     def groups(self, directory, by, metric="test-error"):
         """The groups of `lenet report`, each a dict with "by", "n", "mean", "interval", "values", ..."""

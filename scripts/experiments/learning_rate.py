@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """learning_rate.py - test error against learning rate and batch size: which rates work, and how they move with the
 batch. Runs that diverge are counted as such."""
-from experiment import Experiment, percent
+from experiment import Experiment, interval, percent
 
 
 def main():
@@ -11,9 +11,8 @@ def main():
     directory = e.sweep(f"--lr={rates}", f"--batch={batches}", f"--epochs={epochs}", "--warmup=1")
     rows = []
     for group in e.groups(directory, "lr,batch"):
-        low, high = group["interval"] or (None, None)
         rows.append([group["by"]["lr"], group["by"]["batch"], group["n"], group["diverged"], percent(group["mean"]),
-                     percent(low), percent(high)])
+                     *interval(group)])
     e.table(["lr", "batch", "n", "diverged", "test error %", "95 % from", "to"], rows)
     e.plot_sweep(directory, "--by", "lr,batch", "--title", f"Test error after {epochs} epochs (%)")
 

@@ -4,7 +4,7 @@
 The question of Fig. 6 of LeCun et al. 1998, asked of this project's own recipe: every size takes the same number of
 updates. The training error is that of the last epochs' own batches, while they were trained on.
 """
-from experiment import FAINT, INK, TEST, TRAIN, Experiment, percent
+from experiment import FAINT, INK, TEST, TRAIN, Experiment, interval, percent
 
 
 def main():
@@ -16,8 +16,7 @@ def main():
                    for metric in ("test-error", "train-error"))
     rows = []
     for size in sizes:
-        low, high = test[size]["interval"] or (None, None)
-        rows.append([size, test[size]["n"], percent(test[size]["mean"]), percent(low), percent(high),
+        rows.append([size, test[size]["n"], percent(test[size]["mean"]), *interval(test[size]),
                      percent(train[size]["mean"]), percent(test[size]["mean"] - train[size]["mean"])])
     e.table(["train-size", "n", "test error %", "95 % from", "to", "training error %", "gap"], rows)
 

@@ -1,16 +1,16 @@
-/* activation.c - tanh and ReLU on the CPU: twin of cuda/activation.cu. */
+/* activation.c - tanh, ReLU and the squash on the CPU: twin of cuda/activation.cu. */
 #include "activation.h"
 
 #include "ops_cpu.h"
 
 static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {
-    return R > 0 && N > 0 && N % LANES == 0 && F > 0 && (activation == LENET_TANH || activation == LENET_RELU);
+    return population_ok(R, N) && F > 0 && activation >= LENET_TANH && activation < LENET_LINEAR;
 }
 
 /* Vectors per item: some microseconds of work. */
 enum { CHUNK = 4096 };
 
-static ptrdiff_t vectors(int R, int N, int F) { return (ptrdiff_t)R * F * (N / LANES); }
+static ptrdiff_t vectors(int R, int N, int F) { return (ptrdiff_t)R * F * N / LANES; }
 
 static ptrdiff_t chunk_end(ptrdiff_t item, ptrdiff_t count) {
     return (item + 1) * CHUNK < count ? (item + 1) * CHUNK : count;
@@ -23,6 +23,8 @@ static void forward_item(const void *args, ptrdiff_t item) {
     vec *y = (vec *)a->y;
     if (a->activation == LENET_RELU)
         for (ptrdiff_t i = item * CHUNK; i < end; i++) y[i] = activated(x[i], LENET_RELU);
+    else if (a->activation == LENET_SQUASH)
+        for (ptrdiff_t i = item * CHUNK; i < end; i++) y[i] = activated(x[i], LENET_SQUASH);
     else
         for (ptrdiff_t i = item * CHUNK; i < end; i++) y[i] = activated(x[i], LENET_TANH);
 }
@@ -34,6 +36,8 @@ static void backward_item(const void *args, ptrdiff_t item) {
     vec *dx = (vec *)a->dx;
     if (a->activation == LENET_RELU)
         for (ptrdiff_t i = item * CHUNK; i < end; i++) dx[i] = activation_gradient(y[i], dy[i], LENET_RELU);
+    else if (a->activation == LENET_SQUASH)
+        for (ptrdiff_t i = item * CHUNK; i < end; i++) dx[i] = activation_gradient(y[i], dy[i], LENET_SQUASH);
     else
         for (ptrdiff_t i = item * CHUNK; i < end; i++) dx[i] = activation_gradient(y[i], dy[i], LENET_TANH);
 }

@@ -36,16 +36,22 @@ ALWAYS_INLINE vec tanh_vec(vec x) {
 
 ALWAYS_INLINE vec relu_vec(vec x) { return select_vec(x <= 0, (vec){0}, x); } /* NaN stays NaN */
 
+static const LENET_REAL SQUASH_HEIGHT = (LENET_REAL)1.7159, SQUASH_SLOPE = (LENET_REAL)(2.0 / 3);
+
 /* f(x), where the compiler knows which. */
-ALWAYS_INLINE vec activated(vec x, enum lenet_activation activation) {
-    return activation == LENET_TANH ? tanh_vec(x) : activation == LENET_RELU ? relu_vec(x) : x;
+ALWAYS_INLINE vec activated(vec x, enum lenet_activation f) {
+    return f == LENET_TANH     ? tanh_vec(x)
+           : f == LENET_RELU   ? relu_vec(x)
+           : f == LENET_SQUASH ? SQUASH_HEIGHT * tanh_vec(SQUASH_SLOPE * x)
+                               : x;
 }
 
 /* The gradient of x from that of y = f(x). */
-ALWAYS_INLINE vec activation_gradient(vec y, vec dy, enum lenet_activation activation) {
-    return activation == LENET_TANH   ? dy * (1 - y * y)
-           : activation == LENET_RELU ? select_vec(y > 0, dy, (vec){0})
-                                      : dy;
+ALWAYS_INLINE vec activation_gradient(vec y, vec dy, enum lenet_activation f) {
+    return f == LENET_TANH     ? dy * (1 - y * y)
+           : f == LENET_RELU   ? select_vec(y > 0, dy, (vec){0})
+           : f == LENET_SQUASH ? dy * (SQUASH_SLOPE * (SQUASH_HEIGHT - y * y / SQUASH_HEIGHT))
+                               : dy;
 }
 
 #endif

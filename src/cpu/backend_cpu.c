@@ -1,4 +1,4 @@
-/* backend_cpu.c - the CPU backend's table; compiled once for float and once for double. */
+/* backend_cpu.c - the CPU backend's table; compiled once for each of names.h's kinds. */
 #include "lenet/backend.h"
 
 #include <stdlib.h>
@@ -94,10 +94,13 @@ static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_p
 static const struct lenet_backend cpu = {
 #ifdef LENET_CPU64
     .name = "cpu64",
+#elif defined(LENET_BY_NETWORK)
+    .name = "cpu_by_network",
 #else
     .name = "cpu",
 #endif
-    .lanes = LANES,
+    .lanes = IMAGES,
+    .network_lanes = NETWORKS,
     .element_size = sizeof(LENET_REAL),
     .open = cpu_open,
     .close = cpu_close,

@@ -10,59 +10,73 @@
 enum { CHUNK = TILE_V * LANES };
 
 static int sizes_ok(int R, int N, int C, int H, int W, int O, int K) {
-    return R > 0 && N > 0 && N % LANES == 0 && C > 0 && O > 0 && K > 0 && K <= LENET_MAX_KERNEL && K <= H && K <= W;
+    return population_ok(R, N) && C > 0 && O > 0 && K > 0 && K <= LENET_MAX_KERNEL && K <= H && K <= W;
 }
 
 static int pieces(int size, int chunk) { return (size + chunk - 1) / chunk; }
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* One row of every output map, for one group of images. */
+/* A part of one row of every output map. Pixels of a row lie together, in y as in x: a tile may span some. */
 static void forward_item(const void *args, ptrdiff_t item) {
     const struct conv_forward *a = args;
     const int N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K, OH = H - K + 1, OW = W - K + 1;
-    const int chunks = pieces(N, CHUNK), n = (int)(item % chunks) * CHUNK, h = (int)(item / chunks % OH);
+    const int chunks = pieces(N, CHUNK), size = pieces(OW * N, chunks * CHUNK) * CHUNK;
+    const int n = (int)(item % chunks) * size, h = (int)(item / chunks % OH);
     const ptrdiff_t r = item / chunks / OH;
     const ptrdiff_t row = (ptrdiff_t)W * N, map = H * row, out_map = (ptrdiff_t)OH * OW * N;
     const struct taps taps = {
         .count = {C, K, K}, .x_step = {map, row, N}, .w_step = {K * K, K, 1, (ptrdiff_t)C * K * K}, .y_step = out_map};
-    for (int w = 0; w < OW; w++)
-        tile_sum(&taps, O, least(N - n, CHUNK), a->x + r * C * map + h * row + w * N + n, a->w + (size_t)r * a->stride,
-                 a->b + (size_t)r * a->stride, a->y + r * O * out_map + ((ptrdiff_t)h * OW + w) * N + n);
+    tile_sum(&taps, O, least(OW * N - n, size), a->x + r * C * map + h * row + n,
+             (const weight *)a->w + (size_t)r * a->stride, (const weight *)a->b + (size_t)r * a->stride,
+             a->y + r * O * out_map + (ptrdiff_t)h * OW * N + n);
 }
 
 enum lenet_status CPU_NAME(conv_forward)(struct lenet_ctx *ctx, const struct conv_forward *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->H - a->K + 1) * pieces(a->N, CHUNK), forward_item, a);
+    struct conv_forward groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * (a->H - a->K + 1) * pieces(groups.N, CHUNK), forward_item, &groups);
     return LENET_OK;
 }
 
 /* One row of every input map, for one group of images:
  * dx[c][h][w] = sum over o, i, j of w[o][c][i][j] * dy[o][h-i][w-j], over those i and j
- * whose pixel of dy exists. */
-static void input_item(const void *args, ptrdiff_t item) {
-    const struct conv_backward_input *a = args;
+ * whose pixel of dy exists. Here for the n_count images from n of column w, or for so many
+ * columns of all images as n_count says, where these have the same j. */
+static void input_columns(const struct conv_backward_input *a, ptrdiff_t r, int h, int w, int n, int n_count) {
     const int N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K, OH = H - K + 1, OW = W - K + 1;
-    const int chunks = pieces(N, CHUNK), n = (int)(item % chunks) * CHUNK, h = (int)(item / chunks % H);
-    const ptrdiff_t r = item / chunks / H;
     const ptrdiff_t out_row = (ptrdiff_t)OW * N, out_map = OH * out_row, map = (ptrdiff_t)H * W * N;
     const int i_first = h < OH ? 0 : h - OH + 1, i_last = h < K ? h : K - 1;
-    for (int w = 0; w < W; w++) {
-        const int j_first = w < OW ? 0 : w - OW + 1, j_last = w < K ? w : K - 1;
-        const struct taps taps = {.count = {O, i_last - i_first + 1, j_last - j_first + 1},
-                                  .x_step = {out_map, -out_row, -N},
-                                  .w_step = {(ptrdiff_t)C * K * K, K, 1, K * K},
-                                  .y_step = map};
-        tile_sum(&taps, C, least(N - n, CHUNK),
-                 a->dy + r * O * out_map + (h - i_first) * out_row + (ptrdiff_t)(w - j_first) * N + n,
-                 a->w + (size_t)r * a->stride + i_first * K + j_first, NULL,
-                 a->dx + r * C * map + ((ptrdiff_t)h * W + w) * N + n);
-    }
+    const int j_first = w < OW ? 0 : w - OW + 1, j_last = w < K ? w : K - 1;
+    const struct taps taps = {.count = {O, i_last - i_first + 1, j_last - j_first + 1},
+                              .x_step = {out_map, -out_row, -N},
+                              .w_step = {(ptrdiff_t)C * K * K, K, 1, K * K},
+                              .y_step = map};
+    tile_sum(&taps, C, n_count, a->dy + r * O * out_map + (h - i_first) * out_row + (ptrdiff_t)(w - j_first) * N + n,
+             (const weight *)a->w + (size_t)r * a->stride + i_first * K + j_first, NULL,
+             a->dx + r * C * map + ((ptrdiff_t)h * W + w) * N + n);
+}
+
+static void input_item(const void *args, ptrdiff_t item) {
+    const struct conv_backward_input *a = args;
+    const int N = a->N, W = a->W, middle = W - 2 * (a->K - 1); /* columns that have every j */
+    const int chunks = pieces(N, CHUNK), n = (int)(item % chunks) * CHUNK, h = (int)(item / chunks % a->H);
+    const ptrdiff_t r = item / chunks / a->H;
+    for (int w = 0; w < W; w++)
+        if (chunks == 1 && middle > 0 && w == a->K - 1) {
+            input_columns(a, r, h, w, 0, middle * N);
+            w += middle - 1;
+        } else {
+            input_columns(a, r, h, w, n, least(N - n, CHUNK));
+        }
 }
 
 enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->H * pieces(a->N, CHUNK), input_item, a);
+    struct conv_backward_input groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->H * pieces(groups.N, CHUNK), input_item, &groups);
     return LENET_OK;
 }
 
@@ -116,22 +130,22 @@ static row_function *const rows[PARAMS_T][PARAMS_J] = {
 #endif
 };
 
-static LENET_REAL add_lanes(vec v) {
-    LENET_REAL sum = 0;
-    for (int i = 0; i < LANES; i++) sum += v[i];
-    return sum;
-}
-
 /* Which outputs an item owns: T maps o from o_first on, one map c, kernel rows i_first ... i_last. */
 struct params_part {
     ptrdiff_t r;
     int o_first, T, c, i_first, i_last;
 };
 
+static int has_links(const struct conv_backward_params *a) {
+    uint32_t any = 0;
+    for (int o = 0; o < LENET_LINKED; o++) any |= a->links[o];
+    return any != 0;
+}
+
 /* dw, and db where c and i_first are the first: that item has the rows of dy at hand anyway. */
 static void params_sum(const struct conv_backward_params *a, const struct params_part *part) {
     const int N = a->N, H = a->H, W = a->W, K = a->K, OH = H - K + 1, OW = W - K + 1, T = part->T;
-    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES;
+    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES, table = has_links(a);
     const ptrdiff_t out_map = (ptrdiff_t)OH * OW * N;
     const LENET_REAL *x = a->x + (part->r * a->C + part->c) * H * W * N;
     const LENET_REAL *dy = a->dy + (part->r * a->O + part->o_first) * out_map;
@@ -149,10 +163,12 @@ static void params_sum(const struct conv_backward_params *a, const struct params
     }
     for (int t = 0; t < T; t++) {
         const size_t o = (size_t)(part->o_first + t), network = (size_t)part->r * a->stride;
+        const int linked = !table || (a->links[o] >> part->c & 1);
         for (int i = part->i_first; i <= part->i_last; i++)
             for (int j = 0; j < K; j++)
-                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = add_lanes(sum[t][i][j]);
-        if (with_bias) a->db[network + o] = add_lanes(bias[t]);
+                ((weight *)a->dw)[network + ((o * a->C + part->c) * K + i) * K + j] =
+                    linked ? add_images(sum[t][i][j]) : (weight){0};
+        if (with_bias) ((weight *)a->db)[network + o] = add_images(bias[t]);
     }
 }
 
@@ -177,9 +193,12 @@ static void params_item(const void *args, ptrdiff_t item) {
 
 enum lenet_status CPU_NAME(conv_backward_params)(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
-    struct params_args args = {.a = a, .tiles = pieces(a->O, PARAMS_T), .parts = 1};
+    if (has_links(a) && (a->O > LENET_LINKED || a->C > 32)) return LENET_ERR_ARG;
+    struct conv_backward_params groups = *a;
+    IN_GROUPS(&groups);
+    struct params_args args = {.a = &groups, .tiles = pieces(a->O, PARAMS_T), .parts = 1};
     args.tile = pieces(a->O, args.tiles); /* even ones: 3 + 3 rather than 4 + 2 */
-    const ptrdiff_t items = (ptrdiff_t)a->R * args.tiles * a->C;
+    const ptrdiff_t items = (ptrdiff_t)groups.R * args.tiles * a->C;
     if (items < 2 * parallel_threads(ctx->pool)) args.parts = a->K; /* whole kernels are too few to share out */
     parallel_for(ctx->pool, items * args.parts, params_item, &args);
     return LENET_OK;

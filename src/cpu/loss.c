@@ -1,4 +1,4 @@
-/* loss.c - cross-entropy of the softmax on the CPU: twin of cuda/loss.cu.
+/* loss.c - cross-entropy of the softmax, and the distance, on the CPU: twin of cuda/loss.cu.
  *
  * In double whatever the backend's precision: the sums over a data set are
  * compared across backends, and 10 outputs an image cost nothing. One thread
@@ -8,43 +8,78 @@
 #include "ops_cpu.h"
 #include "vector.h"
 
-static void one_image(const struct softmax_loss *a, ptrdiff_t r, int n, double weight) {
-    const ptrdiff_t first = r * a->O * a->N + n;
-    const LENET_REAL *y = a->y + first;
-    const int label = a->label[r * a->N + n];
-    int largest = 0;
-    for (int o = 1; o < a->O; o++)
-        if (y[(ptrdiff_t)o * a->N] > y[(ptrdiff_t)largest * a->N]) largest = o;
-    a->predicted[r * a->N + n] = (uint8_t)largest;
+/* What both losses know of an image: a column of y, and where things go. */
+struct image {
+    int label, largest;
+    ptrdiff_t first, step; /* of y and dy: output o is at first + o*step */
+};
 
-    const double top = y[(ptrdiff_t)largest * a->N];
-    double sum = 0;
-    for (int o = 0; o < a->O; o++) sum += exp(y[(ptrdiff_t)o * a->N] - top);
-    if (a->dy)
-        for (int o = 0; o < a->O; o++) {
-            LENET_REAL *dy = a->dy + first + (ptrdiff_t)o * a->N;
-            *dy = label == LENET_NO_LABEL
-                      ? 0
-                      : (LENET_REAL)(weight * (exp(y[(ptrdiff_t)o * a->N] - top) / sum - (o == label)));
-        }
-    if (label == LENET_NO_LABEL) return;
-    struct lenet_tally *tally = &a->tally[r];
-    const double loss = log(sum) + top - y[(ptrdiff_t)label * a->N];
+static struct image look(const LENET_REAL *y, const uint8_t *label, uint8_t *predicted, ptrdiff_t r, int n, int N,
+                         int O) {
+    struct image image = {.label = label[r * N + n],
+                          .first = (r / NETWORKS * O * N + n) * NETWORKS + r % NETWORKS,
+                          .step = (ptrdiff_t)N * NETWORKS};
+    for (int o = 1; o < O; o++)
+        if (y[image.first + o * image.step] > y[image.first + image.largest * image.step]) image.largest = o;
+    predicted[r * N + n] = (uint8_t)image.largest;
+    return image;
+}
+
+static void count(struct lenet_tally *tally, const struct image *image, double loss) {
     tally->loss += loss;
     tally->count++;
-    tally->correct += largest == label;
+    tally->correct += image->largest == image->label;
     tally->nonfinite += !isfinite(loss);
 }
 
-static void one_network(const void *args, ptrdiff_t r) {
-    const struct softmax_loss *a = args;
+static double mean_share(const uint8_t *label, int N) {
     int labelled = 0;
-    for (int n = 0; n < a->N; n++) labelled += a->label[r * a->N + n] != LENET_NO_LABEL;
-    for (int n = 0; n < a->N; n++) one_image(a, r, n, labelled ? 1.0 / labelled : 0);
+    for (int n = 0; n < N; n++) labelled += label[n] != LENET_NO_LABEL;
+    return labelled ? 1.0 / labelled : 0;
 }
 
+static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, double share, double rubbish) {
+    const struct image image = look(a->y, a->label, a->predicted, r, n, a->N, a->O);
+    const LENET_REAL *y = a->y + image.first;
+    const double top = fmax(y[image.largest * image.step], rubbish);
+    double sum = exp(rubbish - top);
+    for (int o = 0; o < a->O; o++) sum += exp(y[o * image.step] - top);
+    for (int o = 0; a->dy && o < a->O; o++)
+        a->dy[image.first + o * image.step] =
+            image.label == LENET_NO_LABEL
+                ? 0
+                : (LENET_REAL)(share * (exp(y[o * image.step] - top) / sum - (o == image.label)));
+    if (image.label != LENET_NO_LABEL) count(&a->tally[r], &image, log(sum) + top - y[image.label * image.step]);
+}
+
+static void softmax_network(const void *args, ptrdiff_t r) {
+    const struct softmax_loss *a = args;
+    const double share = mean_share(a->label + r * a->N, a->N), rubbish = log((double)a->rubbish);
+    for (int n = 0; n < a->N; n++) softmax_image(a, r, n, share, rubbish);
+}
+
+static void distance_network(const void *args, ptrdiff_t r) {
+    const struct distance_loss *a = args;
+    const double share = mean_share(a->label + r * a->N, a->N);
+    for (int n = 0; n < a->N; n++) {
+        const struct image image = look(a->y, a->label, a->predicted, r, n, a->N, a->O);
+        for (int o = 0; a->dy && o < a->O; o++)
+            a->dy[image.first + o * image.step] = o == image.label ? (LENET_REAL)-share : 0;
+        if (image.label != LENET_NO_LABEL)
+            count(&a->tally[r], &image, -(double)a->y[image.first + image.label * image.step]);
+    }
+}
+
+static int sizes_ok(int R, int N, int O) { return population_ok(R, N) && O > 0 && O < LENET_NO_LABEL; }
+
 enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
-    if (a->R <= 0 || a->N <= 0 || a->N % LANES != 0 || a->O <= 0 || a->O >= LENET_NO_LABEL) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, a->R, one_network, a);
+    if (!sizes_ok(a->R, a->N, a->O) || !(a->rubbish >= 0) || !isfinite(a->rubbish)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, a->R, softmax_network, a);
+    return LENET_OK;
+}
+
+enum lenet_status CPU_NAME(distance_loss)(struct lenet_ctx *ctx, const struct distance_loss *a) {
+    if (!sizes_ok(a->R, a->N, a->O)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, a->R, distance_network, a);
     return LENET_OK;
 }

@@ -1,15 +1,19 @@
-/* names.h - the twins of both precisions live in one program; the double ones are called *_cpu64.
+/* names.h - all compilations of the twins live in one program; the double ones are called *_cpu64, and those whose
+ * lanes are networks *_cpu_by_network.
  *
- * The build compiles src/cpu twice: with LENET_REAL=float, and with LENET_REAL=double and LENET_CPU64. */
+ * The build compiles src/cpu three times: with LENET_REAL=float, with LENET_REAL=double and LENET_CPU64, and with
+ * LENET_REAL=float and LENET_BY_NETWORK. */
 #ifndef LENET_CPU_NAMES_H
 #define LENET_CPU_NAMES_H
 
 #ifndef LENET_REAL
-#error "compile src/cpu with -DLENET_REAL=float, or with -DLENET_REAL=double -DLENET_CPU64"
+#error "compile src/cpu with -DLENET_REAL=float, with -DLENET_REAL=double -DLENET_CPU64, or see above"
 #endif
 
 #ifdef LENET_CPU64
 #define CPU_NAME(name) name##_cpu64
+#elif defined(LENET_BY_NETWORK)
+#define CPU_NAME(name) name##_cpu_by_network
 #else
 #define CPU_NAME(name) name##_cpu
 #endif

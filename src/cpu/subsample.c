@@ -1,12 +1,12 @@
-/* subsample.c - average and maximum of windows on the CPU: twin of cuda/subsample.cu.
+/* subsample.c - average, maximum and sum of windows on the CPU: twin of cuda/subsample.cu.
  *
  * f never falls, so the maximum of f is f of the maximum. */
 #include "activation.h"
 #include "ops_cpu.h"
 
 static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling, enum lenet_activation f) {
-    return R > 0 && N > 0 && N % LANES == 0 && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
-           (pooling == LENET_POOL_AVERAGE || pooling == LENET_POOL_MAX) && f >= LENET_TANH && f <= LENET_LINEAR;
+    return population_ok(R, N) && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
+           pooling >= LENET_POOL_AVERAGE && pooling <= LENET_POOL_SUM && f >= LENET_TANH && f <= LENET_LINEAR;
 }
 
 /* The largest of the window's pixels; row is in vectors. */
@@ -20,11 +20,16 @@ ALWAYS_INLINE vec window_max(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel
     return largest;
 }
 
-ALWAYS_INLINE vec window_average(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel, enum lenet_activation f) {
+ALWAYS_INLINE vec window_sum(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel, enum lenet_activation f) {
     vec sum = {0};
     for (int i = 0; i < S; i++)
         for (int j = 0; j < S; j++) sum += activated(x[i * row + j * pixel], f);
-    return sum * (vec_of(1) / vec_of((LENET_REAL)(S * S)));
+    return sum;
+}
+
+/* An average is its share of the sum. */
+ALWAYS_INLINE vec share_of(vec sum, int S, enum lenet_pooling pooling) {
+    return pooling == LENET_POOL_SUM ? sum : sum * (vec_of(1) / vec_of((LENET_REAL)(S * S)));
 }
 
 ALWAYS_INLINE void max_gradient(const vec *x, vec dy, vec *dx, int S, ptrdiff_t row, ptrdiff_t pixel,
@@ -40,9 +45,8 @@ ALWAYS_INLINE void max_gradient(const vec *x, vec dy, vec *dx, int S, ptrdiff_t 
         }
 }
 
-ALWAYS_INLINE void average_gradient(const vec *x, vec dy, vec *dx, int S, ptrdiff_t row, ptrdiff_t pixel,
-                                    enum lenet_activation f) {
-    const vec share = dy * (vec_of(1) / vec_of((LENET_REAL)(S * S)));
+ALWAYS_INLINE void sum_gradient(const vec *x, vec share, vec *dx, int S, ptrdiff_t row, ptrdiff_t pixel,
+                                enum lenet_activation f) {
     for (int i = 0; i < S; i++)
         for (int j = 0; j < S; j++) {
             const ptrdiff_t at = i * row + j * pixel;
@@ -59,7 +63,8 @@ ALWAYS_INLINE void forward_map(const struct subsample_forward *a, ptrdiff_t map,
             for (int v = 0; v < pixel; v++) {
                 const vec *x = (const vec *)a->x + h * S * row + w * S * pixel + v;
                 vec *y = (vec *)a->y + (h * (a->W / S) + w) * pixel + v;
-                *y = max ? activated(window_max(x, S, row, pixel), f) : window_average(x, S, row, pixel, f);
+                *y = max ? activated(window_max(x, S, row, pixel), f)
+                         : share_of(window_sum(x, S, row, pixel, f), S, a->pooling);
             }
 }
 
@@ -75,7 +80,7 @@ ALWAYS_INLINE void backward_map(const struct subsample_backward_input *a, ptrdif
                 if (max)
                     max_gradient(x, dy, dx, S, row, pixel, f);
                 else
-                    average_gradient(x, dy, dx, S, row, pixel, f);
+                    sum_gradient(x, share_of(dy, S, a->pooling), dx, S, row, pixel, f);
             }
 }
 
@@ -94,6 +99,8 @@ ALWAYS_INLINE void backward_map(const struct subsample_backward_input *a, ptrdif
             BY_POOLING(function, 2, LENET_TANH);                                                                       \
         else if (a->activation == LENET_RELU)                                                                          \
             BY_POOLING(function, 2, LENET_RELU);                                                                       \
+        else if (a->activation == LENET_SQUASH)                                                                        \
+            BY_POOLING(function, 2, LENET_SQUASH);                                                                     \
         else                                                                                                           \
             BY_POOLING(function, 2, LENET_LINEAR);                                                                     \
     } while (0)
@@ -110,12 +117,16 @@ static void backward_item(const void *args, ptrdiff_t map) {
 
 enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struct subsample_forward *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
+    struct subsample_forward groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, forward_item, &groups);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, const struct subsample_backward_input *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, backward_item, a);
+    struct subsample_backward_input groups = *a;
+    IN_GROUPS(&groups);
+    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, backward_item, &groups);
     return LENET_OK;
 }

@@ -24,8 +24,8 @@ enum { TILE_T = 6, TILE_V = 4 };
 enum { TILE_T = 6, TILE_V = 2 };
 #endif
 
-/* The sum above: how many i, j and k, and how far apart they are, in elements.
- * w_step[3] is from one t to the next; y_step likewise. */
+/* The sum above: how many i, j and k, and how far apart they are, in elements of
+ * x and y and in weights. w_step[3] is from one t to the next; y_step likewise. */
 struct taps {
     int count[3];
     ptrdiff_t x_step[3], w_step[4], y_step;
@@ -33,7 +33,7 @@ struct taps {
 
 /* Adds the taps for outputs t = 0 .. T-1 and images n = 0 .. n_count-1, a
  * multiple of LANES. start may be NULL: zero. Reads w and start for T outputs only. */
-void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, const LENET_REAL *w,
-              const LENET_REAL *start, LENET_REAL *y);
+void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, const weight *w, const weight *start,
+              LENET_REAL *y);
 
 #endif

@@ -302,7 +302,7 @@ template <class Op> Spoilers<Op> BadBatches() {
 TEST_P(BatchSlice, RejectsBadShapes) {
     const Images set = Numbered(20, 3, 4, 5, 6);
     const SourceOnDevice on(device(), set);
-    const BatchOnDevice out(device(), set, 1, 2 * lanes());
+    const BatchOnDevice out(device(), set, 1, 4 * lanes());
     Spoilers<batch_slice> spoilers = BadBatches<batch_slice>();
     spoilers.push_back({"first > end", [](batch_slice &a) { a.first = a.end + 1; }});
     spoilers.push_back({"end > count", [](batch_slice &a) { a.end = a.source.count + 1; }});
@@ -373,6 +373,32 @@ TEST_P(BatchDraw, EpochsAndSeedsHaveOrdersOfTheirOwn) {
         EXPECT_NE(first, other);
         EXPECT_EQ(Sorted(other), every) << "the subset is the same in every epoch";
     }
+}
+
+/* With a constant order every epoch is the first one again; without it, they differ. The first one is the same either
+ * way, and a network has it whatever the one beside it does. */
+TEST_P(BatchDraw, AConstantOrderIsThatOfTheFirstEpoch) {
+    const Images set = Numbered(100, 2, 3, 4, 5);
+    const lenet_hyper changing = MakeHyper(TestSeed(), 20, 64);
+    lenet_hyper constant = changing, other = changing;
+    constant.constant_order = other.constant_order = 1;
+    other.seed++;
+    const std::vector<uint32_t> first = Epoch(device(), set, changing, 0, 16);
+    for (uint32_t epoch : {0, 1, 2, 7}) {
+        EXPECT_EQ(Epoch(device(), set, constant, epoch, 16), first) << "epoch " << epoch;
+        EXPECT_EQ(Epoch(device(), set, constant, epoch, 7), first) << "epoch " << epoch << " in other batches";
+        if (epoch > 0) {
+            EXPECT_NE(Epoch(device(), set, changing, epoch, 16), first) << "epoch " << epoch;
+        }
+    }
+    EXPECT_NE(Epoch(device(), set, other, 0, 16), first) << "a seed has an order of its own";
+    const Batch begin = Draw(device(), set, {changing}, 0, 16), both = Draw(device(), set, {changing, constant}, 4, 16);
+    std::vector<bool> different;
+    for (int n = 0; n < 16; n++) {
+        EXPECT_EQ(both.ImageOf(set, 1, n), begin.ImageOf(set, 0, n)) << "image " << n;
+        different.push_back(both.ImageOf(set, 0, n) != begin.ImageOf(set, 0, n));
+    }
+    EXPECT_NE(different, std::vector<bool>(16, false)) << "the network beside it has a new order";
 }
 
 TEST_P(BatchDraw, SubsetsFromDifferentPositionsAreDisjoint) {
@@ -779,6 +805,15 @@ TEST_P(BatchDraw, EpochsAndSeedsAndImagesHaveDistortionsOfTheirOwn) {
     }
 }
 
+/* It is the order that is constant, not what is done to the images. */
+TEST_P(BatchDraw, WithAConstantOrderEpochsHaveDistortionsOfTheirOwn) {
+    lenet_hyper hyper = Augmented(&lenet_hyper::shift, 3);
+    hyper.constant_order = 1;
+    const std::vector<Point> first = SpotsAfter(device(), hyper, {4, 5}, 0),
+                             next = SpotsAfter(device(), hyper, {4, 5}, 1);
+    for (size_t n = 0; n < kImages; n++) EXPECT_NE(first[n].x, next[n].x) << "image " << n;
+}
+
 /* What one distortion does to the images says nothing about the others: of the
  * correlations between any two over kImages = 48 images, independent ones have a
  * standard deviation of 1/sqrt(48) = 0.14. */
@@ -854,7 +889,7 @@ TEST_P(BatchDraw, SameBitsEveryRun) {
 TEST_P(BatchDraw, RejectsBadShapes) {
     const Images set = Numbered(20, 3, 4, 5, 6);
     const SourceOnDevice on(device(), set);
-    const BatchOnDevice out(device(), set, 1, 2 * lanes());
+    const BatchOnDevice out(device(), set, 1, 4 * lanes());
     const InputArray<lenet_hyper> hyper(device(), {MakeHyper(TestSeed(), 0, 20)});
     const InputArray<uint64_t> step(device(), {0});
     ExpectRejects(device(), batch_draw{1, out.N, 3, on.source, hyper, step, out.x, out.label}, out.x,

@@ -31,6 +31,7 @@ struct Population {
     std::vector<lenet_hyper> hyper;
     std::vector<float> rate;
     Values w;
+    Values Curvature() const { return Abs(Reals(R * stride, 2)); }
     Values Gradient(int t) const { return Reals(R * stride, 10 + (uint32_t)t); }
 };
 
@@ -43,9 +44,17 @@ Population MakePopulation(size_t R, size_t stride) {
 
 /* A population's tensors on a device. */
 struct OptimizerOnDevice {
+    OptimizerOnDevice(const Device &device, const Population &of, const Values &host_m)
+        : population(of), hyper(device, of.hyper), rate(device, of.rate), w(device, of.w), m(device, host_m),
+          v(device, Values(of.w.size(), 0)) {}
     OptimizerOnDevice(const Device &device, const Population &of)
-        : population(of), hyper(device, of.hyper), rate(device, of.rate), w(device, of.w),
-          m(device, Values(of.w.size(), 0)), v(device, Values(of.w.size(), 0)) {}
+        : OptimizerOnDevice(device, of, Values(of.w.size(), 0)) {}
+    /* m is zero at first, or sdlm's curvature. */
+    OptimizerOnDevice(const Device &device, const Population &of, lenet_optimizer optimizer)
+        : OptimizerOnDevice(device, of, FirstM(of, optimizer)) {}
+    static Values FirstM(const Population &of, lenet_optimizer optimizer) {
+        return optimizer == LENET_SDLM ? of.Curvature() : Values(of.w.size(), 0);
+    }
     /* The t-th step; moments that the optimizer does not have are not handed in. */
     void Step(const Device &device, lenet_optimizer optimizer, int t) const {
         const Input dw(device, population.Gradient(t));
@@ -64,9 +73,9 @@ struct OptimizerOnDevice {
     const Tensor w, m, v;
 };
 
-const lenet_optimizer kOptimizers[] = {LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW};
+const lenet_optimizer kOptimizers[] = {LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW, LENET_SDLM};
 std::string Name(lenet_optimizer optimizer) {
-    const char *const names[] = {"sgd", "momentum", "nesterov", "adamw"};
+    const char *const names[] = {"sgd", "momentum", "nesterov", "adamw", "sdlm"};
     return names[optimizer];
 }
 
@@ -98,6 +107,22 @@ TEST_P(Optimizer, HandComputed) {
     expect(LENET_NESTEROV, -11.0 / 16, -11.0 / 16 - (117.0 / 64 + 189.0 / 128) / 2);
 }
 
+/* The same with a curvature of 3/2 and mu = 1/2, which is epsilon: rates of 1/4.
+ *   g = 9/4, w = 1 - 9/16 = 7/16;    g = 2 + 7/64 = 135/64, w = 7/16 - 135/256 */
+TEST_P(Optimizer, SdlmHandComputed) {
+    lenet_hyper hyper = {};
+    hyper.weight_decay = 0.25f;
+    hyper.epsilon = 0.5f;
+    const OptimizerOnDevice on(device(), {1, 1, {hyper}, {0.5f}, {1}}, Values{1.5});
+    const Input dw(device(), {2});
+    for (int t = 1; t <= 2; t++) {
+        const InputArray<uint64_t> step(device(), {(uint64_t)t});
+        device().Run(on.Args(LENET_SDLM, step, dw));
+        EXPECT_EQ(on.w.Host()[0], t == 1 ? 7.0 / 16 : 7.0 / 16 - 135.0 / 256) << "after step " << t;
+        EXPECT_EQ(on.m.Host()[0], 1.5) << "after step " << t;
+    }
+}
+
 /* The first step of AdamW moves by the rate against the sign of the gradient,
  * whatever its size: m_hat = g and v_hat = g^2. Without weight decay: 1 - 1/4. */
 TEST_P(Optimizer, AdamWsFirstStepIsTheRate) {
@@ -121,16 +146,17 @@ TEST_P(Optimizer, MatchesPlainLoopsForThreeSteps) {
         for (const auto &[R, stride] : {std::pair<size_t, size_t>{1, 1}, {3, 37}, {3, 4099}, {3, 640}}) {
             SCOPED_TRACE(Name(optimizer) + " R" + std::to_string(R) + " stride " + std::to_string(stride));
             const Population population = MakePopulation(R, stride);
-            const OptimizerOnDevice on(device(), population);
+            const OptimizerOnDevice on(device(), population, optimizer);
+            const std::vector<uint8_t> first_m = on.m.Bytes();
             for (int t = 1; t <= steps; t++) on.Step(device(), optimizer, t);
             const Values w = on.w.Host(), m = on.m.Host(), v = on.v.Host();
             for (size_t r = 0; r < R; r++) {
                 const auto part = [&, stride_ = stride](const Values &all) {
                     return Values(&all[r * stride_], &all[r * stride_] + stride_);
                 };
-                const Values zero(stride, 0);
-                reference::Learner want = {part(population.w), zero, zero};
-                reference::Learner size = {Abs(want.w), zero, zero};
+                const Values zero(stride, 0), m_before = part(OptimizerOnDevice::FirstM(population, optimizer));
+                reference::Learner want = {part(population.w), m_before, zero};
+                reference::Learner size = {Abs(want.w), m_before, zero};
                 for (int t = 1; t <= steps; t++) {
                     const Values dw = part(population.Gradient(t));
                     OptimizerStep(optimizer, population.hyper[r], population.rate[r], t, dw, want);
@@ -140,6 +166,9 @@ TEST_P(Optimizer, MatchesPlainLoopsForThreeSteps) {
                 EXPECT_TRUE(Near(want.w, part(w), Times(error, size.w))) << "w of network " << r;
                 EXPECT_TRUE(Near(want.m, part(m), Times(error, size.m))) << "m of network " << r;
                 EXPECT_TRUE(Near(want.v, part(v), Times(error, size.v))) << "v of network " << r;
+            }
+            if (optimizer == LENET_SGD || optimizer == LENET_SDLM) {
+                EXPECT_TRUE(SameBytes(first_m, on.m.Bytes())) << "m is only read";
             }
         }
 }
@@ -166,7 +195,7 @@ TEST_P(Optimizer, SameBitsEveryRun) {
     const Population population = MakePopulation(3, 5003);
     for (lenet_optimizer optimizer : kOptimizers)
         ExpectSameBitsEveryRun([&](const Device &device) {
-            const OptimizerOnDevice on(device, population);
+            const OptimizerOnDevice on(device, population, optimizer);
             for (int t = 1; t <= 2; t++) on.Step(device, optimizer, t);
             std::vector<uint8_t> bytes = on.w.Bytes();
             Append(bytes, on.m.Bytes());
@@ -185,7 +214,7 @@ TEST_P(Optimizer, RejectsBadShapes) {
             {"R = 0", [](optimizer_step &a) { a.R = 0; }},
             {"R < 0", [](optimizer_step &a) { a.R = -1; }},
             {"stride = 0", [](optimizer_step &a) { a.stride = 0; }},
-            {"no such optimizer", [](optimizer_step &a) { a.optimizer = (lenet_optimizer)(LENET_ADAMW + 1); }},
+            {"no such optimizer", [](optimizer_step &a) { a.optimizer = (lenet_optimizer)(LENET_SDLM + 1); }},
         });
 }
 
@@ -271,6 +300,20 @@ TEST_P(Schedule, OneCycleRisesAndFalls) {
     ExpectRate(MakeHyper(LENET_SCHEDULE_ONE_CYCLE, 0.8f, 0, 100), 50, (top + end) / 2);
 }
 
+/* Section III.B of the paper: 0.0005 in the first two passes, 0.0002 in the next three, 0.0001 in the next three,
+ * 0.00005 in the next four, then 0.00001; twenty passes. A warmup is none of it. */
+TEST_P(Schedule, PublishedIsThatOfThePaper) {
+    const lenet_hyper hyper = MakeHyper(LENET_SCHEDULE_PUBLISHED, 0.0005f, 7, 200);
+    const double passes[20] = {5e-4, 5e-4, 2e-4, 2e-4, 2e-4, 1e-4, 1e-4, 1e-4, 5e-5, 5e-5,
+                               5e-5, 5e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5};
+    for (uint64_t pass = 0; pass < 20; pass++)
+        for (uint64_t s : {pass * 10, pass * 10 + 9}) ExpectRate(hyper, s, passes[pass]);
+    ExpectRate(hyper, 1000, 1e-5);
+    lenet_hyper endless = hyper;
+    endless.decay_every = 0; /* its first pass has no end */
+    for (uint64_t s : {0, 1000}) ExpectRate(endless, s, 5e-4);
+}
+
 /* Steps that a 32-bit integer or a float could not tell apart. */
 TEST_P(Schedule, CountsStepsBeyond32Bits) {
     const uint64_t many = 10000000000;
@@ -279,6 +322,10 @@ TEST_P(Schedule, CountsStepsBeyond32Bits) {
     step.decay_every = many / 2;
     ExpectRate(step, many / 2 - 1, 1);
     ExpectRate(step, many / 2, 0.5);
+    lenet_hyper published = MakeHyper(LENET_SCHEDULE_PUBLISHED, 1, 0, many);
+    published.decay_every = many;
+    ExpectRate(published, 2 * many - 1, 1);
+    ExpectRate(published, 2 * many, 0.4);
     ExpectRate(MakeHyper(LENET_SCHEDULE_CONSTANT, 1, many, many), many / 4 - 1, 0.25);
 }
 

@@ -59,9 +59,11 @@ class Subsample : public BackendTest {
 };
 LENET_ON_ALL_BACKENDS(Subsample);
 
+constexpr lenet_pooling kPoolings[] = {LENET_POOL_AVERAGE, LENET_POOL_MAX, LENET_POOL_SUM};
+
 std::string Name(const SubsampleSize &s) {
-    const char *const functions[] = {"tanh, ", "relu, ", ""};
-    std::string name = functions[s.activation] + std::string(s.pooling == LENET_POOL_MAX ? "max" : "average");
+    const char *const functions[] = {"tanh, ", "relu, ", "squash, ", ""}, *const poolings[] = {"average", "max", "sum"};
+    std::string name = functions[s.activation] + std::string(poolings[s.pooling]);
     const char *const letters[] = {" R", " N", " C", " H", " W", " S"};
     const int sizes[] = {s.R, s.N, s.C, s.H, s.W, s.S};
     for (int i = 0; i < 6; i++) name += letters[i] + std::to_string(sizes[i]);
@@ -80,6 +82,7 @@ TEST_P(Subsample, HandComputed) {
     };
     expect(LENET_POOL_AVERAGE, {4, 6}, {1, 1, 2, 2, 1, 1, 2, 2});
     expect(LENET_POOL_MAX, {8, 7}, {0, 0, 8, 0, 0, 4, 0, 0});
+    expect(LENET_POOL_SUM, {16, 24}, {4, 4, 8, 8, 4, 4, 8, 8});
 }
 
 /* The windows {-1 2 -5 8} and {-7 -7 0 -3} of ReLU: the second is 0 all over, and has no gradient. */
@@ -96,13 +99,15 @@ TEST_P(Subsample, ReluHandComputed) {
     };
     expect(LENET_POOL_AVERAGE, {2.5, 0}, {0, 1, 0, 0, 0, 1, 0, 0});
     expect(LENET_POOL_MAX, {8, 0}, {0, 0, 0, 0, 0, 4, 0, 0});
+    expect(LENET_POOL_SUM, {10, 0}, {0, 4, 0, 0, 0, 4, 0, 0});
 }
 
 /* Integers from -4 to 4 have many ties, some of them in the middle of a window;
  * gradients are multiples of 16, so that a 4 x 4 window's share is whole. */
 TEST_P(Subsample, MatchesPlainLoopsExactlyOnIntegers) {
     std::vector<SubsampleSize> sizes = Sizes(LENET_POOL_AVERAGE);
-    for (const SubsampleSize &s : SizesWithThirds(LENET_POOL_MAX)) sizes.push_back(s);
+    for (lenet_pooling pooling : {LENET_POOL_MAX, LENET_POOL_SUM})
+        for (const SubsampleSize &s : SizesWithThirds(pooling)) sizes.push_back(s);
     for (const SubsampleSize &s : With(LENET_RELU, sizes)) sizes.push_back(s);
     for (const SubsampleSize &s : sizes) {
         SCOPED_TRACE(Name(s));
@@ -114,29 +119,31 @@ TEST_P(Subsample, MatchesPlainLoopsExactlyOnIntegers) {
     }
 }
 
-/* The maximum is one of the inputs, its gradient one of dy: exact. The average
- * of S*S numbers takes S*S - 1 additions and one or two more roundings (a
+/* The maximum is one of the inputs, its gradient one of dy: exact. The sum
+ * of S*S numbers takes S*S - 1 additions, and is relative to the sum of |x|; its
+ * gradient is exact. The average takes one or two more roundings (a
  * division, or a product with a rounded 1/(S*S)) of numbers whose mean magnitude
  * is the average of |x|; its gradient only the latter. */
 TEST_P(Subsample, MatchesPlainLoopsOnReals) {
-    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX})
+    for (lenet_pooling pooling : kPoolings)
         for (const SubsampleSize &s : SizesWithThirds(pooling)) {
             SCOPED_TRACE(Name(s));
             const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
             const SubsampleOnDevice on(device(), s, x, dy);
             on.Run(device());
-            const double u = device().roundoff(), average = pooling == LENET_POOL_AVERAGE;
+            const double u = device().roundoff(), of_average = pooling == LENET_POOL_AVERAGE ? 2 : 0;
+            const double additions = pooling == LENET_POOL_MAX ? 0 : s.S * s.S - 1;
             const Values want_dx = SubsampleBackwardInput(s, x, dy);
             EXPECT_TRUE(Near(SubsampleForward(s, x), on.y.Host(),
-                             Times(average * Gamma(s.S * s.S + 1, u), SubsampleForward(s, Abs(x)))));
-            EXPECT_TRUE(Near(want_dx, on.dx.Host(), Times(average * Gamma(2, u), Abs(want_dx))));
+                             Times(Gamma(additions + of_average, u), SubsampleForward(s, Abs(x)))));
+            EXPECT_TRUE(Near(want_dx, on.dx.Host(), Times(Gamma(of_average, u), Abs(want_dx))));
         }
 }
 
 /* tanh is right to 4 units u of its value (activation.h and CUDA's manual say 3 and 2 units in the last place), and the
  * gradient's 1 - y*y takes twice its error and a rounding of something below 1: 10 u. The rest is as above. */
 TEST_P(Subsample, TanhMatchesPlainLoopsOnReals) {
-    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX})
+    for (lenet_pooling pooling : kPoolings)
         for (const SubsampleSize &s : With(LENET_TANH, SizesWithThirds(pooling))) {
             SCOPED_TRACE(Name(s));
             const Values x = Reals(s.Inputs(), 1, 2), dy = Reals(s.Outputs(), 2);
@@ -153,11 +160,33 @@ TEST_P(Subsample, TanhMatchesPlainLoopsOnReals) {
         }
 }
 
+/* With A = 1.7159 and B = 2/3, A tanh(Bx): B and its product with x are rounded, which tanh does not make larger, nor
+ * do its own 4 u; A and its product are rounded: 8 u of the value. In the gradient B (A - y*y/A), y*y has twice that,
+ * and it, A and the quotient are rounded: 19 u of at most A; A and the difference are: 21 u; B and its product with
+ * it: 23 u of AB; and the product with dy's share, which has two roundings itself: 26 u. */
+TEST_P(Subsample, SquashMatchesPlainLoopsOnReals) {
+    for (lenet_pooling pooling : kPoolings)
+        for (const SubsampleSize &s : With(LENET_SQUASH, SizesWithThirds(pooling))) {
+            SCOPED_TRACE(Name(s));
+            const Values x = Reals(s.Inputs(), 1, 4), dy = Reals(s.Outputs(), 2);
+            const SubsampleOnDevice on(device(), s, x, dy);
+            on.Run(device());
+            const double u = device().roundoff(), steepest = reference::kSquashHeight * reference::kSquashSlope;
+            SubsampleSize linear = s;
+            linear.activation = LENET_LINEAR;
+            EXPECT_TRUE(Near(SubsampleForward(s, x), on.y.Host(),
+                             Times(Gamma(s.S * s.S + 1 + 8, u),
+                                   SubsampleForward(linear, Abs(reference::ActivationForward(LENET_SQUASH, x))))));
+            EXPECT_TRUE(Near(SubsampleBackwardInput(s, x, dy), on.dx.Host(),
+                             Times(steepest * Gamma(26, u), Abs(SubsampleBackwardInput(linear, x, dy)))));
+        }
+}
+
 /* Linear: exact with a step of 4 on integers (the average is then a whole number).
  * The maximum is linear as long as no other pixel becomes the largest: all
  * pixels of a window are at least 8 apart. */
 TEST_P(Subsample, GradientIsTheSlope) {
-    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX}) {
+    for (lenet_pooling pooling : kPoolings) {
         const SubsampleSize s = Size(1, 1, 2, 4, 4, 2, pooling);
         SCOPED_TRACE(Name(s));
         Values x(s.Inputs());
@@ -184,17 +213,18 @@ TEST_P(Subsample, GradientIsTheSlope) {
 }
 
 TEST_P(Subsample, SameBitsEveryRun) {
-    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX}) {
-        const SubsampleSize s = With(LENET_TANH, {Size(3, 5, 5, 9, 6, 3, pooling)})[0];
-        const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
-        ExpectSameBitsEveryRun([&](const Device &device) {
-            const SubsampleOnDevice on(device, s, x, dy);
-            on.Run(device);
-            std::vector<uint8_t> bytes = on.y.Bytes();
-            Append(bytes, on.dx.Bytes());
-            return bytes;
-        });
-    }
+    for (lenet_pooling pooling : kPoolings)
+        for (lenet_activation activation : {LENET_TANH, LENET_SQUASH}) {
+            const SubsampleSize s = With(activation, {Size(3, 5, 5, 9, 6, 3, pooling)})[0];
+            const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
+            ExpectSameBitsEveryRun([&](const Device &device) {
+                const SubsampleOnDevice on(device, s, x, dy);
+                on.Run(device);
+                std::vector<uint8_t> bytes = on.y.Bytes();
+                Append(bytes, on.dx.Bytes());
+                return bytes;
+            });
+        }
 }
 
 template <class Op> Spoilers<Op> BadSubsamples(const Op &) {
@@ -215,7 +245,7 @@ template <class Op> Spoilers<Op> BadSubsamples(const Op &) {
         {"S does not divide H", [](Op &a) { a.H -= 1; }},
         {"S does not divide W", [](Op &a) { a.W -= 1; }},
         {"no such activation", [](Op &a) { a.activation = (lenet_activation)(LENET_LINEAR + 1); }},
-        {"no such pooling", [](Op &a) { a.pooling = (lenet_pooling)(LENET_POOL_MAX + 1); }},
+        {"no such pooling", [](Op &a) { a.pooling = (lenet_pooling)(LENET_POOL_SUM + 1); }},
     };
 }
 
@@ -227,11 +257,17 @@ TEST_P(Subsample, RejectsBadShapes) {
 }
 
 /* Not linear: by central differences, in double, to which the other backends are held above. With a step of 2^-12 their
- * error is some h^2 = 6e-8 of the third derivative, below 2. */
-TEST(SubsampleInDouble, GradientOfTanhIsTheSlope) {
+ * error is some h^2 = 6e-8 of the third derivative, below 2 (the squash's is half of tanh's). */
+TEST(SubsampleInDouble, GradientIsTheSlope) {
     const Device cpu64(lenet_backend_cpu64(), 1);
-    for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX}) {
-        const SubsampleSize s = {1, cpu64.lanes(), 2, 4, 4, 2, pooling, LENET_TANH};
+    for (const auto &[pooling, activation] : {std::pair{LENET_POOL_AVERAGE, LENET_TANH},
+                                              {LENET_POOL_MAX, LENET_TANH},
+                                              {LENET_POOL_SUM, LENET_TANH},
+                                              {LENET_POOL_AVERAGE, LENET_SQUASH},
+                                              {LENET_POOL_MAX, LENET_SQUASH},
+                                              {LENET_POOL_SUM, LENET_SQUASH}}) {
+        const SubsampleSize s = {1, cpu64.lanes(), 2, 4, 4, 2, pooling, activation};
+        SCOPED_TRACE(Name(s));
         const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
         const SubsampleOnDevice at_x(cpu64, s, x, dy);
         at_x.Run(cpu64);

@@ -1,4 +1,4 @@
-/* guard_backend.c - the cpu backend with its memory locked between operations.
+/* guard_backend.c - the cpu backends with their memory locked between operations.
  *
  * A GPU's memory cannot be read by the host; malloc'ed memory can, so a driver
  * that peeks at a "device" pointer passes every CPU test and dies on the GPU.
@@ -24,6 +24,7 @@ struct buffer {
 };
 
 struct guard {
+    const struct lenet_backend *backend; /* whose memory it is */
     struct lenet_ctx *inner;
     struct buffer *first;
 };
@@ -52,11 +53,12 @@ static struct buffer **find(struct guard *guard, const void *p) {
     return link;
 }
 
-static enum lenet_status guard_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
-                                    struct lenet_error *err) {
+static enum lenet_status open_guard(const struct lenet_backend *backend, struct lenet_ctx **ctx,
+                                    const struct lenet_open_options *options, struct lenet_error *err) {
     struct guard *guard = calloc(1, sizeof *guard);
     if (!guard) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const enum lenet_status status = lenet_backend_cpu()->open(&guard->inner, options, err);
+    guard->backend = backend;
+    const enum lenet_status status = backend->open(&guard->inner, options, err);
     if (status != LENET_OK) {
         free(guard);
         return status;
@@ -65,10 +67,20 @@ static enum lenet_status guard_open(struct lenet_ctx **ctx, const struct lenet_o
     return LENET_OK;
 }
 
+static enum lenet_status guard_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
+                                    struct lenet_error *err) {
+    return open_guard(lenet_backend_cpu(), ctx, options, err);
+}
+
+static enum lenet_status guard_open_by_network(struct lenet_ctx **ctx, const struct lenet_open_options *options,
+                                               struct lenet_error *err) {
+    return open_guard(lenet_backend_cpu_by_network(), ctx, options, err);
+}
+
 static void guard_close(struct lenet_ctx *ctx) {
     struct guard *guard = guard_of(ctx);
     if (guard->first) die("closed before everything was released");
-    lenet_backend_cpu()->close(guard->inner);
+    guard->backend->close(guard->inner);
     free(guard);
 }
 
@@ -121,7 +133,7 @@ static void guard_release(struct lenet_ctx *ctx, void *p) {
 static enum lenet_status guard_upload(struct lenet_ctx *ctx, void *dst, const void *host_src, size_t bytes) {
     struct buffer *buffer = *find(guard_of(ctx), dst);
     protect(buffer, PROT_READ | PROT_WRITE);
-    const enum lenet_status status = lenet_backend_cpu()->upload(guard_of(ctx)->inner, dst, host_src, bytes);
+    const enum lenet_status status = guard_of(ctx)->backend->upload(guard_of(ctx)->inner, dst, host_src, bytes);
     protect(buffer, PROT_NONE);
     return status;
 }
@@ -129,38 +141,49 @@ static enum lenet_status guard_upload(struct lenet_ctx *ctx, void *dst, const vo
 static enum lenet_status guard_download(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes) {
     struct buffer *buffer = *find(guard_of(ctx), src);
     protect(buffer, PROT_READ);
-    const enum lenet_status status = lenet_backend_cpu()->download(guard_of(ctx)->inner, host_dst, src, bytes);
+    const enum lenet_status status = guard_of(ctx)->backend->download(guard_of(ctx)->inner, host_dst, src, bytes);
     protect(buffer, PROT_NONE);
     return status;
 }
 
 static enum lenet_status guard_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
-    return lenet_backend_cpu()->measure_peak(guard_of(ctx)->inner, flops_per_s);
+    return guard_of(ctx)->backend->measure_peak(guard_of(ctx)->inner, flops_per_s);
 }
 
 #define X(op)                                                                                                          \
     static enum lenet_status guard_##op(struct lenet_ctx *ctx, const struct op *args) {                                \
         protect_all(guard_of(ctx), PROT_READ | PROT_WRITE);                                                            \
-        const enum lenet_status status = lenet_backend_cpu()->op(guard_of(ctx)->inner, args);                          \
+        const enum lenet_status status = guard_of(ctx)->backend->op(guard_of(ctx)->inner, args);                       \
         protect_all(guard_of(ctx), PROT_NONE);                                                                         \
         return status;                                                                                                 \
     }
 LENET_OPS(X)
 #undef X
 
-const struct lenet_backend *lenet_backend_guard(void) {
-    static struct lenet_backend guard; /* filled here: the number of lanes is known to the cpu backend alone */
-    guard = *lenet_backend_cpu();
-    guard.name = "guard";
-    guard.open = guard_open;
-    guard.close = guard_close;
-    guard.alloc = guard_alloc;
-    guard.release = guard_release;
-    guard.upload = guard_upload;
-    guard.download = guard_download;
-    guard.measure_peak = guard_measure_peak;
-#define X(op) guard.op = guard_##op;
+static void fill_table(struct lenet_backend *guard, const struct lenet_backend *backend) {
+    *guard = *backend;
+    guard->name = "guard";
+    guard->close = guard_close;
+    guard->alloc = guard_alloc;
+    guard->release = guard_release;
+    guard->upload = guard_upload;
+    guard->download = guard_download;
+    guard->measure_peak = guard_measure_peak;
+#define X(op) guard->op = guard_##op;
     LENET_OPS(X)
 #undef X
+}
+
+const struct lenet_backend *lenet_backend_guard(void) {
+    static struct lenet_backend guard; /* filled here: the number of lanes is known to the cpu backend alone */
+    fill_table(&guard, lenet_backend_cpu());
+    guard.open = guard_open;
+    return &guard;
+}
+
+const struct lenet_backend *lenet_backend_guard_by_network(void) {
+    static struct lenet_backend guard;
+    fill_table(&guard, lenet_backend_cpu_by_network());
+    guard.open = guard_open_by_network;
     return &guard;
 }

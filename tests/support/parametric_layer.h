@@ -1,5 +1,5 @@
-/* parametric_layer.h - what holds for every layer with weights and a bias: the claims that test_conv.cc and
- * test_dense.cc share.
+/* parametric_layer.h - what holds for every layer with weights and a bias: the claims that test_conv.cc,
+ * test_dense.cc and test_scale.cc share.
  *
  * A Layer is a size (R, N, ...) that knows its counts, its plain loops and how to call its three operations. */
 #ifndef LENET_TEST_PARAMETRIC_LAYER_H

@@ -108,16 +108,102 @@ inline LayerOutputs Dense(const DenseSize &s, const LayerInputs &in) {
     return out;
 }
 
+/* ---- a coefficient and a bias of each map ------------------------------------ */
+
+struct ScaleSize {
+    int R, N, C, P;
+};
+
+inline LayerOutputs Scale(const ScaleSize &s, const LayerInputs &in) {
+    const Layout x(s.R, s.C, s.P, s.N);
+    const Layout map(s.R, s.C);
+    LayerOutputs out = {Values(x.Count()), Values(x.Count()), Values(map.Count()), Values(map.Count())};
+    for (int r = 0; r < s.R; r++)
+        for (int c = 0; c < s.C; c++)
+            for (int p = 0; p < s.P; p++)
+                for (int n = 0; n < s.N; n++) {
+                    const size_t at = x(r, c, p, n), parameter = map(r, c);
+                    out.y[at] = in.w[parameter] * in.x[at] + in.b[parameter];
+                    out.dx[at] = in.w[parameter] * in.dy[at];
+                    out.dw[parameter] += in.x[at] * in.dy[at];
+                    out.db[parameter] += in.dy[at];
+                }
+    return out;
+}
+
+/* ---- distances to fixed targets ---------------------------------------------- */
+
+struct RbfSize {
+    int R, N, I, O;
+    size_t Inputs() const { return Layout(R, I, N).Count(); }
+    size_t Outputs() const { return Layout(R, O, N).Count(); }
+};
+
+/* target(o, i) is t[o][i], +1 or -1. */
+template <class Target> Values RbfForward(const RbfSize &s, Target target, const Values &x) {
+    const Layout in(s.R, s.I, s.N), out(s.R, s.O, s.N);
+    Values y(out.Count());
+    for (int r = 0; r < s.R; r++)
+        for (int o = 0; o < s.O; o++)
+            for (int i = 0; i < s.I; i++)
+                for (int n = 0; n < s.N; n++) {
+                    const double distance = x[in(r, i, n)] - target(o, i);
+                    y[out(r, o, n)] -= distance * distance;
+                }
+    return y;
+}
+
+/* The gradient, and the sum of the magnitudes of its terms. */
+struct RbfGradient {
+    Values dx, size;
+};
+
+template <class Target>
+RbfGradient RbfBackwardInput(const RbfSize &s, Target target, const Values &x, const Values &dy) {
+    const Layout in(s.R, s.I, s.N), out(s.R, s.O, s.N);
+    RbfGradient gradient = {Values(in.Count()), Values(in.Count())};
+    for (int r = 0; r < s.R; r++)
+        for (int o = 0; o < s.O; o++)
+            for (int i = 0; i < s.I; i++)
+                for (int n = 0; n < s.N; n++) {
+                    const double term = -2 * dy[out(r, o, n)] * (x[in(r, i, n)] - target(o, i));
+                    gradient.dx[in(r, i, n)] += term;
+                    gradient.size[in(r, i, n)] += std::fabs(term);
+                }
+    return gradient;
+}
+
+inline Values RbfBackwardSecond(const RbfSize &s, const Values &dy) {
+    const Layout in(s.R, s.I, s.N), out(s.R, s.O, s.N);
+    Values d2x(in.Count());
+    for (int r = 0; r < s.R; r++)
+        for (int o = 0; o < s.O; o++)
+            for (int i = 0; i < s.I; i++)
+                for (int n = 0; n < s.N; n++) d2x[in(r, i, n)] -= 2 * dy[out(r, o, n)];
+    return d2x;
+}
+
 /* ---- activation ------------------------------------------------------------- */
 
+constexpr double kSquashHeight = 1.7159, kSquashSlope = 2.0 / 3;
+
 inline Values ActivationForward(lenet_activation activation, Values x) {
-    for (double &v : x) v = activation == LENET_TANH ? std::tanh(v) : activation == LENET_LINEAR || v > 0 ? v : 0;
+    for (double &v : x) switch (activation) {
+        case LENET_TANH: v = std::tanh(v); break;
+        case LENET_RELU: v = v > 0 ? v : 0; break;
+        case LENET_SQUASH: v = kSquashHeight * std::tanh(kSquashSlope * v); break;
+        case LENET_LINEAR: break;
+        }
     return x;
 }
 
 inline Values ActivationBackwardInput(lenet_activation activation, const Values &y, Values dy) {
-    for (size_t i = 0; i < y.size(); i++)
-        dy[i] *= activation == LENET_TANH ? 1 - y[i] * y[i] : activation == LENET_LINEAR || y[i] > 0 ? 1 : 0;
+    for (size_t i = 0; i < y.size(); i++) switch (activation) {
+        case LENET_TANH: dy[i] *= 1 - y[i] * y[i]; break;
+        case LENET_RELU: dy[i] *= y[i] > 0; break;
+        case LENET_SQUASH: dy[i] *= kSquashSlope * (kSquashHeight - y[i] * y[i] / kSquashHeight); break;
+        case LENET_LINEAR: break;
+        }
     return dy;
 }
 
@@ -156,7 +242,7 @@ inline Values SubsampleForward(const SubsampleSize &s, const Values &x) {
             sum += activated[i];
             largest = std::max(largest, activated[i]);
         }
-        y[at] = s.pooling == LENET_POOL_MAX ? largest : sum / (double)window.size();
+        y[at] = s.pooling == LENET_POOL_MAX ? largest : s.pooling == LENET_POOL_SUM ? sum : sum / (double)window.size();
     });
     return y;
 }
@@ -170,7 +256,8 @@ inline Values SubsampleBackwardInput(const SubsampleSize &s, const Values &x, co
                 if (x[i] > x[first]) first = i;
             of_activated[first] = dy[at];
         } else
-            for (size_t i : window) of_activated[i] = dy[at] / (double)window.size();
+            for (size_t i : window)
+                of_activated[i] = s.pooling == LENET_POOL_SUM ? dy[at] : dy[at] / (double)window.size();
     });
     return ActivationBackwardInput(s.activation, ActivationForward(s.activation, x), of_activated);
 }
@@ -183,8 +270,10 @@ struct LossOutputs {
     std::vector<lenet_tally> tally;
 };
 
-/* y [R][O][N], label [R][N]; all logits finite. */
-inline LossOutputs SoftmaxLoss(int R, int N, int O, const Values &y, const std::vector<uint8_t> &label) {
+/* y [R][O][N], label [R][N]. For every image its largest output is found; of those that have a label,
+ * of_image(outputs, label, gradient) gives the loss and, before it is divided by their number, the gradient. */
+template <class OfImage>
+LossOutputs LossOf(int R, int N, int O, const Values &y, const std::vector<uint8_t> &label, OfImage of_image) {
     const Layout at(R, O, N);
     const Layout image(R, N);
     LossOutputs out = {Values(at.Count()), Values(image.Count()), std::vector<uint8_t>(image.Count()),
@@ -200,12 +289,10 @@ inline LossOutputs SoftmaxLoss(int R, int N, int O, const Values &y, const std::
 
             const int t = label[image(r, n)];
             if (t == LENET_NO_LABEL) continue;
-            const double largest = y[at(r, first_largest, n)];
-            double sum = 0;
-            for (int o = 0; o < O; o++) sum += std::exp(y[at(r, o, n)] - largest);
-            for (int o = 0; o < O; o++)
-                out.dy[at(r, o, n)] = (std::exp(y[at(r, o, n)] - largest) / sum - (o == t)) / labelled;
-            out.loss[image(r, n)] = std::log(sum) + largest - y[at(r, t, n)];
+            Values logits, gradient((size_t)O);
+            for (int o = 0; o < O; o++) logits.push_back(y[at(r, o, n)]);
+            out.loss[image(r, n)] = of_image(logits, (size_t)t, gradient);
+            for (int o = 0; o < O; o++) out.dy[at(r, o, n)] = gradient[(size_t)o] / labelled;
 
             lenet_tally &tally = out.tally[(size_t)r];
             tally.loss += out.loss[image(r, n)];
@@ -216,9 +303,28 @@ inline LossOutputs SoftmaxLoss(int R, int N, int O, const Values &y, const std::
     return out;
 }
 
+/* All logits finite. */
+inline LossOutputs SoftmaxLoss(int R, int N, int O, const Values &y, const std::vector<uint8_t> &label,
+                               double rubbish = 0) {
+    return LossOf(R, N, O, y, label, [&](const Values &logits, size_t t, Values &gradient) {
+        const double largest = std::max(std::log(rubbish), *std::max_element(logits.begin(), logits.end()));
+        double sum = rubbish > 0 ? std::exp(std::log(rubbish) - largest) : 0;
+        for (double logit : logits) sum += std::exp(logit - largest);
+        for (size_t o = 0; o < logits.size(); o++) gradient[o] = std::exp(logits[o] - largest) / sum - (o == t);
+        return std::log(sum) + largest - logits[t];
+    });
+}
+
+inline LossOutputs DistanceLoss(int R, int N, int O, const Values &y, const std::vector<uint8_t> &label) {
+    return LossOf(R, N, O, y, label, [&](const Values &outputs, size_t t, Values &gradient) {
+        gradient[t] = -1;
+        return -outputs[t];
+    });
+}
+
 /* ---- learning --------------------------------------------------------------- */
 
-/* One network's parameters and what the optimizers remember. */
+/* One network's parameters and what the optimizers remember, or, m, what sdlm is told. */
 struct Learner {
     Values w, m, v;
 };
@@ -249,6 +355,7 @@ inline void OptimizerStep(lenet_optimizer optimizer, const lenet_hyper &hyper, d
             w -= rate * m_hat / (std::sqrt(v_hat) + hyper.epsilon);
             break;
         }
+        case LENET_SDLM: w -= rate * g / (hyper.epsilon + m); break;
         }
     }
 }

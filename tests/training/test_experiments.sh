@@ -25,8 +25,9 @@ lines() { [ "$(wc -l <"$1")" -eq "$2" ]; }
 all_numbers() { ! grep -qE '(^|,)(-|nan)?(,|$)' "$1"; }
 
 # rows of each table, with its head
-declare -A rows=([training_set_size]=5 [learning_rate]=9 [seeds]=9 [invariance]=13)
-for name in training_set_size learning_rate seeds invariance; do
+declare -A rows=([training_set_size]=5 [learning_rate]=9 [seeds]=9 [invariance]=13 
+    [recipe_1998]=3 [fig5_learning_curve]=4 [fig6_training_set_size]=7 [fig9_methods]=11 [robustness]=13)
+for name in "${!rows[@]}"; do
     experiment "$name"
     claim "$name: exit 0" code_is 0
     claim "$name: says nothing on stderr" is_quiet

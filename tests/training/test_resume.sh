@@ -10,8 +10,10 @@ echo "LENET_TEST_SEED=$seed"
 
 # train_options OPTIMIZER: a run with everything that is random in it, and checkpoints all the time.
 train_options() {
-    options=(--data "$sample" --device cpu --threads 1 --train-size 500 --validation 300 --batch 20 --epochs 4 --warmup 1
-        --lr 0.01 --augment standard --optimizer "$1" --checkpoint-seconds 0.02)
+    local learning=(--lr 0.01 --warmup 1 --optimizer "$1")
+    if [ "$1" = sdlm ]; then learning=(--arch lenet5-1998 --curvature-images 60); fi
+    options=(--data "$sample" --device cpu --threads 1 "${learning[@]}" --train-size 500 --validation 300 --batch 20
+        --epochs 4 --augment standard --checkpoint-seconds 0.02)
 }
 now() { date +%s%N; }
 # pause SHARE: sleeps for a random part of so many thousandths of the undisturbed run's time, which is in nanoseconds.
@@ -45,7 +47,7 @@ ended() { says "done: $1" || says "$1 had ended already"; }
 
 # ---- SIGINT and SIGTERM ----------------------------------------------------------------------------
 
-for optimizer in nesterov adamw; do
+for optimizer in nesterov adamw sdlm; do
     train_options "$optimizer"
     began=$(now)
     lenet train "${options[@]}" --run "$optimizer"
@@ -101,7 +103,7 @@ is_whole() {
 }
 
 killed=0
-for optimizer in nesterov adamw nesterov adamw nesterov; do
+for optimizer in nesterov sdlm adamw nesterov sdlm adamw; do
     train_options "$optimizer"
     run=killed-$killed-$optimizer
     for kill in 1 2 3; do

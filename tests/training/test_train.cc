@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "lenet/draw.h"
+#include "lenet/population_file.h"
+#include "lenet/sweep.h"
 #include "lenet/train.h"
 #include "support/fill.h"
 #include "support/idx.h"
@@ -200,7 +202,8 @@ TEST_F(Train, TheLossFallsWithEverySchedule) {
 }
 
 TEST_F(Train, EveryArchitectureActivationAndPoolingLearns) {
-    for (const lenet_arch *arch = lenet_archs; arch->name; arch++)
+    for (const lenet_arch *arch = lenet_archs; arch->name; arch++) {
+        if (arch->settings) continue; /* below */
         for (const char *activation : {"tanh", "relu"})
             for (const char *pooling : {"average", "max"}) {
                 const std::string name = std::string(arch->name) + activation + pooling;
@@ -214,6 +217,15 @@ TEST_F(Train, EveryArchitectureActivationAndPoolingLearns) {
                                                                  {"epochs", "8"}}));
                 EXPECT_LT(run.epochs.back().train_loss, run.epochs.front().train_loss / 2) << name;
             }
+    }
+}
+
+TEST_F(Train, TheNetworkAsPublishedLearnsByItsOwnRecipe) {
+    for (const char *loss : {"mse", "map"}) {
+        const Watcher run = Finish(Config(
+            loss, {{"arch", "lenet5-1998"}, {"batch", "4"}, {"epochs", "8"}, {"loss", loss}, {"train-size", "96"}}));
+        EXPECT_LT(run.epochs.back().train_loss, run.epochs.front().train_loss / 2) << loss;
+    }
 }
 
 /* Every training label is wrong, and learnt: the loss falls below the log(9) of one who only knows which label an image
@@ -464,6 +476,124 @@ TEST_F(Train, WatchingAndCheckpointsDoNotChangeIt) {
     slow.stop_at_step = UINT64_MAX - 1; /* never reached */
     EXPECT_EQ(Start(Config("progress each step", kEverything), slow), LENET_OK) << err_.text;
     ExpectSameRun(Run("plain"), Run("progress each step"));
+}
+
+/* ---- populations with a network in each lane --------------------------------------------------------- */
+
+class ByNetwork : public Train {
+  protected:
+    /* Trains all runs of a sweep, and returns the weights by "optimizer seed". */
+    std::map<std::string, std::vector<float>> Sweep(const std::vector<std::string> &options) {
+        std::vector<std::string> words = {"--data", (directory_ / "few").string(), "--out", Run("sweep").string()};
+        words.insert(words.end(), options.begin(), options.end());
+        std::vector<char *> argv;
+        for (std::string &word : words) argv.push_back(word.data());
+        lenet_sweep_plan plan;
+        lenet_sweep_observer observer = {};
+        observer.self = &work_;
+        observer.begin = [](void *self, const lenet_sweep_plan *, const lenet_sweep_work *work) {
+            *static_cast<lenet_sweep_work *>(self) = *work;
+        };
+        lenet_sweep_result result = {};
+        const sig_atomic_t stop = 0;
+        lenet_status status = lenet_sweep_plan_parse((int)argv.size(), argv.data(), &plan, &err_);
+        if (status == LENET_OK) status = lenet_sweep(&plan, &observer, &stop, &result, &err_);
+        EXPECT_EQ(status, LENET_OK) << err_.text;
+        lenet_sweep_plan_free(&plan);
+        std::map<std::string, std::vector<float>> weights;
+        for (const fs::directory_entry &file : fs::directory_iterator(Run("sweep") / "weights")) Add(file, weights);
+        return weights;
+    }
+    lenet_sweep_work work_ = {};
+
+  private:
+    static void Add(const fs::path &path, std::map<std::string, std::vector<float>> &weights) {
+        lenet_model model;
+        lenet_error err = {};
+        float *w = nullptr;
+        cJSON *members = nullptr;
+        int R = 0;
+        ASSERT_EQ(lenet_weights_read(path.c_str(), &model, &R, &w, &members, &err), LENET_OK) << err.text;
+        for (int r = 0; r < R; r++) {
+            const cJSON *config = cJSON_GetObjectItem(cJSON_GetArrayItem(members, r), "config");
+            const std::string optimizer = cJSON_GetStringValue(cJSON_GetObjectItem(config, "optimizer"));
+            const int seed = cJSON_GetObjectItem(config, "seed")->valueint;
+            const float *first = w + (size_t)r * model.plan.stride;
+            weights[optimizer + " " + std::to_string(seed)] = std::vector<float>(first, first + model.plan.stride);
+        }
+        cJSON_Delete(members);
+        free(w);
+    }
+};
+
+TEST_F(ByNetwork, ASweepWithBatchesOfOneImageEndsWithTheBytesOfTraining) {
+    const int L = lenet_backend_cpu_by_network()->network_lanes;
+    const std::string seeds = std::to_string(L + 1);
+    const auto weights =
+        Sweep({"--device", "cpu", "--threads", "2", "--batch", "1", "--steps", "20", "--augment", "standard",
+               "--optimizer", "sgd,momentum,nesterov,adamw", "--seed", "1.." + seeds, "--keep-weights", "on"});
+    EXPECT_EQ(work_.populations, 4 * 2u) << "of each optimizer L+1 networks: two populations";
+    ASSERT_EQ(weights.size(), 4u * (size_t)(L + 1));
+    for (const char *optimizer : {"sgd", "momentum", "nesterov", "adamw"})
+        for (const std::string &seed : {std::string("1"), seeds}) {
+            const std::string name = optimizer + (" " + seed);
+            Finish(Config(
+                name.c_str(),
+                {{"batch", "1"}, {"steps", "20"}, {"augment", "standard"}, {"optimizer", optimizer}, {"seed", seed}}));
+            EXPECT_EQ(WeightsOf(Run(name.c_str()) / "last.safetensors"), weights.at(name)) << name;
+        }
+}
+
+TEST_F(ByNetwork, FewRunsAreSharedOutAmongTheThreads) {
+    Sweep({"--device", "cpu", "--threads", "2", "--batch", "1", "--steps", "2", "--seed", "1..4", "--keep-weights",
+           "on"});
+    EXPECT_EQ(work_.populations, 2u);
+    EXPECT_EQ(work_.workers, 2);
+}
+
+/* A population of two, stopped after 7 of 20 steps, goes on in another one. */
+TEST_F(ByNetwork, ACheckpointGoesOnWithTheSameBytes) {
+    lenet_device device;
+    lenet_dataset data;
+    lenet_device_data device_data;
+    lenet_model model = {};
+    lenet_error err = {};
+    lenet_config configs[2];
+    for (int r = 0; r < 2; r++)
+        configs[r] = Config("none", {{"batch", "1"}, {"steps", "20"}, {"seed", std::to_string(r + 1)}});
+    const lenet_config *const pointers[] = {&configs[0], &configs[1]};
+    ASSERT_EQ(lenet_device_open("cpu", {}, &device, &err), LENET_OK) << err.text;
+    ASSERT_EQ(lenet_dataset_read((directory_ / "few").c_str(), &data, &err), LENET_OK) << err.text;
+    ASSERT_EQ(lenet_config_plan(&configs[0], data.classes, &model.plan, &err), LENET_OK) << err.text;
+    model.scaling = lenet_scaling_of(&data.train, data.H, data.W);
+    ASSERT_EQ(lenet_device_data_create(device.backend, device.ctx, &data, model.scaling, 32, &device_data, &err),
+              LENET_OK);
+    lenet_population whole, begun, resumed;
+    for (lenet_population *pop : {&whole, &begun, &resumed}) {
+        ASSERT_EQ(lenet_population_create(&device, &device_data, &model, pointers, 2, pop, &err), LENET_OK) << err.text;
+        EXPECT_GT(pop->net.R, 2) << "a network in each lane";
+        ASSERT_EQ(lenet_population_init(pop), LENET_OK);
+    }
+    const auto advance = [](lenet_population *pop, uint64_t step) {
+        while (pop->step < step) ASSERT_EQ(lenet_population_advance(pop), LENET_OK);
+        ASSERT_EQ(lenet_population_look(pop), LENET_OK);
+    };
+    advance(&whole, 20);
+    advance(&begun, 7);
+    const std::string path = Run("checkpoint").string();
+    cJSON *members = cJSON_Parse("[{}, {}]");
+    ASSERT_EQ(lenet_population_write_checkpoint(path.c_str(), &begun, "cpu", members, &err), LENET_OK) << err.text;
+    ASSERT_EQ(lenet_population_read_checkpoint(path.c_str(), &resumed, &err), LENET_OK) << err.text;
+    advance(&resumed, 20);
+    const size_t values = 2 * (size_t)(1 + whole.moments) * model.plan.stride;
+    EXPECT_EQ(std::vector<float>(whole.state, whole.state + values),
+              std::vector<float>(resumed.state, resumed.state + values));
+    EXPECT_EQ(memcmp(whole.tally, resumed.tally, 2 * sizeof *whole.tally), 0);
+    cJSON_Delete(members);
+    for (lenet_population *pop : {&whole, &begun, &resumed}) lenet_population_free(pop);
+    lenet_device_data_free(device.backend, device.ctx, &device_data);
+    lenet_dataset_free(&data);
+    lenet_device_close(&device);
 }
 
 /* ---- interrupted and resumed ------------------------------------------------------------------------------ */

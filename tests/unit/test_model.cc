@@ -322,8 +322,9 @@ class ForeignModel : public ModelFile {
     lenet_model model_ = Model("lenet5");
     std::vector<float> data_;
     std::vector<lenet_tensor> tensors_;
-    Metadata metadata_ = {{"format", "lenet"}, {"arch", "lenet5"},      {"activation", "relu"}, {"pooling", "max"},
-                          {"classes", "10"},   {"input_factor", "0.5"}, {"input_offset", "-1"}};
+    Metadata metadata_ = {{"format", "lenet"},    {"arch", "lenet5"},        {"activation", "relu"},
+                          {"pooling", "max"},     {"classes", "10"},         {"input_factor", "0.5"},
+                          {"input_offset", "-1"}, {"loss", "cross-entropy"}, {"map_j", "10"}};
 };
 
 TEST_F(ForeignModel, TheseAreTheParts) {
@@ -343,7 +344,8 @@ TEST_F(ForeignModel, WithoutMetadataItIsNotOfThisProgram) {
 }
 
 TEST_F(ForeignModel, EveryEntryOfTheMetadataIsNeeded) {
-    for (const char *key : {"arch", "activation", "pooling", "classes", "input_factor", "input_offset"}) {
+    for (const char *key :
+         {"arch", "activation", "pooling", "classes", "input_factor", "input_offset", "loss", "map_j"}) {
         const Metadata all = metadata_;
         metadata_.erase(key);
         WriteParts();
@@ -359,7 +361,9 @@ TEST_F(ForeignModel, MetadataOutOfRangeIsNamed) {
         {"pooling", {"", "median", "tanh"}},
         {"classes", {"", "0", "-3", "11", "x", "10x", "nan", "1e9"}},
         {"input_factor", {"", "nan", "inf", "1e7", "x"}},
-        {"input_offset", {"", "nan", "-inf", "1e7", "x"}}};
+        {"input_offset", {"", "nan", "-inf", "1e7", "x"}},
+        {"loss", {"", "hinge", "0"}},
+        {"map_j", {"", "nan", "-1", "x"}}};
     for (const auto &[key, values] : bad)
         for (const std::string &value : values) {
             const Metadata all = metadata_;

@@ -64,6 +64,62 @@ TEST(Nets, Lenet5HasThePapersShapes) {
     EXPECT_EQ(plan.parameters, 61706u);
 }
 
+/* Section II.B of LeCun et al. 1998. */
+TEST(Nets, TheNetworkAsPublishedHasThePapersParametersAndConnections) {
+    const struct {
+        const char *name;
+        size_t parameters;
+        double connections;
+    } paper[] = {{"C1", 156, 122304},  {"S2", 12, 5880},     {"C3", 1516, 151600}, {"S4", 32, 2000},
+                 {"C5", 48120, 48120}, {"F6", 10164, 10164}, {"output", 0, 840}};
+    const lenet_plan plan = Plan("lenet5-1998");
+    size_t found = 0;
+    double connections = 0;
+    for (int l = 0; l < plan.layer_count; l++) {
+        const lenet_layer &layer = plan.layers[l];
+        connections += lenet_layer_connections(&layer);
+        for (const auto &row : paper) {
+            if (row.name != std::string(layer.spec.name)) continue;
+            EXPECT_EQ(layer.w_count - layer.absent + layer.b_count, row.parameters) << row.name;
+            EXPECT_EQ(lenet_layer_connections(&layer), row.connections) << row.name;
+            found++;
+        }
+    }
+    EXPECT_EQ(found, 7u);
+    EXPECT_EQ(plan.parameters, 60000u);
+    EXPECT_EQ(connections, 340908);
+}
+
+/* Table I: each row of S2's maps is used by ten maps of C3, and no two maps of C3 look at the same ones. */
+TEST(Nets, TheTableOfLinksIsThePapers) {
+    const lenet_plan plan = Plan("lenet5-1998");
+    const std::string table[] = {"012",  "123",  "234",  "345",  "045",  "015",  "0123", "1234",
+                                 "2345", "0345", "0145", "0125", "0134", "1245", "0235", "012345"};
+    for (int l = 0; l < plan.layer_count; l++) {
+        const lenet_layer &layer = plan.layers[l];
+        if (layer.spec.name != std::string("C3")) continue;
+        for (int o = 0; o < 16; o++) {
+            std::string maps;
+            for (int c = 0; c < 6; c++)
+                if (lenet_parameter_exists(&plan, layer.w + (size_t)(o * 6 + c) * 25 + 7)) maps += (char)('0' + c);
+            EXPECT_EQ(maps, table[o]) << "map " << o;
+        }
+    }
+}
+
+TEST(Nets, TheTargetsAreTenDifferentDigitsOfSevenByTwelve) {
+    const rbf_targets targets = lenet_digit_targets();
+    for (int a = 0; a < 10; a++) {
+        EXPECT_EQ(targets.plus[a][2] >> (84 - 64), 0u) << "84 pixels";
+        for (int b = 0; b < a; b++) {
+            int differing = 0;
+            for (int i = 0; i < 84; i++)
+                differing += (targets.plus[a][i / 32] >> i % 32 & 1) != (targets.plus[b][i / 32] >> i % 32 & 1);
+            EXPECT_GE(differing, 4) << a << " and " << b;
+        }
+    }
+}
+
 TEST(Nets, AnActivationBeforeASubsamplingIsAPartOfIt) {
     for (const lenet_activation activation : {LENET_RELU, LENET_TANH}) {
         const lenet_plan plan = Plan("lenet5", activation);
@@ -128,10 +184,12 @@ TEST(Nets, ALayerThatDoesNotFitIsRefusedByName) {
         const char *what;
         lenet_arch arch;
     } bad[] = {
-        {"a kernel wider than its input", {"x", "", 4, 1, {{LENET_CONV, "wide", 6, 5}}}},
-        {"a kernel wider than any", {"x", "", 32, 1, {{LENET_CONV, "huge", 6, LENET_MAX_KERNEL + 1}}}},
-        {"windows that do not divide", {"x", "", 7, 1, {{LENET_SUBSAMPLE, "uneven", 0, 2}}}},
-        {"a second layer", {"x", "", 8, 2, {{LENET_SUBSAMPLE, "S", 0, 2}, {LENET_CONV, "second", 1, 5}}}},
+        {"a kernel wider than its input", {"x", "", 4, 1, {{LENET_CONV, "wide", 6, 5, nullptr}}, nullptr}},
+        {"a kernel wider than any",
+         {"x", "", 32, 1, {{LENET_CONV, "huge", 6, LENET_MAX_KERNEL + 1, nullptr}}, nullptr}},
+        {"windows that do not divide", {"x", "", 7, 1, {{LENET_SUBSAMPLE, "uneven", 0, 2, nullptr}}, nullptr}},
+        {"a second layer",
+         {"x", "", 8, 2, {{LENET_SUBSAMPLE, "S", 0, 2, nullptr}, {LENET_CONV, "second", 1, 5, nullptr}}, nullptr}},
     };
     for (const auto &[what, arch] : bad) {
         lenet_plan plan;
@@ -143,11 +201,11 @@ TEST(Nets, ALayerThatDoesNotFitIsRefusedByName) {
 }
 
 TEST(Nets, ALayerThatJustFitsIsTaken) {
-    const lenet_arch kernel = {"x", "", 5, 1, {{LENET_CONV, "C", 2, 5}}};
+    const lenet_arch kernel = {"x", "", 5, 1, {{LENET_CONV, "C", 2, 5, nullptr}}, nullptr};
     lenet_plan plan;
     ASSERT_EQ(lenet_plan_make(&kernel, LENET_TANH, LENET_POOL_MAX, 10, &plan, nullptr), LENET_OK);
     EXPECT_EQ(lenet_layer_outputs(&plan.layers[0]), 2u);
-    const lenet_arch windows = {"x", "", 6, 1, {{LENET_SUBSAMPLE, "S", 0, 3}}};
+    const lenet_arch windows = {"x", "", 6, 1, {{LENET_SUBSAMPLE, "S", 0, 3, nullptr}}, nullptr};
     ASSERT_EQ(lenet_plan_make(&windows, LENET_TANH, LENET_POOL_MAX, 10, &plan, nullptr), LENET_OK);
     EXPECT_EQ(lenet_layer_outputs(&plan.layers[0]), 4u);
 }
@@ -158,7 +216,8 @@ TEST(Nets, TensorsAreAlignedDisjointAndAllThatIsTrained) {
     for (const lenet_plan &plan : AllPlans()) {
         SCOPED_TRACE(Name(plan));
         std::vector<float> data;
-        size_t end = 0, values = 0;
+        size_t end = 0, values = 0, absent = 0;
+        for (int l = 0; l < plan.layer_count; l++) absent += plan.layers[l].absent;
         std::set<std::string> names;
         for (const lenet_tensor &t : Tensors(plan, data)) { /* in the order of memory */
             const size_t at = (size_t)((float *)t.data - data.data()), count = lenet_tensor_bytes(&t) / sizeof(float);
@@ -169,7 +228,7 @@ TEST(Nets, TensorsAreAlignedDisjointAndAllThatIsTrained) {
             end = at + count;
             values += count;
         }
-        EXPECT_EQ(values, plan.parameters);
+        EXPECT_EQ(values, plan.parameters + absent);
         EXPECT_LE(end, plan.stride);
         EXPECT_EQ(plan.stride % 64, 0u);
     }
@@ -284,6 +343,41 @@ TEST_F(NetsInit, TheScaleMultiplies) {
     const std::vector<float> w = Init(plan, seed_), twice = Init(plan, seed_, 2);
     for (size_t i = 0; i < w.size(); i++) ASSERT_EQ(twice[i], 2 * w[i]) << i;
     for (float v : Init(plan, seed_, 0)) ASSERT_EQ(v, 0);
+}
+
+TEST_F(NetsInit, ThePublishedRulesFillTheirRanges) {
+    for (const lenet_init init :
+         {LENET_INIT_PRINTED, LENET_INIT_PRINTED_AVERAGE, LENET_INIT_ROOT, LENET_INIT_ROOT_AVERAGE}) {
+        const bool by_root = init == LENET_INIT_ROOT || init == LENET_INIT_ROOT_AVERAGE,
+                   average = init == LENET_INIT_PRINTED_AVERAGE || init == LENET_INIT_ROOT_AVERAGE;
+        lenet_plan plan = Plan("lenet5-1998");
+        plan.init = init;
+        plan.pooling = LENET_POOL_SUM;
+        const std::vector<float> w = Init(plan, seed_);
+        for (int l = 0; l < plan.layer_count; l++) {
+            const lenet_layer &layer = plan.layers[l];
+            const std::string name = layer.spec.name;
+            if (layer.w_count == 0) continue;
+            double most = 0;
+            for (size_t i = 0; i < layer.w_count; i++) most = std::max(most, (double)std::fabs(w[layer.w + i]));
+            if (layer.spec.kind == LENET_SCALE && average) {
+                EXPECT_EQ(most, 0.25) << name;
+                EXPECT_EQ(w[layer.b], 0) << name;
+                continue;
+            }
+            /* the smallest fan-in of the layer: of C3, three maps of 25 */
+            const double fan_in = layer.spec.kind == LENET_SCALE ? 4
+                                  : name == "C1"                 ? 25
+                                  : name == "C3"                 ? 75
+                                  : name == "C5"                 ? 400
+                                                                 : 120;
+            const bool root = by_root && layer.spec.kind != LENET_SCALE;
+            const double limit = 2.4 / (root ? std::sqrt(fan_in) : fan_in);
+            EXPECT_LE(most, limit * (1 + 1e-6)) << name; /* one rounding to float */
+            EXPECT_GE(most, limit * (layer.w_count < 20 ? 0.4 : 0.95)) << name;
+            EXPECT_NE(w[layer.b], 0) << name;
+        }
+    }
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lenet/nets.h"
 #include "lenet/options.h"
 
 namespace {
@@ -179,15 +180,20 @@ TEST(OptionTable, ChoicesAreTheEnumsOfTheContract) {
     const struct {
         const char *name;
         Strings want;
-    } choices[] = {{"activation", {"tanh", "relu"}},
-                   {"pooling", {"average", "max"}},
-                   {"optimizer", {"sgd", "momentum", "nesterov", "adamw"}},
-                   {"schedule", {"constant", "step", "cosine", "one-cycle"}}};
+    } choices[] = {{"activation", {"tanh", "relu", "squash"}},
+                   {"pooling", {"average", "max", "sum"}},
+                   {"optimizer", {"sgd", "momentum", "nesterov", "adamw", "sdlm"}},
+                   {"schedule", {"constant", "step", "cosine", "one-cycle", "published"}},
+                   {"loss", {"cross-entropy", "mse", "map"}},
+                   {"init", {"standard", "printed", "printed-average", "root", "root-average"}}};
     for (const auto &[name, want] : choices) EXPECT_EQ(Choices(lenet_option_find(name)), want) << name;
     EXPECT_EQ(LENET_RELU, 1);
-    EXPECT_EQ(LENET_POOL_MAX, 1);
-    EXPECT_EQ(LENET_ADAMW, 3);
-    EXPECT_EQ(LENET_SCHEDULE_ONE_CYCLE, 3);
+    EXPECT_EQ(LENET_SQUASH, 2);
+    EXPECT_EQ(LENET_POOL_SUM, 2);
+    EXPECT_EQ(LENET_SDLM, 4);
+    EXPECT_EQ(LENET_SCHEDULE_PUBLISHED, 4);
+    EXPECT_EQ(LENET_MAP, 2);
+    EXPECT_EQ(LENET_INIT_ROOT_AVERAGE, 4);
 }
 
 /* ---- texts that are taken ------------------------------------------------------------- */
@@ -195,7 +201,7 @@ TEST(OptionTable, ChoicesAreTheEnumsOfTheContract) {
 /* Texts that the option takes; the last ones are not how it would print them. */
 Strings GoodTexts(const lenet_option *option) {
     if (option->type == LENET_OPTION_CHOICE) return Choices(option);
-    if (option->type == LENET_OPTION_TEXT)
+    if (option->type == LENET_OPTION_TEXT || option->type == LENET_OPTION_ARCH)
         return {"", "x", "a b", "--x", "\xc3\xa9", std::string(option->size - 1, 'y')};
     const bool integer = option->type == LENET_OPTION_INTEGER;
     const double max = option->max > option->min ? option->max : 9007199254740991.0;

@@ -268,7 +268,8 @@ TEST_F(DamagedRun, EveryOptionOfAnotherTypeOrRangeIsNamed) {
         const std::string key = "\"" + std::string(option->name) + "\":";
         const size_t at = valid_.find(key) + key.size(), length = valid_.find_first_of(",\n", at) - at;
         std::vector<std::string> values = {"null", "true", "[1]", "{}", "\"\""};
-        if (option->type == LENET_OPTION_TEXT) values = {"null", "[]", "\"" + std::string(1000, 'x') + "\""};
+        if (option->type == LENET_OPTION_TEXT || option->type == LENET_OPTION_ARCH)
+            values = {"null", "[]", "\"" + std::string(1000, 'x') + "\""};
         if (option->type == LENET_OPTION_INTEGER) values.insert(values.end(), {"1.5", "-1", "1e300", "\"x\""});
         if (option->type == LENET_OPTION_REAL) values.insert(values.end(), {"-1", "1e300", "\"nan\"", "\"x\""});
         if (option->type == LENET_OPTION_CHOICE) values.insert(values.end(), {"0", "\"x\""});

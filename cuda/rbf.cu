@@ -1,0 +1,82 @@
+/* rbf.cu - distances to fixed targets on the GPU: twin of src/cpu/rbf.c.
+ *
+ * Thread: one output (of a unit, or the gradient of an input) of one image, which it alone sums, in the order of the
+ * sum's index. The lanes of a warp are images: loads are whole lines, and a target's component is the same for all. */
+#include "gpu.cuh"
+
+enum { THREADS = 256, MAX_UNITS = sizeof(rbf_targets::plus) / sizeof(rbf_targets::plus[0]), WORD = 32 };
+
+static int sizes_ok(int R, int N, int I, int O) {
+    return R > 0 && N > 0 && N % WARP == 0 && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= MAX_UNITS;
+}
+
+static __device__ float target(const rbf_targets &targets, int o, int i) {
+    return targets.plus[o][i / WORD] >> i % WORD & 1 ? 1 : -1;
+}
+
+/* Which output a thread has, of `units` for each image of each network: its unit, where it is, and where the image's
+ * columns of x and y begin. */
+struct place {
+    bool exists;
+    int unit;
+    size_t at, x, y;
+};
+
+static __device__ place place_of_thread(int R, int N, int I, int O, int units) {
+    const size_t t = (size_t)blockIdx.x * THREADS + threadIdx.x, n = t % N, r = t / N / units;
+    place p;
+    p.exists = r < (size_t)R;
+    p.unit = (int)(t / N % units);
+    p.at = t;
+    p.x = r * I * N + n;
+    p.y = r * O * N + n;
+    return p;
+}
+
+static __global__ void __launch_bounds__(THREADS) rbf_forward_kernel(rbf_forward a) {
+    const place p = place_of_thread(a.R, a.N, a.I, a.O, a.O);
+    if (!p.exists) return;
+    float sum = 0;
+    for (int i = 0; i < a.I; i++) {
+        const float distance = a.x[p.x + (size_t)i * a.N] - target(a.targets, p.unit, i);
+        sum -= distance * distance;
+    }
+    a.y[p.at] = sum;
+}
+
+static __global__ void __launch_bounds__(THREADS) rbf_backward_input_kernel(rbf_backward_input a) {
+    const place p = place_of_thread(a.R, a.N, a.I, a.O, a.I);
+    if (!p.exists) return;
+    const float x = a.x[p.at];
+    float sum = 0;
+    for (int o = 0; o < a.O; o++) sum -= a.dy[p.y + (size_t)o * a.N] * (x - target(a.targets, o, p.unit));
+    a.dx[p.at] = 2 * sum;
+}
+
+/* All inputs of an image have the same sum, which each adds for itself: O loads are cheaper than a second kernel. */
+static __global__ void __launch_bounds__(THREADS) rbf_backward_second_kernel(rbf_backward_second a) {
+    const place p = place_of_thread(a.R, a.N, a.I, a.O, a.I);
+    if (!p.exists) return;
+    float sum = 0;
+    for (int o = 0; o < a.O; o++) sum -= a.dy[p.y + (size_t)o * a.N];
+    a.d2x[p.at] = 2 * sum;
+}
+
+static dim3 blocks(int R, int N, int units) { return dim3(blocks_for((size_t)R * units * N, THREADS)); }
+
+extern "C" enum lenet_status rbf_forward_cuda(struct lenet_ctx *ctx, const struct rbf_forward *a) {
+    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "rbf_forward", rbf_forward_kernel, blocks(a->R, a->N, a->O), dim3(THREADS), 0, *a);
+}
+
+extern "C" enum lenet_status rbf_backward_input_cuda(struct lenet_ctx *ctx, const struct rbf_backward_input *a) {
+    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "rbf_backward_input", rbf_backward_input_kernel, blocks(a->R, a->N, a->I), dim3(THREADS), 0,
+                      *a);
+}
+
+extern "C" enum lenet_status rbf_backward_second_cuda(struct lenet_ctx *ctx, const struct rbf_backward_second *a) {
+    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
+    return gpu_launch(ctx, "rbf_backward_second", rbf_backward_second_kernel, blocks(a->R, a->N, a->I), dim3(THREADS),
+                      0, *a);
+}
