@@ -38,7 +38,7 @@ const struct lenet_option lenet_options[] = {
      "several networks answer together: the mean of their outputs, and their vote"},
     {"json", LENET_OPTION_TEXT, FIELD(json), 0, 0, NULL, "", E | I | G | B, 0, "FILE", "also write the results there"},
     {"arch", LENET_OPTION_ARCH, FIELD(arch), 0, 0, NULL, "lenet5", T | S | I | G | B, P, "NAME",
-     "the architecture (lenet info lists them); lenet5-1998 also sets its recipe, so that it comes first"},
+     "the architecture (lenet info lists them); lenet5-1998 comes with its recipe, which other options change"},
     {"activation", LENET_OPTION_CHOICE, FIELD(activation), 0, 0, "tanh|relu|squash", "relu", T | S | I | G | B, P,
      "NAME", "the nonlinearity; squash is 1.7159 tanh(2x/3)"},
     {"pooling", LENET_OPTION_CHOICE, FIELD(pooling), 0, 0, "average|max|sum", "max", T | S | I | G | B, P, "NAME",
@@ -152,12 +152,6 @@ struct lenet_open_options lenet_open_options_of(const struct lenet_config *confi
     return (struct lenet_open_options){.threads = (int)config->threads, .tf32 = config->tf32};
 }
 
-void lenet_config_init(struct lenet_config *config) {
-    memset(config, 0, sizeof *config);
-    for (const struct lenet_option *option = lenet_options; option->name; option++)
-        lenet_option_set(config, option, option->initial, NULL);
-}
-
 /* ---- one option from text ------------------------------------------------------------ */
 
 static enum lenet_status set_number(void *field, const struct lenet_option *option, const char *text,
@@ -229,20 +223,7 @@ static enum lenet_status set_augmentation(struct lenet_config *config, const cha
     return LENET_OK;
 }
 
-/* Sets what an architecture's table says besides. A name that is not known is left to whoever looks it up. */
-static enum lenet_status set_recipe(struct lenet_config *config, const char *name, struct lenet_error *err) {
-    const struct lenet_arch *arch = lenet_arch_find(name);
-    char copy[512];
-    snprintf(copy, sizeof copy, "%s", arch && arch->settings ? arch->settings : "");
-    for (char *rest = copy, *item; (item = strtok_r(rest, " ", &rest));) {
-        char *value = strchr(item, '=');
-        *value++ = 0;
-        LENET_TRY(lenet_option_set(config, lenet_option_find(item), value, err));
-    }
-    return LENET_OK;
-}
-
-enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
+static enum lenet_status set_value(struct lenet_config *config, const struct lenet_option *option, const char *text,
                                    struct lenet_error *err) {
     char *field = (char *)config + option->offset;
     switch (option->type) {
@@ -251,7 +232,7 @@ enum lenet_status lenet_option_set(struct lenet_config *config, const struct len
         if (strlen(text) >= option->size)
             return lenet_fail(err, LENET_ERR_ARG, "--%s: longer than %zu characters", option->name, option->size - 1);
         strcpy(field, text);
-        return option->type == LENET_OPTION_ARCH ? set_recipe(config, text, err) : LENET_OK;
+        return LENET_OK;
     case LENET_OPTION_INTEGER:
     case LENET_OPTION_REAL: return set_number(field, option, text, err);
     case LENET_OPTION_CHOICE: {
@@ -266,9 +247,53 @@ enum lenet_status lenet_option_set(struct lenet_config *config, const struct len
     return LENET_ERR_ARG;
 }
 
+void lenet_config_init(struct lenet_config *config) {
+    memset(config, 0, sizeof *config);
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        set_value(config, option, option->initial, NULL);
+}
+
+/* ---- an architecture's recipe ---------------------------------------------------------- */
+
+_Static_assert(sizeof lenet_options / sizeof lenet_options[0] <= 8 * sizeof((struct lenet_config *)0)->given,
+               "a bit for each option");
+
+static uint64_t *given_word(struct lenet_config *config, const struct lenet_option *option) {
+    return &config->given[(option - lenet_options) / 64];
+}
+static uint64_t given_bit(const struct lenet_option *option) { return UINT64_C(1) << (option - lenet_options) % 64; }
+
+static int may_follow_recipe(struct lenet_config *config, const struct lenet_option *option) {
+    return option->identity && option->type != LENET_OPTION_ARCH && !(*given_word(config, option) & given_bit(option));
+}
+
+/* What was not set becomes what the architecture's table says of it, or is as in the beginning: another architecture
+ * may have been there. A name that is not known is left to whoever looks it up. */
+static enum lenet_status set_recipe(struct lenet_config *config, struct lenet_error *err) {
+    const struct lenet_arch *arch = lenet_arch_find(config->arch);
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        if (may_follow_recipe(config, option)) LENET_TRY(set_value(config, option, option->initial, err));
+    char copy[512];
+    snprintf(copy, sizeof copy, "%s", arch && arch->settings ? arch->settings : "");
+    for (char *rest = copy, *item; (item = strtok_r(rest, " ", &rest));) {
+        char *value = strchr(item, '=');
+        *value++ = 0;
+        const struct lenet_option *option = lenet_option_find(item);
+        if (may_follow_recipe(config, option)) LENET_TRY(set_value(config, option, value, err));
+    }
+    return LENET_OK;
+}
+
+enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
+                                   struct lenet_error *err) {
+    LENET_TRY(set_value(config, option, text, err));
+    *given_word(config, option) |= given_bit(option);
+    return option->type == LENET_OPTION_ARCH ? set_recipe(config, err) : LENET_OK;
+}
+
 /* none, standard, or what is not 0 as shift=2+rotate=10: without a comma, so that lists and CSV can hold it. */
 static void get_augmentation(const struct lenet_config *config, char *text, size_t size) {
-    struct lenet_config standard;
+    struct lenet_config standard = {0};
     size_t length = 0;
     int is_standard = 1;
     set_augmentation(&standard, "standard", NULL);

@@ -58,6 +58,8 @@ struct lenet_config {
     char by[LENET_MAX_LIST];
     int metric, format; /* enum lenet_metric, enum lenet_format */
     int64_t best;
+
+    uint64_t given[2]; /* a bit for each option that was set: an architecture's recipe leaves those alone */
 };
 
 enum lenet_command {
@@ -75,7 +77,7 @@ enum lenet_option_type {
     LENET_OPTION_INTEGER, /* int64_t, up to 2^53 so that JSON keeps it */
     LENET_OPTION_REAL,    /* double                                    */
     LENET_OPTION_CHOICE,  /* int, an index into choices; those of "off|on" may stand without a value */
-    LENET_OPTION_ARCH,    /* an architecture's name; sets other options, too, as its table says */
+    LENET_OPTION_ARCH,    /* an architecture's name; options that were not set become what its table says */
     LENET_OPTION_AUGMENT, /* stands for others, augment-*: "standard", "none" or "shift=2+rotate=10" */
 };
 
@@ -112,7 +114,7 @@ struct lenet_open_options lenet_open_options_of(const struct lenet_config *confi
 void lenet_config_init(struct lenet_config *config);
 
 /* Sets one option from text. LENET_ERR_ARG, naming the option, the text and what
- * was wanted. */
+ * was wanted. The order of options does not matter, but that the last one of a name counts. */
 enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
                                    struct lenet_error *err);
 

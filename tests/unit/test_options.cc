@@ -137,6 +137,43 @@ TEST(Options, ASwitchMayStandWithoutAValue) {
     }
 }
 
+lenet_config Parsed(const std::vector<const char *> &words) {
+    lenet_config config = Initial();
+    lenet_error err = {};
+    std::vector<char *> argv;
+    for (const char *word : words) argv.push_back(const_cast<char *>(word));
+    EXPECT_EQ(lenet_options_parse(LENET_CMD_TRAIN, (int)argv.size(), argv.data(), &config, &err), LENET_OK) << err.text;
+    return config;
+}
+
+TEST(Recipe, AnArchitecturesSettingsGiveWayToOptionsBeforeAndAfterIt) {
+    const lenet_config plain = Parsed({"--arch", "lenet5-1998"});
+    EXPECT_EQ(plain.epochs, 20);
+    EXPECT_EQ(plain.batch, 1);
+    EXPECT_EQ(plain.optimizer, LENET_SDLM);
+    for (const auto &words : {std::vector<const char *>{"--epochs", "15", "--arch", "lenet5-1998", "--batch=4"},
+                              std::vector<const char *>{"--batch=4", "--arch", "lenet5-1998", "--epochs", "15"}}) {
+        const lenet_config config = Parsed(words);
+        EXPECT_EQ(config.epochs, 15) << "given, though it is what other architectures begin with";
+        EXPECT_EQ(config.batch, 4);
+        EXPECT_EQ(config.optimizer, LENET_SDLM);
+        EXPECT_EQ(config.loss, LENET_MAP);
+    }
+}
+
+TEST(Recipe, EndsWithItsArchitecture) {
+    const lenet_config config =
+        Parsed({"--arch", "lenet5-1998", "--lr", "0.3", "--augment", "shift=2", "--arch", "lenet5"});
+    for (const lenet_option *option = lenet_options; option->name; option++) {
+        const std::string name = option->name;
+        const std::string want = name == "lr"              ? "0.3"
+                                 : name == "augment-shift" ? "2"
+                                 : name == "augment"       ? "shift=2"
+                                                           : Get(Initial(), option->name);
+        EXPECT_EQ(Get(config, option->name), want) << name;
+    }
+}
+
 TEST(OptionTable, FieldsDoNotOverlapAndFitTheirType) {
     std::vector<bool> taken(sizeof(lenet_config));
     for (const lenet_option *option : StoredOptions()) {
@@ -259,6 +296,8 @@ TEST(OptionText, AnOptionSetsItsOwnFieldOnly) {
         lenet_config config = Initial(), before = config;
         lenet_option_set(&config, option, GoodTexts(option)[1].c_str(), nullptr);
         memcpy((char *)&config + option->offset, (char *)&before + option->offset, option->size);
+        EXPECT_NE(memcmp(config.given, before.given, sizeof config.given), 0) << "and that it was set";
+        memcpy(config.given, before.given, sizeof config.given);
         EXPECT_EQ(memcmp(&config, &before, sizeof config), 0) << option->name;
     }
 }

@@ -232,6 +232,24 @@ TEST(SweepProduct, TheLastAxisIsTheFastest) {
             }
 }
 
+TEST(SweepProduct, AnArchitecturesRecipeGivesWayToOptionsAndAxes) {
+    for (const Strings &words : {Strings{"--epochs", "3", "--lr", "0.1,0.2", "--arch", "lenet5,lenet5-1998"},
+                                 Strings{"--arch", "lenet5,lenet5-1998", "--lr", "0.1,0.2", "--epochs", "3"}}) {
+        Plan plan(words);
+        ASSERT_EQ(plan.status, LENET_OK) << plan.err.text;
+        int published = 0;
+        for (size_t i = 0; i < plan.plan.runs; i++) {
+            const lenet_config config = plan.Config(i);
+            const bool is_published = std::string(config.arch) == "lenet5-1998";
+            published += is_published;
+            EXPECT_EQ(config.epochs, 3);
+            EXPECT_GE(config.learning_rate, 0.1);
+            EXPECT_EQ(config.batch, is_published ? 1 : 64) << "its recipe's, or the initial one";
+        }
+        EXPECT_EQ(published, 2);
+    }
+}
+
 TEST(SweepProduct, ASampleIsSlowerThanEveryList) {
     Plan plan({"--seed", "1..3", "--lr", "log:1e-3..1", "--momentum", "0,0.5", "--samples", "4"});
     ASSERT_EQ(plan.plan.runs, 24u);
