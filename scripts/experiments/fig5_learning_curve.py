@@ -33,6 +33,9 @@ def main():
         axes.plot(np.arange(1, len(PAPER) + 1), PAPER, "s--", color=FAINT, label="test: Fig. 5 of the paper")
         axes.set(yscale="log", xlabel="pass over the training set", ylabel="error (%)", title="LeNet-5 as published")
         axes.set_xticks(passes)
+        axes.set_yticks(e.size([0.1, 0.2, 0.5, 1, 2, 5], [1, 2, 5, 10, 20, 50]))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
         axes.legend(labelcolor=INK)
 
     e.picture(draw)
