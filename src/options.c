@@ -50,7 +50,7 @@ const struct lenet_option lenet_options[] = {
     {"map-j", LENET_OPTION_REAL, FIELD(map_j), 0, 80, NULL, "10", T | S | G | B, P, "J",
      "loss map: the rubbish class has exp(-J)"},
     {"init", LENET_OPTION_CHOICE, FIELD(init), 0, 0, "standard|printed|printed-average|root|root-average", "standard",
-     T | S | G, N, "NAME",
+     T | S | G, P, "NAME",
      "initial weights: in +-sqrt(3/F), 2.4/F or 2.4/sqrt(F); subsampling, where it is trained, drawn too or an "
      "average"},
     {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | S | G, N, "X",
