@@ -4,10 +4,10 @@
  * sum's index. The lanes of a warp are images: loads are whole lines, and a target's component is the same for all. */
 #include "gpu.cuh"
 
-enum { THREADS = 256, MAX_UNITS = sizeof(rbf_targets::plus) / sizeof(rbf_targets::plus[0]), WORD = 32 };
+enum { THREADS = 256, WORD = 32 };
 
 static int sizes_ok(int R, int N, int I, int O) {
-    return R > 0 && N > 0 && N % WARP == 0 && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= MAX_UNITS;
+    return R > 0 && N > 0 && N % WARP == 0 && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= LENET_TARGETS;
 }
 
 static __device__ float target(const rbf_targets &targets, int o, int i) {

@@ -186,8 +186,8 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     for (int r = 0; r < net.R && status == LENET_OK; r++) {
         /* A low rate: an update that is measured many times over must not end in NaN. */
         const struct lenet_hyper hyper = {
-            .seed = (uint64_t)r + 1, .train_count = IMAGES, .learning_rate = 1e-5f, .momentum = 0.9f};
-        lenet_plan_init(plan, hyper.seed, 1, w);
+            .seed = (uint64_t)r + 1, .train_count = IMAGES, .learning_rate = 1e-5f, .momentum = 0.9f, .epsilon = 0.02f};
+        lenet_plan_init(plan, (enum lenet_init)config->init, hyper.seed, 1, w);
         status = lenet_network_put(&net, net.w, r, w);
         if (status == LENET_OK) status = be->upload(net.ctx, net.hyper + r, &hyper, sizeof hyper);
     }

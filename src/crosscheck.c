@@ -168,11 +168,11 @@ static enum lenet_status compare_losses(struct crosscheck *c) {
 
 /* ---- one step on both sides, layer by layer -------------------------------------------------------------- */
 
-/* "C1", or "C1 activated" for the activation that follows it. */
+/* "S2", "S2 scaled" for its coefficients and biases, "S2 activated" for the activation that follows. */
 static const char *layer_name(const struct lenet_plan *plan, int l, char name[LENET_MAX_TENSOR_NAME]) {
-    const int activation = plan->layers[l].spec.kind == LENET_ACTIVATION;
-    strcpy(name, plan->layers[activation ? l - 1 : l].spec.name);
-    return activation ? strcat(name, " activated") : name;
+    const enum lenet_layer_kind kind = plan->layers[l].spec.kind;
+    strcpy(name, plan->layers[kind == LENET_ACTIVATION ? l - 1 : l].spec.name);
+    return strcat(name, kind == LENET_ACTIVATION ? " activated" : kind == LENET_SCALE ? " scaled" : "");
 }
 
 static enum lenet_status check_forward(struct crosscheck *c) {
@@ -222,7 +222,7 @@ static enum lenet_status check_update(struct crosscheck *c) {
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
 /* Everything a step reads: initial weights and settings, the same on both sides. */
-static enum lenet_status fill(struct side *side, uint64_t seed, float init_scale) {
+static enum lenet_status fill(struct side *side, uint64_t seed, const struct lenet_config *config) {
     struct lenet_network *net = &side->net;
     struct lenet_hyper hyper[MEMBERS];
     /* Steps that learn something, and are small enough for rounding not to grow in ten of them: distances to RBF
@@ -250,7 +250,7 @@ static enum lenet_status fill(struct side *side, uint64_t seed, float init_scale
                                         .elastic = 2.0f * (float)r,
                                         .label_noise = 0.25f * (float)r};
         if (status == LENET_OK) {
-            lenet_plan_init(&net->plan, hyper[r].seed, init_scale, w);
+            lenet_plan_init(&net->plan, (enum lenet_init)config->init, hyper[r].seed, (float)config->init_scale, w);
             status = lenet_network_put(net, net->w, r, w);
         }
     }
@@ -269,7 +269,7 @@ static enum lenet_status open_side(struct side *side, const struct lenet_plan *p
     LENET_TRY(lenet_device_data_create(side->backend, side->ctx, data, lenet_config_scaling(config, data),
                                        plan->arch->field, &side->data, err));
     LENET_TRY(lenet_network_create(side->backend, side->ctx, &options, &side->net, err));
-    return fill(side, seed, (float)config->init_scale);
+    return fill(side, seed, config);
 }
 
 static void close_side(struct side *side) {
@@ -285,16 +285,19 @@ static size_t largest_tensor(const struct lenet_plan *plan, int N) {
     return largest > plan->stride ? largest : plan->stride;
 }
 
-/* sdlm's m: from a few batches */
-static enum lenet_status estimate_curvature(struct crosscheck *c) {
-    enum { BATCHES = 4 };
+/* sdlm's m: from the first batch, twice, so that a mean is taken. */
+static enum lenet_status check_curvature(struct crosscheck *c) {
     if (c->device.net.optimizer != LENET_SDLM) return LENET_OK;
-    LENET_TRY(lenet_network_curvature(&c->device.net, &c->device.data.train, BATCHES));
-    return lenet_network_curvature(&c->reference.net, &c->reference.data.train, BATCHES);
+    LENET_TRY(check_forward(c));
+    for (int i = 0; i < 2; i++) {
+        LENET_TRY(lenet_network_add_curvature(&c->device.net, i, 2));
+        LENET_TRY(lenet_network_add_curvature(&c->reference.net, i, 2));
+    }
+    return compare_params(c, "", "curvature", c->device.net.m, c->reference.net.m);
 }
 
 static enum lenet_status check_steps(struct crosscheck *c) {
-    LENET_TRY(estimate_curvature(c));
+    LENET_TRY(check_curvature(c));
     for (int step = 0; step < c->result->steps; step++) {
         LENET_TRY(check_forward(c));
         LENET_TRY(check_backward(c));

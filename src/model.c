@@ -71,7 +71,8 @@ static enum lenet_status metadata_text(const char *path, const struct lenet_tens
                                        const char **text, struct lenet_error *err) {
     *text = lenet_metadata_find(file, key);
     if (*text) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_FORMAT, "%s: no '%s' in its metadata; not a weights file of this program?", path,
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: no '%s' in its metadata; not a weights file of this program, or of an older one?", path,
                       key);
 }
 

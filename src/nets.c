@@ -43,12 +43,12 @@ const struct lenet_arch lenet_archs[] = {
      .layer_count = 15,
      .layers = {{LENET_CONV, "C1", 6, 5, NULL},
                 {LENET_ACTIVATION, "", 0, 0, NULL},
-                {LENET_SUBSAMPLE, "", 0, 2, NULL},
+                {LENET_SUBSAMPLE, "S2", 0, 2, NULL},
                 {LENET_SCALE, "S2", 0, 2, NULL},
                 {LENET_ACTIVATION, "", 0, 0, NULL},
                 {LENET_CONV, "C3", 16, 5, table_1},
                 {LENET_ACTIVATION, "", 0, 0, NULL},
-                {LENET_SUBSAMPLE, "", 0, 2, NULL},
+                {LENET_SUBSAMPLE, "S4", 0, 2, NULL},
                 {LENET_SCALE, "S4", 0, 2, NULL},
                 {LENET_ACTIVATION, "", 0, 0, NULL},
                 {LENET_DENSE, "C5", 120, 0, NULL},
@@ -243,7 +243,7 @@ double lenet_layer_connections(const struct lenet_layer *layer) {
 
 /* ---- the outputs' targets ---------------------------------------------------------------------------- */
 
-static const char *const digits[10][DIGIT_HEIGHT] = {
+static const char *const digits[LENET_TARGETS][DIGIT_HEIGHT] = {
     {".#####.", ".......", "..###..", ".##.##.", "##...##", "##...##", "##...##", "##...##", ".##.##.", "..###..",
      ".......", "......."},
     {"...##..", "..###..", ".####..", "...##..", "...##..", "...##..", "...##..", "...##..", "...##..", ".######",
@@ -268,7 +268,7 @@ static const char *const digits[10][DIGIT_HEIGHT] = {
 
 struct rbf_targets lenet_digit_targets(void) {
     struct rbf_targets targets = {0};
-    for (int digit = 0; digit < 10; digit++)
+    for (int digit = 0; digit < LENET_TARGETS; digit++)
         for (int i = 0; i < DIGIT_PIXELS; i++)
             if (digits[digit][i / DIGIT_WIDTH][i % DIGIT_WIDTH] == '#') targets.plus[digit][i / 32] |= 1u << i % 32;
     return targets;
@@ -287,41 +287,40 @@ static float limit_of(enum lenet_init init, double fan_in) {
 }
 
 /* The weights and the bias of unit (or map) o: `each` weights. */
-static void init_unit(const struct lenet_plan *plan, const struct lenet_layer *layer, uint64_t seed, float scale,
-                      size_t o, float *host_w) {
+static void init_unit(const struct lenet_layer *layer, enum lenet_init init, uint64_t seed, float scale, size_t o,
+                      float *host_w) {
     const size_t each = layer->w_count / layer->b_count, kernel = (size_t)(layer->spec.size * layer->spec.size);
     const int is_conv = layer->spec.kind == LENET_CONV;
     const double fan_in = is_conv ? (double)inputs_of(layer, (int)o) * (double)kernel : (double)each;
-    const float limit = scale * limit_of(plan->init, fan_in);
+    const float limit = scale * limit_of(init, fan_in);
     for (size_t i = 0; i < each; i++) {
         const size_t at = layer->w + o * each + i;
         host_w[at] = is_conv && !is_linked(layer, (int)o, (int)(i / kernel)) ? 0 : draw(seed, at, limit);
     }
-    if (plan->init != LENET_INIT_STANDARD) host_w[layer->b + o] = draw(seed, layer->b + o, limit);
+    if (init != LENET_INIT_STANDARD) host_w[layer->b + o] = draw(seed, layer->b + o, limit);
 }
 
-/* A coefficient and a bias of each map of a subsampling. */
-static void init_scale(const struct lenet_plan *plan, const struct lenet_layer *layer, uint64_t seed, float scale,
-                       float *host_w) {
-    const float window = (float)(layer->spec.size * layer->spec.size),
-                limit = scale * limit_of(LENET_INIT_PRINTED, window);
-    const int drawn = plan->init == LENET_INIT_PRINTED || plan->init == LENET_INIT_ROOT;
+/* A coefficient and a bias of each map of a trained subsampling. */
+static void init_subsampling(const struct lenet_plan *plan, const struct lenet_layer *layer, enum lenet_init init,
+                             uint64_t seed, float scale, float *host_w) {
+    const float window = (float)(layer->spec.size * layer->spec.size);
+    const float average = plan->pooling == LENET_POOL_SUM ? 1 / window : 1;
+    const float limit = scale * limit_of(LENET_INIT_PRINTED, window);
+    const int drawn = init == LENET_INIT_PRINTED || init == LENET_INIT_ROOT;
     for (size_t c = 0; c < layer->w_count; c++) {
-        host_w[layer->w + c] = drawn                             ? draw(seed, layer->w + c, limit)
-                               : plan->pooling == LENET_POOL_SUM ? 1 / window
-                                                                 : 1;
+        host_w[layer->w + c] = drawn ? draw(seed, layer->w + c, limit) : average;
         host_w[layer->b + c] = drawn ? draw(seed, layer->b + c, limit) : 0;
     }
 }
 
-void lenet_plan_init(const struct lenet_plan *plan, uint64_t seed, float scale, float *host_w) {
+void lenet_plan_init(const struct lenet_plan *plan, enum lenet_init init, uint64_t seed, float scale, float *host_w) {
     memset(host_w, 0, plan->stride * sizeof *host_w);
     for (int l = 0; l < plan->layer_count; l++) {
         const struct lenet_layer *layer = &plan->layers[l];
         if (layer->spec.kind == LENET_SCALE)
-            init_scale(plan, layer, seed, scale, host_w);
+            init_subsampling(plan, layer, init, seed, scale, host_w);
         else
-            for (size_t o = 0; o < layer->b_count; o++) init_unit(plan, layer, seed, scale, o, host_w);
+            for (size_t o = 0; o < layer->b_count; o++) init_unit(layer, init, seed, scale, o, host_w);
     }
 }
 
@@ -341,12 +340,9 @@ int lenet_plan_tensors(const struct lenet_plan *plan, const char *prefix, float 
         if (layer->w_count == 0) continue;
         const size_t O = (size_t)layer->O, K = (size_t)layer->spec.size;
         const size_t conv[] = {O, (size_t)layer->C, K, K}, dense[] = {O, lenet_layer_inputs(layer)};
-        const int is_conv = layer->spec.kind == LENET_CONV, is_scale = layer->spec.kind == LENET_SCALE;
-        add_tensor(&tensors[n++], prefix, layer->spec.name, "weight",
-                   is_conv    ? 4
-                   : is_scale ? 1
-                              : 2,
-                   is_conv ? conv : dense, data + layer->w);
+        const int is_conv = layer->spec.kind == LENET_CONV;
+        const int rank = is_conv ? 4 : layer->spec.kind == LENET_SCALE ? 1 : 2;
+        add_tensor(&tensors[n++], prefix, layer->spec.name, "weight", rank, is_conv ? conv : dense, data + layer->w);
         add_tensor(&tensors[n++], prefix, layer->spec.name, "bias", 1, &O, data + layer->b);
     }
     return n;

@@ -458,9 +458,14 @@ enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
     return LENET_OK;
 }
 
+enum lenet_status lenet_network_add_curvature(struct lenet_network *net, int i, int batches) {
+    const struct accumulate mean = {(size_t)net->R * net->plan.stride, i ? 1 : 0, 1 / (float)batches, net->dw, net->m};
+    LENET_TRY(lenet_network_backward_second(net));
+    return net->backend->accumulate(net->ctx, &mean);
+}
+
 enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches) {
     const struct lenet_backend *be = net->backend;
-    const size_t count = (size_t)net->R * net->plan.stride;
     uint64_t first;
     LENET_TRY(be->download(net->ctx, &first, net->step, sizeof first));
     for (int i = 0; i < batches; i++) {
@@ -468,9 +473,7 @@ enum lenet_status lenet_network_curvature(struct lenet_network *net, const struc
         LENET_TRY(be->upload(net->ctx, net->step, &step, sizeof step));
         LENET_TRY(lenet_network_draw(net, source));
         LENET_TRY(lenet_network_forward(net));
-        LENET_TRY(lenet_network_backward_second(net));
-        LENET_TRY(
-            be->accumulate(net->ctx, &(struct accumulate){count, i ? 1 : 0, 1 / (float)batches, net->dw, net->m}));
+        LENET_TRY(lenet_network_add_curvature(net, i, batches));
     }
     return be->upload(net->ctx, net->step, &first, sizeof first);
 }

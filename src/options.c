@@ -50,11 +50,11 @@ const struct lenet_option lenet_options[] = {
     {"map-j", LENET_OPTION_REAL, FIELD(map_j), 0, 80, NULL, "10", T | S | G | B, P, "J",
      "loss map: the rubbish class has exp(-J)"},
     {"init", LENET_OPTION_CHOICE, FIELD(init), 0, 0, "standard|printed|printed-average|root|root-average", "standard",
-     T | S | G, P, "NAME",
+     T | S | G, N, "NAME",
      "initial weights: in +-sqrt(3/F), 2.4/F or 2.4/sqrt(F); subsampling, where it is trained, drawn too or an "
      "average"},
     {"init-scale", LENET_OPTION_REAL, FIELD(init_scale), 0, 100, NULL, "1", T | S | G, N, "X",
-     "multiplies the initial weights"},
+     "multiplies the initial weights that are drawn"},
     {"epochs", LENET_OPTION_INTEGER, FIELD(epochs), 1, 1e6, NULL, "15", T | S, N, "N", "passes over the training set"},
     {"steps", LENET_OPTION_INTEGER, FIELD(steps), 0, 1e12, NULL, "0", T | S, N, "N",
      "stop after so many updates instead (0: by epochs)"},

@@ -71,7 +71,6 @@ enum lenet_status lenet_config_plan(const struct lenet_config *config, int class
                               classes, plan, err));
     plan->loss = (enum lenet_loss)config->loss;
     plan->map_j = config->map_j;
-    plan->init = (enum lenet_init)config->init;
     if (plan->layers[plan->layer_count - 1].spec.kind == LENET_RBF) return LENET_OK;
     if (config->loss != LENET_CROSS_ENTROPY)
         return lenet_fail(err, LENET_ERR_ARG, "--loss mse and map: for RBF outputs, which %s does not have",
@@ -105,6 +104,7 @@ void lenet_population_key(const struct lenet_config *config, const struct lenet_
 static enum lenet_status make_member(const struct lenet_config *config, size_t train_images,
                                      struct lenet_member *member, struct lenet_error *err) {
     LENET_TRY(lenet_hyper_make(config, train_images, &member->hyper, err));
+    member->init = (enum lenet_init)config->init;
     member->init_scale = (float)config->init_scale;
     member->steps_per_epoch = lenet_steps_per_epoch(member->hyper.train_count, (int)config->batch);
     member->interval = member->steps_per_epoch * (uint64_t)config->eval_every;
@@ -189,7 +189,8 @@ float *lenet_population_state(const struct lenet_population *pop, int r) {
 enum lenet_status lenet_population_init(struct lenet_population *pop) {
     for (int r = 0; r < pop->R; r++) {
         float *w = lenet_population_state(pop, r);
-        lenet_plan_init(&pop->model.plan, pop->members[r].hyper.seed, pop->members[r].init_scale, w);
+        const struct lenet_member *member = &pop->members[r];
+        lenet_plan_init(&pop->model.plan, member->init, member->hyper.seed, member->init_scale, w);
         LENET_TRY(lenet_network_put(&pop->net, pop->net.w, r, w));
     }
     return LENET_OK;

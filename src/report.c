@@ -32,9 +32,10 @@ void lenet_print_evaluation(const struct lenet_config *config, const struct lene
     double interval[2];
     lenet_wilson_interval(e->correct, e->count, interval);
     printf("%s on the %" PRIu64 " test images of %s (%s)\n", config->weights, e->count, data->name, config->data);
-    printf("accuracy %.2f %%, 95 %% interval %.2f to %.2f; error %.2f %% (%" PRIu64 " wrong); loss %.4f\n\n",
+    printf("accuracy %.2f %%, 95 %% interval %.2f to %.2f; error %.2f %% (%" PRIu64 " wrong); %s %.4f\n\n",
            100.0 * (double)e->correct / (double)e->count, 100 * interval[0], 100 * interval[1],
-           100.0 * (double)(e->count - e->correct) / (double)e->count, e->count - e->correct, e->loss);
+           100.0 * (double)(e->count - e->correct) / (double)e->count, e->count - e->correct,
+           e->members > 1 ? "cross-entropy of the mean" : "loss", e->loss);
     if (e->members > 1) print_ensemble(e);
     printf("true    predicted\n     ");
     for (int c = 0; c < e->classes; c++) printf("%6d", c);
@@ -103,7 +104,7 @@ static const char *kind_name(const struct lenet_plan *plan, const struct lenet_l
 
 void lenet_print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w) {
     const struct lenet_plan *plan = &model->plan;
-    printf("%s: %s\n\n%-8s %-18s %12s %12s %12s %12s\n", plan->arch->name, plan->arch->description, "layer", "kind",
+    printf("%s: %s\n\n%-8s %-20s %12s %12s %12s %12s\n", plan->arch->name, plan->arch->description, "layer", "kind",
            "output", "parameters", "connections", "FLOP/image");
     double connections = 0;
     for (int l = 0; l < plan->layer_count; l++) {
@@ -112,11 +113,11 @@ void lenet_print_info(const struct lenet_config *config, const struct lenet_mode
         const double pixels = (double)layer->OH * layer->OW;
         const double links = lenet_layer_connections(layer);
         snprintf(shape, sizeof shape, "%dx%dx%d", layer->O, layer->OH, layer->OW);
-        printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(plan, layer, kind), shape,
+        printf("%-8s %-20s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(plan, layer, kind), shape,
                layer->w_count - layer->absent + layer->b_count, links, 2 * (double)layer->w_count * pixels);
         connections += links;
     }
-    printf("%-8s %-18s %12s %12zu %12.0f %12.0f\n", "total", "", "", plan->parameters, connections,
+    printf("%-8s %-20s %12s %12zu %12.0f %12.0f\n", "total", "", "", plan->parameters, connections,
            lenet_plan_flops(plan, 0));
     printf("a training step: %.2f MFLOP an image\n", lenet_plan_flops(plan, 1) / 1e6);
     if (host_w) {
@@ -125,7 +126,7 @@ void lenet_print_info(const struct lenet_config *config, const struct lenet_mode
     }
     printf("\narchitectures\n");
     for (const struct lenet_arch *arch = lenet_archs; arch->name; arch++)
-        printf("  %-10s %s\n", arch->name, arch->description);
+        printf("  %-12s %s\n", arch->name, arch->description);
     print_devices();
 }
 

@@ -90,7 +90,7 @@ static enum lenet_status option_from_json(const char *path, const struct lenet_o
         snprintf(number, sizeof number, "%.17g", value->valuedouble);
         text = number;
     }
-    if (!text) return lenet_fail(err, LENET_ERR_FORMAT, "%s: no '%s' in it", path, option->name);
+    if (!text) return lenet_fail(err, LENET_ERR_FORMAT, "%s: no '%s' in it; of an older program?", path, option->name);
     if (lenet_option_set(config, option, text, &why) == LENET_OK) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: %.900s", path, why.text);
 }

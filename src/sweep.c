@@ -64,33 +64,51 @@ static enum lenet_status run_workers(struct sweep *s, struct lenet_error *err) {
 
 /* ---- dry run ------------------------------------------------------------------------------------------ */
 
-/* Seconds of a job, from a fifth of a second of its steps and one evaluation. */
-static enum lenet_status time_job(struct worker *w, struct job *job, double *seconds, struct lenet_error *err) {
-    enum { LEAST = 3 };
-    struct lenet_population *pop = &w->pop;
-    enum lenet_status status = sweep_open_population(w, job, err);
-    if (status == LENET_OK) status = lenet_population_init(pop);
-    uint64_t steps = 0;
+static enum lenet_status advance_and_wait(struct lenet_population *pop, double *seconds) {
     const double began = lenet_now();
-    double trained = began;
-    while (status == LENET_OK && (steps < LEAST || trained - began < 0.2)) {
-        const uint64_t before = pop->step;
-        if (lenet_population_has_ended(pop)) break;
-        status = lenet_population_advance(pop);
-        if (status == LENET_OK) status = lenet_population_look_at_tallies(pop);
-        steps += pop->step - before;
-        trained = lenet_now();
-    }
-    const double step_seconds = steps ? (trained - began) / (double)steps : 0;
-    struct lenet_tally *tally = calloc((size_t)pop->net.R + 1, sizeof *tally); /* + 1: where there is no network */
-    if (!tally && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    if (status == LENET_OK)
-        status = lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);
-    if (status == LENET_OK) {
-        const double measurements = ceil((double)pop->total_steps / (double)pop->members[0].interval);
-        *seconds = step_seconds * (double)pop->total_steps + measurements * (lenet_now() - trained);
-    }
+    LENET_TRY(lenet_population_advance(pop));
+    LENET_TRY(lenet_population_look_at_tallies(pop));
+    *seconds += lenet_now() - began;
+    return LENET_OK;
+}
+
+/* Seconds of all steps, from a fifth of a second of them. What the first ones took longer is a warm-up, but of sdlm its
+ * look at the curvature, which begins every epoch: then no other epoch is begun here. */
+static enum lenet_status time_steps(struct lenet_population *pop, double *seconds) {
+    enum { LEAST = 3 };
+    const double total = (double)pop->total_steps, per_epoch = (double)pop->members[0].steps_per_epoch;
+    const int is_sdlm = pop->net.optimizer == LENET_SDLM;
+    double first_took = 0, took = 0;
+    LENET_TRY(advance_and_wait(pop, &first_took));
+    const uint64_t first = pop->step;
+    while ((pop->step - first < LEAST || took < 0.2) && !lenet_population_has_ended(pop) &&
+           !(is_sdlm && pop->step % pop->members[0].steps_per_epoch == 0))
+        LENET_TRY(advance_and_wait(pop, &took));
+    const double each = pop->step > first ? took / (double)(pop->step - first) : first_took / (double)first;
+    *seconds = each * total + (is_sdlm ? ceil(total / per_epoch) * fmax(first_took - each * (double)first, 0) : 0);
+    return LENET_OK;
+}
+
+static enum lenet_status time_measurements(struct lenet_population *pop, double *seconds) {
+    const double measurements = ceil((double)pop->total_steps / (double)pop->members[0].interval);
+    const double began = lenet_now();
+    struct lenet_tally *tally = calloc((size_t)pop->net.R, sizeof *tally);
+    if (!tally) return LENET_ERR_MEMORY;
+    const enum lenet_status status =
+        lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);
+    *seconds = measurements * (lenet_now() - began);
     free(tally);
+    return status;
+}
+
+/* Estimates the seconds of a job. */
+static enum lenet_status time_job(struct worker *w, struct job *job, double *seconds, struct lenet_error *err) {
+    double steps = 0, measurements = 0;
+    enum lenet_status status = sweep_open_population(w, job, err);
+    if (status == LENET_OK) status = lenet_population_init(&w->pop);
+    if (status == LENET_OK) status = time_steps(&w->pop, &steps);
+    if (status == LENET_OK) status = time_measurements(&w->pop, &measurements);
+    *seconds = steps + measurements;
     sweep_close_population(w);
     return status;
 }

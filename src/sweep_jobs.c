@@ -19,7 +19,8 @@ static double work_of(const struct lenet_config *config, const struct lenet_plan
     const double steps = (double)hyper->total_steps;
     const double per_epoch = (double)lenet_steps_per_epoch(hyper->train_count, (int)config->batch);
     const double measurements = ceil(steps / (per_epoch * (double)config->eval_every));
-    return steps * (double)config->batch * lenet_plan_flops(plan, 1) +
+    const double looks = config->optimizer == LENET_SDLM ? ceil(steps / per_epoch) : 0; /* at the curvature */
+    return (steps * (double)config->batch + looks * (double)config->curvature_images) * lenet_plan_flops(plan, 1) +
            measurements * (double)(data->test.count + hyper->train_first) * lenet_plan_flops(plan, 0);
 }
 

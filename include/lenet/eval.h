@@ -10,11 +10,11 @@ extern "C" {
 struct lenet_evaluation {
     int classes;
     uint64_t count, correct;
-    double loss;                                              /* mean */
+    double loss;                                              /* mean; an ensemble's: see below */
     uint64_t confusion[LENET_MAX_CLASSES][LENET_MAX_CLASSES]; /* [true][predicted] */
     uint8_t *predicted;                                       /* [count], in the order of the file */
 
-    /* Of an ensemble; the figures above are then those of its mean answer. */
+    /* Of an ensemble; the figures above are then those of its mean answer, the loss its cross-entropy. */
     int members;
     uint64_t *member_correct; /* [members] */
     uint64_t vote_correct;    /* of the class that most members name; of several, the mean answer's likelier one */
@@ -22,7 +22,8 @@ struct lenet_evaluation {
 
 /* Evaluates the networks of config->weights, a file or a directory of them (or config->run's last one), on the test
  * set of config->data; sets config->weights and data to what was chosen. Several networks need config->ensemble: their
- * answer is the mean of their softmax outputs. To be freed. LENET_ERR_FORMAT where they are of different kinds. */
+ * answer is the mean of their softmax outputs (RBF outputs: softmax of minus the distances). To be freed.
+ * LENET_ERR_FORMAT where they are of different kinds. */
 enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
                                  struct lenet_dataset *data, struct lenet_error *err);
 

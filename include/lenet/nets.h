@@ -14,7 +14,7 @@ enum lenet_layer_kind { LENET_CONV, LENET_SUBSAMPLE, LENET_SCALE, LENET_ACTIVATI
 /* A row of an architecture's table. */
 struct lenet_layer_spec {
     enum lenet_layer_kind kind;
-    const char *name;      /* the paper's; "" for an activation                         */
+    const char *name;      /* the paper's; "" for an activation; a scale has that of its subsampling */
     int maps;              /* of the output: conv and dense (0: the number of classes)  */
     int size;              /* of the kernel (conv) or the window (subsample, and a scale after it) */
     const uint32_t *links; /* of a conv: bit c of links[o] where map c feeds map o; NULL: every one does */
@@ -66,8 +66,7 @@ struct lenet_plan {
     struct lenet_layer layers[LENET_MAX_LAYERS];
     size_t parameters; /* that are trained                                            */
     enum lenet_loss loss;
-    double map_j; /* of LENET_MAP: the rubbish class has exp(-j) */
-    enum lenet_init init;
+    double map_j;  /* of LENET_MAP: the rubbish class has exp(-j) */
     size_t stride; /* of a network's parameters in memory: every tensor is aligned */
 };
 
@@ -94,9 +93,9 @@ double lenet_layer_connections(const struct lenet_layer *layer);
 /* The outputs' targets: stylised digits of 7 x 12 pixels, ink being +1. Source: LeCun et al. 1998, fig. 3. */
 struct rbf_targets lenet_digit_targets(void);
 
-/* Fills host_w[stride] with the initial weights of a seed, times scale. With LENET_INIT_STANDARD a unit's input has the
- * variance of its inputs (LeCun et al. 1998, "Efficient BackProp"). */
-void lenet_plan_init(const struct lenet_plan *plan, uint64_t seed, float scale, float *host_w);
+/* Fills host_w[stride] with the initial weights of a seed: what is drawn, times scale. With LENET_INIT_STANDARD a
+ * unit's input has the variance of its inputs (LeCun et al. 1998, "Efficient BackProp"). */
+void lenet_plan_init(const struct lenet_plan *plan, enum lenet_init init, uint64_t seed, float scale, float *host_w);
 
 /* Describes the parameters as tensors "C1.weight", "C1.bias", ... of data[0 ... stride-1],
  * named with a prefix. Returns how many; at most 2*LENET_MAX_LAYERS. */

@@ -100,7 +100,9 @@ enum lenet_status lenet_network_update(struct lenet_network *net);
  * Training does not notice. Source: LeCun et al. 1998, app. C. */
 enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches);
 
-/* Its part for one batch, after the forward pass: the diagonal's contributions are then in dw. */
+/* Its part for batch i of `batches`, after the forward pass: adds its share to m. And of that, the propagation alone:
+ * the batch's diagonal is then in dw. */
+enum lenet_status lenet_network_add_curvature(struct lenet_network *net, int i, int batches);
 enum lenet_status lenet_network_backward_second(struct lenet_network *net);
 
 /* One layer of the forward pass, y[l] from y[l-1]; and of the backward pass: the gradients of its parameters and, but

@@ -12,7 +12,7 @@
  * Parameters of a network lie together, so that one network's tensor w is
  * w + r*stride: [R] below then means "stride elements apart".
  *
- * NaN is passed on by every operation but the maximum, which may drop it.
+ * NaN is passed on by every operation but the maximum, which may drop it, and not to links that do not exist.
  *
  * Pointers belong to the backend that allocated them. An operation returns
  * LENET_ERR_ARG, and does nothing, where a size is not as documented. It only
@@ -43,6 +43,7 @@ enum {
     LENET_MAX_KERNEL = 8, /* largest K of a convolution                 */
     LENET_PARTS = 8,      /* partial sums of a parameter's gradient     */
     LENET_LINKED = 16,    /* most output maps of a convolution with a table of links */
+    LENET_TARGETS = 10,   /* most RBF units                             */
     LENET_MAX_TARGET = 96 /* most components of an RBF unit's target    */
 };
 
@@ -154,12 +155,13 @@ struct conv_backward_input {
 struct conv_backward_params {
     int R, N, C, H, W, O, K;
     size_t stride;
-    const lenet_real *x;          /* [R][C][H][W][N]    */
-    const lenet_real *dy;         /* [R][O][OH][OW][N]  */
-    lenet_real *dw;               /* = [R][O][C][K][K]  */
-    lenet_real *db;               /* = [R][O]           */
-    lenet_real *scratch;          /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
-    uint32_t links[LENET_LINKED]; /* bit c of links[o]: c feeds o, O <= LENET_LINKED; all 0: every c feeds every o */
+    const lenet_real *x;  /* [R][C][H][W][N]    */
+    const lenet_real *dy; /* [R][O][OH][OW][N]  */
+    lenet_real *dw;       /* = [R][O][C][K][K]  */
+    lenet_real *db;       /* = [R][O]           */
+    lenet_real *scratch;  /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
+    uint32_t
+        links[LENET_LINKED]; /* bit c of links[o]: c feeds o, C <= 32, O <= LENET_LINKED; all 0: each c feeds each o */
 };
 
 /* A nonlinearity f; squash is 1.7159 tanh(2x/3). Its gradient is taken from the output: tanh' = 1 - y^2,
@@ -256,10 +258,10 @@ struct dense_backward_params {
  * distances, y[o] = - sum over i of (x[i] - t[o][i])^2, so that, as elsewhere, the largest one is the answer.
  * Source: LeCun et al. 1998, eq. 7. */
 struct rbf_targets {
-    uint32_t plus[10][LENET_MAX_TARGET / 32]; /* bit i%32 of plus[o][i/32]: t[o][i] is +1, else -1 */
+    uint32_t plus[LENET_TARGETS][LENET_MAX_TARGET / 32]; /* bit i%32 of plus[o][i/32]: t[o][i] is +1, else -1 */
 };
 struct rbf_forward {
-    int R, N, I, O; /* I <= LENET_MAX_TARGET, O <= 10 */
+    int R, N, I, O; /* I <= LENET_MAX_TARGET, O <= LENET_TARGETS */
     struct rbf_targets targets;
     const lenet_real *x; /* [R][I][N]   */
     lenet_real *y;       /* = [R][O][N] */

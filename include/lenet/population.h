@@ -13,6 +13,7 @@ extern "C" {
 
 struct lenet_member {
     struct lenet_hyper hyper;
+    enum lenet_init init;
     float init_scale;
     uint64_t steps_per_epoch;
     uint64_t interval; /* steps between two measurements: whole epochs */
@@ -80,7 +81,8 @@ enum lenet_status lenet_population_restore(struct lenet_population *pop);
 void lenet_population_begin(struct lenet_population *pop);
 double lenet_population_seconds(const struct lenet_population *pop);
 
-/* Enqueues some steps: fewer than a tenth of a second's, and not past a measurement. */
+/* Enqueues some steps: fewer than a tenth of a second's, and not past a measurement. Of sdlm, before a pass, also the
+ * estimate of the curvature, which takes some curvature_images / batch steps' time. */
 enum lenet_status lenet_population_advance(struct lenet_population *pop);
 
 /* 1 where all steps are done, every member has diverged, or patience is at its end. */

@@ -16,7 +16,7 @@ enum lenet_status CPU_NAME(schedule_step)(struct lenet_ctx *ctx, const struct sc
 
 /* The settings of the networks that share a weight. */
 struct settings {
-    weight rate, decay, mu, beta2, epsilon, m_scale, v_scale;
+    weight rate, decay, momentum, beta2, epsilon, m_scale, v_scale;
 };
 
 static struct settings settings_of(const struct optimizer_step *a, size_t group) {
@@ -26,7 +26,7 @@ static struct settings settings_of(const struct optimizer_step *a, size_t group)
         const struct lenet_hyper *h = &a->hyper[group * NETWORKS + network];
         set_weight(&s.rate, network, a->rate[group * NETWORKS + network]);
         set_weight(&s.decay, network, h->weight_decay);
-        set_weight(&s.mu, network, h->momentum);
+        set_weight(&s.momentum, network, h->momentum);
         set_weight(&s.beta2, network, h->beta2);
         set_weight(&s.epsilon, network, h->epsilon);
         set_weight(&s.m_scale, network, (LENET_REAL)(1 / (1 - pow(h->momentum, t))));
@@ -43,7 +43,7 @@ static void sgd(const struct optimizer_step *a, const struct settings *s, size_t
 }
 
 static void momentum(const struct optimizer_step *a, const struct settings *s, size_t first, size_t end) {
-    const weight rate = s->rate, decay = s->decay, mu = s->mu, *dw = (const weight *)a->dw;
+    const weight rate = s->rate, decay = s->decay, mu = s->momentum, *dw = (const weight *)a->dw;
     /* nesterov looks one step ahead along the new velocity */
     const weight one = (weight){0} + 1;
     const weight g_share = a->optimizer == LENET_NESTEROV ? one : one - one,
@@ -64,7 +64,7 @@ static weight square_root(weight v) {
 }
 
 static void adamw(const struct optimizer_step *a, const struct settings *s, size_t first, size_t end) {
-    const weight rate = s->rate, beta1 = s->mu, beta2 = s->beta2, epsilon = s->epsilon;
+    const weight rate = s->rate, beta1 = s->momentum, beta2 = s->beta2, epsilon = s->epsilon;
     const weight m_scale = s->m_scale, v_scale = s->v_scale, keep = 1 - rate * s->decay, *dw = (const weight *)a->dw;
     weight *w = (weight *)a->w, *m = (weight *)a->m, *v = (weight *)a->v;
     for (size_t i = first; i < end; i++) {
@@ -76,7 +76,7 @@ static void adamw(const struct optimizer_step *a, const struct settings *s, size
     }
 }
 
-/* m is the curvature, epsilon the paper's mu */
+/* m is the curvature, and epsilon the paper's mu */
 static void sdlm(const struct optimizer_step *a, const struct settings *s, size_t first, size_t end) {
     const weight rate = s->rate, decay = s->decay, mu = s->epsilon, *dw = (const weight *)a->dw;
     const weight *m = (const weight *)a->m;

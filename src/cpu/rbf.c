@@ -3,7 +3,7 @@
 #include "vector.h"
 
 static int sizes_ok(int R, int N, int I, int O) {
-    return population_ok(R, N) && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= 10;
+    return population_ok(R, N) && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= LENET_TARGETS;
 }
 
 static LENET_REAL target(const struct rbf_targets *targets, int o, int i) {

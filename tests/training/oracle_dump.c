@@ -130,7 +130,7 @@ static struct lenet_hyper hyper_of(const struct dump *d, int r) {
 
 /* A seed's initial weights; biases are drawn too, for those that begin at zero would hide one that is not added. */
 static void initial_weights(const struct dump *d, uint64_t seed, float *host_w) {
-    lenet_plan_init(&d->plan, seed, (float)d->config.init_scale, host_w);
+    lenet_plan_init(&d->plan, (enum lenet_init)d->config.init, seed, (float)d->config.init_scale, host_w);
     for (int l = 0; l < d->plan.layer_count; l++)
         for (size_t i = 0; i < d->plan.layers[l].b_count; i++)
             host_w[d->plan.layers[l].b + i] =

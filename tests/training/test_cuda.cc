@@ -73,7 +73,7 @@ class Cuda : public ::testing::Test {
             h.label_noise = 0.1f * (float)member;
             hyper.push_back(h);
             Weights w(plan.stride);
-            lenet_plan_init(&plan, h.seed, 1, w.data());
+            lenet_plan_init(&plan, LENET_INIT_STANDARD, h.seed, 1, w.data());
             EXPECT_EQ(lenet_network_put(&net, net.w, r, w.data()), LENET_OK);
         }
         EXPECT_EQ(backend->upload(ctx, net.hyper, hyper.data(), hyper.size() * sizeof hyper[0]), LENET_OK);

@@ -35,7 +35,7 @@ class Curvature : public ::testing::Test {
         const lenet_network_options options = {&plan_, LENET_SDLM, 1, kImages, 0};
         ASSERT_EQ(lenet_network_create(be_, ctx_, &options, &net_, &err), LENET_OK) << err.text;
         std::vector<float> w(plan_.stride);
-        lenet_plan_init(&plan_, 3, 1, w.data());
+        lenet_plan_init(&plan_, LENET_INIT_ROOT_AVERAGE, 3, 1, w.data());
         ASSERT_EQ(lenet_network_put(&net_, net_.w, 0, w.data()), LENET_OK);
         lenet_hyper hyper = {};
         hyper.seed = 9;

@@ -370,8 +370,8 @@ TEST_F(Sweep, EveryRunIsThatOfTrainWhateverThePopulationAndTheThreads) {
 TEST_F(Sweep, EveryRunIsThatOfTrainWithEveryOptimizerAndAValidationSet) {
     Finish("run",
            With(kEverything, Split("--optimizer sgd,momentum,nesterov,adamw --schedule cosine --lr log:1e-3..5e-3 "
-                                   "--validation 30 --population-max 3 --threads 2")));
-    ExpectAsTrained("run", 12);
+                                   "--init standard,printed --validation 30 --population-max 3 --threads 2")));
+    ExpectAsTrained("run", 24);
     for (const auto &[id, line] : Recorded("run"))
         EXPECT_NE(line.metrics.find("validation_accuracy"), std::string::npos) << id;
 }
@@ -383,6 +383,19 @@ TEST_F(Sweep, EveryRunIsThatOfTrainInEveryPopulationOfAMixedSweep) {
     EXPECT_EQ(run.work.runs, 24u);
     EXPECT_EQ(run.work.populations, 12u) << "with and without augmentation train together, all else has its own";
     ExpectAsTrained("run", 24);
+}
+
+/* A network in each lane of a vector, of which the last population fills only some. */
+TEST_F(Sweep, EveryRunIsThatOfTrainWithTheRecipeOf1998) {
+    const int lanes = lenet_backend_cpu_by_network()->network_lanes;
+    const Watcher run = Finish(
+        "run",
+        With(Split(
+                 "--arch lenet5-1998 --batch 1 --train-size 10 --curvature-images 7 --epochs 2 --augment none,standard "
+                 "--init root,root-average --loss map,mse --threads 2 --seed"),
+             {"1.." + std::to_string(lanes / 4 + 1)}));
+    EXPECT_EQ(run.work.populations, 4u) << "each loss has more networks than a vector has lanes";
+    ExpectAsTrained("run", 8 * ((size_t)lanes / 4 + 1));
 }
 
 TEST_F(Sweep, WithPatienceEveryRunIsAloneAndEndsAsInTrain) {

@@ -629,11 +629,13 @@ class Resume : public Train {
 };
 
 TEST_F(Resume, ARunStoppedAnywhereEndsInTheSameBytesWithEveryOptimizer) {
-    for (const char *optimizer : {"sgd", "momentum", "nesterov", "adamw"}) {
+    for (const char *optimizer : {"sgd", "momentum", "nesterov", "adamw", "sdlm"}) {
         SCOPED_TRACE(optimizer);
         const std::string undisturbed = std::string(optimizer) + " undisturbed";
         lenet_config config = Config(undisturbed.c_str(), kEverything);
         Set(config, {{"optimizer", optimizer}});
+        if (optimizer == std::string("sdlm"))
+            Set(config, {{"arch", "lenet5-1998"}, {"curvature-images", "20"}, {"lr", "0.0005"}});
         Finish(config);
         for (Stop where : {Stop::kBeforeTheFirstStep, Stop::kAtAnEpochsEnd, Stop::kInMidEpoch}) {
             const std::string name = std::string(optimizer) + " " + std::to_string((int)where);

@@ -99,7 +99,7 @@ class Population {
         Upload(net.hyper, padded);
         for (int r = 0; r < (int)members.size(); r++) {
             std::vector<float> w(plan.stride);
-            lenet_plan_init(&plan, members[(size_t)r].seed, 1, w.data());
+            lenet_plan_init(&plan, LENET_INIT_STANDARD, members[(size_t)r].seed, 1, w.data());
             Require(lenet_network_put(&net, net.w, r, w.data()), "put");
         }
     }
