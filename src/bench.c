@@ -184,7 +184,8 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
                                           &device_data, err);
     if (status == LENET_OK) status = lenet_network_create(be, device->ctx, &options, &net, err);
     for (int r = 0; r < net.R && status == LENET_OK; r++) {
-        /* A low rate: an update that is measured many times over must not end in NaN. */
+        /* A low rate, and an epsilon for sdlm, whose m stays 0: an update that is measured many times over must not end
+         * in NaN. */
         const struct lenet_hyper hyper = {
             .seed = (uint64_t)r + 1, .train_count = IMAGES, .learning_rate = 1e-5f, .momentum = 0.9f, .epsilon = 0.02f};
         lenet_plan_init(plan, (enum lenet_init)config->init, hyper.seed, 1, w);

@@ -43,11 +43,11 @@ struct networks {
     float *w; /* [R][stride] */
 };
 
+/* Whose outputs mean the same: the loss they were trained with does not matter. */
 static int same_model(const struct lenet_model *a, const struct lenet_model *b) {
     return a->plan.arch == b->plan.arch && a->plan.activation == b->plan.activation &&
-           a->plan.pooling == b->plan.pooling && a->plan.loss == b->plan.loss && a->plan.map_j == b->plan.map_j &&
-           a->plan.classes == b->plan.classes && a->scaling.factor == b->scaling.factor &&
-           a->scaling.offset == b->scaling.offset;
+           a->plan.pooling == b->plan.pooling && a->plan.classes == b->plan.classes &&
+           a->scaling.factor == b->scaling.factor && a->scaling.offset == b->scaling.offset;
 }
 
 /* Adds a file's networks to those that are there. */

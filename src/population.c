@@ -71,7 +71,13 @@ enum lenet_status lenet_config_plan(const struct lenet_config *config, int class
                               classes, plan, err));
     plan->loss = (enum lenet_loss)config->loss;
     plan->map_j = config->map_j;
-    if (plan->layers[plan->layer_count - 1].spec.kind == LENET_RBF) return LENET_OK;
+    if (plan->layers[plan->layer_count - 1].spec.kind == LENET_RBF) {
+        if (config->loss != LENET_CROSS_ENTROPY) return LENET_OK;
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--loss cross-entropy: not for %s's RBF outputs; with a large --map-j "
+                          "--loss map is the same",
+                          arch->name);
+    }
     if (config->loss != LENET_CROSS_ENTROPY)
         return lenet_fail(err, LENET_ERR_ARG, "--loss mse and map: for RBF outputs, which %s does not have",
                           arch->name);

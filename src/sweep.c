@@ -94,8 +94,9 @@ static enum lenet_status time_measurements(struct lenet_population *pop, double 
     const double began = lenet_now();
     struct lenet_tally *tally = calloc((size_t)pop->net.R, sizeof *tally);
     if (!tally) return LENET_ERR_MEMORY;
-    const enum lenet_status status =
-        lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);
+    enum lenet_status status = lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);
+    if (status == LENET_OK)
+        status = lenet_network_evaluate(&pop->net, &pop->train, pop->net.hyper, 0, pop->validation, tally, NULL);
     *seconds = measurements * (lenet_now() - began);
     free(tally);
     return status;

@@ -11,7 +11,7 @@ enum { LENET_MAX_CHECKS = 64 };
 
 struct lenet_check {
     char tensor[LENET_MAX_TENSOR_NAME];
-    uint64_t size, entries; /* of the tensor; checked                                               */
+    uint64_t size, entries; /* that exist in the tensor; checked                                    */
     uint64_t kinks;         /* entries left out: the loss has a corner (ReLU, maximum) within the step */
     double error;           /* |numerical - analytical| / |numerical|, Euclidean norms over the entries */
     double bound;

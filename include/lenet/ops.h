@@ -12,7 +12,8 @@
  * Parameters of a network lie together, so that one network's tensor w is
  * w + r*stride: [R] below then means "stride elements apart".
  *
- * NaN is passed on by every operation but the maximum, which may drop it, and not to links that do not exist.
+ * NaN is passed on, but by the maximum, which may drop it, and to the weights of links that do not exist, whose
+ * gradient stays 0.
  *
  * Pointers belong to the backend that allocated them. An operation returns
  * LENET_ERR_ARG, and does nothing, where a size is not as documented. It only
@@ -151,17 +152,17 @@ struct conv_backward_input {
     const lenet_real *w;  /* [R][O][C][K][K]    */
     lenet_real *dx;       /* = [R][C][H][W][N]  */
 };
-/* dw of a map c that does not feed o is 0: with weights of 0 there, that is a convolution without these links. */
+/* Bit c of links[o] says that map c feeds map o, for C <= 32 and O <= LENET_LINKED; all 0: each feeds each. dw of a map
+ * that does not is 0: with weights of 0 there, that is a convolution without these links. */
 struct conv_backward_params {
     int R, N, C, H, W, O, K;
     size_t stride;
-    const lenet_real *x;  /* [R][C][H][W][N]    */
-    const lenet_real *dy; /* [R][O][OH][OW][N]  */
-    lenet_real *dw;       /* = [R][O][C][K][K]  */
-    lenet_real *db;       /* = [R][O]           */
-    lenet_real *scratch;  /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
-    uint32_t
-        links[LENET_LINKED]; /* bit c of links[o]: c feeds o, C <= 32, O <= LENET_LINKED; all 0: each c feeds each o */
+    const lenet_real *x;          /* [R][C][H][W][N]    */
+    const lenet_real *dy;         /* [R][O][OH][OW][N]  */
+    lenet_real *dw;               /* = [R][O][C][K][K]  */
+    lenet_real *db;               /* = [R][O]           */
+    lenet_real *scratch;          /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
+    uint32_t links[LENET_LINKED]; /* as above */
 };
 
 /* A nonlinearity f; squash is 1.7159 tanh(2x/3). Its gradient is taken from the output: tanh' = 1 - y^2,

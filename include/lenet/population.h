@@ -1,7 +1,7 @@
 /* population.h - R networks that train in lockstep on one backend: the engine of train (R = 1) and sweep.
  *
- * The members share the architecture, the batch size, the optimizer and the number of steps; seed, learning rate,
- * data and so on are each member's own. What a member becomes does not depend on the others. */
+ * The members share the options that are LENET_OF_POPULATION and the number of steps; seed, initial weights, learning
+ * rate, data and so on are each member's own. What a member becomes does not depend on the others. */
 #ifndef LENET_POPULATION_H
 #define LENET_POPULATION_H
 #include "lenet/device.h"

@@ -36,7 +36,8 @@ class Cuda : public ::testing::Test {
     }
     void TearDown() override { lenet_dataset_free(&data_); }
 
-    /* The weights of every member after these steps; one tally of all their losses. */
+    /* The weights of every member after these steps; one tally of all their losses. sdlm looks at the curvature before
+     * the first and the second half of them. */
     std::vector<Weights> Train(const lenet_backend *backend, const Setting &s, int steps, lenet_tally *tally,
                                bool recorded = true, int first_member = 0) {
         lenet_ctx *ctx = nullptr;
@@ -47,6 +48,8 @@ class Cuda : public ::testing::Test {
         const lenet_open_options open_options = {0, 2, 0};
         EXPECT_EQ(backend->open(&ctx, &open_options, &err_), LENET_OK) << err_.text;
         EXPECT_EQ(lenet_plan_make(lenet_arch_find(s.arch), s.activation, s.pooling, 10, &plan, &err_), LENET_OK);
+        const bool is_sdlm = s.optimizer == LENET_SDLM;
+        plan.loss = is_sdlm ? LENET_MAP : LENET_CROSS_ENTROPY;
         const lenet_network_options options = {&plan, s.optimizer, s.R, s.B, 0};
         const lenet_scaling scaling = lenet_scaling_of(&data_.train, data_.H, data_.W);
         EXPECT_EQ(lenet_device_data_create(backend, ctx, &data_, scaling, plan.arch->field, &device_data, &err_),
@@ -60,11 +63,11 @@ class Cuda : public ::testing::Test {
             h.seed = 11 + member;
             h.train_first = 7 * member;
             h.train_count = 300 + member;
-            h.learning_rate = s.optimizer == LENET_ADAMW ? 0.002f : 0.02f;
+            h.learning_rate = is_sdlm ? 5e-4f : s.optimizer == LENET_ADAMW ? 0.002f : 0.02f;
             h.momentum = 0.9f;
             h.weight_decay = 1e-3f;
             h.beta2 = 0.999f;
-            h.epsilon = 1e-5f;
+            h.epsilon = is_sdlm ? 0.02f : 1e-5f;
             h.schedule = LENET_SCHEDULE_COSINE;
             h.warmup_steps = 3;
             h.total_steps = 40;
@@ -77,11 +80,14 @@ class Cuda : public ::testing::Test {
             EXPECT_EQ(lenet_network_put(&net, net.w, r, w.data()), LENET_OK);
         }
         EXPECT_EQ(backend->upload(ctx, net.hyper, hyper.data(), hyper.size() * sizeof hyper[0]), LENET_OK);
-        if (recorded)
-            EXPECT_EQ(lenet_network_steps(&net, &device_data.train, steps), LENET_OK) << backend->message(ctx);
-        else
-            for (int i = 0; i < steps; i++)
-                EXPECT_EQ(lenet_network_step(&net, &device_data.train), LENET_OK) << backend->message(ctx);
+        for (const int count : {steps / 2, steps - steps / 2}) {
+            lenet_status status = LENET_OK;
+            if (is_sdlm) status = lenet_network_curvature(&net, &device_data.train, 2);
+            if (status == LENET_OK && recorded) status = lenet_network_steps(&net, &device_data.train, count);
+            for (int i = 0; i < count && !recorded && status == LENET_OK; i++)
+                status = lenet_network_step(&net, &device_data.train);
+            EXPECT_EQ(status, LENET_OK) << backend->message(ctx);
+        }
         for (int r = 0; r < s.R; r++) {
             result.emplace_back(plan.stride);
             EXPECT_EQ(lenet_network_get(&net, net.w, r, result.back().data()), LENET_OK) << backend->message(ctx);
@@ -156,6 +162,15 @@ TEST_F(Cuda, OtherArchitecturesAndOptimizersEndWhereTheCpusDo) {
             EXPECT_LE(RelativeError(Train(cuda_, setting, 20, &of_cuda)[0], want[0]), SMOOTH)
                 << arch << ", optimizer " << optimizer;
         }
+}
+
+TEST_F(Cuda, TheRecipeOf1998EndsWhereTheCpusDoes) {
+    const Setting setting = {"lenet5-1998", LENET_SQUASH, LENET_POOL_SUM, LENET_SDLM, 1, 8};
+    lenet_tally of_cpu, of_cuda;
+    const std::vector<Weights> want = Train(lenet_backend_cpu(), setting, 4, &of_cpu);
+    EXPECT_LE(RelativeError(Train(cuda_, setting, 4, &of_cuda)[0], want[0]), SMOOTH);
+    EXPECT_EQ(of_cuda.count, of_cpu.count);
+    EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-4 * of_cpu.loss);
 }
 
 TEST_F(Cuda, TwoRunsGiveTheSameBytesRecordedOrNot) {

@@ -368,9 +368,10 @@ TEST_F(Sweep, EveryRunIsThatOfTrainWhateverThePopulationAndTheThreads) {
 }
 
 TEST_F(Sweep, EveryRunIsThatOfTrainWithEveryOptimizerAndAValidationSet) {
-    Finish("run",
-           With(kEverything, Split("--optimizer sgd,momentum,nesterov,adamw --schedule cosine --lr log:1e-3..5e-3 "
-                                   "--init standard,printed --validation 30 --population-max 3 --threads 2")));
+    const Watcher run = Finish(
+        "run", With(kEverything, Split("--optimizer sgd,momentum,nesterov,adamw --schedule cosine --lr log:1e-3..5e-3 "
+                                       "--init standard,printed --validation 30 --population-max 6 --threads 2")));
+    EXPECT_EQ(run.work.populations, 4u) << "one of each optimizer, with both kinds of initial weights";
     ExpectAsTrained("run", 24);
     for (const auto &[id, line] : Recorded("run"))
         EXPECT_NE(line.metrics.find("validation_accuracy"), std::string::npos) << id;
@@ -385,7 +386,7 @@ TEST_F(Sweep, EveryRunIsThatOfTrainInEveryPopulationOfAMixedSweep) {
     ExpectAsTrained("run", 24);
 }
 
-/* A network in each lane of a vector, of which the last population fills only some. */
+/* A network in each lane of a vector, but for the last lanes. */
 TEST_F(Sweep, EveryRunIsThatOfTrainWithTheRecipeOf1998) {
     const int lanes = lenet_backend_cpu_by_network()->network_lanes;
     const Watcher run = Finish(
