@@ -2,7 +2,7 @@
 """recipe_1998.py - LeNet-5 as published: what is each choice worth that the paper leaves open?
 
 Initial weights, the loss and its j, and the order of the images are varied, and judged by 10,000 held-out training
-images. The test set stays out of it: fig5_learning_curve.py judges the recipe that was chosen, and it alone.
+images. The test set stays out of the choice: fig5_learning_curve.py and the other experiments judge what was chosen.
 """
 from experiment import INK, VALIDATION, Experiment, interval, percent
 
