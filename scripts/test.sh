@@ -100,6 +100,13 @@ build_and_test() {
     check "$1: build" build "$1"
     if [ "$status" -eq 0 ]; then stage "$1: tests" run_tests "$1"; fi
 }
+# By Debian 12's version: others break lines elsewhere.
+check_format() {
+    if ! clang-format --version | grep -q "version 14\."; then echo "   skipped: not version 14" && return; fi
+    find "$root/src" "$root/include" "$root/cuda" "$root/tests" \
+        \( -name '*.c' -o -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh' \) -print0 |
+        xargs -0 clang-format --dry-run --Werror
+}
 check_scripts() {
     local scripts
     mapfile -t scripts < <(find "$root/scripts" "$root/tests" "$root/.ci" -name '*.sh' -o -name '*.sbatch' \
@@ -116,6 +123,7 @@ python=$(python_with numpy matplotlib)
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 
 check "shellcheck" check_scripts
+check "clang-format" check_format
 build_and_test release
 if [ "$quick" = 0 ]; then
     build_and_test asan

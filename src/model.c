@@ -72,7 +72,8 @@ static enum lenet_status metadata_text(const char *path, const struct lenet_tens
     *text = lenet_metadata_find(file, key);
     if (*text) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT,
-                      "%s: no '%s' in its metadata; not a weights file of this program, or one of an older version", path, key);
+                      "%s: no '%s' in its metadata; not a weights file of this program, or one of an older version",
+                      path, key);
 }
 
 static enum lenet_status metadata_number(const char *path, const struct lenet_tensor_file *file, const char *key,

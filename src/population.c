@@ -74,8 +74,7 @@ enum lenet_status lenet_config_plan(const struct lenet_config *config, int class
     if (plan->layers[plan->layer_count - 1].spec.kind == LENET_RBF) {
         if (config->loss != LENET_CROSS_ENTROPY) return LENET_OK;
         return lenet_fail(err, LENET_ERR_ARG,
-                          "--loss cross-entropy: not for %s's RBF outputs; with a large --map-j "
-                          "--loss map is the same",
+                          "--loss cross-entropy: not for %s's RBF outputs; --loss map with a large --map-j is the same",
                           arch->name);
     }
     if (config->loss != LENET_CROSS_ENTROPY)

@@ -215,6 +215,18 @@ TEST_P(Crosscheck, AnErrorOfOnePercentInAnyOutputFails) {
     EXPECT_EQ(planted, IsCuda() ? 9 : 27) << "of 23 operations, seven of lenet5's gradients; four have two outputs";
 }
 
+/* sdlm's steps are small here, but not so small that a wrong rate or curvature would pass. */
+TEST_P(Crosscheck, AnErrorOfOnePercentInTheStepOf1998Fails) {
+    if (IsCuda()) GTEST_SKIP() << "as on the CPU";
+    const lenet_backend faulty = FaultyBackend(device().backend());
+    for (const char *operation : {"schedule_step", "accumulate"})
+        for (const char *seed : {"1", "2", "3"}) {
+            fault = {&device().backend(), operation, 0, 1.01f, ""};
+            const lenet_config config = Config({"--arch", "lenet5-1998", "--seed", seed});
+            EXPECT_EQ(Check(faulty, config, LENET_CROSSCHECK_STEPS), LENET_ERR_CHECK) << operation << ", seed " << seed;
+        }
+}
+
 TEST_P(Crosscheck, Tf32HasABoundOfItsOwn) {
     if (!IsCuda()) GTEST_SKIP() << "only cuda has TF32";
     lenet_device tf32;
