@@ -5,66 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- data on the backend ------------------------------------------------------ */
-
-struct lenet_scaling lenet_scaling_of(const struct lenet_samples *samples, int H, int W) {
-    const size_t bytes = samples->count * (size_t)H * (size_t)W;
-    uint64_t histogram[256] = {0};
-    for (size_t i = 0; i < bytes; i++) histogram[samples->images[i]]++;
-    double sum = 0, squares = 0;
-    for (int byte = 0; byte < 256; byte++) {
-        sum += (double)histogram[byte] * byte;
-        squares += (double)histogram[byte] * byte * byte;
-    }
-    const double mean = sum / (double)bytes, variance = squares / (double)bytes - mean * mean;
-    const double deviation = variance > 0 ? sqrt(variance) : 255; /* pixels all alike: any scale will do */
-    return (struct lenet_scaling){.factor = (float)(1 / deviation), .offset = (float)(-mean / deviation)};
-}
-
-static size_t padded(size_t bytes) { return (bytes + 255) / 256 * 256; }
-
-enum lenet_status lenet_device_data_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
-                                           const struct lenet_dataset *data, struct lenet_scaling scaling, int field,
-                                           struct lenet_device_data *out, struct lenet_error *err) {
-    *out = (struct lenet_device_data){0};
-    if (data->H > field || data->W > field)
-        return lenet_fail(err, LENET_ERR_FORMAT, "images of %d x %d pixels do not fit the network's %d x %d field",
-                          data->H, data->W, field, field);
-    const size_t pixels = (size_t)data->H * data->W;
-    const struct lenet_samples *halves[] = {&data->train, &data->test};
-    struct lenet_source *sources[] = {&out->train, &out->test};
-    size_t bytes = 0;
-    for (int h = 0; h < 2; h++) bytes += padded(halves[h]->count * pixels) + padded(halves[h]->count);
-    if (backend->alloc(ctx, &out->memory, bytes) != LENET_OK)
-        return lenet_fail(err, LENET_ERR_MEMORY, "out of memory: the data set needs %zu MB on %s", bytes >> 20,
-                          backend->name);
-    uint8_t *at = out->memory;
-    for (int h = 0; h < 2; h++) {
-        const size_t image_bytes = halves[h]->count * pixels;
-        uint8_t *images = at, *labels = at + padded(image_bytes);
-        at = labels + padded(halves[h]->count);
-        LENET_TRY(backend->upload(ctx, images, halves[h]->images, image_bytes));
-        LENET_TRY(backend->upload(ctx, labels, halves[h]->labels, halves[h]->count));
-        *sources[h] = (struct lenet_source){.count = (uint32_t)halves[h]->count,
-                                            .H = data->H,
-                                            .W = data->W,
-                                            .classes = data->classes,
-                                            .images = images,
-                                            .labels = labels,
-                                            .OH = field,
-                                            .OW = field,
-                                            .factor = scaling.factor,
-                                            .offset = scaling.offset};
-    }
-    return LENET_OK;
-}
-
-void lenet_device_data_free(const struct lenet_backend *backend, struct lenet_ctx *ctx,
-                            struct lenet_device_data *data) {
-    if (data->memory) backend->release(ctx, data->memory);
-    *data = (struct lenet_device_data){0};
-}
-
 /* ---- memory: three arenas, each laid out once to measure and once to place ------- */
 
 struct arena {
@@ -74,7 +14,7 @@ struct arena {
 
 static void *take(struct arena *arena, size_t bytes) {
     void *p = arena->base ? arena->base + arena->used : NULL;
-    arena->used += padded(bytes);
+    arena->used += lenet_padded(bytes);
     return p;
 }
 

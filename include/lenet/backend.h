@@ -66,6 +66,9 @@ const struct lenet_backend *lenet_backend_cpu_by_network(void);
 /* NULL where this build or this machine cannot run it; *why then says which. */
 const struct lenet_backend *lenet_backend_cuda(const char **why);
 
+/* Bytes up to where the next piece of an allocation may begin, aligned as the whole is. */
+static inline size_t lenet_padded(size_t bytes) { return (bytes + 255) / 256 * 256; }
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,8 +1,8 @@
 /* model.h - a weights file that says which network it belongs to. */
 #ifndef LENET_MODEL_H
 #define LENET_MODEL_H
+#include "lenet/device_data.h"
 #include "lenet/nets.h"
-#include "lenet/network.h"
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -6,6 +6,7 @@
 #define LENET_POPULATION_H
 #include "lenet/device.h"
 #include "lenet/model.h"
+#include "lenet/network.h"
 #include "lenet/run_dir.h"
 #ifdef __cplusplus
 extern "C" {

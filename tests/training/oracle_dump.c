@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "lenet/device.h"
+#include "lenet/device_data.h"
 #include "lenet/network.h"
 #include "lenet/options.h"
 #include "lenet/rng.h"

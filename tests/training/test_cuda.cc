@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lenet/device.h"
+#include "lenet/device_data.h"
 #include "lenet/network.h"
 
 namespace {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lenet/device_data.h"
 #include "lenet/draw.h"
 #include "lenet/network.h"
 #include "support/backends.h"
