@@ -4,7 +4,6 @@
 #define X(op) .op = op##_cuda,
 static const struct lenet_backend cuda = {.name = "cuda",
                                           .lanes = 32,
-                                          .network_lanes = 1,
                                           .element_size = sizeof(float),
                                           .open = cuda_open,
                                           .close = cuda_close,

@@ -131,7 +131,6 @@ static enum lenet_status time_operations(struct timed_ctx *t, const struct lenet
     struct lenet_backend wrapper = timed;
     struct lenet_network copy = *net;
     wrapper.element_size = net->backend->element_size;
-    wrapper.network_lanes = net->backend->network_lanes;
     copy.backend = &wrapper;
     copy.ctx = (struct lenet_ctx *)(void *)t;
     for (int i = 0; i < STEPS; i++, t->step++) {
@@ -171,7 +170,7 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
                                  const struct lenet_plan *plan, const struct lenet_dataset *data,
                                  struct lenet_bench *result, struct lenet_error *err) {
     const int R = (int)config->networks;
-    const struct lenet_backend *be = lenet_device_backend_for(device, R, (int)config->batch);
+    const struct lenet_backend *be = lenet_device_backend_for(device, (int)config->batch);
     const struct lenet_network_options options = {
         .plan = plan, .optimizer = (enum lenet_optimizer)config->optimizer, .R = R, .B = (int)config->batch};
     struct lenet_device_data device_data = {0};

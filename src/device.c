@@ -39,9 +39,6 @@ void lenet_device_close(struct lenet_device *device) {
     *device = (struct lenet_device){0};
 }
 
-/* A step of lenet5 with batch 1 on a Zen 5 core: sixteen lanes take 720 to 800 us, however many have a network of their
- * own; networks one after the other take 370 to 450 us each. Two are about as fast either way. */
-const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int R, int B) {
-    const int by_network = device->backend == lenet_backend_cpu() && B == 1 && R >= 2;
-    return by_network ? lenet_backend_cpu_by_network() : device->backend;
+const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int B) {
+    return device->backend == lenet_backend_cpu() && B == 1 ? lenet_backend_cpu_single() : device->backend;
 }

@@ -248,23 +248,28 @@ static enum lenet_status info_command(int argc, char **argv, struct lenet_config
 
 static int is_verdict(enum lenet_status status) { return status == LENET_OK || status == LENET_ERR_CHECK; }
 
-/* The gradients in double against the slope, then the device against double: both tables, whatever the first says. */
-static enum lenet_status check_both(const struct lenet_device *device, struct lenet_config *config,
-                                    struct lenet_error *err) {
+/* The gradients in double against the slope, then the device against double, and the CPU's operations for single
+ * images, too: all tables, whatever the first says. */
+static enum lenet_status check_all(const struct lenet_device *device, struct lenet_config *config,
+                                   struct lenet_error *err) {
+    const struct lenet_device single = {lenet_device_backend_for(device, 1), device->ctx};
+    const int n = single.backend == device->backend ? 1 : 2;
     struct lenet_gradcheck slopes;
-    struct lenet_crosscheck crosscheck;
-    struct lenet_error err_of_second;
-    const enum lenet_status first = lenet_gradcheck_run(config, &slopes, err);
-    if (!is_verdict(first)) return first;
+    struct lenet_crosscheck crosschecks[2];
+    struct lenet_error later;
+    enum lenet_status verdict = lenet_gradcheck_run(config, &slopes, err);
+    if (!is_verdict(verdict)) return verdict;
     lenet_print_gradcheck(config, &slopes);
     config->seed = slopes.seed;
-    const enum lenet_status second = lenet_crosscheck_run(device, config, LENET_CROSSCHECK_STEPS, &crosscheck,
-                                                          first == LENET_OK ? err : &err_of_second);
-    if (is_verdict(second)) {
-        lenet_print_crosscheck(&crosscheck);
-        if (config->json[0]) LENET_TRY(lenet_gradcheck_write(config->json, config, &slopes, &crosscheck, err));
+    for (int i = 0; i < n; i++) {
+        const enum lenet_status status = lenet_crosscheck_run(i == 0 ? device : &single, config, LENET_CROSSCHECK_STEPS,
+                                                              &crosschecks[i], verdict == LENET_OK ? err : &later);
+        if (verdict == LENET_OK) verdict = status;
+        if (!is_verdict(status)) return verdict;
+        lenet_print_crosscheck(&crosschecks[i]);
     }
-    return first == LENET_OK ? second : first;
+    if (config->json[0]) LENET_TRY(lenet_gradcheck_write(config->json, config, &slopes, crosschecks, n, err));
+    return verdict;
 }
 
 static enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_config *config,
@@ -273,7 +278,7 @@ static enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_c
     lenet_option_set(config, lenet_option_find("seed"), "0", NULL); /* fresh random data unless a seed is given */
     LENET_TRY(lenet_options_parse(LENET_CMD_GRADCHECK, argc, argv, config, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
-    const enum lenet_status status = lenet_device_explain(&device, check_both(&device, config, err), err);
+    const enum lenet_status status = lenet_device_explain(&device, check_all(&device, config, err), err);
     lenet_device_close(&device);
     return status;
 }

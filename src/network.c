@@ -71,12 +71,12 @@ static void lay_out(struct lenet_network *net, struct arena arenas[3], int input
 enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
                                        const struct lenet_network_options *options, struct lenet_network *net,
                                        struct lenet_error *err) {
-    const int lanes = backend->lanes, sharing = backend->network_lanes;
+    const int lanes = backend->lanes;
     *net = (struct lenet_network){.backend = backend,
                                   .ctx = ctx,
                                   .plan = *options->plan,
                                   .optimizer = options->optimizer,
-                                  .R = (options->R + sharing - 1) / sharing * sharing,
+                                  .R = options->R,
                                   .B = options->B,
                                   .N = (options->B + lanes - 1) / lanes * lanes};
     struct arena arenas[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
@@ -109,67 +109,38 @@ void lenet_network_free(struct lenet_network *net) {
 
 /* ---- parameters to and from the host ------------------------------------------- */
 
-/* A network's parameters lie together, or interleaved with those of the networks that share its vectors: then the
- * parameters of all of these travel. */
-static size_t shared_bytes(const struct lenet_network *net) {
-    return net->plan.stride * (size_t)net->backend->network_lanes * net->backend->element_size;
-}
-static size_t shared_place(const struct lenet_network *net, int r) {
-    return (size_t)(r / net->backend->network_lanes) * shared_bytes(net);
-}
-static int is_as_on_the_host(const struct lenet_network *net) {
-    return net->backend->network_lanes == 1 && net->backend->element_size == sizeof(float);
-}
+static int is_as_on_the_host(const struct lenet_network *net) { return net->backend->element_size == sizeof(float); }
 
-/* Copies network r's elements of the buffer from or to host_w. */
-static void put_shared(const struct lenet_network *net, void *buffer, int r, const float *host_w) {
-    const size_t lanes = (size_t)net->backend->network_lanes, lane = (size_t)r % lanes;
-    for (size_t i = 0; i < net->plan.stride; i++)
-        if (net->backend->element_size == sizeof(float))
-            ((float *)buffer)[i * lanes + lane] = host_w[i];
-        else
-            ((double *)buffer)[i * lanes + lane] = host_w[i];
-}
-static void get_shared(const struct lenet_network *net, const void *buffer, int r, float *host_w) {
-    const size_t lanes = (size_t)net->backend->network_lanes, lane = (size_t)r % lanes;
-    for (size_t i = 0; i < net->plan.stride; i++)
-        host_w[i] = net->backend->element_size == sizeof(float) ? ((const float *)buffer)[i * lanes + lane]
-                                                                : (float)((const double *)buffer)[i * lanes + lane];
+/* count parameters into a tensor of them. */
+static void *at(const struct lenet_network *net, void *tensor, size_t count) {
+    return (char *)tensor + count * net->backend->element_size;
 }
 
 enum lenet_status lenet_network_put(struct lenet_network *net, void *which, int r, const float *host_w) {
-    const struct lenet_backend *be = net->backend;
-    const size_t bytes = shared_bytes(net);
-    void *place = (char *)which + shared_place(net, r);
-    if (is_as_on_the_host(net)) return be->upload(net->ctx, place, host_w, bytes);
-    void *buffer = malloc(bytes);
+    const size_t stride = net->plan.stride;
+    void *place = at(net, which, (size_t)r * stride);
+    if (is_as_on_the_host(net)) return net->backend->upload(net->ctx, place, host_w, stride * sizeof *host_w);
+    double *buffer = malloc(stride * sizeof *buffer);
     if (!buffer) return LENET_ERR_MEMORY;
-    enum lenet_status status = be->network_lanes > 1 ? be->download(net->ctx, buffer, place, bytes) : LENET_OK;
-    put_shared(net, buffer, r, host_w);
-    if (status == LENET_OK) status = be->upload(net->ctx, place, buffer, bytes);
+    for (size_t i = 0; i < stride; i++) buffer[i] = host_w[i];
+    const enum lenet_status status = net->backend->upload(net->ctx, place, buffer, stride * sizeof *buffer);
     free(buffer);
     return status;
 }
 
 enum lenet_status lenet_network_get(struct lenet_network *net, const void *which, int r, float *host_w) {
-    const struct lenet_backend *be = net->backend;
-    const size_t bytes = shared_bytes(net);
-    const void *place = (const char *)which + shared_place(net, r);
-    if (is_as_on_the_host(net)) return be->download(net->ctx, host_w, place, bytes);
-    void *buffer = malloc(bytes);
+    const size_t stride = net->plan.stride;
+    const void *place = at(net, (void *)which, (size_t)r * stride);
+    if (is_as_on_the_host(net)) return net->backend->download(net->ctx, host_w, place, stride * sizeof *host_w);
+    double *buffer = malloc(stride * sizeof *buffer);
     if (!buffer) return LENET_ERR_MEMORY;
-    const enum lenet_status status = be->download(net->ctx, buffer, place, bytes);
-    if (status == LENET_OK) get_shared(net, buffer, r, host_w);
+    const enum lenet_status status = net->backend->download(net->ctx, buffer, place, stride * sizeof *buffer);
+    for (size_t i = 0; i < stride && status == LENET_OK; i++) host_w[i] = (float)buffer[i];
     free(buffer);
     return status;
 }
 
 /* ---- one layer, forward and backward --------------------------------------------- */
-
-/* count parameters into a tensor of them. */
-static void *at(const struct lenet_network *net, void *tensor, size_t count) {
-    return (char *)tensor + count * (size_t)net->backend->network_lanes * net->backend->element_size;
-}
 
 static enum lenet_status forward_layer(struct lenet_network *net, const struct lenet_layer *l, const void *x, void *y) {
     const struct lenet_backend *be = net->backend;
@@ -450,18 +421,17 @@ static enum lenet_status fetch_answers(struct lenet_network *net, const struct l
                                        size_t total, size_t count) {
     const struct lenet_backend *be = net->backend;
     const size_t O = (size_t)net->plan.classes, N = (size_t)net->N, R = (size_t)net->R;
-    const size_t L = (size_t)be->network_lanes;
     for (size_t r = 0; answers->predicted && r < R; r++)
         LENET_TRY(be->download(net->ctx, answers->predicted + r * total + place, net->predicted + r * N, count));
     if (!answers->outputs) return LENET_OK;
     if (be->element_size != sizeof(float)) return LENET_ERR_ARG;
-    float *y = malloc(R * O * N * sizeof *y); /* [R/L][O][N][L] */
+    float *y = malloc(R * O * N * sizeof *y);
     if (!y) return LENET_ERR_MEMORY;
     const enum lenet_status status =
         be->download(net->ctx, y, net->y[net->plan.layer_count - 1], R * O * N * sizeof *y);
     for (size_t i = 0; i < R * O * count && status == LENET_OK; i++) {
         const size_t r = i / (O * count), o = i / count % O, n = i % count;
-        answers->outputs[(r * total + place + n) * O + o] = y[((r / L * O + o) * N + n) * L + r % L];
+        answers->outputs[(r * total + place + n) * O + o] = y[(r * O + o) * N + n];
     }
     free(y);
     return status;

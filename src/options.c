@@ -123,8 +123,7 @@ const struct lenet_option lenet_options[] = {
     {"shard", LENET_OPTION_TEXT, FIELD(shard), 0, 0, NULL, "", S, 0, "I/N",
      "only every N-th run, from the I-th (1 to N), into its own file: for N processes or machines"},
     {"population-max", LENET_OPTION_INTEGER, FIELD(population_max), 0, 65535, NULL, "0", S, 0, "R",
-     "networks that train in lockstep, at most (0: on a GPU 1024, as far as memory allows; on each thread of a CPU 1, "
-     "or with --batch 1 as many as a vector has lanes)"},
+     "networks that train in lockstep, at most (0: on a GPU 1024, as far as memory allows; on each thread of a CPU 1)"},
     {"keep-weights", LENET_OPTION_CHOICE, FIELD(keep_weights), 0, 0, "off|on", "off", S, 0, "SWITCH",
      "keep the final weights, one file a population"},
     {"retry-failed", LENET_OPTION_CHOICE, FIELD(retry_failed), 0, 0, "off|on", "off", S, 0, "SWITCH",

@@ -145,15 +145,14 @@ static enum lenet_status open_network(struct lenet_population *pop, const struct
                                                   .optimizer = (enum lenet_optimizer)config->optimizer,
                                                   .R = pop->R,
                                                   .B = (int)config->batch};
-    const struct lenet_backend *backend = lenet_device_backend_for(device, options.R, options.B);
+    const struct lenet_backend *backend = lenet_device_backend_for(device, options.B);
     LENET_TRY(lenet_network_create(backend, device->ctx, &options, &pop->net, err));
     pop->moments = (pop->net.m != NULL) + (pop->net.v != NULL);
     pop->state = calloc((size_t)pop->R * (size_t)(1 + pop->moments) * pop->model.plan.stride, sizeof *pop->state);
     if (!pop->state) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (int r = 0; r < pop->net.R; r++) { /* what only pads the population trains on the first member's data */
-        const struct lenet_member *member = &pop->members[r < pop->R ? r : 0];
-        LENET_TRY(backend->upload(device->ctx, pop->net.hyper + r, &member->hyper, sizeof member->hyper));
-    }
+    for (int r = 0; r < pop->R; r++)
+        LENET_TRY(
+            backend->upload(device->ctx, pop->net.hyper + r, &pop->members[r].hyper, sizeof pop->members[r].hyper));
     return LENET_OK;
 }
 
@@ -341,10 +340,10 @@ uint64_t lenet_member_images(const struct lenet_member *member, uint64_t step, i
     return images_by(member, step, B) - images_by(member, member->interval_step, B);
 }
 
-/* Images 0 ... end-1 of a source, for all members; tally[net.R]. */
+/* Images 0 ... end-1 of a source, for all members; tally[R]. */
 static enum lenet_status evaluate(struct lenet_population *pop, const struct lenet_source *source,
                                   const struct lenet_hyper *hyper, uint32_t end, struct lenet_tally *tally) {
-    memset(tally, 0, (size_t)pop->net.R * sizeof *tally);
+    memset(tally, 0, (size_t)pop->R * sizeof *tally);
     return lenet_network_evaluate(&pop->net, source, hyper, 0, end, tally, NULL);
 }
 
@@ -393,9 +392,9 @@ enum lenet_status lenet_population_measure(struct lenet_population *pop) {
     for (int r = 0; r < pop->R; r++)
         if (lenet_population_measures(pop, r)) LENET_TRY(look_at_member(pop, r));
     if (!lenet_population_measures_any(pop)) return LENET_OK; /* they have all diverged */
-    struct lenet_tally *tallies = calloc(2 * (size_t)pop->net.R, sizeof *tallies);
+    struct lenet_tally *tallies = calloc(2 * (size_t)pop->R, sizeof *tallies);
     if (!tallies) return LENET_ERR_MEMORY;
-    const enum lenet_status status = evaluate_and_append(pop, tallies, tallies + pop->net.R);
+    const enum lenet_status status = evaluate_and_append(pop, tallies, tallies + pop->R);
     free(tallies);
     return status;
 }

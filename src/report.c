@@ -77,7 +77,8 @@ static void print_devices(void) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const int there = lenet_device_open(names[i], (struct lenet_open_options){0}, &device, &err) == LENET_OK;
         if (there)
-            printf("  %-5s batches in multiples of %d images\n", names[i], device.backend->lanes);
+            printf("  %-5s batches %sin multiples of %d images\n", names[i],
+                   lenet_device_backend_for(&device, 1)->lanes == 1 ? "of one image, or " : "", device.backend->lanes);
         else
             printf("  %-5s not available: %s\n", names[i], err.text);
         if (there) lenet_device_close(&device);
@@ -179,12 +180,26 @@ void lenet_print_crosscheck(const struct lenet_crosscheck *result) {
     }
 }
 
+static void add_crosscheck(cJSON *json, const char *key, const struct lenet_crosscheck *crosscheck) {
+    cJSON *rows = cJSON_AddArrayToObject(json, key);
+    for (int i = 0; i < crosscheck->n; i++) {
+        const struct lenet_crosscheck_row *check = &crosscheck->rows[i];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "tensor", check->tensor);
+        cJSON_AddStringToObject(row, "quantity", check->quantity);
+        lenet_json_add_real(row, "norm_error", check->norm_error);
+        lenet_json_add_real(row, "max_error", check->max_error);
+        cJSON_AddBoolToObject(row, "passed", check->passed);
+        cJSON_AddItemToArray(rows, row);
+    }
+}
+
 enum lenet_status lenet_gradcheck_write(const char *path, const struct lenet_config *config,
-                                        const struct lenet_gradcheck *slopes, const struct lenet_crosscheck *crosscheck,
-                                        struct lenet_error *err) {
+                                        const struct lenet_gradcheck *slopes,
+                                        const struct lenet_crosscheck *crosschecks, int n, struct lenet_error *err) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "arch", config->arch);
-    cJSON_AddStringToObject(json, "device", crosscheck->backend);
+    cJSON_AddStringToObject(json, "device", crosschecks[0].backend);
     cJSON_AddNumberToObject(json, "seed", (double)slopes->seed);
     cJSON *rows = cJSON_AddArrayToObject(json, "against_slope");
     for (int i = 0; i < slopes->n; i++) {
@@ -197,17 +212,8 @@ enum lenet_status lenet_gradcheck_write(const char *path, const struct lenet_con
         cJSON_AddBoolToObject(row, "passed", check->passed);
         cJSON_AddItemToArray(rows, row);
     }
-    rows = cJSON_AddArrayToObject(json, "against_double");
-    for (int i = 0; i < crosscheck->n; i++) {
-        const struct lenet_crosscheck_row *check = &crosscheck->rows[i];
-        cJSON *row = cJSON_CreateObject();
-        cJSON_AddStringToObject(row, "tensor", check->tensor);
-        cJSON_AddStringToObject(row, "quantity", check->quantity);
-        lenet_json_add_real(row, "norm_error", check->norm_error);
-        lenet_json_add_real(row, "max_error", check->max_error);
-        cJSON_AddBoolToObject(row, "passed", check->passed);
-        cJSON_AddItemToArray(rows, row);
-    }
+    add_crosscheck(json, "against_double", &crosschecks[0]);
+    if (n > 1) add_crosscheck(json, "against_double_single_images", &crosschecks[1]);
     return lenet_json_write(path, json, err);
 }
 

@@ -1,9 +1,8 @@
 /* sweep.c - see lenet/sweep.h.
  *
- * A sweep is a queue of jobs, each a population. On a CPU a population is one network, or with batches of one image as
- * many as share a vector, and a worker thread trains one at a time, with the data set shared by all; on a GPU there is
- * one worker, whose populations are as large as its memory allows. A run that has ended is one line of the sweep's
- * directory, and what is not there is missing. */
+ * A sweep is a queue of jobs, each a population. On a CPU a population is one network, and a worker thread trains one
+ * at a time, with the data set shared by all; on a GPU there is one worker, whose populations are as large as its
+ * memory allows. A run that has ended is one line of the sweep's directory, and what is not there is missing. */
 #include "sweep.h"
 
 #include <math.h>
@@ -92,7 +91,7 @@ static enum lenet_status time_steps(struct lenet_population *pop, double *second
 static enum lenet_status time_measurements(struct lenet_population *pop, double *seconds) {
     const double measurements = ceil((double)pop->total_steps / (double)pop->members[0].interval);
     const double began = lenet_now();
-    struct lenet_tally *tally = calloc((size_t)pop->net.R, sizeof *tally);
+    struct lenet_tally *tally = calloc((size_t)pop->R, sizeof *tally);
     if (!tally) return LENET_ERR_MEMORY;
     enum lenet_status status = lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);
     if (status == LENET_OK)

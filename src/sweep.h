@@ -23,7 +23,6 @@ struct run {
 /* Runs that could be one population. */
 struct group {
     char key[LENET_POPULATION_KEY];
-    int batch;
     size_t missing;
 };
 

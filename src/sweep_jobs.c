@@ -25,14 +25,14 @@ static double work_of(const struct lenet_config *config, const struct lenet_plan
 }
 
 /* The group of this key, a new one where there is none yet. A sweep has few groups. */
-static enum lenet_status find_group(struct sweep *s, const char *key, int batch, int *group, struct lenet_error *err) {
+static enum lenet_status find_group(struct sweep *s, const char *key, int *group, struct lenet_error *err) {
     for (*group = s->n_groups - 1; *group >= 0; --*group)
         if (strcmp(s->groups[*group].key, key) == 0) return LENET_OK;
     struct group *longer = realloc(s->groups, (size_t)(s->n_groups + 1) * sizeof *longer);
     if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     s->groups = longer;
     *group = s->n_groups++;
-    longer[*group] = (struct group){.batch = batch};
+    longer[*group] = (struct group){.missing = 0};
     snprintf(longer[*group].key, sizeof longer[*group].key, "%s", key);
     return LENET_OK;
 }
@@ -52,7 +52,7 @@ static enum lenet_status make_run(struct sweep *s, size_t index, struct run *run
     LENET_TRY(lenet_run_id(&config, &s->data, run->id, err));
     run->work = work_of(&config, &plan, &hyper, &s->data);
     lenet_population_key(&config, &hyper, key);
-    return find_group(s, key, (int)config.batch, &run->group, err);
+    return find_group(s, key, &run->group, err);
 }
 
 static int by_id_and_index(const void *a, const void *b) {
@@ -186,37 +186,21 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     return status;
 }
 
-static int threads_of(const struct sweep *s) {
-    return base_of(s)->threads ? (int)base_of(s)->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
-static size_t pieces(size_t size, size_t piece) { return (size + piece - 1) / piece; }
-
-/* On a CPU, with batches of one image: as many as share a vector, or fewer, so that all threads end together. A
- * population takes the same time, however full it is. */
-static size_t most_by_network(const struct sweep *s, int lanes) {
-    size_t missing = 0;
-    for (int g = 0; g < s->n_groups; g++) missing += s->groups[g].batch == 1 ? s->groups[g].missing : 0;
-    const size_t of_a_thread = pieces(missing, (size_t)threads_of(s));
-    return of_a_thread ? pieces(of_a_thread, pieces(of_a_thread, (size_t)lanes)) : 1;
-}
-
-static size_t most_together(const struct sweep *s, int group) {
+static size_t most_together(const struct sweep *s) {
     const size_t asked = (size_t)base_of(s)->population_max;
-    const int batch = s->groups[group].batch, lanes = lenet_device_backend_for(&s->home, 2, batch)->network_lanes;
     if (base_of(s)->patience) return 1; /* a network ends when it wants */
-    if (asked || !is_on_cpu(s)) return asked ? asked : GPU_POPULATION;
-    return lanes > 1 ? most_by_network(s, lanes) : 1;
+    if (asked) return asked;
+    return is_on_cpu(s) ? 1 : GPU_POPULATION;
 }
 
 /* Cuts a group's missing runs into populations of about the same size. */
 static enum lenet_status cut_group(struct sweep *s, int group, struct lenet_error *err) {
-    const size_t missing = s->groups[group].missing, most = most_together(s, group);
+    const size_t missing = s->groups[group].missing, most = most_together(s);
     size_t *runs = calloc(missing + 1, sizeof *runs), n = 0;
     if (!runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < s->n_runs; i++)
         if (s->runs[i].missing == MISSING && s->runs[i].group == group) runs[n++] = i;
-    const size_t parts = pieces(n, most);
+    const size_t parts = (n + most - 1) / most;
     enum lenet_status status = LENET_OK;
     for (size_t p = 0; p < parts && status == LENET_OK; p++) {
         const size_t first = n * p / parts, end = n * (p + 1) / parts;
@@ -241,7 +225,7 @@ enum lenet_status sweep_make_jobs(struct sweep *s, struct lenet_sweep_work *work
     for (int g = 0; g < s->n_groups; g++) LENET_TRY(cut_group(s, g, err));
     if (s->n_jobs) qsort(s->jobs, (size_t)s->n_jobs, sizeof *s->jobs, by_work);
 
-    const int threads = threads_of(s);
+    const int threads = base_of(s)->threads ? (int)base_of(s)->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     s->workers = !is_on_cpu(s) || s->n_jobs <= 1 ? 1 : s->n_jobs < threads ? s->n_jobs : threads;
     s->threads = threads / s->workers;
     work->populations = (size_t)s->n_jobs;

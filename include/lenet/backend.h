@@ -15,7 +15,6 @@ struct lenet_open_options {
 struct lenet_backend {
     const char *name;
     int lanes;           /* batches are padded to a multiple of this */
-    int network_lanes;   /* 1; or so many networks, L, share a vector: see below */
     size_t element_size; /* of a lenet_real: 4, or 8 for cpu64        */
 
     enum lenet_status (*open)(struct lenet_ctx **ctx, const struct lenet_open_options *options,
@@ -57,11 +56,9 @@ struct lenet_backend {
 const struct lenet_backend *lenet_backend_cpu(void);
 const struct lenet_backend *lenet_backend_cpu64(void);
 
-/* For populations that train with batches of one image, where the lanes of cpu would be padding: a lane is a network.
- * With L = network_lanes, R is a multiple of L, and element i of network r (of a tensor with S elements a network, or
- * parameters with that stride) lies at ((r/L)*S + i)*L + r%L; arrays of plain numbers and structs are as ever. N is
- * any number of images. With batches of one image the bits are those of cpu, whose contexts and memory it shares. */
-const struct lenet_backend *lenet_backend_cpu_by_network(void);
+/* cpu with other operations, for batches of a single image, where its lanes would be padding: these have pixels or
+ * inputs in them. N is any number of images, but fast is 1. Contexts and memory are those of cpu. */
+const struct lenet_backend *lenet_backend_cpu_single(void);
 
 /* NULL where this build or this machine cannot run it; *why then says which. */
 const struct lenet_backend *lenet_backend_cuda(const char **why);

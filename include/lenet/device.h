@@ -20,9 +20,8 @@ enum lenet_status lenet_device_explain(const struct lenet_device *device, enum l
                                        struct lenet_error *err);
 void lenet_device_close(struct lenet_device *device);
 
-/* The table for populations of R networks that train with batches of B images: the device's own, or another one for
- * the same context. */
-const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int R, int B);
+/* The table for batches of B images: the device's own, or another one for the same context. */
+const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int B);
 
 #ifdef __cplusplus
 }

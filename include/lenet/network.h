@@ -16,7 +16,7 @@ struct lenet_network {
     struct lenet_ctx *ctx; /* borrowed */
     struct lenet_plan plan;
     enum lenet_optimizer optimizer;
-    int R, B, N; /* networks, padded to the backend's network_lanes; images a batch; B padded to its lanes */
+    int R, B, N; /* networks; images a batch; B padded to the backend's lanes */
 
     /* On the backend: */
     void *w, *dw, *m, *v;       /* [R][stride]; m and v as the optimizer needs them      */
@@ -48,8 +48,7 @@ struct lenet_network_options {
     int input_gradient; /* keep room for dx (gradient checks) */
 };
 
-/* Allocates everything; weights, moments and the step are zero. Where net->R is more than options->R, the caller
- * gives the networks on top of them, too, settings that do no harm (hyper). */
+/* Allocates everything; weights, moments and the step are zero. */
 enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
                                        const struct lenet_network_options *options, struct lenet_network *net,
                                        struct lenet_error *err);

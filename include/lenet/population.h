@@ -31,7 +31,7 @@ struct lenet_population {
     struct lenet_model model;
     struct lenet_network net;
     struct lenet_source train, test;
-    int R, moments;               /* members (net.R may be more); moments of each parameter: 0, m, or m and v */
+    int R, moments;               /* members; moments of each parameter: 0, m, or m and v             */
     struct lenet_member *members; /* [R]                                                              */
     uint32_t validation;          /* held-out images                                                  */
     int64_t patience;             /* epochs without a better validation accuracy; 0: endless          */

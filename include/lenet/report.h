@@ -20,10 +20,10 @@ enum lenet_status lenet_info_write(const char *path, const struct lenet_plan *pl
 
 void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result);
 void lenet_print_crosscheck(const struct lenet_crosscheck *result);
-/* Both tables. */
+/* All tables: one or two of crosschecks[n]. */
 enum lenet_status lenet_gradcheck_write(const char *path, const struct lenet_config *config,
-                                        const struct lenet_gradcheck *slopes, const struct lenet_crosscheck *crosscheck,
-                                        struct lenet_error *err);
+                                        const struct lenet_gradcheck *slopes,
+                                        const struct lenet_crosscheck *crosschecks, int n, struct lenet_error *err);
 
 void lenet_print_bench(const struct lenet_config *config, const struct lenet_bench *result);
 enum lenet_status lenet_bench_write(const char *path, const struct lenet_config *config,

@@ -15,7 +15,7 @@ static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_ope
                                   struct lenet_error *err) {
     const int threads = options->threads > 0 ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     struct parallel *pool = parallel_create(threads);
-    *ctx = malloc(sizeof **ctx);
+    *ctx = calloc(1, sizeof **ctx);
     if (pool && *ctx) {
         (*ctx)->pool = pool;
         return LENET_OK;
@@ -28,6 +28,7 @@ static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_ope
 
 static void cpu_close(struct lenet_ctx *ctx) {
     parallel_free(ctx->pool);
+    free(ctx->memory);
     free(ctx);
 }
 
@@ -94,13 +95,12 @@ static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_p
 static const struct lenet_backend cpu = {
 #ifdef LENET_CPU64
     .name = "cpu64",
-#elif defined(LENET_BY_NETWORK)
-    .name = "cpu_by_network",
+#elif defined(LENET_SINGLE)
+    .name = "cpu_single",
 #else
     .name = "cpu",
 #endif
     .lanes = IMAGES,
-    .network_lanes = NETWORKS,
     .element_size = sizeof(LENET_REAL),
     .open = cpu_open,
     .close = cpu_close,

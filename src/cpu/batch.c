@@ -1,6 +1,6 @@
 /* batch.c - bytes of the data set to inputs of the network, on the CPU: twin of cuda/batch.cu.
  *
- * One work item is a vector of images: each of them is computed row by row into a
+ * One work item is a vector of images, or a single one: each is computed row by row into a
  * small buffer, whose rows are then stored across the lanes. */
 #include "lenet/draw.h"
 #include "ops_cpu.h"
@@ -13,8 +13,8 @@ static int source_ok(const struct lenet_source *s, int R, int N, int B) {
            s->classes > 0 && s->classes <= LENET_NO_LABEL && s->OH >= s->H && s->OW >= s->W && s->OW <= MAX_WIDTH;
 }
 
-/* One row of the field for LANES images: a pixel's lanes lie together. */
-typedef LENET_REAL row_buffer[MAX_WIDTH][LANES];
+/* One row of the field for IMAGES images: those of a pixel lie together. */
+typedef LENET_REAL row_buffer[MAX_WIDTH][IMAGES];
 
 static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, row_buffer bytes) {
     const int h = row - (s->OH - s->H) / 2, left = (s->OW - s->W) / 2;
@@ -34,42 +34,32 @@ static void warped_row(const struct lenet_source *s, const uint8_t *image, const
     }
 }
 
-/* Which images a vector is to have. */
+/* Which images an item is to have, from image n of network r on. */
 struct selection {
-    int64_t sample[LANES]; /* -1 for padding */
-    uint8_t label[LANES];
-    const struct lenet_warp *of[LANES]; /* how it is warped, or NULL   */
-    struct lenet_warp warps[LANES];
-};
-
-/* A work item's place: IMAGES images, from image n on, of the NETWORKS networks from r on. */
-struct place {
     ptrdiff_t r;
     int n;
+    int64_t sample[IMAGES]; /* -1 for padding */
+    uint8_t label[IMAGES];
+    const struct lenet_warp *of[IMAGES]; /* how it is warped, or NULL   */
+    struct lenet_warp warps[IMAGES];
 };
-static struct place place_of(ptrdiff_t item, int N) {
-    return (struct place){.r = item / (N / IMAGES) * NETWORKS, .n = (int)(item % (N / IMAGES)) * IMAGES};
-}
-static int lane_of(int network, int image) { return image * NETWORKS + network; }
 
-static void fill_labels(const struct selection *selection, struct place at, int N, uint8_t *label) {
-    for (int network = 0; network < NETWORKS; network++)
-        for (int image = 0; image < IMAGES; image++)
-            label[(at.r + network) * N + at.n + image] = selection->label[lane_of(network, image)];
+static struct selection select_item(ptrdiff_t item, int N) {
+    return (struct selection){.r = item / (N / IMAGES), .n = (int)(item % (N / IMAGES)) * IMAGES};
 }
 
-/* Fills a vector of images of x and their labels. */
-static void fill_lanes(const struct lenet_source *s, const struct selection *selection, struct place at, int N,
-                       LENET_REAL *x, uint8_t *label) {
+/* Fills an item's images of x and their labels. */
+static void fill_images(const struct lenet_source *s, const struct selection *selection, int N, LENET_REAL *x,
+                        uint8_t *label) {
     _Alignas(VECTOR_BYTES) row_buffer bytes;
     struct lenet_spline splines[MAX_WIDTH];
     int warped = 0;
-    for (int lane = 0; lane < LANES; lane++) warped |= selection->of[lane] != NULL;
+    for (int lane = 0; lane < IMAGES; lane++) warped |= selection->of[lane] != NULL;
     for (int w = 0; warped && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
-    fill_labels(selection, at, N, label);
-    x += (at.r * s->OH * s->OW * N) + (ptrdiff_t)at.n * NETWORKS;
+    for (int lane = 0; lane < IMAGES; lane++) label[selection->r * N + selection->n + lane] = selection->label[lane];
+    x += selection->r * s->OH * s->OW * N + selection->n;
     for (int row = 0; row < s->OH; row++) {
-        for (int lane = 0; lane < LANES; lane++) {
+        for (int lane = 0; lane < IMAGES; lane++) {
             /* padding repeats image 0, so that its outputs are ordinary numbers */
             const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
             const uint8_t *image = s->images + sample * s->H * s->W;
@@ -78,64 +68,53 @@ static void fill_lanes(const struct lenet_source *s, const struct selection *sel
             else
                 plain_row(s, image, row, lane, bytes);
         }
-        for (int w = 0; w < s->OW; w++, x += (ptrdiff_t)N * NETWORKS)
-            *(vec *)x = vec_of(s->factor) * *(const vec *)bytes[w] + vec_of(s->offset);
-    }
-}
-
-/* The images of one network of the item. */
-static void draw_network(const struct batch_draw *a, struct place at, int network, struct selection *selection) {
-    const struct lenet_hyper *hyper = &a->hyper[at.r + network];
-    const struct lenet_epoch epoch = lenet_epoch_of(hyper, *a->step, a->B, a->source.count);
-    const int augments = lenet_augments(hyper);
-    for (int image = 0; image < IMAGES; image++) {
-        const int lane = lane_of(network, image), n = at.n + image;
-        const int64_t sample = n < a->B ? lenet_sample_at(hyper, &epoch, n) : -1;
-        selection->sample[lane] = sample;
-        selection->label[lane] = sample < 0 ? LENET_NO_LABEL : lenet_label_at(hyper, &a->source, (uint32_t)sample);
-        selection->of[lane] = augments ? &selection->warps[lane] : NULL;
-        if (augments) selection->warps[lane] = lenet_warp_draw(hyper, epoch.epoch, sample < 0 ? 0 : (uint32_t)sample);
+        const LENET_REAL factor = s->factor, offset = s->offset;
+        for (int w = 0; w < s->OW; w++, x += N) *(images *)x = factor * *(const images *)bytes[w] + offset;
     }
 }
 
 static void draw_item(const void *args, ptrdiff_t item) {
     const struct batch_draw *a = args;
-    const struct place at = place_of(item, a->N);
-    struct selection selection;
-    for (int network = 0; network < NETWORKS; network++) draw_network(a, at, network, &selection);
-    fill_lanes(&a->source, &selection, at, a->N, a->x, a->label);
-}
-
-static void slice_network(const struct batch_slice *a, struct place at, int network, struct selection *selection) {
-    struct lenet_bijection split = {.size = 0};
-    if (a->hyper) split = lenet_bijection_make(a->hyper[at.r + network].seed, LENET_RNG_SPLIT, 0, a->source.count);
-    for (int image = 0; image < IMAGES; image++) {
-        const int lane = lane_of(network, image), n = at.n + image;
-        const uint64_t place = (uint64_t)a->first + (uint64_t)n;
-        int64_t sample = -1;
-        if (n < a->B && place < a->end) sample = a->hyper ? lenet_permute(&split, (uint32_t)place) : (int64_t)place;
-        selection->sample[lane] = sample;
-        selection->label[lane] = sample < 0 ? LENET_NO_LABEL : a->source.labels[sample];
-        selection->of[lane] = NULL;
+    struct selection selection = select_item(item, a->N);
+    const struct lenet_hyper *hyper = &a->hyper[selection.r];
+    const struct lenet_epoch epoch = lenet_epoch_of(hyper, *a->step, a->B, a->source.count);
+    const int augments = lenet_augments(hyper);
+    for (int lane = 0; lane < IMAGES; lane++) {
+        const int n = selection.n + lane;
+        const int64_t sample = n < a->B ? lenet_sample_at(hyper, &epoch, n) : -1;
+        selection.sample[lane] = sample;
+        selection.label[lane] = sample < 0 ? LENET_NO_LABEL : lenet_label_at(hyper, &a->source, (uint32_t)sample);
+        selection.of[lane] = augments ? &selection.warps[lane] : NULL;
+        if (augments) selection.warps[lane] = lenet_warp_draw(hyper, epoch.epoch, sample < 0 ? 0 : (uint32_t)sample);
     }
+    fill_images(&a->source, &selection, a->N, a->x, a->label);
 }
 
 static void slice_item(const void *args, ptrdiff_t item) {
     const struct batch_slice *a = args;
-    const struct place at = place_of(item, a->N);
-    struct selection selection;
-    for (int network = 0; network < NETWORKS; network++) slice_network(a, at, network, &selection);
-    fill_lanes(&a->source, &selection, at, a->N, a->x, a->label);
+    struct selection selection = select_item(item, a->N);
+    struct lenet_bijection split = {.size = 0};
+    if (a->hyper) split = lenet_bijection_make(a->hyper[selection.r].seed, LENET_RNG_SPLIT, 0, a->source.count);
+    for (int lane = 0; lane < IMAGES; lane++) {
+        const int n = selection.n + lane;
+        const uint64_t place = (uint64_t)a->first + (uint64_t)n;
+        int64_t sample = -1;
+        if (n < a->B && place < a->end) sample = a->hyper ? lenet_permute(&split, (uint32_t)place) : (int64_t)place;
+        selection.sample[lane] = sample;
+        selection.label[lane] = sample < 0 ? LENET_NO_LABEL : a->source.labels[sample];
+        selection.of[lane] = NULL;
+    }
+    fill_images(&a->source, &selection, a->N, a->x, a->label);
 }
 
 enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {
     if (!source_ok(&a->source, a->R, a->N, a->B)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->N / LANES, draw_item, a);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGES), draw_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(batch_slice)(struct lenet_ctx *ctx, const struct batch_slice *a) {
     if (!source_ok(&a->source, a->R, a->N, a->B) || a->first > a->end || a->end > a->source.count) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->N / LANES, slice_item, a);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGES), slice_item, a);
     return LENET_OK;
 }

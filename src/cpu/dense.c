@@ -1,13 +1,9 @@
-/* dense.c - the fully connected layer on the CPU: twin of cuda/dense.c. */
+/* dense.c - the fully connected layer on the CPU: twin of cuda/dense.cu. */
 #include "ops_cpu.h"
 #include "tile.h"
 
 /* Images and outputs per work item: each item is tiles of full size. */
 enum { CHUNK_N = TILE_V * LANES, CHUNK_T = 2 * TILE_T };
-
-static int sizes_ok(int R, int N, int I, int O) { return population_ok(R, N) && I > 0 && O > 0; }
-
-static int least(int a, int b) { return a < b ? a : b; }
 
 /* y[t][n] = b[t] + sum over k of w[t*w_step + k*w_next] * x[k][n], for T outputs and K inputs. */
 struct product {
@@ -28,16 +24,13 @@ static void product_item(const void *args, ptrdiff_t item) {
     const struct taps taps = {
         .count = {1, 1, p->K}, .x_step = {0, 0, p->N}, .w_step = {0, 0, p->w_next, p->w_step}, .y_step = p->N};
     tile_sum(&taps, least(p->T - t, CHUNK_T), least(p->N - n, CHUNK_N), p->x + r * p->K * p->N + n,
-             (const weight *)p->w + (size_t)r * p->stride + t * p->w_step,
-             p->b ? (const weight *)p->b + (size_t)r * p->stride + t : NULL, p->y + (r * p->T + t) * p->N + n);
+             p->w + (size_t)r * p->stride + t * p->w_step, p->b ? p->b + (size_t)r * p->stride + t : NULL,
+             p->y + (r * p->T + t) * p->N + n);
 }
 
 static enum lenet_status multiply(struct lenet_ctx *ctx, const struct product *p) {
-    if (!sizes_ok(p->R, p->N, p->K, p->T)) return LENET_ERR_ARG;
-    struct product groups = *p;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * pieces(p->T, CHUNK_T) * pieces(groups.N, CHUNK_N), product_item,
-                 &groups);
+    if (!dense_sizes_ok(p->R, p->N, p->K, p->T)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)p->R * pieces(p->T, CHUNK_T) * pieces(p->N, CHUNK_N), product_item, p);
     return LENET_OK;
 }
 
@@ -51,33 +44,8 @@ enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const st
 
 /* ---- gradient of the parameters ---------------------------------------------
  *
- * dw[o][i] sums dy[o][n] * x[i][n] over the images. */
-
-#ifdef LENET_BY_NETWORK
-
-/* Outputs per work item. */
-enum { BLOCK = 8 };
-static int blocks(const struct dense_backward_params *a) { return pieces(a->O, BLOCK); }
-
-static weight product_sum(const struct dense_backward_params *a, const LENET_REAL *dy, const LENET_REAL *x) {
-    vec sum = {0};
-    for (int n = 0; n < a->N; n += LANES) sum += *(const vec *)(dy + n) * *(const vec *)(x + n);
-    return add_images(sum);
-}
-
-static void params_block(const struct dense_backward_params *a, ptrdiff_t r, int block) {
-    const LENET_REAL *x = a->x + r * a->I * a->N;
-    for (int o = block * BLOCK; o < least(a->O, (block + 1) * BLOCK); o++) {
-        const LENET_REAL *dy = a->dy + (r * a->O + o) * a->N;
-        weight *dw = (weight *)a->dw + (size_t)r * a->stride + (size_t)o * a->I;
-        for (int i = 0; i < a->I; i++) dw[i] = product_sum(a, dy, x + (ptrdiff_t)i * a->N);
-    }
-}
-
-#else
-
-/* The lanes are images. To keep them apart, a block of x is transposed first, so that the lanes are inputs
- * i and the sum over n is tile_sum's: weights dy, rows x^T[n]. */
+ * dw[o][i] sums dy[o][n] * x[i][n] over the images. The lanes are images. To keep them apart, a block of x is
+ * transposed first, so that the lanes are inputs i and the sum over n is tile_sum's: weights dy, rows x^T[n]. */
 
 enum { BLOCK_I = TILE_V * LANES, BLOCK_N = 128 };
 
@@ -105,14 +73,12 @@ static void params_block(const struct dense_backward_params *a, ptrdiff_t r, int
     }
 }
 
-#endif
-
 static void params_bias(const struct dense_backward_params *a, ptrdiff_t r) {
     for (int o = 0; o < a->O; o++) {
-        const weight *dy = (const weight *)(a->dy + (r * a->O + o) * a->N);
-        weight sum = (weight){0};
-        for (int n = 0; n < a->N / NETWORKS; n++) sum += dy[n];
-        ((weight *)a->db)[(size_t)r * a->stride + o] = sum;
+        const LENET_REAL *dy = a->dy + (r * a->O + o) * a->N;
+        LENET_REAL sum = 0;
+        for (int n = 0; n < a->N; n++) sum += dy[n];
+        a->db[(size_t)r * a->stride + o] = sum;
     }
 }
 
@@ -125,9 +91,7 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(dense_backward_params)(struct lenet_ctx *ctx, const struct dense_backward_params *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    struct dense_backward_params groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * blocks(a), params_item, &groups);
+    if (!dense_sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * blocks(a), params_item, a);
     return LENET_OK;
 }

@@ -16,9 +16,7 @@ struct image {
 
 static struct image look(const LENET_REAL *y, const uint8_t *label, uint8_t *predicted, ptrdiff_t r, int n, int N,
                          int O) {
-    struct image image = {.label = label[r * N + n],
-                          .first = (r / NETWORKS * O * N + n) * NETWORKS + r % NETWORKS,
-                          .step = (ptrdiff_t)N * NETWORKS};
+    struct image image = {.label = label[r * N + n], .first = r * O * N + n, .step = N};
     for (int o = 1; o < O; o++)
         if (y[image.first + o * image.step] > y[image.first + image.largest * image.step]) image.largest = o;
     predicted[r * N + n] = (uint8_t)image.largest;

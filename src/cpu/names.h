@@ -1,22 +1,24 @@
-/* names.h - all compilations of the twins live in one program; the double ones are called *_cpu64, and those whose
- * lanes are networks *_cpu_by_network.
+/* names.h - all compilations of the twins live in one program; the double ones are called *_cpu64, and those for
+ * batches of a single image *_cpu_single.
  *
  * The build compiles src/cpu three times: with LENET_REAL=float, with LENET_REAL=double and LENET_CPU64, and with
- * LENET_REAL=float and LENET_BY_NETWORK. */
+ * LENET_REAL=float and LENET_SINGLE. */
 #ifndef LENET_CPU_NAMES_H
 #define LENET_CPU_NAMES_H
 
 #ifndef LENET_REAL
-#error "compile src/cpu with -DLENET_REAL=float, with -DLENET_REAL=double -DLENET_CPU64, or see above"
+#error                                                                                                                 \
+    "compile src/cpu with -DLENET_REAL=float, -DLENET_REAL=double -DLENET_CPU64, or -DLENET_REAL=float -DLENET_SINGLE"
 #endif
 
 #ifdef LENET_CPU64
 #define CPU_NAME(name) name##_cpu64
-#elif defined(LENET_BY_NETWORK)
-#define CPU_NAME(name) name##_cpu_by_network
+#elif defined(LENET_SINGLE)
+#define CPU_NAME(name) name##_cpu_single
 #else
 #define CPU_NAME(name) name##_cpu
 #endif
-#define tile_sum CPU_NAME(tile_sum)
+#define tile_sum     CPU_NAME(tile_sum)
+#define row_products CPU_NAME(row_products)
 
 #endif

@@ -10,16 +10,16 @@ static LENET_REAL target(const struct rbf_targets *targets, int o, int i) {
     return targets->plus[o][i / 32] >> i % 32 & 1 ? 1 : -1;
 }
 
-/* An item is a vector of images of a network. */
+/* An item is a vector of images of a network, or a single one. */
 static void forward_item(const void *args, ptrdiff_t item) {
     const struct rbf_forward *a = args;
-    const ptrdiff_t vectors = a->N / LANES, r = item / vectors, v = item % vectors;
-    const vec *x = (const vec *)a->x + r * a->I * vectors + v;
-    vec *y = (vec *)a->y + r * a->O * vectors + v;
+    const ptrdiff_t vectors = a->N / IMAGES, r = item / vectors, v = item % vectors;
+    const images *x = (const images *)a->x + r * a->I * vectors + v;
+    images *y = (images *)a->y + r * a->O * vectors + v;
     for (int o = 0; o < a->O; o++) {
-        vec sum = {0};
+        images sum = {0};
         for (int i = 0; i < a->I; i++) {
-            const vec distance = x[i * vectors] - target(&a->targets, o, i);
+            const images distance = x[i * vectors] - target(&a->targets, o, i);
             sum -= distance * distance;
         }
         y[o * vectors] = sum;
@@ -28,11 +28,12 @@ static void forward_item(const void *args, ptrdiff_t item) {
 
 static void input_item(const void *args, ptrdiff_t item) {
     const struct rbf_backward_input *a = args;
-    const ptrdiff_t vectors = a->N / LANES, r = item / vectors, v = item % vectors;
-    const vec *x = (const vec *)a->x + r * a->I * vectors + v, *dy = (const vec *)a->dy + r * a->O * vectors + v;
-    vec *dx = (vec *)a->dx + r * a->I * vectors + v;
+    const ptrdiff_t vectors = a->N / IMAGES, r = item / vectors, v = item % vectors;
+    const images *x = (const images *)a->x + r * a->I * vectors + v,
+                 *dy = (const images *)a->dy + r * a->O * vectors + v;
+    images *dx = (images *)a->dx + r * a->I * vectors + v;
     for (int i = 0; i < a->I; i++) {
-        vec sum = {0};
+        images sum = {0};
         for (int o = 0; o < a->O; o++) sum -= dy[o * vectors] * (x[i * vectors] - target(&a->targets, o, i));
         dx[i * vectors] = 2 * sum;
     }
@@ -40,33 +41,27 @@ static void input_item(const void *args, ptrdiff_t item) {
 
 static void second_item(const void *args, ptrdiff_t item) {
     const struct rbf_backward_second *a = args;
-    const ptrdiff_t vectors = a->N / LANES, r = item / vectors, v = item % vectors;
-    const vec *dy = (const vec *)a->dy + r * a->O * vectors + v;
-    vec *d2x = (vec *)a->d2x + r * a->I * vectors + v, sum = {0};
+    const ptrdiff_t vectors = a->N / IMAGES, r = item / vectors, v = item % vectors;
+    const images *dy = (const images *)a->dy + r * a->O * vectors + v;
+    images *d2x = (images *)a->d2x + r * a->I * vectors + v, sum = {0};
     for (int o = 0; o < a->O; o++) sum -= dy[o * vectors];
     for (int i = 0; i < a->I; i++) d2x[i * vectors] = 2 * sum;
 }
 
 enum lenet_status CPU_NAME(rbf_forward)(struct lenet_ctx *ctx, const struct rbf_forward *a) {
     if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    struct rbf_forward groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * (groups.N / LANES), forward_item, &groups);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGES), forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(rbf_backward_input)(struct lenet_ctx *ctx, const struct rbf_backward_input *a) {
     if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    struct rbf_backward_input groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * (groups.N / LANES), input_item, &groups);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGES), input_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(rbf_backward_second)(struct lenet_ctx *ctx, const struct rbf_backward_second *a) {
     if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
-    struct rbf_backward_second groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * (groups.N / LANES), second_item, &groups);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGES), second_item, a);
     return LENET_OK;
 }

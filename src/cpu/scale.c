@@ -4,68 +4,66 @@
 
 static int sizes_ok(int R, int N, int C, int P) { return population_ok(R, N) && C > 0 && P > 0; }
 
-/* An item is a map c of a network: vectors first ... end-1 of the tensors, and parameter `at`. */
+/* An item is a map c of a network: `count` values from `first` on, and parameter `at`. */
 struct map {
-    ptrdiff_t first, end;
+    ptrdiff_t first, count;
     size_t at;
 };
 
 static struct map map_of(ptrdiff_t item, int N, int C, int P, size_t stride) {
-    const ptrdiff_t vectors = (ptrdiff_t)P * (N / LANES);
-    return (struct map){item * vectors, (item + 1) * vectors, (size_t)(item / C) * stride + (size_t)(item % C)};
+    const ptrdiff_t count = (ptrdiff_t)P * N;
+    return (struct map){item * count, count, (size_t)(item / C) * stride + (size_t)(item % C)};
 }
 
 static void forward_item(const void *args, ptrdiff_t item) {
     const struct scale_forward *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
-    const vec *x = (const vec *)a->x;
-    const weight w = ((const weight *)a->w)[map.at], b = ((const weight *)a->b)[map.at];
-    vec *y = (vec *)a->y;
-    for (ptrdiff_t i = map.first; i < map.end; i++) y[i] = w * x[i] + b;
+    const LENET_REAL w = a->w[map.at], b = a->b[map.at], *x = a->x + map.first;
+    LENET_REAL *y = a->y + map.first;
+    for (ptrdiff_t i = 0; i < map.count; i++) y[i] = w * x[i] + b;
 }
 
 static void input_item(const void *args, ptrdiff_t item) {
     const struct scale_backward_input *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
-    const vec *dy = (const vec *)a->dy;
-    const weight w = ((const weight *)a->w)[map.at];
-    vec *dx = (vec *)a->dx;
-    for (ptrdiff_t i = map.first; i < map.end; i++) dx[i] = w * dy[i];
+    const LENET_REAL w = a->w[map.at], *dy = a->dy + map.first;
+    LENET_REAL *dx = a->dx + map.first;
+    for (ptrdiff_t i = 0; i < map.count; i++) dx[i] = w * dy[i];
 }
 
+/* Sums of each lane first; single images have a rest that does not fill a vector. */
 static void params_item(const void *args, ptrdiff_t item) {
     const struct scale_backward_params *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
-    const vec *x = (const vec *)a->x, *dy = (const vec *)a->dy;
+    const LENET_REAL *x = a->x + map.first, *dy = a->dy + map.first;
     vec of_weight = {0}, of_bias = {0};
-    for (ptrdiff_t i = map.first; i < map.end; i++) {
-        of_weight += x[i] * dy[i];
-        of_bias += dy[i];
+    ptrdiff_t i = 0;
+    for (; i + LANES <= map.count; i += LANES) {
+        of_weight += *(const vec *)(x + i) * *(const vec *)(dy + i);
+        of_bias += *(const vec *)(dy + i);
     }
-    ((weight *)a->dw)[map.at] = add_images(of_weight);
-    ((weight *)a->db)[map.at] = add_images(of_bias);
+    a->dw[map.at] = add_lanes(of_weight);
+    a->db[map.at] = add_lanes(of_bias);
+    for (; i < map.count; i++) {
+        a->dw[map.at] += x[i] * dy[i];
+        a->db[map.at] += dy[i];
+    }
 }
 
 enum lenet_status CPU_NAME(scale_forward)(struct lenet_ctx *ctx, const struct scale_forward *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
-    struct scale_forward groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, forward_item, &groups);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_input)(struct lenet_ctx *ctx, const struct scale_backward_input *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
-    struct scale_backward_input groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, input_item, &groups);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, input_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_params)(struct lenet_ctx *ctx, const struct scale_backward_params *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
-    struct scale_backward_params groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, params_item, &groups);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, params_item, a);
     return LENET_OK;
 }

@@ -4,11 +4,6 @@
 #include "activation.h"
 #include "ops_cpu.h"
 
-static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling, enum lenet_activation f) {
-    return population_ok(R, N) && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
-           pooling >= LENET_POOL_AVERAGE && pooling <= LENET_POOL_SUM && f >= LENET_TANH && f <= LENET_LINEAR;
-}
-
 /* The largest of the window's pixels; row is in vectors. */
 ALWAYS_INLINE vec window_max(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel) {
     vec largest = *x;
@@ -116,17 +111,13 @@ static void backward_item(const void *args, ptrdiff_t map) {
 }
 
 enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struct subsample_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
-    struct subsample_forward groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, forward_item, &groups);
+    if (!subsample_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, const struct subsample_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
-    struct subsample_backward_input groups = *a;
-    IN_GROUPS(&groups);
-    parallel_for(ctx->pool, (ptrdiff_t)groups.R * a->C, backward_item, &groups);
+    if (!subsample_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, backward_item, a);
     return LENET_OK;
 }

@@ -1,23 +1,23 @@
 /* tile.c - see tile.h. */
 #include "tile.h"
 
-typedef void tile_function(const struct taps *, const LENET_REAL *x, const weight *w, const weight *start,
+typedef void tile_function(const struct taps *, const LENET_REAL *x, const LENET_REAL *w, const LENET_REAL *start,
                            LENET_REAL *y);
 
 /* A macro, because clang keeps acc in registers only where T and V are literals in the source. */
 #define TILE(T, V)                                                                                                     \
-    static void tile_##T##_##V(const struct taps *taps, const LENET_REAL *x, const weight *w, const weight *start,     \
-                               LENET_REAL *y) {                                                                        \
+    static void tile_##T##_##V(const struct taps *taps, const LENET_REAL *x, const LENET_REAL *w,                      \
+                               const LENET_REAL *start, LENET_REAL *y) {                                               \
         vec acc[T][V];                                                                                                 \
         UNROLL for (int t = 0; t < T; t++) UNROLL for (int v = 0; v < V; v++) acc[t][v] =                              \
-            (vec){0} + (start ? start[t] : (weight){0});                                                               \
+            (vec){0} + (start ? start[t] : 0);                                                                         \
         for (int i = 0; i < taps->count[0]; i++)                                                                       \
             for (int j = 0; j < taps->count[1]; j++) {                                                                 \
                 const LENET_REAL *x_tap = x + i * taps->x_step[0] + j * taps->x_step[1];                               \
-                const weight *w_tap = w + i * taps->w_step[0] + j * taps->w_step[1];                                   \
+                const LENET_REAL *w_tap = w + i * taps->w_step[0] + j * taps->w_step[1];                               \
                 for (int k = 0; k < taps->count[2]; k++, x_tap += taps->x_step[2], w_tap += taps->w_step[2])           \
                     UNROLL for (int t = 0; t < T; t++) {                                                               \
-                        const weight factor = w_tap[t * taps->w_step[3]];                                              \
+                        const LENET_REAL factor = w_tap[t * taps->w_step[3]];                                          \
                         UNROLL for (int v = 0; v < V; v++) acc[t][v] += factor * ((const vec *)x_tap)[v];              \
                     }                                                                                                  \
             }                                                                                                          \
@@ -45,12 +45,55 @@ static tile_function *const tiles[TILE_V][TILE_T] = {
 #endif
 };
 
-void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, const weight *w, const weight *start,
-              LENET_REAL *y) {
+void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, const LENET_REAL *w,
+              const LENET_REAL *start, LENET_REAL *y) {
     for (int n = 0; n < n_count; n += TILE_V * LANES) {
         const int V = n_count - n < TILE_V * LANES ? (n_count - n) / LANES : TILE_V;
         for (int t = 0; t < T; t += TILE_T)
             tiles[V - 1][(T - t < TILE_T ? T - t : TILE_T) - 1](taps, x + n, w + t * taps->w_step[3],
                                                                 start ? start + t : NULL, y + t * taps->y_step + n);
     }
+}
+
+/* ---- products of rows ------------------------------------------------------------- */
+
+typedef void row_function(int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column, vec *sum,
+                          ptrdiff_t sum_step);
+
+#define ROW(T, J)                                                                                                      \
+    static void row_##T##_##J(int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column,         \
+                              vec *sum, ptrdiff_t sum_step) {                                                          \
+        vec acc[T][J];                                                                                                 \
+        const vec *dy_row[T];                                                                                          \
+        UNROLL for (int t = 0; t < T; t++) dy_row[t] = (const vec *)dy[t];                                             \
+        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) acc[t][j] = (vec){0};                    \
+        for (int n = 0; n < count; n++) UNROLL for (int j = 0; j < J; j++) {                                           \
+                const vec x_j = *(const vec *)(x + n * LANES + j * x_column);                                          \
+                UNROLL for (int t = 0; t < T; t++) acc[t][j] += dy_row[t][n] * x_j;                                    \
+            }                                                                                                          \
+        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) sum[t * sum_step + j] += acc[t][j];      \
+    }
+#define ROWS(T) ROW(T, 1) ROW(T, 2) ROW(T, 3) ROW(T, 4) ROW(T, 5)
+#define ROW_NAMES(T)                                                                                                   \
+    { row_##T##_1, row_##T##_2, row_##T##_3, row_##T##_4, row_##T##_5 }
+
+ROWS(1)
+ROWS(2)
+#if VECTOR_REGISTERS == 32
+ROWS(3)
+ROWS(4)
+#endif
+
+static row_function *const rows[PARAMS_T][PARAMS_J] = {
+    ROW_NAMES(1),
+    ROW_NAMES(2),
+#if VECTOR_REGISTERS == 32
+    ROW_NAMES(3),
+    ROW_NAMES(4),
+#endif
+};
+
+void row_products(int T, int J, int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column,
+                  vec *sum, ptrdiff_t sum_step) {
+    rows[T - 1][J - 1](count, dy, x, x_column, sum, sum_step);
 }

@@ -1,4 +1,4 @@
-/* tile.h - the inner loop of every convolution and fully connected layer.
+/* tile.h - the inner loops of every convolution and fully connected layer.
  *
  * Convolution forward, its input gradient, and the same two of a fully
  * connected layer are one sum: each output row of images is a weighted sum of
@@ -33,7 +33,21 @@ struct taps {
 
 /* Adds the taps for outputs t = 0 .. T-1 and images n = 0 .. n_count-1, a
  * multiple of LANES. start may be NULL: zero. Reads w and start for T outputs only. */
-void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, const weight *w, const weight *start,
-              LENET_REAL *y);
+void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, const LENET_REAL *w,
+              const LENET_REAL *start, LENET_REAL *y);
+
+/* The gradient of weights is the other sum, of products of rows: T of dy, and those of x that begin at J neighbouring
+ * columns. One vector of dy serves J sums and one of x serves T. */
+#if VECTOR_REGISTERS == 32
+enum { PARAMS_T = 4 };
+#else
+enum { PARAMS_T = 2 };
+#endif
+enum { PARAMS_J = 5 };
+
+/* Adds the products of count vectors to sum[t*sum_step + j], lane by lane. x_column is from one j to the next. T is at
+ * most PARAMS_T, and J PARAMS_J. */
+void row_products(int T, int J, int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column,
+                  vec *sum, ptrdiff_t sum_step);
 
 #endif

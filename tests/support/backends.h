@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "lenet/backend.h"
-#include "support/by_network_backend.h"
 #include "support/compare.h"
 #include "support/fill.h"
 #include "support/guard_backend.h"
@@ -25,7 +24,7 @@ inline const lenet_backend *FindBackend(const std::string &name, const char **wh
     if (name == "cpu") return lenet_backend_cpu();
     if (name == "cpu64") return lenet_backend_cpu64();
     if (name == "guard") return lenet_backend_guard();
-    if (name == "by_network") return lenet_backend_by_network_in_plain_layout();
+    if (name == "single") return lenet_backend_guard_single();
     return lenet_backend_cuda(why);
 }
 
@@ -175,7 +174,7 @@ class BackendTest : public ::testing::TestWithParam<const char *> {
 inline std::string BackendName(const ::testing::TestParamInfo<const char *> &info) { return info.param; }
 
 #define LENET_ON_ALL_BACKENDS(Fixture)                                                                                 \
-    INSTANTIATE_TEST_SUITE_P(Backends, Fixture, ::testing::Values("cpu", "cpu64", "guard", "by_network", "cuda"),      \
+    INSTANTIATE_TEST_SUITE_P(Backends, Fixture, ::testing::Values("cpu", "cpu64", "guard", "single", "cuda"),          \
                              BackendName)
 
 /* Ways to break an operation's preconditions, by name. */

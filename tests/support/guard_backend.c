@@ -72,9 +72,9 @@ static enum lenet_status guard_open(struct lenet_ctx **ctx, const struct lenet_o
     return open_guard(lenet_backend_cpu(), ctx, options, err);
 }
 
-static enum lenet_status guard_open_by_network(struct lenet_ctx **ctx, const struct lenet_open_options *options,
-                                               struct lenet_error *err) {
-    return open_guard(lenet_backend_cpu_by_network(), ctx, options, err);
+static enum lenet_status guard_open_single(struct lenet_ctx **ctx, const struct lenet_open_options *options,
+                                           struct lenet_error *err) {
+    return open_guard(lenet_backend_cpu_single(), ctx, options, err);
 }
 
 static void guard_close(struct lenet_ctx *ctx) {
@@ -181,9 +181,9 @@ const struct lenet_backend *lenet_backend_guard(void) {
     return &guard;
 }
 
-const struct lenet_backend *lenet_backend_guard_by_network(void) {
+const struct lenet_backend *lenet_backend_guard_single(void) {
     static struct lenet_backend guard;
-    fill_table(&guard, lenet_backend_cpu_by_network());
-    guard.open = guard_open_by_network;
+    fill_table(&guard, lenet_backend_cpu_single());
+    guard.open = guard_open_single;
     return &guard;
 }

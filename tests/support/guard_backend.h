@@ -7,7 +7,7 @@ extern "C" {
 #endif
 
 const struct lenet_backend *lenet_backend_guard(void);
-const struct lenet_backend *lenet_backend_guard_by_network(void);
+const struct lenet_backend *lenet_backend_guard_single(void);
 
 #ifdef __cplusplus
 }

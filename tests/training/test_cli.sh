@@ -77,9 +77,11 @@ claim "  also as JSON" grep -q '"parameters":.*61706' info.json
 rm -f info.json
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
-claim "  both tables" says "against the CPU in double"
+claim "  the tables of both kinds of batches" says "cpu against the CPU in double"
+claim "  ... and of single images" says "cpu_single against the CPU in double"
 lenet gradcheck --arch linear --entries 5 --device cpu --seed 4 --json check.json
 claim "  results in a file" grep -q '"against_double"' check.json
+claim "  ... of single images, too" grep -q '"against_double_single_images"' check.json
 for seed in 1 2 3 4; do
     lenet gradcheck --arch lenet5-1998 --entries 1 --seed $seed
     claim "gradcheck: the entry of C3 that is drawn exists, seed $seed" code_is 0

@@ -1,5 +1,6 @@
 /* test_crosscheck.cc - `lenet gradcheck`'s comparison with the CPU in double: it passes for every network, and an error
- * of 1 % in any output of any operation makes it fail. On the CPU in float, and on the cuda backend. */
+ * of 1 % in any output of any operation makes it fail. On the CPU in float, its operations for single images, and
+ * the cuda backend. */
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -254,6 +255,6 @@ TEST_P(Crosscheck, ASingleNanFails) {
     EXPECT_NE(std::string(err_.text).find("nan"), std::string::npos) << err_.text;
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, Crosscheck, ::testing::Values("cpu", "cuda"), BackendName);
+INSTANTIATE_TEST_SUITE_P(Backends, Crosscheck, ::testing::Values("cpu", "single", "cuda"), BackendName);
 
 } // namespace

@@ -16,10 +16,13 @@ operations=$(sed -n '/#define LENET_OPS/,/^$/p' include/lenet/ops.h | grep -oE '
 
 for operation in $operations; do
     grep -qE "^struct $operation \{" include/lenet/ops.h || complain "$operation: no struct of its name in ops.h"
-    twin=$(grep -lE "CPU_NAME\($operation\)" src/cpu/*.c) || complain "$operation: no CPU twin in src/cpu"
+    twins=$(grep -lE "CPU_NAME\($operation\)" src/cpu/*.c) || complain "$operation: no CPU twin in src/cpu"
     grep -lqwE "$operation" tests/ops/test_*.cc || complain "$operation: no test in tests/ops"
-    stem=$(basename "${twin:-none}" .c)
-    [ -e "tests/ops/test_$stem.cc" ] || complain "$operation: src/cpu/$stem.c has no tests/ops/test_$stem.cc"
+    for twin in $twins; do
+        stem=$(basename "$twin" .c)
+        stem=${stem%_single} # the same tests run on the operations for single images
+        [ -e "tests/ops/test_$stem.cc" ] || complain "$operation: $twin has no tests/ops/test_$stem.cc"
+    done
 done
 
 [ "$failed" = 0 ] && echo "every operation of the contract has its twin and its test: $(wc -w <<<"$operations")"

@@ -95,9 +95,7 @@ class Population {
         lenet_error err = {};
         const lenet_network_options options = {&plan, optimizer, (int)members.size(), B, 0};
         Require(lenet_network_create(&device.backend(), device.ctx(), &options, &net, &err), err.text);
-        std::vector<lenet_hyper> padded = members; /* to whole groups of networks */
-        padded.resize((size_t)net.R, members[0]);
-        Upload(net.hyper, padded);
+        Upload(net.hyper, members);
         for (int r = 0; r < (int)members.size(); r++) {
             std::vector<float> w(plan.stride);
             lenet_plan_init(&plan, LENET_INIT_STANDARD, members[(size_t)r].seed, 1, w.data());
@@ -211,28 +209,35 @@ class PopulationTest : public ::testing::Test {
   protected:
     /* Members are trained together on 1, 2 and 3 threads, and each alone. */
     static void ExpectMembersEndAsAlone(const lenet_plan &plan, lenet_optimizer optimizer) {
+        /* epochs of 3, 2 and 4 steps, all with a smaller last batch; and batches of one image */
+        ExpectMembersEndAsAlone(plan, optimizer, lenet_backend_cpu(), 20, 9);
+        ExpectMembersEndAsAlone(plan, optimizer, lenet_backend_cpu_single(), 1, 95);
+    }
+
+  private:
+    static void ExpectMembersEndAsAlone(const lenet_plan &plan, lenet_optimizer optimizer, const lenet_backend *backend,
+                                        int B, int steps) {
         const HostData host(28, 28, 90, 20);
         const std::vector<lenet_hyper> members = Unlike();
-        const int B = 20, steps = 9; /* epochs of 3, 2 and 4 steps, all with a smaller last batch */
         std::vector<std::vector<uint8_t>> alone;
         for (const lenet_hyper &member : members) {
-            const Device device(lenet_backend_cpu(), 1);
+            const Device device(backend, 1);
             Population population(device, host.data, plan, optimizer, {member}, B);
             population.Steps(steps);
             alone.push_back(population.Everything(0));
         }
         EXPECT_NE(alone[0], alone[1]);
         for (int threads = 1; threads <= 3; threads++) {
-            const Device device(lenet_backend_cpu(), threads);
+            const Device device(backend, threads);
             Population population(device, host.data, plan, optimizer, members, B);
             population.Steps(steps);
             for (int r = 0; r < (int)members.size(); r++)
                 EXPECT_TRUE(SameBytes(alone[(size_t)r], population.Everything(r)))
-                    << "network " << r << ", optimizer " << optimizer << ", " << threads << " threads";
+                    << "network " << r << ", optimizer " << optimizer << ", " << threads << " threads, "
+                    << backend->name;
         }
     }
 
-  private:
     const ::testing::ScopedTrace trace_{__FILE__, __LINE__, "LENET_TEST_SEED=" + std::to_string(TestSeed())};
 };
 
@@ -248,42 +253,6 @@ TEST_F(PopulationTest, MembersEndWithTheBytesOfARunAloneWithTanhAndAveragesToo) 
 TEST_F(PopulationTest, MembersEndWithTheBytesOfARunAloneInOtherArchitectures) {
     for (const char *arch : {"mlp-300", "linear"})
         ExpectMembersEndAsAlone(Plan(arch, LENET_TANH, LENET_POOL_MAX), LENET_ADAMW);
-}
-
-/* Batches of one image, with a network in each lane instead: groups of networks that are full, and that are not. */
-TEST_F(PopulationTest, MembersByNetworkEndWithTheBytesOfARunAlone) {
-    const int L = lenet_backend_cpu_by_network()->network_lanes, steps = 20;
-    const HostData host(28, 28, 90, 20);
-    std::vector<lenet_hyper> members;
-    for (int r = 0; r < L + 1; r++) {
-        members.push_back(Unlike()[(size_t)r % 3]);
-        members.back().seed += (uint64_t)r;
-    }
-    const auto everything = [&](const lenet_backend *backend, int threads, const lenet_plan &plan,
-                                lenet_optimizer optimizer, const std::vector<lenet_hyper> &some) {
-        const Device device(backend, threads);
-        Population population(device, host.data, plan, optimizer, some, 1);
-        population.Steps(steps);
-        std::vector<std::vector<uint8_t>> bytes;
-        for (size_t r : {(size_t)0, some.size() / 2, some.size() - 1}) bytes.push_back(population.Everything((int)r));
-        return bytes; /* of the first, one in the middle, and the last */
-    };
-    const auto expect_as_alone = [&](const lenet_plan &plan, lenet_optimizer optimizer) {
-        for (int R : {3, L + 1}) {
-            const auto together = everything(lenet_backend_cpu_by_network(), 1 + R % 2, plan, optimizer,
-                                             {members.begin(), members.begin() + R});
-            const int which[] = {0, R / 2, R - 1};
-            for (size_t i = 0; i < 3; i++) {
-                const auto alone = everything(lenet_backend_cpu(), 1, plan, optimizer, {members[(size_t)which[i]]});
-                EXPECT_TRUE(SameBytes(alone[0], together[i]))
-                    << plan.arch->name << ", optimizer " << optimizer << ", network " << which[i] << " of " << R;
-            }
-        }
-    };
-    for (lenet_optimizer optimizer : {LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW})
-        expect_as_alone(Plan("lenet5", LENET_RELU, LENET_POOL_MAX), optimizer);
-    expect_as_alone(Plan("lenet5", LENET_TANH, LENET_POOL_AVERAGE), LENET_NESTEROV);
-    for (const char *arch : {"mlp-300", "linear"}) expect_as_alone(Plan(arch, LENET_TANH, LENET_POOL_MAX), LENET_ADAMW);
 }
 
 TEST_F(PopulationTest, TheSameMemberTwiceIsTheSameTwice) {
@@ -319,8 +288,7 @@ class Network : public BackendTest {
     const HostData host_{28, 28, 90, 50};
     const lenet_plan plan_ = Plan("lenet5", LENET_TANH, LENET_POOL_AVERAGE);
 };
-/* Not on by_network, which copies all parameters in every operation: two minutes. PopulationTest has that backend. */
-INSTANTIATE_TEST_SUITE_P(Backends, Network, ::testing::Values("cpu", "cpu64", "guard", "cuda"), BackendName);
+LENET_ON_ALL_BACKENDS(Network);
 
 TEST_P(Network, PutAndGetMoveOneMemberAndNoOther) {
     Population p(device(), host_.data, plan_, LENET_ADAMW, Unlike(), 5);
@@ -489,7 +457,7 @@ Values Bound(const Values &gradient) {
 }
 
 TEST_P(Network, TheGradientOfAPaddedBatchIsThatOfItsImagesAlone) {
-    const int L = lanes();
+    const int L = std::max(lanes(), 4); /* batches that fill the lanes */
     const HostData host(28, 28, (size_t)(4 * L), 1);
     lenet_hyper even = Hyper(TestSeed(), (uint32_t)(3 * L)), other = Hyper(TestSeed() + 1, (uint32_t)(3 * L));
     other.train_first = 5;
