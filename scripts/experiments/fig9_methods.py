@@ -39,12 +39,13 @@ def main():
                             [{"n": 1, "mean": error, "interval": None, "values": [error]} for error in errors]))
     rows = []
     for name, paper, groups in results:
-        row = [name, paper[0], groups[0]["n"]]
+        row = [name, paper[0]]
         for group, published in zip(groups, paper[1:]):
-            row += [percent(group["mean"]), *(interval(group) if group["interval"] else ("n/a", "n/a")), published]
+            row += [group["n"], percent(group["mean"]), *(interval(group) if group["interval"] else ("n/a", "n/a")),
+                    published]
         rows.append(row)
-    columns = ["test error %", "95 % from", "to", "the paper"]
-    e.table(["network", "in the paper", "n", *columns, *(f"{column}, distorted" for column in columns)], rows)
+    columns = ["n", "test error %", "95 % from", "to", "the paper"]
+    e.table(["network", "in the paper", *columns, *(f"{column}, distorted" for column in columns)], rows)
 
     def draw(axes):
         for place, (_, paper, groups) in enumerate(results):
@@ -62,7 +63,7 @@ def main():
         axes.set(xscale="log", xlabel="test error (%)", title="The paper's networks: every seed")
         axes.set_xticks([0.2, 0.5, 1, 2, 5, 10], ["0.2", "0.5", "1", "2", "5", "10"])
         axes.minorticks_off()
-        axes.legend(labelcolor=INK)
+        axes.legend(labelcolor=INK, loc="lower right")
 
     e.picture(draw, 9, 6)
 
