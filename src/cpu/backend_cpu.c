@@ -39,7 +39,7 @@ static const char *cpu_message(const struct lenet_ctx *ctx) {
 
 static enum lenet_status cpu_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
     (void)ctx;
-    const size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    const size_t rounded = lenet_padded(bytes);
     *p = aligned_alloc(ALIGNMENT, rounded);
     if (!*p) return LENET_ERR_MEMORY;
     memset(*p, 0, rounded);
