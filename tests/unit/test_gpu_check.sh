@@ -85,6 +85,7 @@ train)
     if [ -e "$broken/speed" ]; then second=1; fi
     if [[ -e $broken/bytes && $run == */second || -e $broken/resumed && $run == */KILL ]]; then weights=other; fi
     mkdir -p "$run"
+    if [ -n "${o[checkpoint-seconds]:-}" ]; then trap 'echo "interrupted, and kept" && exit 0' TERM; fi
     for ((i = 1; i <= epochs; i++)); do
         accuracy=0.98
         if [ $i -gt 1 ]; then accuracy=$best; fi
@@ -93,7 +94,6 @@ train)
     done >"$run/metrics.jsonl"
     echo "weights $weights" >"$run/last.safetensors"
     if [ -n "${o[checkpoint-seconds]:-}" ]; then
-        trap 'echo "interrupted, and kept" && exit 0' TERM
         for ((i = 0; i < 500; i++)); do sleep 0.02; done
     fi
     echo "done: $run"
