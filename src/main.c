@@ -343,7 +343,7 @@ static const struct command {
     {"sweep", LENET_CMD_SWEEP, sweep_command, "train many networks: options take lists and ranges"},
     {"eval", LENET_CMD_EVAL, eval_command, "test accuracy, confusion matrix, precision and recall of a network"},
     {"info", LENET_CMD_INFO, info_command, "an architecture's layers, a weights file, the devices"},
-    {"gradcheck", LENET_CMD_GRADCHECK, gradcheck_command, "every gradient against central differences of the loss"},
+    {"gradcheck", LENET_CMD_GRADCHECK, gradcheck_command, "gradients against the slope; the device against double"},
     {"bench", LENET_CMD_BENCH, bench_command, "each operation of a training step, against the machine's peak"},
     {"report", LENET_CMD_REPORT, report_command, "PATH...: means with their intervals over the runs of a sweep"},
 };

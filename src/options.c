@@ -106,7 +106,7 @@ const struct lenet_option lenet_options[] = {
     {"device", LENET_OPTION_TEXT, FIELD(device), 0, 0, NULL, "auto", T | S | E | G | B | I, 0, "NAME",
      "auto, cpu, cuda or cuda:INDEX"},
     {"threads", LENET_OPTION_INTEGER, FIELD(threads), 0, 1024, NULL, "0", T | S | E | G | B, 0, "N",
-     "of the CPU (0: all); the result does not depend on it"},
+     "of the CPU (0: all; --batch 1 uses one); the result does not depend on it"},
     {"tf32", LENET_OPTION_CHOICE, FIELD(tf32), 0, 0, "off|on", "off", T | S | E | G | B, P, "SWITCH",
      "on a GPU: fully connected layers in TensorFloat-32; faster, with 11 bits of each factor"},
     {"checkpoint-seconds", LENET_OPTION_REAL, FIELD(checkpoint_seconds), 0, 1e9, NULL, "30", T | S, 0, "S",
@@ -148,7 +148,8 @@ const struct lenet_option *lenet_option_find(const char *name) {
 }
 
 struct lenet_open_options lenet_open_options_of(const struct lenet_config *config) {
-    return (struct lenet_open_options){.threads = (int)config->threads, .tf32 = config->tf32};
+    const int threads = config->batch == 1 ? 1 : (int)config->threads; /* more would wait for the one with the image */
+    return (struct lenet_open_options){.threads = threads, .tf32 = config->tf32};
 }
 
 /* ---- one option from text ------------------------------------------------------------ */
