@@ -44,7 +44,8 @@ def main():
         axes.set_yticks(range(len(groups)), groups)
         axes.invert_yaxis()
         axes.set(xscale="log", xlabel="error on held-out training images (%); each seed and the mean",
-                 title=f"LeNet-5 as published: {size:,} images, {passes} passes, at least {e.seeds} seeds")
+                 title=f"LeNet-5 as published: {size:,} images, {passes} passes")
+        axes.xaxis.set_major_formatter("{x:g}")
 
     e.picture(draw, 10, 5)
 
