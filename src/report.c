@@ -27,6 +27,14 @@ static void print_ensemble(const struct lenet_evaluation *e) {
            100 * (count - (double)e->vote_correct) / count, 100 * (count - (double)e->correct) / count);
 }
 
+/* "-" for NaN: of a class without images, or that was never predicted. */
+static void print_share(double share) {
+    if (isnan(share))
+        printf("  %6s  ", "-");
+    else
+        printf("  %6.2f %%", 100 * share);
+}
+
 void lenet_print_evaluation(const struct lenet_config *config, const struct lenet_evaluation *e,
                             const struct lenet_dataset *data) {
     double interval[2];
@@ -43,7 +51,10 @@ void lenet_print_evaluation(const struct lenet_config *config, const struct lene
     for (int t = 0; t < e->classes; t++) {
         printf("%4d ", t);
         for (int p = 0; p < e->classes; p++) printf("%6" PRIu64, e->confusion[t][p]);
-        printf("  %6.2f %%   %6.2f %%\n", 100 * lenet_recall(e, t), 100 * lenet_precision(e, t));
+        print_share(lenet_recall(e, t));
+        printf(" ");
+        print_share(lenet_precision(e, t));
+        printf("\n");
     }
 }
 
