@@ -3,7 +3,7 @@
  * Thread: one row of the field for one image; lanes are images, so that stores are whole lines. Each thread works
  * out its image and its distortion for itself: that costs less than a second kernel and its memory. */
 #include "gpu.cuh"
-#include "lenet/draw.h"
+#include "ops/draw.h"
 
 enum { ROWS = 4 }; /* rows per block, a warp each */
 

@@ -1,6 +1,6 @@
 /* optimizer.cu - learning rates and updates on the GPU: twin of src/cpu/optimizer.c. */
 #include "gpu.cuh"
-#include "lenet/schedule.h"
+#include "ops/schedule.h"
 
 enum { THREADS = 256 };
 

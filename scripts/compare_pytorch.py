@@ -27,7 +27,7 @@ except ImportError as missing:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# As in src/bench.c.
+# As in src/check/bench.c.
 IMAGES, SIDE, CLASSES = 4096, 28, 10
 RATE, MOMENTUM = 0.01, 0.9
 WARM_UP = 20  # steps

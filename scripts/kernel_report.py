@@ -53,7 +53,7 @@ def find_nvcc():
 def compile_sources(nvcc, architectures):
     """{file name: what ptxas says}, from as many compilers at a time as there are processors."""
     def compiled(source, architecture, directory):
-        command = [nvcc, "-O3", "-std=c++17", f"-I{REPOSITORY}/include", f"-I{REPOSITORY}/cuda", "-cubin", '-DLENET_CUBLAS="libcublas.so"',
+        command = [nvcc, "-O3", "-std=c++17", f"-I{REPOSITORY}/include", f"-I{REPOSITORY}/src", f"-I{REPOSITORY}/cuda", "-cubin", '-DLENET_CUBLAS="libcublas.so"',
                    f"-arch=sm_{architecture}", "-Xptxas=-v", "-o", f"{directory}/{source.stem}.{architecture}", source]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:

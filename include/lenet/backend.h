@@ -58,7 +58,7 @@ const struct lenet_backend *lenet_backend_cpu64(void);
 
 /* cpu with other operations, for batches of a single image, where its lanes would be padding: these have pixels or
  * inputs in them. N is any number of images, but fast is 1. Contexts and memory are those of cpu. */
-const struct lenet_backend *lenet_backend_cpu_single(void);
+const struct lenet_backend *lenet_backend_cpu_batch1(void);
 
 /* NULL where this build or this machine cannot run it; *why then says which. */
 const struct lenet_backend *lenet_backend_cuda(const char **why);

@@ -2,8 +2,8 @@
 #ifndef LENET_CROSSCHECK_H
 #define LENET_CROSSCHECK_H
 #include "lenet/device.h"
-#include "lenet/nets.h"
 #include "lenet/options.h"
+#include "lenet/topology.h"
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -2,14 +2,14 @@
 #ifndef LENET_MODEL_H
 #define LENET_MODEL_H
 #include "lenet/device_data.h"
-#include "lenet/nets.h"
+#include "lenet/topology.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* What eval needs to know besides the weights. */
 struct lenet_model {
-    struct lenet_plan plan;
+    struct lenet_topology topology;
     struct lenet_scaling scaling;
 };
 
@@ -50,10 +50,10 @@ enum lenet_status lenet_model_write(const char *path, const struct lenet_model *
 enum lenet_status lenet_model_read(const char *path, struct lenet_model *model, float **host_w,
                                    struct lenet_error *err);
 
-/* Reads a checkpoint of the given plan, with `moments` of m and v: *host_state (freed by the caller)
+/* Reads a checkpoint of the given topology, with `moments` of m and v: *host_state (freed by the caller)
  * holds weights, m and v, [3][stride], and checkpoint->m and v point into it.
  * *host_state is NULL where the run has ended and its file has the weights only. */
-enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_plan *plan, int moments,
+enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_topology *topology, int moments,
                                         float **host_state, struct lenet_checkpoint *checkpoint,
                                         struct lenet_error *err);
 

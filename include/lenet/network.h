@@ -1,12 +1,12 @@
 /* network.h - a population of R networks on a backend: its memory, its forward
  * and backward passes and its training step, as sequences of operations.
  *
- * Knows no architecture and no backend: it walks the plan's layers and calls the
+ * Knows no architecture and no backend: it walks the topology's layers and calls the
  * backend's table. The host never reads a backend's pointer. */
 #ifndef LENET_NETWORK_H
 #define LENET_NETWORK_H
 #include "lenet/backend.h"
-#include "lenet/nets.h"
+#include "lenet/topology.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -14,7 +14,7 @@ extern "C" {
 struct lenet_network {
     const struct lenet_backend *backend;
     struct lenet_ctx *ctx; /* borrowed */
-    struct lenet_plan plan;
+    struct lenet_topology topology;
     enum lenet_optimizer optimizer;
     int R, B, N; /* networks; images a batch; B padded to the backend's lanes */
 
@@ -42,7 +42,7 @@ struct lenet_network {
 };
 
 struct lenet_network_options {
-    const struct lenet_plan *plan;
+    const struct lenet_topology *topology;
     enum lenet_optimizer optimizer;
     int R, B;
     int input_gradient; /* keep room for dx (gradient checks) */

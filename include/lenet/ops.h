@@ -17,7 +17,7 @@
  *
  * Pointers belong to the backend that allocated them. An operation returns
  * LENET_ERR_ARG, and does nothing, where a size is not as documented. It only
- * enqueues work, never allocates (but for cpu_single, which may return
+ * enqueues work, never allocates (but for cpu_batch1, which may return
  * LENET_ERR_MEMORY), and gives the same bits every time. */
 #ifndef LENET_OPS_H
 #define LENET_OPS_H

@@ -7,7 +7,7 @@
  * and too good. */
 #ifndef LENET_SUMMARY_H
 #define LENET_SUMMARY_H
-#include "lenet/run_dir.h"
+#include "train/run_dir.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -38,7 +38,7 @@ struct lenet_record {
 
 struct lenet_records {
     struct lenet_record **records;
-    size_t n, capacity;
+    size_t n;
     char hash[65];             /* of the data that all were trained on                      */
     char torn[LENET_MAX_PATH]; /* the first file whose last line has no end and is left out */
     int torn_files;            /* how many there are                                        */

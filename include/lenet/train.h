@@ -3,7 +3,7 @@
 #define LENET_TRAIN_H
 #include <signal.h>
 
-#include "lenet/population.h"
+#include "train/population.h"
 #ifdef __cplusplus
 extern "C" {
 #endif

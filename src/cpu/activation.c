@@ -1,9 +1,9 @@
 /* activation.c - tanh, ReLU and the squash on the CPU: twin of cuda/activation.cu. */
-#include "activation.h"
+#include "cpu/activation.h"
 
 #include <string.h>
 
-#include "ops_cpu.h"
+#include "cpu/ops_cpu.h"
 
 static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {
     return population_ok(R, N) && F > 0 && activation >= LENET_TANH && activation < LENET_LINEAR;

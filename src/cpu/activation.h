@@ -1,8 +1,8 @@
 /* activation.h - the nonlinearities and their gradients, a vector at a time. */
 #ifndef LENET_CPU_ACTIVATION_H
 #define LENET_CPU_ACTIVATION_H
+#include "cpu/vector.h"
 #include "lenet/ops.h"
-#include "vector.h"
 
 /* tanh by way of e = exp(-2|x|) - 1, which keeps small values exact: tanh|x| = -e / (2 + e).
  * With -2|x| = n ln 2 + s and |s| <= ln 2 / 2, e = 2^n (exp(s) - 1) + (2^n - 1), and exp(s) - 1 is

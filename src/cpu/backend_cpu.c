@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "ops_cpu.h"
-#include "vector.h"
+#include "base/clock.h"
+#include "cpu/ops_cpu.h"
+#include "cpu/vector.h"
 
 enum { ALIGNMENT = 256 };
 
@@ -70,21 +70,15 @@ static void peak_item(const void *args, ptrdiff_t item) {
     (*sinks)[item] = chain[0][0]; /* the result is used, so the loop stays */
 }
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
     const int items = 4 * parallel_threads(ctx->pool);
     LENET_REAL *sinks = malloc((size_t)items * sizeof *sinks);
     if (!sinks) return LENET_ERR_MEMORY;
     *flops_per_s = 0;
     for (int repeat = 0; repeat < 4; repeat++) {
-        const double began = seconds();
+        const double began = lenet_now();
         parallel_for(ctx->pool, items, peak_item, &sinks);
-        const double rate = 2.0 * CHAINS * LANES * ROUNDS * items / (seconds() - began);
+        const double rate = 2.0 * CHAINS * LANES * ROUNDS * items / (lenet_now() - began);
         if (rate > *flops_per_s) *flops_per_s = rate;
     }
     free(sinks);
@@ -95,8 +89,8 @@ static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_p
 static const struct lenet_backend cpu = {
 #ifdef LENET_CPU64
     .name = "cpu64",
-#elif defined(LENET_SINGLE)
-    .name = "cpu_single",
+#elif defined(LENET_BATCH1)
+    .name = "cpu_batch1",
 #else
     .name = "cpu",
 #endif

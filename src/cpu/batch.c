@@ -2,9 +2,9 @@
  *
  * One work item is a vector of images, or a single one: each is computed row by row into a
  * small buffer, whose rows are then stored across the lanes. */
-#include "lenet/draw.h"
-#include "ops_cpu.h"
-#include "vector.h"
+#include "cpu/ops_cpu.h"
+#include "cpu/vector.h"
+#include "ops/draw.h"
 
 enum { MAX_WIDTH = 512 };
 

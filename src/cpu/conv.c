@@ -3,8 +3,8 @@
  * Work is split by rows of outputs and groups of images, or by maps; every
  * output is summed by one thread in an order that depends on the sizes alone,
  * so the number of threads cannot change a bit. */
-#include "ops_cpu.h"
-#include "tile.h"
+#include "cpu/ops_cpu.h"
+#include "cpu/tile.h"
 
 /* Images per work item of the forward pass and the input gradient. */
 enum { CHUNK = TILE_V * LANES };

@@ -1,6 +1,6 @@
 /* dense.c - the fully connected layer on the CPU: twin of cuda/dense.cu. */
-#include "ops_cpu.h"
-#include "tile.h"
+#include "cpu/ops_cpu.h"
+#include "cpu/tile.h"
 
 /* Images and outputs per work item: each item is tiles of full size. */
 enum { CHUNK_N = TILE_V * LANES, CHUNK_T = 2 * TILE_T };

@@ -1,5 +1,5 @@
 /* elementwise.c - squares and weighted sums of whole tensors on the CPU: twin of cuda/elementwise.cu. */
-#include "ops_cpu.h"
+#include "cpu/ops_cpu.h"
 
 /* Elements per item: some microseconds of work. */
 enum { CHUNK = 1 << 16 };

@@ -5,8 +5,8 @@
  * owns a network, so its tally has one order of addition. */
 #include <math.h>
 
-#include "ops_cpu.h"
-#include "vector.h"
+#include "cpu/ops_cpu.h"
+#include "cpu/vector.h"
 
 /* What both losses know of an image: a column of y, and where things go. */
 struct image {

@@ -1,11 +1,11 @@
 /* ops_cpu.h - prototypes of the CPU twins in the precision being compiled, and what they share. */
-#ifndef LENET_OPS_CPU_H
-#define LENET_OPS_CPU_H
-#include "names.h"
+#ifndef LENET_CPU_OPS_CPU_H
+#define LENET_CPU_OPS_CPU_H
+#include "cpu/names.h"
 
+#include "cpu/parallel.h"
+#include "cpu/vector.h"
 #include "lenet/ops.h"
-#include "parallel.h"
-#include "vector.h"
 
 struct lenet_ctx {
     struct parallel *pool;

@@ -1,8 +1,8 @@
 /* optimizer.c - learning rates and updates on the CPU: twin of cuda/optimizer.cu. */
 #include <math.h>
 
-#include "lenet/schedule.h"
-#include "ops_cpu.h"
+#include "cpu/ops_cpu.h"
+#include "ops/schedule.h"
 
 enum { CHUNK = 4096 };
 

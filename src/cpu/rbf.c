@@ -1,6 +1,6 @@
 /* rbf.c - distances to fixed targets on the CPU: twin of cuda/rbf.cu. */
-#include "ops_cpu.h"
-#include "vector.h"
+#include "cpu/ops_cpu.h"
+#include "cpu/vector.h"
 
 static int sizes_ok(int R, int N, int I, int O) {
     return population_ok(R, N) && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= LENET_TARGETS;

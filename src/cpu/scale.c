@@ -1,6 +1,6 @@
 /* scale.c - a coefficient and a bias of each map on the CPU: twin of cuda/scale.cu. */
-#include "ops_cpu.h"
-#include "vector.h"
+#include "cpu/ops_cpu.h"
+#include "cpu/vector.h"
 
 static int sizes_ok(int R, int N, int C, int P) { return population_ok(R, N) && C > 0 && P > 0; }
 

@@ -1,8 +1,8 @@
 /* subsample.c - average, maximum and sum of windows on the CPU: twin of cuda/subsample.cu.
  *
  * f never falls, so the maximum of f is f of the maximum. */
-#include "activation.h"
-#include "ops_cpu.h"
+#include "cpu/activation.h"
+#include "cpu/ops_cpu.h"
 
 /* The largest of the window's pixels; row is in vectors. */
 ALWAYS_INLINE vec window_max(const vec *x, int S, ptrdiff_t row, ptrdiff_t pixel) {

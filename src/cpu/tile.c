@@ -1,5 +1,5 @@
 /* tile.c - see tile.h. */
-#include "tile.h"
+#include "cpu/tile.h"
 
 typedef void tile_function(const struct taps *, const LENET_REAL *x, const LENET_REAL *w, const LENET_REAL *start,
                            LENET_REAL *y);

@@ -14,8 +14,8 @@
 #define LENET_CPU_TILE_H
 #include <stddef.h>
 
-#include "names.h"
-#include "vector.h"
+#include "cpu/names.h"
+#include "cpu/vector.h"
 
 /* The largest tile: T*V sums, V vectors of x and one weight fit the registers. */
 #if VECTOR_REGISTERS == 32

@@ -2,7 +2,7 @@
  *
  * The compilers' own vector types (gcc and clang) as wide as this machine's
  * registers. The twins under src/cpu are compiled three times: with LENET_REAL
- * float for training, double for gradient checks, and float with LENET_SINGLE
+ * float for training, double for gradient checks, and float with LENET_BATCH1
  * for batches of a single image, where all lanes but one would be padding: there
  * the lanes are pixels of a map or inputs of a layer, which lie together when N
  * is 1, and a batch is padded to no multiple of anything. */
@@ -24,7 +24,7 @@
 #endif
 
 /* A vector; in memory aligned as a whole, or by elements where lanes are pixels. */
-#ifdef LENET_SINGLE
+#ifdef LENET_BATCH1
 typedef LENET_REAL vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(LENET_REAL))));
 #else
 typedef LENET_REAL vec __attribute__((vector_size(VECTOR_BYTES)));
@@ -47,7 +47,7 @@ enum { LANES = VECTOR_BYTES / (int)sizeof(LENET_REAL) };
 #define UNROLL _Pragma("GCC unroll 16")
 
 /* Images that are computed together: a vector of them, or a plain number. */
-#ifdef LENET_SINGLE
+#ifdef LENET_BATCH1
 typedef LENET_REAL images;
 enum { IMAGES = 1 };
 #else
@@ -55,7 +55,7 @@ typedef vec images;
 enum { IMAGES = LANES };
 #endif
 
-#ifdef LENET_SINGLE
+#ifdef LENET_BATCH1
 typedef LENET_REAL four __attribute__((vector_size(4 * sizeof(LENET_REAL))));
 /* Runs once for every weight: in fours first takes a third of the time of one by one. */
 ALWAYS_INLINE LENET_REAL add_lanes(vec v) {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "lenet/rng.h"
+#include "base/rng.h"
 
 using Values = std::vector<double>;
 

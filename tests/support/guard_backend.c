@@ -74,7 +74,7 @@ static enum lenet_status guard_open(struct lenet_ctx **ctx, const struct lenet_o
 
 static enum lenet_status guard_open_single(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                                            struct lenet_error *err) {
-    return open_guard(lenet_backend_cpu_single(), ctx, options, err);
+    return open_guard(lenet_backend_cpu_batch1(), ctx, options, err);
 }
 
 static void guard_close(struct lenet_ctx *ctx) {
@@ -183,7 +183,7 @@ const struct lenet_backend *lenet_backend_guard(void) {
 
 const struct lenet_backend *lenet_backend_guard_single(void) {
     static struct lenet_backend guard;
-    fill_table(&guard, lenet_backend_cpu_single());
+    fill_table(&guard, lenet_backend_cpu_batch1());
     guard.open = guard_open_single;
     return &guard;
 }

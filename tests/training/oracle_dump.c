@@ -22,11 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "lenet/device.h"
 #include "lenet/device_data.h"
 #include "lenet/network.h"
 #include "lenet/options.h"
-#include "lenet/rng.h"
 #include "lenet/train.h"
 
 enum { MAX_STEPS = 64, MAX_TENSORS = 8 * LENET_MAX_LAYERS + 2 * MAX_STEPS + 4, MAX_METADATA = 64, MAX_TEXT = 64 };
@@ -37,7 +37,7 @@ struct dump {
     struct lenet_dataset data;
     struct lenet_device device;
     struct lenet_device_data device_data;
-    struct lenet_plan plan;
+    struct lenet_topology topology;
     struct lenet_hyper hyper; /* of the member that is written */
     struct lenet_network net;
 
@@ -76,7 +76,7 @@ static enum lenet_status add_real(struct dump *d, const char *name, int rank, co
 }
 
 static enum lenet_status add_images(struct dump *d, const char *name, const void *real) {
-    const struct lenet_layer *first = &d->plan.layers[0];
+    const struct lenet_layer *first = &d->topology.layers[0];
     const size_t shape[] = {(size_t)first->C, (size_t)first->H, (size_t)first->W, (size_t)d->net.N};
     return add_real(d, name, 4, shape, real);
 }
@@ -90,9 +90,10 @@ static enum lenet_status add_labels(struct dump *d, int step) {
                 : LENET_ERR_MEMORY;
 }
 
-/* All of net->w or net->dw, tensor by tensor. The plan describes floats; only its names, shapes and places are used. */
+/* All of net->w or net->dw, tensor by tensor. The topology describes floats; only its names, shapes and places are
+ * used. */
 static enum lenet_status add_parameters(struct dump *d, const char *prefix, const void *real) {
-    const size_t stride = d->plan.stride, size = d->net.backend->element_size;
+    const size_t stride = d->topology.stride, size = d->net.backend->element_size;
     struct lenet_tensor described[2 * LENET_MAX_LAYERS];
     float *floats = malloc(stride * sizeof *floats);
     char *host = malloc(stride * size);
@@ -100,7 +101,7 @@ static enum lenet_status add_parameters(struct dump *d, const char *prefix, cons
     if (status == LENET_OK)
         status = d->net.backend->download(d->net.ctx, host, (const char *)real + (size_t)d->member * stride * size,
                                           stride * size);
-    const int n = status == LENET_OK ? lenet_plan_tensors(&d->plan, prefix, floats, described) : 0;
+    const int n = status == LENET_OK ? lenet_topology_tensors(&d->topology, prefix, floats, described) : 0;
     for (int i = 0; i < n && status == LENET_OK; i++) {
         const size_t first = (size_t)((float *)described[i].data - floats);
         void *data = add_tensor(d, described[i].name, real_type(d), described[i].rank, described[i].shape);
@@ -131,16 +132,16 @@ static struct lenet_hyper hyper_of(const struct dump *d, int r) {
 
 /* A seed's initial weights; biases are drawn too, for those that begin at zero would hide one that is not added. */
 static void initial_weights(const struct dump *d, uint64_t seed, float *host_w) {
-    lenet_plan_init(&d->plan, (enum lenet_init)d->config.init, seed, (float)d->config.init_scale, host_w);
-    for (int l = 0; l < d->plan.layer_count; l++)
-        for (size_t i = 0; i < d->plan.layers[l].b_count; i++)
-            host_w[d->plan.layers[l].b + i] =
+    lenet_topology_init(&d->topology, (enum lenet_init)d->config.init, seed, (float)d->config.init_scale, host_w);
+    for (int l = 0; l < d->topology.layer_count; l++)
+        for (size_t i = 0; i < d->topology.layers[l].b_count; i++)
+            host_w[d->topology.layers[l].b + i] =
                 0.1f * lenet_signed_unit(lenet_philox(seed, LENET_RNG_CHECK, (uint32_t)l, i).v[0]);
 }
 
 static enum lenet_status put_members(struct dump *d) {
     struct lenet_network *net = &d->net;
-    float *host_w = malloc(d->plan.stride * sizeof *host_w);
+    float *host_w = malloc(d->topology.stride * sizeof *host_w);
     enum lenet_status status = host_w ? LENET_OK : LENET_ERR_MEMORY;
     for (int r = 0; r < d->members && status == LENET_OK; r++) {
         const struct lenet_hyper hyper = hyper_of(d, r);
@@ -164,12 +165,12 @@ static enum lenet_status open_all(struct dump *d, struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known", config->arch);
     LENET_TRY(lenet_data_open(config, lenet_arch_find(config->arch)->field, &d->data, err));
-    LENET_TRY(lenet_plan_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
-                              d->data.classes, &d->plan, err));
+    LENET_TRY(lenet_topology_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
+                                  d->data.classes, &d->topology, err));
     LENET_TRY(lenet_hyper_make(config, d->data.train.count, &d->hyper, err));
     LENET_TRY(open_device(d, err));
     const struct lenet_scaling scaling = lenet_scaling_of(&d->data.train, d->data.H, d->data.W);
-    const struct lenet_network_options options = {.plan = &d->plan,
+    const struct lenet_network_options options = {.topology = &d->topology,
                                                   .optimizer = (enum lenet_optimizer)config->optimizer,
                                                   .R = d->members,
                                                   .B = (int)config->batch,
@@ -203,8 +204,8 @@ static enum lenet_status take_loss(struct dump *d, double *loss) {
 }
 
 static enum lenet_status add_first_batch(struct dump *d) {
-    const size_t logits[] = {(size_t)d->plan.classes, (size_t)d->net.N};
-    LENET_TRY(add_real(d, "logits", 2, logits, d->net.y[d->plan.layer_count - 1]));
+    const size_t logits[] = {(size_t)d->topology.classes, (size_t)d->net.N};
+    LENET_TRY(add_real(d, "logits", 2, logits, d->net.y[d->topology.layer_count - 1]));
     LENET_TRY(add_parameters(d, "gradient.", d->net.dw));
     return add_images(d, "gradient.input", d->net.dx);
 }
@@ -241,7 +242,7 @@ static enum lenet_status train(struct dump *d) {
 static enum lenet_status restart(struct dump *d) {
     struct lenet_network *net = &d->net;
     const uint64_t step = 0;
-    float *zeros = calloc(d->plan.stride, sizeof *zeros);
+    float *zeros = calloc(d->topology.stride, sizeof *zeros);
     enum lenet_status status = zeros ? LENET_OK : LENET_ERR_MEMORY;
     for (int r = 0; r < d->members && status == LENET_OK; r++) {
         if (net->m) status = lenet_network_put(net, net->m, r, zeros);

@@ -78,7 +78,7 @@ rm -f info.json
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
 claim "  the tables of both kinds of batches" says "cpu against the CPU in double"
-claim "  ... and of single images" says "cpu_single against the CPU in double"
+claim "  ... and of single images" says "cpu_batch1 against the CPU in double"
 lenet gradcheck --arch linear --entries 5 --device cpu --seed 4 --json check.json
 claim "  results in a file" grep -q '"against_double"' check.json
 claim "  ... of single images, too" grep -q '"against_double_single_images"' check.json

@@ -42,18 +42,19 @@ class Cuda : public ::testing::Test {
     std::vector<Weights> Train(const lenet_backend *backend, const Setting &s, int steps, lenet_tally *tally,
                                bool recorded = true, int first_member = 0) {
         lenet_ctx *ctx = nullptr;
-        lenet_plan plan;
+        lenet_topology topology;
         lenet_network net = {};
         lenet_device_data device_data = {};
         std::vector<Weights> result;
         const lenet_open_options open_options = {0, 2, 0};
         EXPECT_EQ(backend->open(&ctx, &open_options, &err_), LENET_OK) << err_.text;
-        EXPECT_EQ(lenet_plan_make(lenet_arch_find(s.arch), s.activation, s.pooling, 10, &plan, &err_), LENET_OK);
+        EXPECT_EQ(lenet_topology_make(lenet_arch_find(s.arch), s.activation, s.pooling, 10, &topology, &err_),
+                  LENET_OK);
         const bool is_sdlm = s.optimizer == LENET_SDLM;
-        plan.loss = is_sdlm ? LENET_MAP : LENET_CROSS_ENTROPY;
-        const lenet_network_options options = {&plan, s.optimizer, s.R, s.B, 0};
+        topology.loss = is_sdlm ? LENET_MAP : LENET_CROSS_ENTROPY;
+        const lenet_network_options options = {&topology, s.optimizer, s.R, s.B, 0};
         const lenet_scaling scaling = lenet_scaling_of(&data_.train, data_.H, data_.W);
-        EXPECT_EQ(lenet_device_data_create(backend, ctx, &data_, scaling, plan.arch->field, &device_data, &err_),
+        EXPECT_EQ(lenet_device_data_create(backend, ctx, &data_, scaling, topology.arch->field, &device_data, &err_),
                   LENET_OK)
             << err_.text;
         EXPECT_EQ(lenet_network_create(backend, ctx, &options, &net, &err_), LENET_OK) << err_.text;
@@ -76,8 +77,8 @@ class Cuda : public ::testing::Test {
             h.elastic = 0.5f * (float)member;
             h.label_noise = 0.1f * (float)member;
             hyper.push_back(h);
-            Weights w(plan.stride);
-            lenet_plan_init(&plan, LENET_INIT_STANDARD, h.seed, 1, w.data());
+            Weights w(topology.stride);
+            lenet_topology_init(&topology, LENET_INIT_STANDARD, h.seed, 1, w.data());
             EXPECT_EQ(lenet_network_put(&net, net.w, r, w.data()), LENET_OK);
         }
         EXPECT_EQ(backend->upload(ctx, net.hyper, hyper.data(), hyper.size() * sizeof hyper[0]), LENET_OK);
@@ -90,7 +91,7 @@ class Cuda : public ::testing::Test {
             EXPECT_EQ(status, LENET_OK) << backend->message(ctx);
         }
         for (int r = 0; r < s.R; r++) {
-            result.emplace_back(plan.stride);
+            result.emplace_back(topology.stride);
             EXPECT_EQ(lenet_network_get(&net, net.w, r, result.back().data()), LENET_OK) << backend->message(ctx);
         }
         std::vector<lenet_tally> tallies((size_t)s.R);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lenet/population.h"
+#include "train/population.h"
 
 namespace {
 
@@ -23,7 +23,7 @@ class Curvature : public ::testing::Test {
         lenet_config config;
         lenet_config_init(&config);
         ASSERT_EQ(lenet_option_set(&config, lenet_option_find("arch"), "lenet5-1998", &err), LENET_OK) << err.text;
-        ASSERT_EQ(lenet_config_plan(&config, 10, &plan_, &err), LENET_OK) << err.text;
+        ASSERT_EQ(lenet_config_topology(&config, 10, &plan_, &err), LENET_OK) << err.text;
         be_ = lenet_backend_cpu64();
         const lenet_open_options open_options = {0, 1, 0};
         ASSERT_EQ(be_->open(&ctx_, &open_options, &err), LENET_OK) << err.text;
@@ -35,7 +35,7 @@ class Curvature : public ::testing::Test {
         const lenet_network_options options = {&plan_, LENET_SDLM, 1, kImages, 0};
         ASSERT_EQ(lenet_network_create(be_, ctx_, &options, &net_, &err), LENET_OK) << err.text;
         std::vector<float> w(plan_.stride);
-        lenet_plan_init(&plan_, LENET_INIT_ROOT_AVERAGE, 3, 1, w.data());
+        lenet_topology_init(&plan_, LENET_INIT_ROOT_AVERAGE, 3, 1, w.data());
         ASSERT_EQ(lenet_network_put(&net_, net_.w, 0, w.data()), LENET_OK);
         lenet_hyper hyper = {};
         hyper.seed = 9;
@@ -81,7 +81,7 @@ class Curvature : public ::testing::Test {
 
     const lenet_backend *be_ = nullptr;
     lenet_ctx *ctx_ = nullptr;
-    lenet_plan plan_;
+    lenet_topology plan_;
     lenet_network net_ = {};
     lenet_dataset data_ = {};
     lenet_device_data on_device_ = {};

@@ -21,12 +21,12 @@
 #include <thread>
 #include <vector>
 
-#include "lenet/json.h"
-#include "lenet/population_file.h"
+#include "base/json.h"
 #include "lenet/sweep.h"
-#include "lenet/sweep_dir.h"
 #include "support/fill.h"
 #include "support/idx.h"
+#include "sweep/sweep_dir.h"
+#include "train/population_file.h"
 
 namespace {
 
@@ -261,8 +261,8 @@ class Sweep : public ::testing::Test {
                 << err.text;
             for (int r = 0; w && r < R; r++) {
                 const cJSON *id = cJSON_GetObjectItem(cJSON_GetArrayItem(members, r), "id");
-                const float *first = w + (size_t)r * model.plan.stride;
-                const Weights weights(first, first + model.plan.stride);
+                const float *first = w + (size_t)r * model.topology.stride;
+                const Weights weights(first, first + model.topology.stride);
                 const auto before = kept.emplace(cJSON_GetStringValue(id), weights);
                 EXPECT_TRUE(before.second || before.first->second == weights) << name << " has others than before";
             }
@@ -308,7 +308,7 @@ class Sweep : public ::testing::Test {
             << err_.text;
         EXPECT_EQ(R, 1);
         EXPECT_EQ(members, nullptr) << "a single network's";
-        weights->assign(w, w + model.plan.stride);
+        weights->assign(w, w + model.topology.stride);
         free(w);
         *metrics = "[";
         for (const std::string &line : Lines(fs::path(config.run) / "metrics.jsonl"))

@@ -16,12 +16,12 @@
 #include <thread>
 #include <vector>
 
-#include "lenet/draw.h"
-#include "lenet/population_file.h"
 #include "lenet/sweep.h"
 #include "lenet/train.h"
+#include "ops/draw.h"
 #include "support/fill.h"
 #include "support/idx.h"
+#include "train/population_file.h"
 
 namespace {
 
@@ -47,7 +47,7 @@ std::vector<float> WeightsOf(const fs::path &path) {
     lenet_error err = {};
     float *w = nullptr;
     if (lenet_model_read(path.c_str(), &model, &w, &err) != LENET_OK) throw std::runtime_error(err.text);
-    const std::vector<float> weights(w, w + model.plan.stride);
+    const std::vector<float> weights(w, w + model.topology.stride);
     free(w);
     return weights;
 }
@@ -262,7 +262,7 @@ TEST_F(Train, AnotherDataSetOfFewerClassesAndOtherSizesTrains) {
     lenet_model model;
     float *w = nullptr;
     ASSERT_EQ(lenet_model_read((Run("run") / "last.safetensors").c_str(), &model, &w, &err_), LENET_OK) << err_.text;
-    EXPECT_EQ(model.plan.classes, 3);
+    EXPECT_EQ(model.topology.classes, 3);
     free(w);
 
     snprintf(config.run, sizeof config.run, "%s", Run("wrong").c_str());
@@ -518,8 +518,8 @@ class SingleImages : public Train {
             const cJSON *config = cJSON_GetObjectItem(cJSON_GetArrayItem(members, r), "config");
             const std::string optimizer = cJSON_GetStringValue(cJSON_GetObjectItem(config, "optimizer"));
             const int seed = cJSON_GetObjectItem(config, "seed")->valueint;
-            const float *first = w + (size_t)r * model.plan.stride;
-            weights[optimizer + " " + std::to_string(seed)] = std::vector<float>(first, first + model.plan.stride);
+            const float *first = w + (size_t)r * model.topology.stride;
+            weights[optimizer + " " + std::to_string(seed)] = std::vector<float>(first, first + model.topology.stride);
         }
         cJSON_Delete(members);
         free(w);
@@ -555,14 +555,14 @@ TEST_F(SingleImages, ACheckpointOfAPopulationGoesOnWithTheSameBytes) {
     const lenet_config *const pointers[] = {&configs[0], &configs[1]};
     ASSERT_EQ(lenet_device_open("cpu", {}, &device, &err), LENET_OK) << err.text;
     ASSERT_EQ(lenet_dataset_read((directory_ / "few").c_str(), &data, &err), LENET_OK) << err.text;
-    ASSERT_EQ(lenet_config_plan(&configs[0], data.classes, &model.plan, &err), LENET_OK) << err.text;
+    ASSERT_EQ(lenet_config_topology(&configs[0], data.classes, &model.topology, &err), LENET_OK) << err.text;
     model.scaling = lenet_scaling_of(&data.train, data.H, data.W);
     ASSERT_EQ(lenet_device_data_create(device.backend, device.ctx, &data, model.scaling, 32, &device_data, &err),
               LENET_OK);
     lenet_population whole, begun, resumed;
     for (lenet_population *pop : {&whole, &begun, &resumed}) {
         ASSERT_EQ(lenet_population_create(&device, &device_data, &model, pointers, 2, pop, &err), LENET_OK) << err.text;
-        EXPECT_EQ(pop->net.backend, lenet_backend_cpu_single());
+        EXPECT_EQ(pop->net.backend, lenet_backend_cpu_batch1());
         ASSERT_EQ(lenet_population_init(pop), LENET_OK);
     }
     const auto advance = [](lenet_population *pop, uint64_t step) {
@@ -576,7 +576,7 @@ TEST_F(SingleImages, ACheckpointOfAPopulationGoesOnWithTheSameBytes) {
     ASSERT_EQ(lenet_population_write_checkpoint(path.c_str(), &begun, "cpu", members, &err), LENET_OK) << err.text;
     ASSERT_EQ(lenet_population_read_checkpoint(path.c_str(), &resumed, &err), LENET_OK) << err.text;
     advance(&resumed, 20);
-    const size_t values = 2 * (size_t)(1 + whole.moments) * model.plan.stride;
+    const size_t values = 2 * (size_t)(1 + whole.moments) * model.topology.stride;
     EXPECT_EQ(std::vector<float>(whole.state, whole.state + values),
               std::vector<float>(resumed.state, resumed.state + values));
     EXPECT_EQ(memcmp(whole.tally, resumed.tally, 2 * sizeof *whole.tally), 0);

@@ -20,7 +20,7 @@ for operation in $operations; do
     grep -lqwE "$operation" tests/ops/test_*.cc || complain "$operation: no test in tests/ops"
     for twin in $twins; do
         stem=$(basename "$twin" .c)
-        stem=${stem%_single} # the same tests run on the operations for single images
+        stem=${stem%_batch1} # the same tests run on the operations for batches of one image
         [ -e "tests/ops/test_$stem.cc" ] || complain "$operation: $twin has no tests/ops/test_$stem.cc"
     done
 done

@@ -13,10 +13,10 @@
 #include "gpu.cuh"
 #include "lenet/device.h"
 #include "lenet/network.h"
-#include "lenet/population_file.h"
 #include "lenet/sweep.h"
 #include "support/fill.h"
 #include "support/simt/simt.h"
+#include "train/population_file.h"
 
 namespace {
 
@@ -93,13 +93,14 @@ TEST_F(CudaErrors, OutOfDeviceMemoryTellsHowMuchWasWantedAndHowMuchIsFree) {
     device.memory = (size_t)100 << 20;
     simt::set_device(device);
     ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
-    lenet_plan plan;
-    ASSERT_EQ(lenet_plan_make(lenet_arch_find("lenet5"), LENET_RELU, LENET_POOL_MAX, 10, &plan, &err_), LENET_OK);
-    const lenet_network_options options = {&plan, LENET_SGD, 10, 128, 0};
+    lenet_topology topology;
+    ASSERT_EQ(lenet_topology_make(lenet_arch_find("lenet5"), LENET_RELU, LENET_POOL_MAX, 10, &topology, &err_),
+              LENET_OK);
+    const lenet_network_options options = {&topology, LENET_SGD, 10, 128, 0};
     lenet_network net;
     EXPECT_EQ(lenet_network_create(device_.backend, device_.ctx, &options, &net, &err_), LENET_ERR_MEMORY);
     ExpectWords({"10 network(s)", "batch of 128", "MB wanted", "of 100 MB are free"});
-    const lenet_network_options smaller = {&plan, LENET_SGD, 1, 32, 0};
+    const lenet_network_options smaller = {&topology, LENET_SGD, 1, 32, 0};
     ASSERT_EQ(lenet_network_create(device_.backend, device_.ctx, &smaller, &net, &err_), LENET_OK) << "it goes on";
     lenet_network_free(&net);
 }
@@ -185,7 +186,7 @@ class SmallGpuSweep : public CudaErrors {
             EXPECT_EQ(lenet_weights_read(entry.path().c_str(), &model, &R, &w, &members, &err_), LENET_OK) << err_.text;
             for (int r = 0; w && r < R; r++)
                 (*weights)[cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(members, r), "id"))].assign(
-                    w + (size_t)r * model.plan.stride, w + (size_t)(r + 1) * model.plan.stride);
+                    w + (size_t)r * model.topology.stride, w + (size_t)(r + 1) * model.topology.stride);
             cJSON_Delete(members);
             free(w);
             sizes.insert(R);

@@ -150,13 +150,14 @@ class Evaluate : public ::testing::Test {
     void WriteModel(const char *arch, int classes, const char *name = "w.safetensors") const {
         lenet_model model = {};
         lenet_error err = {};
-        ASSERT_EQ(lenet_plan_make(lenet_arch_find(arch), LENET_RELU, LENET_POOL_MAX, classes, &model.plan, &err),
-                  LENET_OK)
+        ASSERT_EQ(
+            lenet_topology_make(lenet_arch_find(arch), LENET_RELU, LENET_POOL_MAX, classes, &model.topology, &err),
+            LENET_OK)
             << err.text;
         model.scaling = {1 / 255.0f, 0};
-        std::vector<float> w(model.plan.stride);
-        const size_t inputs = lenet_layer_inputs(&model.plan.layers[0]);
-        for (size_t o = 0; o < (size_t)model.plan.layers[0].O; o++) w[o * inputs + o] = kWeight;
+        std::vector<float> w(model.topology.stride);
+        const size_t inputs = lenet_layer_inputs(&model.topology.layers[0]);
+        for (size_t o = 0; o < (size_t)model.topology.layers[0].O; o++) w[o * inputs + o] = kWeight;
         ASSERT_EQ(lenet_model_write(Path(name).c_str(), &model, w.data(), nullptr, &err), LENET_OK) << err.text;
     }
 
@@ -164,10 +165,10 @@ class Evaluate : public ::testing::Test {
     void WriteOpinion(const std::string &name, size_t o, float weight) const {
         lenet_model model = {};
         fs::create_directory(directory_ / "networks");
-        lenet_plan_make(lenet_arch_find("linear"), LENET_RELU, LENET_POOL_MAX, kClasses, &model.plan, nullptr);
+        lenet_topology_make(lenet_arch_find("linear"), LENET_RELU, LENET_POOL_MAX, kClasses, &model.topology, nullptr);
         model.scaling = {1 / 255.0f, 0};
-        std::vector<float> w(model.plan.stride);
-        w[o * lenet_layer_inputs(&model.plan.layers[0])] = weight;
+        std::vector<float> w(model.topology.stride);
+        w[o * lenet_layer_inputs(&model.topology.layers[0])] = weight;
         ASSERT_EQ(lenet_model_write(Path("networks/" + name).c_str(), &model, w.data(), nullptr, nullptr), LENET_OK);
     }
 

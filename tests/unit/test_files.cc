@@ -1,5 +1,5 @@
 // test_files.cc - claims about whole files: a crash or a full disk never leaves half of one.
-#include "lenet/files.h"
+#include "base/files.h"
 
 #include <gtest/gtest.h>
 

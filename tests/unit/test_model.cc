@@ -27,23 +27,23 @@ lenet_model Model(const char *arch, lenet_activation activation = LENET_RELU, le
                   int classes = 10) {
     lenet_model model = {};
     lenet_error err = {};
-    EXPECT_EQ(lenet_plan_make(lenet_arch_find(arch), activation, pooling, classes, &model.plan, &err), LENET_OK)
+    EXPECT_EQ(lenet_topology_make(lenet_arch_find(arch), activation, pooling, classes, &model.topology, &err), LENET_OK)
         << err.text;
     model.scaling = {1 / 78.5675f, -0.4242129f};
     return model;
 }
 
-std::vector<lenet_tensor> Tensors(const lenet_plan &plan, std::vector<float> &data, const char *prefix = "") {
+std::vector<lenet_tensor> Tensors(const lenet_topology &topology, std::vector<float> &data, const char *prefix = "") {
     std::vector<lenet_tensor> tensors(2 * LENET_MAX_LAYERS);
-    data.resize(plan.stride);
-    tensors.resize((size_t)lenet_plan_tensors(&plan, prefix, data.data(), tensors.data()));
+    data.resize(topology.stride);
+    tensors.resize((size_t)lenet_topology_tensors(&topology, prefix, data.data(), tensors.data()));
     return tensors;
 }
 
 /* Random numbers where there are parameters, and zero between them; some that are easily lost. */
-std::vector<float> Weights(const lenet_plan &plan, uint32_t stream) {
+std::vector<float> Weights(const lenet_topology &topology, uint32_t stream) {
     std::vector<float> w;
-    for (const lenet_tensor &t : Tensors(plan, w)) {
+    for (const lenet_tensor &t : Tensors(topology, w)) {
         const size_t count = lenet_tensor_bytes(&t) / sizeof(float);
         const Values values = Reals(count, stream++, 2);
         std::copy(values.begin(), values.end(), static_cast<float *>(t.data));
@@ -82,11 +82,11 @@ class ModelFile : public ::testing::Test {
         err_ = {};
         return lenet_model_read(path_.c_str(), &read_, &w_, &err_);
     }
-    lenet_status ReadCheckpoint(const lenet_plan &plan, int moments) {
+    lenet_status ReadCheckpoint(const lenet_topology &topology, int moments) {
         free(state_);
         checkpoint_ = {};
         err_ = {};
-        return lenet_checkpoint_read(path_.c_str(), &plan, moments, &state_, &checkpoint_, &err_);
+        return lenet_checkpoint_read(path_.c_str(), &topology, moments, &state_, &checkpoint_, &err_);
     }
     bool Says(const std::string &piece) const { return std::string(err_.text).find(piece) != std::string::npos; }
     void ExpectRefused(const std::vector<std::string> &pieces) {
@@ -94,8 +94,8 @@ class ModelFile : public ::testing::Test {
         EXPECT_EQ(w_, nullptr);
         ExpectSays(pieces);
     }
-    void ExpectCheckpointRefused(const lenet_plan &plan, int moments, const std::vector<std::string> &pieces) {
-        EXPECT_EQ(ReadCheckpoint(plan, moments), LENET_ERR_FORMAT) << err_.text;
+    void ExpectCheckpointRefused(const lenet_topology &topology, int moments, const std::vector<std::string> &pieces) {
+        EXPECT_EQ(ReadCheckpoint(topology, moments), LENET_ERR_FORMAT) << err_.text;
         EXPECT_EQ(state_, nullptr);
         ExpectSays(pieces);
     }
@@ -133,14 +133,14 @@ TEST_F(ModelFile, EveryNetworkComesBackBitByBit) {
                 for (int classes : {1, 10}) {
                     SCOPED_TRACE(arch->name);
                     const lenet_model model = Model(arch->name, activation, pooling, classes);
-                    const std::vector<float> w = Weights(model.plan, 1);
+                    const std::vector<float> w = Weights(model.topology, 1);
                     Write(model, w);
                     ASSERT_EQ(Read(), LENET_OK) << err_.text;
-                    EXPECT_EQ(read_.plan.arch, arch);
-                    EXPECT_EQ(read_.plan.activation, activation);
-                    EXPECT_EQ(read_.plan.pooling, pooling);
-                    EXPECT_EQ(read_.plan.classes, classes);
-                    EXPECT_EQ(read_.plan.stride, model.plan.stride);
+                    EXPECT_EQ(read_.topology.arch, arch);
+                    EXPECT_EQ(read_.topology.activation, activation);
+                    EXPECT_EQ(read_.topology.pooling, pooling);
+                    EXPECT_EQ(read_.topology.classes, classes);
+                    EXPECT_EQ(read_.topology.stride, model.topology.stride);
                     EXPECT_EQ(read_.scaling.factor, model.scaling.factor);
                     EXPECT_EQ(read_.scaling.offset, model.scaling.offset);
                     EXPECT_TRUE(SameBytes(Bytes(w.data(), w.size()), Bytes(w_, w.size())));
@@ -149,7 +149,7 @@ TEST_F(ModelFile, EveryNetworkComesBackBitByBit) {
 
 TEST_F(ModelFile, TheSameModelGivesTheSameBytes) {
     const lenet_model model = Model("lenet5");
-    const std::vector<float> w = Weights(model.plan, 1);
+    const std::vector<float> w = Weights(model.topology, 1);
     Write(model, w);
     const std::string first = File();
     Write(model, w);
@@ -158,8 +158,9 @@ TEST_F(ModelFile, TheSameModelGivesTheSameBytes) {
 
 TEST_F(ModelFile, ACheckpointComesBackWithItsMoments) {
     const lenet_model model = Model("lenet5");
-    const size_t stride = model.plan.stride;
-    const std::vector<float> w = Weights(model.plan, 1), m = Weights(model.plan, 20), v = Weights(model.plan, 40);
+    const size_t stride = model.topology.stride;
+    const std::vector<float> w = Weights(model.topology, 1), m = Weights(model.topology, 20),
+                             v = Weights(model.topology, 40);
     for (int moments = 0; moments <= 2; moments++) {
         SCOPED_TRACE(moments);
         const lenet_checkpoint checkpoint = {.step = 9007199254740993, /* more than a double can say */
@@ -168,7 +169,7 @@ TEST_F(ModelFile, ACheckpointComesBackWithItsMoments) {
                                              .m = moments > 0 ? m.data() : nullptr,
                                              .v = moments > 1 ? v.data() : nullptr};
         Write(model, w, &checkpoint);
-        ASSERT_EQ(ReadCheckpoint(model.plan, moments), LENET_OK) << err_.text;
+        ASSERT_EQ(ReadCheckpoint(model.topology, moments), LENET_OK) << err_.text;
         ASSERT_NE(state_, nullptr);
         EXPECT_EQ(checkpoint_.step, checkpoint.step);
         EXPECT_EQ(checkpoint_.seconds, checkpoint.seconds);
@@ -188,16 +189,16 @@ TEST_F(ModelFile, ACheckpointComesBackWithItsMoments) {
 
         ASSERT_EQ(Read(), LENET_OK) << "a checkpoint is a weights file, too: " << err_.text;
         EXPECT_TRUE(SameBytes(Bytes(w.data(), stride), Bytes(w_, stride)));
-        ExpectCheckpointRefused(Model("mlp-300").plan, moments, {"another architecture"});
+        ExpectCheckpointRefused(Model("mlp-300").topology, moments, {"another architecture"});
         if (moments < 2)
-            ExpectCheckpointRefused(model.plan, moments + 1, {moments ? "checkpoint.v." : "checkpoint.m."});
+            ExpectCheckpointRefused(model.topology, moments + 1, {moments ? "checkpoint.v." : "checkpoint.m."});
     }
 }
 
 TEST_F(ModelFile, AFileOfWeightsAloneIsARunThatHasEnded) {
     const lenet_model model = Model("linear");
-    Write(model, Weights(model.plan, 1));
-    ASSERT_EQ(ReadCheckpoint(model.plan, 2), LENET_OK) << err_.text;
+    Write(model, Weights(model.topology, 1));
+    ASSERT_EQ(ReadCheckpoint(model.topology, 2), LENET_OK) << err_.text;
     EXPECT_EQ(state_, nullptr);
 }
 
@@ -207,7 +208,7 @@ TEST_F(ModelFile, AFileThatIsMissingIsNamed) {
     EXPECT_EQ(Read(), LENET_ERR_IO);
     ExpectSays({});
     EXPECT_EQ(w_, nullptr);
-    EXPECT_EQ(ReadCheckpoint(Model("linear").plan, 0), LENET_ERR_IO);
+    EXPECT_EQ(ReadCheckpoint(Model("linear").topology, 0), LENET_ERR_IO);
     ExpectSays({});
     EXPECT_EQ(state_, nullptr);
 }
@@ -215,20 +216,21 @@ TEST_F(ModelFile, AFileThatIsMissingIsNamed) {
 TEST_F(ModelFile, APlaceThatCannotBeWrittenIsNamed) {
     const lenet_model model = Model("linear");
     path_ = (directory_ / "no" / "such" / "m.safetensors").string();
-    EXPECT_EQ(lenet_model_write(path_.c_str(), &model, Weights(model.plan, 1).data(), nullptr, &err_), LENET_ERR_IO);
+    EXPECT_EQ(lenet_model_write(path_.c_str(), &model, Weights(model.topology, 1).data(), nullptr, &err_),
+              LENET_ERR_IO);
     ExpectSays({});
 }
 
 TEST_F(ModelFile, AFileCutAnywhereIsRefused) {
     const lenet_model model = Model("linear", LENET_TANH, LENET_POOL_MAX, 1);
-    const std::vector<float> w = Weights(model.plan, 1);
+    const std::vector<float> w = Weights(model.topology, 1);
     const lenet_checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = w.data(), .v = w.data()};
     Write(model, w, &checkpoint);
     const std::string valid = File();
     for (size_t size = 0; size < valid.size(); size += size < 1500 ? 1 : 97) {
         WriteFile(valid.substr(0, size));
         ExpectRefused({});
-        ExpectCheckpointRefused(model.plan, 2, {});
+        ExpectCheckpointRefused(model.topology, 2, {});
     }
     WriteFile(valid + "x");
     ExpectRefused({});
@@ -238,7 +240,7 @@ TEST_F(ModelFile, AFileCutAnywhereIsRefused) {
 
 TEST_F(ModelFile, AChangedByteOfTheHeaderGivesAnErrorOrAValidModel) {
     const lenet_model model = Model("linear", LENET_TANH, LENET_POOL_MAX, 1);
-    const std::vector<float> w = Weights(model.plan, 1);
+    const std::vector<float> w = Weights(model.topology, 1);
     const lenet_checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = w.data(), .v = nullptr};
     Write(model, w, &checkpoint);
     const std::string valid = File();
@@ -249,7 +251,7 @@ TEST_F(ModelFile, AChangedByteOfTheHeaderGivesAnErrorOrAValidModel) {
             std::string bytes = valid;
             bytes[i] = char(bytes[i] ^ mask);
             WriteFile(bytes);
-            const lenet_status status = Read(), checkpoint_status = ReadCheckpoint(model.plan, 1);
+            const lenet_status status = Read(), checkpoint_status = ReadCheckpoint(model.topology, 1);
             ASSERT_TRUE(status == LENET_OK || status == LENET_ERR_FORMAT) << "byte " << i << ": " << err_.text;
             ASSERT_TRUE(checkpoint_status == LENET_OK || checkpoint_status == LENET_ERR_FORMAT) << "byte " << i;
             ASSERT_EQ(w_ != nullptr, status == LENET_OK);
@@ -268,12 +270,12 @@ TEST_F(ModelFile, WhatIsNoModelIsRefused) {
 TEST_F(ModelFile, AWeightThatIsNoNumberIsRefused) {
     const lenet_model model = Model("lenet5");
     std::vector<float> data;
-    const std::vector<lenet_tensor> tensors = Tensors(model.plan, data);
+    const std::vector<lenet_tensor> tensors = Tensors(model.topology, data);
     for (const float bad : {NAN, INFINITY, -INFINITY})
         for (const lenet_tensor &t : {tensors.front(), tensors[3], tensors.back()}) {
             const size_t at = (size_t)(static_cast<float *>(t.data) - data.data());
             const size_t last = at + lenet_tensor_bytes(&t) / sizeof(float) - 1;
-            std::vector<float> w = Weights(model.plan, 1);
+            std::vector<float> w = Weights(model.topology, 1);
             w[last] = bad;
             Write(model, w);
             ExpectRefused({"NaN"});
@@ -282,16 +284,16 @@ TEST_F(ModelFile, AWeightThatIsNoNumberIsRefused) {
 
 TEST_F(ModelFile, AMomentThatIsNoNumberIsRefused) {
     const lenet_model model = Model("linear");
-    const std::vector<float> w = Weights(model.plan, 1);
+    const std::vector<float> w = Weights(model.topology, 1);
     std::vector<float> bad = w;
     bad[5] = NAN;
     lenet_checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = bad.data(), .v = w.data()};
     Write(model, w, &checkpoint);
-    ExpectCheckpointRefused(model.plan, 2, {"NaN"});
+    ExpectCheckpointRefused(model.topology, 2, {"NaN"});
     checkpoint.m = w.data();
     checkpoint.v = bad.data();
     Write(model, w, &checkpoint);
-    ExpectCheckpointRefused(model.plan, 2, {"NaN"});
+    ExpectCheckpointRefused(model.topology, 2, {"NaN"});
 }
 
 /* ---- metadata and tensors of others ---------------------------------------------------------- */
@@ -303,7 +305,7 @@ class ForeignModel : public ModelFile {
   protected:
     void SetUp() override {
         ModelFile::SetUp();
-        tensors_ = Tensors(model_.plan, data_);
+        tensors_ = Tensors(model_.topology, data_);
     }
     void WriteParts() {
         std::vector<lenet_metadata> metadata;
@@ -330,7 +332,7 @@ class ForeignModel : public ModelFile {
 TEST_F(ForeignModel, TheseAreTheParts) {
     WriteParts();
     ASSERT_EQ(Read(), LENET_OK) << err_.text;
-    EXPECT_EQ(read_.plan.parameters, 61706u);
+    EXPECT_EQ(read_.topology.parameters, 61706u);
     EXPECT_EQ(read_.scaling.offset, -1);
     std::reverse(tensors_.begin(), tensors_.end());
     WriteParts();
@@ -419,13 +421,13 @@ TEST_F(ForeignModel, ACheckpointWithoutItsCountersIsRefused) {
     std::vector<int64_t> integers(4);
     tensors_.push_back({"checkpoint.loss_seconds", LENET_F64, 1, {2}, reals.data()});
     WriteParts();
-    ExpectCheckpointRefused(model_.plan, 0, {"checkpoint.step"});
+    ExpectCheckpointRefused(model_.topology, 0, {"checkpoint.step"});
     tensors_.push_back({"checkpoint.step_count_correct_nonfinite", LENET_I64, 1, {4}, integers.data()});
     WriteParts();
-    EXPECT_EQ(ReadCheckpoint(model_.plan, 0), LENET_OK) << err_.text;
+    EXPECT_EQ(ReadCheckpoint(model_.topology, 0), LENET_OK) << err_.text;
     tensors_.back().shape[0] = 3;
     WriteParts();
-    ExpectCheckpointRefused(model_.plan, 0, {"checkpoint.step"});
+    ExpectCheckpointRefused(model_.topology, 0, {"checkpoint.step"});
 }
 
 } // namespace

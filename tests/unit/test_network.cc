@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "lenet/device_data.h"
-#include "lenet/draw.h"
 #include "lenet/network.h"
+#include "ops/draw.h"
 #include "support/backends.h"
 
 namespace {
@@ -46,11 +46,11 @@ class HostData {
     std::vector<uint8_t> images_[2], labels_[2];
 };
 
-lenet_plan Plan(const char *arch, lenet_activation activation, lenet_pooling pooling) {
-    lenet_plan plan = {};
+lenet_topology Plan(const char *arch, lenet_activation activation, lenet_pooling pooling) {
+    lenet_topology topology = {};
     lenet_error err = {};
-    Require(lenet_plan_make(lenet_arch_find(arch), activation, pooling, 10, &plan, &err), err.text);
-    return plan;
+    Require(lenet_topology_make(lenet_arch_find(arch), activation, pooling, 10, &topology, &err), err.text);
+    return topology;
 }
 
 /* What an optimizer and a schedule need; one member differs from another in what its test says. */
@@ -89,16 +89,16 @@ class DeviceData {
 
 class Population {
   public:
-    Population(const Device &device, const lenet_dataset &data, const lenet_plan &plan, lenet_optimizer optimizer,
-               const std::vector<lenet_hyper> &members, int B)
-        : device_(device), data_(device, data, plan.arch->field) {
+    Population(const Device &device, const lenet_dataset &data, const lenet_topology &topology,
+               lenet_optimizer optimizer, const std::vector<lenet_hyper> &members, int B)
+        : device_(device), data_(device, data, topology.arch->field) {
         lenet_error err = {};
-        const lenet_network_options options = {&plan, optimizer, (int)members.size(), B, 0};
+        const lenet_network_options options = {&topology, optimizer, (int)members.size(), B, 0};
         Require(lenet_network_create(&device.backend(), device.ctx(), &options, &net, &err), err.text);
         Upload(net.hyper, members);
         for (int r = 0; r < (int)members.size(); r++) {
-            std::vector<float> w(plan.stride);
-            lenet_plan_init(&plan, LENET_INIT_STANDARD, members[(size_t)r].seed, 1, w.data());
+            std::vector<float> w(topology.stride);
+            lenet_topology_init(&topology, LENET_INIT_STANDARD, members[(size_t)r].seed, 1, w.data());
             Require(lenet_network_put(&net, net.w, r, w.data()), "put");
         }
     }
@@ -125,7 +125,7 @@ class Population {
         return gradients;
     }
     std::vector<float> Get(const void *which, int r) {
-        std::vector<float> values(net.plan.stride);
+        std::vector<float> values(net.topology.stride);
         Require(lenet_network_get(&net, which, r, values.data()), "get");
         return values;
     }
@@ -208,28 +208,28 @@ std::vector<lenet_hyper> Unlike() {
 class PopulationTest : public ::testing::Test {
   protected:
     /* Members are trained together on 1, 2 and 3 threads, and each alone. */
-    static void ExpectMembersEndAsAlone(const lenet_plan &plan, lenet_optimizer optimizer) {
+    static void ExpectMembersEndAsAlone(const lenet_topology &topology, lenet_optimizer optimizer) {
         /* epochs of 3, 2 and 4 steps, all with a smaller last batch; and batches of one image */
-        ExpectMembersEndAsAlone(plan, optimizer, lenet_backend_cpu(), 20, 9);
-        ExpectMembersEndAsAlone(plan, optimizer, lenet_backend_cpu_single(), 1, 95);
+        ExpectMembersEndAsAlone(topology, optimizer, lenet_backend_cpu(), 20, 9);
+        ExpectMembersEndAsAlone(topology, optimizer, lenet_backend_cpu_batch1(), 1, 95);
     }
 
   private:
-    static void ExpectMembersEndAsAlone(const lenet_plan &plan, lenet_optimizer optimizer, const lenet_backend *backend,
-                                        int B, int steps) {
+    static void ExpectMembersEndAsAlone(const lenet_topology &topology, lenet_optimizer optimizer,
+                                        const lenet_backend *backend, int B, int steps) {
         const HostData host(28, 28, 90, 20);
         const std::vector<lenet_hyper> members = Unlike();
         std::vector<std::vector<uint8_t>> alone;
         for (const lenet_hyper &member : members) {
             const Device device(backend, 1);
-            Population population(device, host.data, plan, optimizer, {member}, B);
+            Population population(device, host.data, topology, optimizer, {member}, B);
             population.Steps(steps);
             alone.push_back(population.Everything(0));
         }
         EXPECT_NE(alone[0], alone[1]);
         for (int threads = 1; threads <= 3; threads++) {
             const Device device(backend, threads);
-            Population population(device, host.data, plan, optimizer, members, B);
+            Population population(device, host.data, topology, optimizer, members, B);
             population.Steps(steps);
             for (int r = 0; r < (int)members.size(); r++)
                 EXPECT_TRUE(SameBytes(alone[(size_t)r], population.Everything(r)))
@@ -268,12 +268,12 @@ TEST_F(PopulationTest, TheSameMemberTwiceIsTheSameTwice) {
 /* The guard's memory is locked except inside an operation: a driver that peeks at it dies here, and not on a GPU. */
 TEST_F(PopulationTest, TheDriverNeverReadsTheBackendsMemory) {
     const HostData host(28, 28, 90, 20);
-    const lenet_plan plan = Plan("lenet5", LENET_RELU, LENET_POOL_MAX);
+    const lenet_topology topology = Plan("lenet5", LENET_RELU, LENET_POOL_MAX);
     for (lenet_optimizer optimizer : {LENET_SGD, LENET_ADAMW}) {
         std::vector<std::vector<uint8_t>> results;
         for (const lenet_backend *backend : {lenet_backend_cpu(), lenet_backend_guard()}) {
             const Device device(backend, 1);
-            Population population(device, host.data, plan, optimizer, Unlike(), 20);
+            Population population(device, host.data, topology, optimizer, Unlike(), 20);
             population.Steps(3);
             results.push_back(population.Everything(1));
         }
@@ -286,7 +286,7 @@ TEST_F(PopulationTest, TheDriverNeverReadsTheBackendsMemory) {
 class Network : public BackendTest {
   protected:
     const HostData host_{28, 28, 90, 50};
-    const lenet_plan plan_ = Plan("lenet5", LENET_TANH, LENET_POOL_AVERAGE);
+    const lenet_topology plan_ = Plan("lenet5", LENET_TANH, LENET_POOL_AVERAGE);
 };
 LENET_ON_ALL_BACKENDS(Network);
 

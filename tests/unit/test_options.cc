@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "lenet/nets.h"
 #include "lenet/options.h"
+#include "lenet/topology.h"
 
 namespace {
 

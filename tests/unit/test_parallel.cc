@@ -10,7 +10,7 @@
 
 #include "lenet/ops.h"
 extern "C" {
-#include "parallel.h"
+#include "cpu/parallel.h"
 }
 
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "lenet/rng.h"
+#include "base/rng.h"
 #include "support/fill.h"
 
 namespace {

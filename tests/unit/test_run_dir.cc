@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "lenet/json.h"
-#include "lenet/run_dir.h"
+#include "base/json.h"
+#include "train/run_dir.h"
 
 namespace {
 

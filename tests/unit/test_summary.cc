@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "lenet/json.h"
+#include "base/json.h"
 #include "lenet/summary.h"
 #include "support/compare.h"
 

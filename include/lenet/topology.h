@@ -1,0 +1,115 @@
+/* topology.h - architectures as tables of layers, and the shapes that follow from them. */
+#ifndef LENET_TOPOLOGY_H
+#define LENET_TOPOLOGY_H
+#include "lenet/ops.h"
+#include "lenet/weights.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LENET_MAX_LAYERS = 16, LENET_MAX_FIELD = 32 };
+
+enum lenet_layer_kind { LENET_CONV, LENET_SUBSAMPLE, LENET_SCALE, LENET_ACTIVATION, LENET_DENSE, LENET_RBF };
+
+/* The names of enum lenet_activation, lenet_pooling and lenet_loss, in options and in weights files. */
+#define LENET_ACTIVATIONS "tanh|relu|squash"
+#define LENET_POOLINGS    "average|max|sum"
+#define LENET_LOSSES      "cross-entropy|mse|map"
+
+/* A row of an architecture's table. */
+struct lenet_layer_spec {
+    enum lenet_layer_kind kind;
+    const char *name;      /* the paper's; "" for an activation; a scale has that of its subsampling */
+    int maps;              /* of the output: conv and dense (0: the number of classes)  */
+    int size;              /* of the kernel (conv) or the window (subsample, and a scale after it) */
+    const uint32_t *links; /* of a conv: bit c of links[o] where map c feeds map o; NULL: every one does */
+};
+
+struct lenet_arch {
+    const char *name, *description;
+    int field; /* inputs are field x field pixels, the image in the middle */
+    int layer_count;
+    struct lenet_layer_spec layers[LENET_MAX_LAYERS];
+    const char *settings; /* "activation=squash batch=1 ...": options that --arch sets, too, or NULL */
+};
+
+/* All architectures, ended by one without a name. */
+extern const struct lenet_arch lenet_archs[];
+
+/* NULL where there is none of that name. */
+const struct lenet_arch *lenet_arch_find(const char *name);
+
+/* A layer with its shapes: input C x H x W, output O x OH x OW. Its parameters start
+ * at w and b in a network's parameters; w_count is 0 where it has none. */
+struct lenet_layer {
+    struct lenet_layer_spec spec;
+    enum lenet_activation activation; /* of a subsampling: what is done to its inputs first */
+    int C, H, W, O, OH, OW;
+    size_t w, w_count, b, b_count;
+    size_t absent; /* of the weights: those of links that do not exist, which are 0 for ever */
+};
+
+enum lenet_loss { LENET_CROSS_ENTROPY, LENET_MSE, LENET_MAP };
+
+/* How weights begin, F being a unit's fan-in: uniform in +-sqrt(3/F) with biases of 0; in +-2.4/F; in +-2.4/sqrt(F).
+ * With PRINTED and ROOT the coefficients and biases of a subsampling are drawn from +-2.4/F, else they make it an
+ * average. */
+enum lenet_init {
+    LENET_INIT_STANDARD,
+    LENET_INIT_PRINTED,
+    LENET_INIT_PRINTED_AVERAGE,
+    LENET_INIT_ROOT,
+    LENET_INIT_ROOT_AVERAGE
+};
+
+/* The layers as they are computed: an activation before a subsampling is a part of it. */
+struct lenet_topology {
+    const struct lenet_arch *arch;
+    enum lenet_activation activation;
+    enum lenet_pooling pooling;
+    int classes, layer_count;
+    struct lenet_layer layers[LENET_MAX_LAYERS];
+    size_t parameters; /* that are trained                                            */
+    enum lenet_loss loss;
+    struct rbf_targets targets; /* of RBF outputs */
+    double map_j;               /* of LENET_MAP: the rubbish class has exp(-j) */
+    size_t stride;              /* of a network's parameters in memory: every tensor is aligned */
+};
+
+/* Works out every shape. LENET_ERR_ARG where a layer does not fit its input. */
+enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_activation activation,
+                                      enum lenet_pooling pooling, int classes, struct lenet_topology *topology,
+                                      struct lenet_error *err);
+
+/* Values that a layer gives for one image. */
+size_t lenet_layer_outputs(const struct lenet_layer *layer);
+size_t lenet_layer_inputs(const struct lenet_layer *layer);
+
+/* Floating-point operations (an addition and a multiplication are two) of the
+ * layer's matrix products for one image: forward, and in a training step, where
+ * the first layer with parameters needs no input gradient. */
+double lenet_topology_flops(const struct lenet_topology *topology, int training);
+
+/* 0 for a weight of a link that does not exist. */
+int lenet_parameter_exists(const struct lenet_topology *topology, size_t at);
+
+/* Connections of a layer to its inputs and biases, as the paper counts them. */
+double lenet_layer_connections(const struct lenet_layer *layer);
+
+/* The outputs' targets: stylised digits of 7 x 12 pixels, ink being +1. Source: LeCun et al. 1998, fig. 3. */
+struct rbf_targets lenet_digit_targets(void);
+
+/* Fills host_w[stride] with the initial weights of a seed: what is drawn, times scale. With LENET_INIT_STANDARD a
+ * unit's input has the variance of its inputs (LeCun et al. 1998, "Efficient BackProp"). */
+void lenet_topology_init(const struct lenet_topology *topology, enum lenet_init init, uint64_t seed, float scale,
+                         float *host_w);
+
+/* Describes the parameters as tensors "C1.weight", "C1.bias", ... of data[0 ... stride-1],
+ * named with a prefix. Returns how many; at most 2*LENET_MAX_LAYERS. */
+int lenet_topology_tensors(const struct lenet_topology *topology, const char *prefix, float *data,
+                           struct lenet_tensor *tensors);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

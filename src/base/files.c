@@ -1,0 +1,324 @@
+/* files.c - whole files. What is written is on the disk (fsync) before a call says so. */
+#define _POSIX_C_SOURCE 200809L
+#include "base/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    MAX_NAME = 256,      /* a file name and its zero byte, on every Linux file system                   */
+    MAX_TEMPORARIES = 64 /* names to try: a killed process of the same id may have left some (pid 1 in  */
+                         /* a container), and two threads must not share one                            */
+};
+
+static const char *likely_cause(int code) {
+    switch (code) {
+    case ENOSPC:
+    case EDQUOT: return "disk full or quota used up?";
+    case EFBIG: return "larger than the shell's limit, ulimit -f?";
+    case EROFS: return "a read-only directory or disk?";
+    case EACCES:
+    case EPERM: return "a read-only directory, or another user's?";
+    case ENOENT: return "a misspelt path, or a directory not made yet?";
+    case ENOTDIR:
+    case EEXIST: return "a file where a directory is wanted, or left-over .tmp files?";
+    case EISDIR: return "a directory where a file is wanted?";
+    case ENAMETOOLONG: return "a shorter name is wanted";
+    case EMFILE:
+    case ENFILE: return "too many open files, ulimit -n?";
+    case EIO: return "a failing disk?";
+    case ENOMEM: return "out of memory";
+    default: return "is it an ordinary file on a working disk?";
+    }
+}
+
+static enum lenet_status fail_errno(struct lenet_error *err, const char *verb, const char *path, int code) {
+    return lenet_fail(err, LENET_ERR_IO, "%s: cannot %s: %s (%s)", path, verb, strerror(code), likely_cause(code));
+}
+
+/* The functions below return 0, or the errno of what failed. */
+
+static int write_all(int fd, const void *bytes, size_t size) {
+    const char *next = bytes;
+    while (size > 0) {
+        const ssize_t written = write(fd, next, size);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return errno;
+        if (written == 0) return EIO; /* POSIX leaves this case open; never loop on it */
+        next += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+static int sync_file(int fd) {
+    while (fsync(fd) != 0)
+        if (errno != EINTR) return errno;
+    return 0;
+}
+
+/* Some network file systems refuse to sync a directory; there is nothing more to be done there. */
+static int sync_directory(int directory) {
+    const int code = sync_file(directory);
+    return code == EINVAL || code == ENOTSUP ? 0 : code;
+}
+
+static int close_file(int fd) { return close(fd) != 0 && errno != EINTR ? errno : 0; }
+
+/* Opens the directory that path is in; *name points to path's last part. */
+static int open_parent(const char *path, int *directory, const char **name) {
+    const char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    char *parent = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+    if (!parent) return ENOMEM;
+    *directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int code = *directory < 0 ? errno : 0;
+    free(parent);
+    return code;
+}
+
+static int open_temporary(int directory, const char *name, char temporary[MAX_NAME], int *fd) {
+    for (int i = 0; i < MAX_TEMPORARIES; i++) {
+        const int length = snprintf(temporary, MAX_NAME, ".%s.tmp.%ld.%d", name, (long)getpid(), i);
+        if (length < 0 || length >= MAX_NAME) return ENAMETOOLONG;
+        *fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*fd >= 0) return 0;
+        if (errno != EEXIST) return errno;
+    }
+    return EEXIST;
+}
+
+static int replace_in(int directory, const char *name, const void *bytes, size_t size) {
+    char temporary[MAX_NAME];
+    int fd;
+    int code = open_temporary(directory, name, temporary, &fd);
+    if (code != 0) return code;
+    code = write_all(fd, bytes, size);
+    if (code == 0) code = sync_file(fd);
+    const int close_code = close_file(fd);
+    if (code == 0) code = close_code;
+    if (code == 0 && renameat(directory, temporary, directory, name) != 0) code = errno;
+    if (code != 0) unlinkat(directory, temporary, 0);
+    return code;
+}
+
+enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
+    int directory;
+    const char *name;
+    int code = open_parent(path, &directory, &name);
+    if (code != 0) return fail_errno(err, "open its directory", path, code);
+    struct stat old;
+    if (*name == '\0' || (fstatat(directory, name, &old, 0) == 0 && !S_ISREG(old.st_mode))) {
+        close(directory); /* renaming would make root's /dev/null a file */
+        return lenet_fail(err, LENET_ERR_IO, "%s: is a directory or a device; the name of an ordinary file is wanted",
+                          path);
+    }
+    code = replace_in(directory, name, bytes, size);
+    const int sync_code = code == 0 ? sync_directory(directory) : 0;
+    close(directory);
+    if (code != 0) return fail_errno(err, "replace", path, code);
+    return sync_code == 0 ? LENET_OK : fail_errno(err, "sync the directory of", path, sync_code);
+}
+
+void lenet_file_clear_temporaries(const char *path) {
+    int fd;
+    const char *name;
+    char prefix[MAX_NAME];
+    if (open_parent(path, &fd, &name) != 0) return;
+    const int length = snprintf(prefix, sizeof prefix, ".%s.tmp.", name);
+    DIR *directory = fdopendir(fd);
+    if (!directory) close(fd);
+    for (const struct dirent *entry; directory && (entry = readdir(directory));)
+        if (strncmp(entry->d_name, prefix, (size_t)length) == 0) unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory) closedir(directory);
+}
+
+/* A new file is found again after a power failure only if its directory is on the disk, too. */
+static int sync_parent(const char *path) {
+    int directory;
+    const char *name;
+    int code = open_parent(path, &directory, &name);
+    if (code != 0) return code;
+    code = sync_directory(directory);
+    close(directory);
+    return code;
+}
+
+enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0) return fail_errno(err, "open for appending", path, errno);
+    struct stat old;
+    if (fstat(fd, &old) != 0 || !S_ISREG(old.st_mode)) { /* of anything else nothing could be cut off again */
+        close(fd);
+        return lenet_fail(err, LENET_ERR_IO, "%s: is not an ordinary file; one to append to is wanted", path);
+    }
+    int code = write_all(fd, bytes, size);
+    if (code == 0) code = sync_file(fd);
+    if (code == 0 && old.st_size == 0) code = sync_parent(path);
+    const bool torn = code != 0 && (ftruncate(fd, old.st_size) != 0 || sync_file(fd) != 0);
+    const int close_code = close_file(fd);
+    if (code == 0) code = close_code;
+    if (code == 0) return LENET_OK;
+    return fail_errno(err, torn ? "append (and a part of the record stays at its end)" : "append", path, code);
+}
+
+static enum lenet_status read_open(int fd, const char *path, char **bytes, size_t *size, struct lenet_error *err) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return fail_errno(err, "read", path, errno);
+    if (S_ISDIR(info.st_mode)) return fail_errno(err, "read", path, EISDIR);
+    /* One byte for the zero and one so that the end is seen without growing. The
+     * size is a first guess only: pipes and /proc say 0, and files grow. */
+    size_t capacity = (size_t)info.st_size + 2, used = 0;
+    char *buffer = malloc(capacity);
+    ssize_t got = 0;
+    while (buffer) {
+        got = read(fd, buffer + used, capacity - used - 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        used += (size_t)got;
+        if (used < capacity - 1) continue;
+        capacity += capacity / 2 + 4096;
+        char *larger = realloc(buffer, capacity);
+        if (!larger) free(buffer);
+        buffer = larger;
+    }
+    if (!buffer) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for its %zu bytes", path, capacity);
+    if (got < 0) {
+        const int code = errno;
+        free(buffer);
+        return fail_errno(err, "read", path, code);
+    }
+    buffer[used] = '\0';
+    *bytes = buffer;
+    *size = used;
+    return LENET_OK;
+}
+
+enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, struct lenet_error *err) {
+    *bytes = NULL;
+    *size = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail_errno(err, "open", path, errno);
+    const enum lenet_status status = read_open(fd, path, bytes, size, err);
+    close(fd);
+    return status;
+}
+
+static enum lenet_status make_one(const char *path, struct lenet_error *err) {
+    if (mkdir(path, 0777) == 0) return LENET_OK;
+    const int code = errno; /* not only EEXIST: "/" or an automounted parent may say EISDIR, EROFS, ... */
+    return lenet_path_is_directory(path) ? LENET_OK : fail_errno(err, "create the directory", path, code);
+}
+
+enum lenet_status lenet_directory_create(const char *path, struct lenet_error *err) {
+    char *prefix = strdup(path);
+    if (!prefix) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for a path", path);
+    enum lenet_status status = LENET_OK;
+    for (char *p = prefix; *p && status == LENET_OK; p++) {
+        if (*p != '/' || p == prefix || p[1] == '\0') continue;
+        *p = '\0';
+        status = make_one(prefix, err);
+        *p = '/';
+    }
+    if (status == LENET_OK) status = make_one(prefix, err);
+    free(prefix);
+    return status;
+}
+
+int lenet_path_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+int lenet_path_is_directory(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static bool begins_and_ends(const char *name, const char *begin, const char *end) {
+    const size_t length = strlen(name), first = strlen(begin), last = strlen(end);
+    return length >= first + last && strncmp(name, begin, first) == 0 && strcmp(name + length - last, end) == 0;
+}
+
+static int add_name(const char *name, char ***names, int *n) {
+    char *copy = strdup(name), **larger = realloc(*names, ((size_t)*n + 1) * sizeof **names);
+    if (larger) *names = larger;
+    if (larger && copy) {
+        larger[(*n)++] = copy;
+        return 0;
+    }
+    free(copy);
+    return ENOMEM;
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+enum lenet_status lenet_directory_list(const char *path, const char *begin, const char *end, char ***names, int *n,
+                                       struct lenet_error *err) {
+    *names = NULL;
+    *n = 0;
+    DIR *directory = opendir(path);
+    int code = directory ? 0 : errno;
+    while (code == 0) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        code = errno;
+        if (!entry) break;
+        if (begins_and_ends(entry->d_name, begin, end)) code = add_name(entry->d_name, names, n);
+    }
+    if (directory) closedir(directory);
+    if (code == 0) {
+        if (*n) qsort(*names, (size_t)*n, sizeof **names, compare_names);
+        return LENET_OK;
+    }
+    while (*n) free((*names)[--*n]);
+    free(*names);
+    *names = NULL;
+    return code == ENOMEM ? lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for the names in it", path)
+                          : fail_errno(err, "list the directory", path, code);
+}
+
+enum lenet_status lenet_directory_each(const char *directory, const char *begin, const char *end,
+                                       enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
+                                       void *self, struct lenet_error *err) {
+    char **names;
+    int n;
+    if (!lenet_path_exists(directory)) return LENET_OK;
+    LENET_TRY(lenet_directory_list(directory, begin, end, &names, &n, err));
+    enum lenet_status status = LENET_OK;
+    for (int i = 0; i < n; i++) {
+        const size_t size = strlen(directory) + strlen(names[i]) + 2;
+        char *path = malloc(size);
+        if (!path && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+        if (path) snprintf(path, size, "%s/%s", directory, names[i]);
+        if (status == LENET_OK) status = take(self, path, err);
+        free(path);
+        free(names[i]);
+    }
+    free(names);
+    return status;
+}
+
+enum lenet_status lenet_sha256(const struct lenet_piece *pieces, int n, char hex[65], struct lenet_error *err) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
+    for (int i = 0; i < n && ok; i++)
+        ok = pieces[i].size == 0 || EVP_DigestUpdate(context, pieces[i].bytes, pieces[i].size) == 1;
+    ok = ok && EVP_DigestFinal_ex(context, digest, &length) == 1 && length == 32;
+    EVP_MD_CTX_free(context);
+    hex[0] = '\0';
+    if (!ok)
+        return lenet_fail(err, LENET_ERR_MEMORY, "SHA-256: libcrypto failed (no memory, or a broken openssl.cnf?)");
+    for (size_t i = 0; i < length; i++) snprintf(hex + 2 * i, 3, "%02x", (unsigned)digest[i]);
+    return LENET_OK;
+}

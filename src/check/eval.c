@@ -1,0 +1,293 @@
+/* eval.c - see eval.h. */
+#include "lenet/eval.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "lenet/device.h"
+#include "lenet/train.h"
+#include "train/population_file.h"
+#include "train/run_dir.h"
+
+enum { EVAL_BATCH = 128 };
+
+void lenet_wilson_interval(uint64_t correct, uint64_t count, double interval[2]) {
+    const double z = 1.959963984540054, n = (double)count, p = (double)correct / n;
+    const double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
+    const double half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    interval[0] = fmax(centre - half, 0);
+    interval[1] = fmin(centre + half, 1);
+}
+
+double lenet_precision(const struct lenet_evaluation *e, int class_index) {
+    uint64_t predicted = 0;
+    for (int c = 0; c < e->classes; c++) predicted += e->confusion[c][class_index];
+    return predicted ? (double)e->confusion[class_index][class_index] / (double)predicted : NAN;
+}
+
+double lenet_recall(const struct lenet_evaluation *e, int class_index) {
+    uint64_t truly = 0;
+    for (int c = 0; c < e->classes; c++) truly += e->confusion[class_index][c];
+    return truly ? (double)e->confusion[class_index][class_index] / (double)truly : NAN;
+}
+
+/* ---- the networks ---------------------------------------------------------------------------- */
+
+/* Several networks of one kind. */
+struct networks {
+    struct lenet_model model;
+    int R;
+    float *w; /* [R][stride] */
+};
+
+/* Whose outputs mean the same: the loss they were trained with does not matter. */
+static int same_model(const struct lenet_model *a, const struct lenet_model *b) {
+    return a->topology.arch == b->topology.arch && a->topology.activation == b->topology.activation &&
+           a->topology.pooling == b->topology.pooling && a->topology.classes == b->topology.classes &&
+           a->scaling.factor == b->scaling.factor && a->scaling.offset == b->scaling.offset;
+}
+
+/* Adds a file's networks to those that are there. */
+static enum lenet_status add_file(void *self, const char *path, struct lenet_error *err) {
+    struct networks *all = self;
+    struct lenet_model model;
+    cJSON *members;
+    float *w;
+    int R;
+    LENET_TRY(lenet_weights_read(path, &model, &R, &w, &members, err));
+    cJSON_Delete(members);
+    const size_t stride = model.topology.stride;
+    float *longer = NULL;
+    enum lenet_status status = LENET_OK;
+    if (all->R && !same_model(&all->model, &model))
+        status = lenet_fail(err, LENET_ERR_FORMAT, "%s: another kind of network, or scaling, than the files before it",
+                            path);
+    else if (!(longer = realloc(all->w, (size_t)(all->R + R) * stride * sizeof *longer)))
+        status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    if (longer) {
+        memcpy(longer + (size_t)all->R * stride, w, (size_t)R * stride * sizeof *w);
+        *all = (struct networks){.model = model, .R = all->R + R, .w = longer};
+    }
+    free(w);
+    return status;
+}
+
+static enum lenet_status read_networks(const char *path, struct networks *all, struct lenet_error *err) {
+    *all = (struct networks){.R = 0};
+    if (!lenet_path_is_directory(path)) return add_file(all, path, err);
+    LENET_TRY(lenet_directory_each(path, "", ".safetensors", add_file, all, err));
+    return all->R ? LENET_OK : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
+}
+
+/* ---- their answers ----------------------------------------------------------------------------- */
+
+/* What the networks say of each image. */
+struct opinions {
+    struct lenet_tally tally;
+    uint8_t *predicted; /* [count] of one network                        */
+    float *outputs;     /* [count][classes] of one network, or NULL      */
+    double *sum;        /* [count][classes] of all networks' probabilities */
+    uint32_t *votes;    /* [count][classes]                              */
+};
+
+static int largest(const double *values, int n) {
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
+}
+
+static void add_opinion(struct opinions *o, size_t count, int classes) {
+    for (size_t i = 0; i < count; i++) {
+        const float *y = o->outputs + i * (size_t)classes;
+        double *sum = o->sum + i * (size_t)classes, total = 0, most = y[0];
+        for (int c = 1; c < classes; c++) most = fmax(most, y[c]);
+        for (int c = 0; c < classes; c++) total += exp(y[c] - most);
+        for (int c = 0; c < classes; c++) sum[c] += exp(y[c] - most) / total;
+        o->votes[i * (size_t)classes + o->predicted[i]]++;
+    }
+}
+
+/* Replaces the last network's answers by all of them together. */
+static void conclude(struct lenet_evaluation *e, struct opinions *o, const uint8_t *labels, int R) {
+    const size_t classes = (size_t)e->classes;
+    o->tally = (struct lenet_tally){.count = e->count};
+    for (size_t i = 0; i < e->count; i++) {
+        const double *sum = o->sum + i * classes;
+        const uint32_t *votes = o->votes + i * classes;
+        double ballot[LENET_MAX_CLASSES]; /* a vote outweighs every sum of probabilities */
+        for (size_t c = 0; c < classes; c++) ballot[c] = votes[c] * (R + 1.0) + sum[c];
+        o->predicted[i] = (uint8_t)largest(sum, e->classes);
+        o->tally.loss -= log(sum[labels[i]] / R);
+        o->tally.correct += o->predicted[i] == labels[i];
+        e->vote_correct += largest(ballot, e->classes) == labels[i];
+    }
+}
+
+/* Runs every network over the test set; everything but the device is the caller's. */
+static enum lenet_status classify(const struct lenet_device *device, const struct networks *all,
+                                  const struct lenet_dataset *data, struct lenet_evaluation *e, struct opinions *o,
+                                  struct lenet_error *err) {
+    struct lenet_device_data device_data = {0};
+    struct lenet_network net = {0};
+    const struct lenet_topology *topology = &all->model.topology;
+    const struct lenet_answers answers = {o->predicted, o->outputs};
+    const struct lenet_network_options options = {
+        .topology = topology, .optimizer = LENET_SGD, .R = 1, .B = EVAL_BATCH};
+    enum lenet_status status = lenet_device_data_create(device->backend, device->ctx, data, all->model.scaling,
+                                                        topology->arch->field, &device_data, err);
+    if (status == LENET_OK) status = lenet_network_create(device->backend, device->ctx, &options, &net, err);
+    for (int r = 0; r < all->R && status == LENET_OK; r++) {
+        o->tally = (struct lenet_tally){0};
+        status = lenet_network_put(&net, net.w, 0, all->w + (size_t)r * topology->stride);
+        if (status == LENET_OK)
+            status =
+                lenet_network_evaluate(&net, &device_data.test, NULL, 0, device_data.test.count, &o->tally, &answers);
+        if (status == LENET_OK && o->outputs) add_opinion(o, data->test.count, topology->classes);
+        e->member_correct[r] = o->tally.correct;
+    }
+    if (net.backend) lenet_network_free(&net);
+    lenet_device_data_free(device->backend, device->ctx, &device_data);
+    return status;
+}
+
+static enum lenet_status alloc_opinions(struct lenet_evaluation *e, struct opinions *o, struct lenet_error *err) {
+    const size_t values = e->count * (size_t)e->classes;
+    e->predicted = o->predicted = malloc(e->count);
+    e->member_correct = calloc((size_t)e->members, sizeof *e->member_correct);
+    int good = e->predicted && e->member_correct;
+    if (e->members > 1) {
+        o->outputs = calloc(values, sizeof *o->outputs);
+        o->sum = calloc(values, sizeof *o->sum);
+        o->votes = calloc(values, sizeof *o->votes);
+        good = good && o->outputs && o->sum && o->votes;
+    }
+    return good ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+}
+
+static void free_opinions(struct opinions *o) {
+    free(o->outputs);
+    free(o->sum);
+    free(o->votes);
+}
+
+static enum lenet_status evaluate_on_device(const struct lenet_config *config, const struct networks *all,
+                                            const struct lenet_dataset *data, struct lenet_evaluation *e,
+                                            struct opinions *o, struct lenet_error *err) {
+    struct lenet_device device;
+    LENET_TRY(alloc_opinions(e, o, err));
+    LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
+    if (err) err->text[0] = 0;
+    const enum lenet_status status = lenet_device_explain(&device, classify(&device, all, data, e, o, err), err);
+    lenet_device_close(&device);
+    return status;
+}
+
+static enum lenet_status evaluate_networks(const struct lenet_config *config, const struct networks *all,
+                                           const struct lenet_dataset *data, struct lenet_evaluation *e,
+                                           struct lenet_error *err) {
+    struct opinions opinions = {.predicted = NULL};
+    if (data->classes > all->model.topology.classes)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d", config->weights,
+                          all->model.topology.classes, config->data, data->classes);
+    if (all->R > 1 && !config->ensemble)
+        return lenet_fail(err, LENET_ERR_ARG, "%s: %d networks; with --ensemble they answer together", config->weights,
+                          all->R);
+    *e =
+        (struct lenet_evaluation){.classes = all->model.topology.classes, .count = data->test.count, .members = all->R};
+    const enum lenet_status status = evaluate_on_device(config, all, data, e, &opinions, err);
+    if (status == LENET_OK) {
+        if (all->R > 1) conclude(e, &opinions, data->test.labels, all->R);
+        e->correct = opinions.tally.correct;
+        e->loss = opinions.tally.loss / (double)e->count;
+        for (size_t i = 0; i < e->count; i++) e->confusion[data->test.labels[i]][e->predicted[i]]++;
+    }
+    free_opinions(&opinions);
+    return status;
+}
+
+void lenet_evaluation_free(struct lenet_evaluation *e) {
+    free(e->predicted);
+    free(e->member_correct);
+    *e = (struct lenet_evaluation){0};
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+/* Whose weights, and the data set they were trained on where none is named. */
+static enum lenet_status choose_files(struct lenet_config *config, struct lenet_error *err) {
+    if (!config->run[0] && !config->weights[0])
+        return lenet_fail(err, LENET_ERR_ARG, "give --run DIR or --weights FILE");
+    if (!config->run[0]) return LENET_OK;
+    struct lenet_config trained = *config;
+    char hash[65];
+    LENET_TRY(lenet_run_read(config->run, &trained, hash, err));
+    if (!config->data[0]) strcpy(config->data, trained.data);
+    if (config->weights[0]) return LENET_OK;
+    return lenet_run_path(config->run, "last.safetensors", config->weights, err);
+}
+
+enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
+                                 struct lenet_dataset *data, struct lenet_error *err) {
+    struct networks all;
+    *evaluation = (struct lenet_evaluation){0};
+    *data = (struct lenet_dataset){0};
+    LENET_TRY(choose_files(config, err));
+    enum lenet_status status = read_networks(config->weights, &all, err);
+    if (status == LENET_OK) status = lenet_data_open(config, all.model.topology.arch->field, data, err);
+    if (status == LENET_OK) status = evaluate_networks(config, &all, data, evaluation, err);
+    free(all.w);
+    if (status != LENET_OK) {
+        lenet_evaluation_free(evaluation);
+        lenet_dataset_free(data);
+    }
+    return status;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------- */
+
+static cJSON *per_class(const struct lenet_evaluation *e, double (*value)(const struct lenet_evaluation *, int)) {
+    cJSON *array = cJSON_CreateArray();
+    for (int c = 0; c < e->classes; c++) cJSON_AddItemToArray(array, cJSON_CreateNumber(value(e, c))); /* NaN: null */
+    return array;
+}
+
+static cJSON *confusion_json(const struct lenet_evaluation *e) {
+    cJSON *rows = cJSON_CreateArray();
+    for (int t = 0; t < e->classes; t++) {
+        cJSON *row = cJSON_CreateArray();
+        for (int p = 0; p < e->classes; p++) cJSON_AddItemToArray(row, cJSON_CreateNumber((double)e->confusion[t][p]));
+        cJSON_AddItemToArray(rows, row);
+    }
+    return rows;
+}
+
+enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_config *config,
+                                         const struct lenet_evaluation *e, const struct lenet_dataset *data,
+                                         struct lenet_error *err) {
+    double interval[2];
+    lenet_wilson_interval(e->correct, e->count, interval);
+    cJSON *json = cJSON_CreateObject(), *predictions = cJSON_CreateArray();
+    cJSON_AddStringToObject(json, "weights", config->weights);
+    cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
+    cJSON_AddNumberToObject(json, "count", (double)e->count);
+    cJSON_AddNumberToObject(json, "correct", (double)e->correct);
+    lenet_json_add_real(json, "accuracy", (double)e->correct / (double)e->count);
+    cJSON_AddItemToObject(json, "interval", cJSON_CreateDoubleArray(interval, 2));
+    lenet_json_add_real(json, "loss", e->loss);
+    cJSON_AddItemToObject(json, "confusion", confusion_json(e));
+    cJSON_AddItemToObject(json, "precision", per_class(e, lenet_precision));
+    cJSON_AddItemToObject(json, "recall", per_class(e, lenet_recall));
+    if (e->members > 1) {
+        cJSON *members = cJSON_AddArrayToObject(json, "member_correct");
+        for (int r = 0; r < e->members; r++)
+            cJSON_AddItemToArray(members, cJSON_CreateNumber((double)e->member_correct[r]));
+        cJSON_AddNumberToObject(json, "vote_correct", (double)e->vote_correct);
+    }
+    for (uint64_t i = 0; i < e->count; i++) cJSON_AddItemToArray(predictions, cJSON_CreateNumber(e->predicted[i]));
+    cJSON_AddItemToObject(json, "predictions", predictions);
+    return lenet_json_write(path, json, err);
+}

@@ -1,0 +1,65 @@
+/* single.h - what the twins for batches of a single image share: memory of their own.
+ *
+ * Vectors of pixels do not end where a tensor ends, so the items of convolution and subsampling work on copies with
+ * room at the ends. A tensor's values of one image lie N apart, which is 1 where it matters; more images are done one
+ * by one. */
+#ifndef LENET_CPU_BATCH1_H
+#define LENET_CPU_BATCH1_H
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/ops_cpu.h"
+
+static inline ptrdiff_t whole_vectors(ptrdiff_t count) { return (count + LANES - 1) / LANES * LANES; }
+
+/* count values of one image, step apart in memory, to and from a line. */
+static inline void copy_in(LENET_REAL *line, const LENET_REAL *x, ptrdiff_t count, int step) {
+    if (step == 1)
+        memcpy(line, x, (size_t)count * sizeof *line);
+    else
+        for (ptrdiff_t i = 0; i < count; i++) line[i] = x[i * step];
+}
+static inline void copy_out(LENET_REAL *y, const LENET_REAL *line, ptrdiff_t count, int step) {
+    if (step == 1)
+        memcpy(y, line, (size_t)count * sizeof *line);
+    else
+        for (ptrdiff_t i = 0; i < count; i++) y[i * step] = line[i];
+}
+
+static inline void clear(LENET_REAL *line, ptrdiff_t count) { memset(line, 0, (size_t)count * sizeof *line); }
+
+/* What an item gets: the operation's arguments, and memory. */
+struct with_memory {
+    const void *args;
+    LENET_REAL *memory;
+    ptrdiff_t of_item;
+};
+static inline LENET_REAL *memory_of(const struct with_memory *m, ptrdiff_t item) {
+    return m->memory + item * m->of_item;
+}
+
+/* The context's memory, valid until the next operation; NULL where there is not so much. Under a sanitizer a new one
+ * every time, whose ends it knows. */
+static inline void *take_memory(struct lenet_ctx *ctx, size_t bytes) {
+#ifdef __SANITIZE_ADDRESS__
+    ctx->bytes = 0;
+#endif
+    if (bytes > ctx->bytes) {
+        free(ctx->memory);
+        ctx->memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        ctx->bytes = ctx->memory ? bytes : 0;
+    }
+    return ctx->memory;
+}
+
+/* Runs the items of an operation, each with so many values of memory. */
+static inline enum lenet_status for_items(struct lenet_ctx *ctx, const void *args, ptrdiff_t items, ptrdiff_t values,
+                                          parallel_body *body) {
+    struct with_memory m = {.args = args, .of_item = whole_vectors(values)};
+    m.memory = take_memory(ctx, (size_t)(items * m.of_item) * sizeof *m.memory);
+    if (!m.memory) return LENET_ERR_MEMORY;
+    parallel_for(ctx->pool, items, body, &m);
+    return LENET_OK;
+}
+
+#endif

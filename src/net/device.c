@@ -1,0 +1,44 @@
+/* device.c - see device.h. */
+#include "lenet/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum lenet_status lenet_device_open(const char *name, struct lenet_open_options options, struct lenet_device *device,
+                                    struct lenet_error *err) {
+    const char *why = "";
+    options.index = 0;
+    *device = (struct lenet_device){0};
+    if (strcmp(name, "cpu") == 0) {
+        device->backend = lenet_backend_cpu();
+    } else if (strcmp(name, "auto") == 0) {
+        device->backend = lenet_backend_cuda(&why);
+        if (!device->backend) device->backend = lenet_backend_cpu();
+    } else if (strncmp(name, "cuda", 4) == 0 && (name[4] == 0 || name[4] == ':')) {
+        char *end = "";
+        if (name[4]) options.index = (int)strtol(name + 5, &end, 10);
+        if (*end || options.index < 0 || (name[4] && !name[5]))
+            return lenet_fail(err, LENET_ERR_ARG, "--device: '%s'; wanted cuda:INDEX with a whole number", name);
+        device->backend = lenet_backend_cuda(&why);
+        if (!device->backend) return lenet_fail(err, LENET_ERR_DEVICE, "--device %s: %s", name, why);
+    } else {
+        return lenet_fail(err, LENET_ERR_ARG, "--device: '%s' is not one of auto, cpu, cuda, cuda:INDEX", name);
+    }
+    return device->backend->open(&device->ctx, &options, err);
+}
+
+enum lenet_status lenet_device_explain(const struct lenet_device *device, enum lenet_status status,
+                                       struct lenet_error *err) {
+    if (status == LENET_OK || !device->ctx || !err || err->text[0]) return status;
+    const char *message = device->backend->message(device->ctx);
+    return lenet_fail(err, status, "%s: %s", device->backend->name, message[0] ? message : lenet_status_name(status));
+}
+
+void lenet_device_close(struct lenet_device *device) {
+    if (device->ctx) device->backend->close(device->ctx);
+    *device = (struct lenet_device){0};
+}
+
+const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int B) {
+    return device->backend == lenet_backend_cpu() && B == 1 ? lenet_backend_cpu_batch1() : device->backend;
+}

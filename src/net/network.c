@@ -1,0 +1,465 @@
+/* network.c - see network.h. */
+#include "lenet/network.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- memory: three arenas, each laid out once to measure and once to place ------- */
+
+struct arena {
+    char *base; /* NULL while measuring */
+    size_t used;
+};
+
+static void *take(struct arena *arena, size_t bytes) {
+    void *p = arena->base ? arena->base + arena->used : NULL;
+    arena->used += lenet_padded(bytes);
+    return p;
+}
+
+static void lay_out_parameters(struct lenet_network *net, struct arena *arena) {
+    const size_t bytes = net->R * net->topology.stride * net->backend->element_size;
+    net->w = take(arena, bytes);
+    net->dw = take(arena, bytes);
+    net->m = net->optimizer == LENET_SGD ? NULL : take(arena, bytes);
+    net->v = net->optimizer == LENET_ADAMW ? take(arena, bytes) : NULL;
+    net->squared_w = net->optimizer == LENET_SDLM ? take(arena, bytes) : NULL;
+}
+
+static void lay_out_activations(struct lenet_network *net, struct arena *arena, int input_gradient) {
+    const struct lenet_topology *topology = &net->topology;
+    const size_t image = (size_t)net->R * net->N * net->backend->element_size;
+    const size_t x_bytes = lenet_layer_inputs(&topology->layers[0]) * image;
+    size_t largest = 0, most_inputs = 0;
+    net->x = take(arena, x_bytes);
+    net->dx = input_gradient ? take(arena, x_bytes) : NULL;
+    for (int l = 0; l < topology->layer_count; l++) {
+        const size_t outputs = lenet_layer_outputs(&topology->layers[l]);
+        if (outputs > largest) largest = outputs;
+        if (lenet_layer_inputs(&topology->layers[l]) > most_inputs)
+            most_inputs = lenet_layer_inputs(&topology->layers[l]);
+        net->y[l] = topology->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1] : take(arena, outputs * image);
+    }
+    for (int i = 0; i < 2; i++) net->gradient[i] = take(arena, largest * image);
+    size_t most = 0; /* parameters of a convolution */
+    for (int l = 0; l < topology->layer_count; l++) {
+        const struct lenet_layer *layer = &topology->layers[l];
+        const size_t count = layer->w_count + layer->b_count;
+        if (layer->spec.kind == LENET_CONV && count > most) most = count;
+    }
+    net->scratch = take(arena, (size_t)net->R * LENET_PARTS * most * net->backend->element_size);
+    net->squared_x = net->optimizer == LENET_SDLM ? take(arena, most_inputs * image) : NULL;
+}
+
+static void lay_out_control(struct lenet_network *net, struct arena *arena) {
+    const size_t R = (size_t)net->R;
+    net->label = take(arena, R * net->N);
+    net->predicted = take(arena, R * net->N);
+    net->hyper = take(arena, R * sizeof *net->hyper);
+    net->tally = take(arena, R * sizeof *net->tally);
+    net->aside = take(arena, R * sizeof *net->aside);
+    net->step = take(arena, sizeof *net->step);
+    net->rate = take(arena, R * sizeof *net->rate);
+}
+
+static void lay_out(struct lenet_network *net, struct arena arenas[3], int input_gradient) {
+    lay_out_parameters(net, &arenas[0]);
+    lay_out_activations(net, &arenas[1], input_gradient);
+    lay_out_control(net, &arenas[2]);
+}
+
+enum lenet_status lenet_network_create(const struct lenet_backend *backend, struct lenet_ctx *ctx,
+                                       const struct lenet_network_options *options, struct lenet_network *net,
+                                       struct lenet_error *err) {
+    const int lanes = backend->lanes;
+    *net = (struct lenet_network){.backend = backend,
+                                  .ctx = ctx,
+                                  .topology = *options->topology,
+                                  .optimizer = options->optimizer,
+                                  .R = options->R,
+                                  .B = options->B,
+                                  .N = (options->B + lanes - 1) / lanes * lanes};
+    struct arena arenas[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    lay_out(net, arenas, options->input_gradient);
+    for (int i = 0; i < 3; i++) {
+        const enum lenet_status status = backend->alloc(ctx, &net->memory[i], arenas[i].used);
+        if (status != LENET_OK) {
+            lenet_network_free(net);
+            return lenet_fail(err, status, "%s: no %zu MB for %d network(s) with a batch of %d%s%s", backend->name,
+                              (arenas[i].used >> 20) + 1, options->R, options->B, backend->message(ctx)[0] ? ": " : "",
+                              backend->message(ctx));
+        }
+        arenas[i] = (struct arena){.base = net->memory[i]};
+    }
+    lay_out(net, arenas, options->input_gradient);
+    return LENET_OK;
+}
+
+static void forget_graph(struct lenet_network *net) {
+    if (net->graph) net->backend->forget(net->ctx, net->graph);
+    net->graph = NULL;
+}
+
+void lenet_network_free(struct lenet_network *net) {
+    forget_graph(net);
+    for (int i = 0; i < 3; i++)
+        if (net->memory[i]) net->backend->release(net->ctx, net->memory[i]);
+    memset(net->memory, 0, sizeof net->memory);
+}
+
+/* ---- parameters to and from the host ------------------------------------------- */
+
+static int is_as_on_the_host(const struct lenet_network *net) { return net->backend->element_size == sizeof(float); }
+
+/* count parameters into a tensor of them. */
+static void *at(const struct lenet_network *net, void *tensor, size_t count) {
+    return (char *)tensor + count * net->backend->element_size;
+}
+
+enum lenet_status lenet_network_put(struct lenet_network *net, void *which, int r, const float *host_w) {
+    const size_t stride = net->topology.stride;
+    void *place = at(net, which, (size_t)r * stride);
+    if (is_as_on_the_host(net)) return net->backend->upload(net->ctx, place, host_w, stride * sizeof *host_w);
+    double *buffer = malloc(stride * sizeof *buffer);
+    if (!buffer) return LENET_ERR_MEMORY;
+    for (size_t i = 0; i < stride; i++) buffer[i] = host_w[i];
+    const enum lenet_status status = net->backend->upload(net->ctx, place, buffer, stride * sizeof *buffer);
+    free(buffer);
+    return status;
+}
+
+enum lenet_status lenet_network_get(struct lenet_network *net, const void *which, int r, float *host_w) {
+    const size_t stride = net->topology.stride;
+    const void *place = at(net, (void *)which, (size_t)r * stride);
+    if (is_as_on_the_host(net)) return net->backend->download(net->ctx, host_w, place, stride * sizeof *host_w);
+    double *buffer = malloc(stride * sizeof *buffer);
+    if (!buffer) return LENET_ERR_MEMORY;
+    const enum lenet_status status = net->backend->download(net->ctx, buffer, place, stride * sizeof *buffer);
+    for (size_t i = 0; i < stride && status == LENET_OK; i++) host_w[i] = (float)buffer[i];
+    free(buffer);
+    return status;
+}
+
+/* ---- one layer, forward and backward --------------------------------------------- */
+
+static enum lenet_status forward_layer(struct lenet_network *net, const struct lenet_layer *l, const void *x, void *y) {
+    const struct lenet_backend *be = net->backend;
+    const size_t stride = net->topology.stride;
+    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+    const void *w = at(net, net->w, l->w), *b = at(net, net->w, l->b);
+    switch (l->spec.kind) {
+    case LENET_CONV:
+        return be->conv_forward(net->ctx,
+                                &(struct conv_forward){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, x, w, b, y});
+    case LENET_SUBSAMPLE:
+        return be->subsample_forward(net->ctx, &(struct subsample_forward){R, N, l->C, l->H, l->W, l->spec.size,
+                                                                           net->topology.pooling, l->activation, x, y});
+    case LENET_SCALE:
+        return be->scale_forward(net->ctx, &(struct scale_forward){R, N, l->C, l->H * l->W, stride, x, w, b, y});
+    case LENET_ACTIVATION:
+        return be->activation_forward(net->ctx,
+                                      &(struct activation_forward){R, N, inputs, net->topology.activation, x, y});
+    case LENET_RBF:
+        return be->rbf_forward(net->ctx, &(struct rbf_forward){R, N, inputs, l->O, net->topology.targets, x, y});
+    case LENET_DENSE:
+        return be->dense_forward(net->ctx, &(struct dense_forward){R, N, inputs, l->O, stride, x, w, b, y});
+    }
+    return LENET_ERR_ARG;
+}
+
+static enum lenet_status backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                         const void *dy) {
+    const struct lenet_backend *be = net->backend;
+    const size_t stride = net->topology.stride;
+    const int R = net->R, N = net->N;
+    void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
+    if (l->spec.kind == LENET_CONV) {
+        struct conv_backward_params conv = {R,      N, l->C, l->H, l->W, l->O,         l->spec.size,
+                                            stride, x, dy,   dw,   db,   net->scratch, {0}};
+        if (l->spec.links) memcpy(conv.links, l->spec.links, (size_t)l->O * sizeof *conv.links);
+        return be->conv_backward_params(net->ctx, &conv);
+    }
+    if (l->spec.kind == LENET_SCALE)
+        return be->scale_backward_params(
+            net->ctx, &(struct scale_backward_params){R, N, l->C, l->H * l->W, stride, x, dy, dw, db});
+    return be->dense_backward_params(
+        net->ctx, &(struct dense_backward_params){R, N, (int)lenet_layer_inputs(l), l->O, stride, x, dy, dw, db});
+}
+
+/* weights: those of the network, or their squares. */
+static enum lenet_status backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
+                                        const void *x, const void *y, const void *dy, void *dx) {
+    const struct lenet_backend *be = net->backend;
+    const size_t stride = net->topology.stride;
+    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+    const void *w = at(net, weights, l->w);
+    switch (l->spec.kind) {
+    case LENET_CONV:
+        return be->conv_backward_input(
+            net->ctx, &(struct conv_backward_input){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, dy, w, dx});
+    case LENET_SUBSAMPLE:
+        return be->subsample_backward_input(
+            net->ctx, &(struct subsample_backward_input){R, N, l->C, l->H, l->W, l->spec.size, net->topology.pooling,
+                                                         l->activation, x, dy, dx});
+    case LENET_SCALE:
+        return be->scale_backward_input(net->ctx,
+                                        &(struct scale_backward_input){R, N, l->C, l->H * l->W, stride, dy, w, dx});
+    case LENET_ACTIVATION:
+        return be->activation_backward_input(
+            net->ctx, &(struct activation_backward_input){R, N, inputs, net->topology.activation, y, dy, dx});
+    case LENET_RBF:
+        return be->rbf_backward_input(
+            net->ctx, &(struct rbf_backward_input){R, N, inputs, l->O, net->topology.targets, x, dy, dx});
+    case LENET_DENSE:
+        return be->dense_backward_input(net->ctx,
+                                        &(struct dense_backward_input){R, N, inputs, l->O, stride, dy, w, dx});
+    }
+    return LENET_ERR_ARG;
+}
+
+/* ---- passes ------------------------------------------------------------------------ */
+
+static const void *input_of(const struct lenet_network *net, int l) { return l == 0 ? net->x : net->y[l - 1]; }
+
+enum lenet_status lenet_network_draw(struct lenet_network *net, const struct lenet_source *source) {
+    return net->backend->batch_draw(
+        net->ctx, &(struct batch_draw){net->R, net->N, net->B, *source, net->hyper, net->step, net->x, net->label});
+}
+
+enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l) {
+    return forward_layer(net, &net->topology.layers[l], input_of(net, l), net->y[l]);
+}
+
+enum lenet_status lenet_network_forward(struct lenet_network *net) {
+    for (int l = 0; l < net->topology.layer_count; l++) LENET_TRY(lenet_network_forward_layer(net, l));
+    return LENET_OK;
+}
+
+static enum lenet_status distance(struct lenet_network *net, void *dy, struct lenet_tally *tally) {
+    return net->backend->distance_loss(net->ctx, &(struct distance_loss){net->R, net->N, net->topology.classes,
+                                                                         net->y[net->topology.layer_count - 1],
+                                                                         net->label, dy, net->predicted, tally});
+}
+
+enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient) {
+    const struct lenet_topology *topology = &net->topology;
+    void *dy = with_gradient ? net->gradient[0] : NULL;
+    if (topology->loss == LENET_MSE) return distance(net, dy, net->tally);
+    return net->backend->softmax_loss(
+        net->ctx, &(struct softmax_loss){net->R, net->N, topology->classes, net->y[topology->layer_count - 1],
+                                         net->label, dy, net->predicted, net->tally,
+                                         topology->loss == LENET_MAP ? (float)exp(-topology->map_j) : 0});
+}
+
+void *lenet_network_gradient(const struct lenet_network *net, int l) {
+    int other = 0; /* the two buffers take turns, but that an activation works in place */
+    if (l < 0) return net->dx;
+    for (int above = l + 1; above < net->topology.layer_count; above++)
+        other ^= net->topology.layers[above].spec.kind != LENET_ACTIVATION;
+    return net->gradient[other];
+}
+
+/* The parameters' gradients may be computed beside the input's and what follows from it: nobody waits for them before
+ * the update. But they read dy, and before its buffer is written again they must be done. */
+static enum lenet_status join(struct lenet_network *net) {
+    net->read_aside = NULL;
+    return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
+}
+
+static enum lenet_status backward_params_aside(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                               const void *dy) {
+    const struct lenet_backend *be = net->backend;
+    if (!be->branch) return backward_params(net, l, x, dy);
+    LENET_TRY(join(net)); /* one at a time: they share scratch */
+    LENET_TRY(be->branch(net->ctx));
+    const enum lenet_status status = backward_params(net, l, x, dy);
+    be->back(net->ctx);
+    net->read_aside = dy;
+    return status;
+}
+
+static enum lenet_status backward_layer(struct lenet_network *net, int l) {
+    const struct lenet_layer *layer = &net->topology.layers[l];
+    const void *dy = lenet_network_gradient(net, l);
+    void *dx = lenet_network_gradient(net, l - 1);
+    if (layer->w_count) LENET_TRY(backward_params_aside(net, layer, input_of(net, l), dy));
+    if (!dx) return LENET_OK;
+    if (dx == net->read_aside) LENET_TRY(join(net));
+    return backward_input(net, layer, net->w, input_of(net, l), net->y[l], dy, dx);
+}
+
+enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
+    LENET_TRY(backward_layer(net, l));
+    return join(net);
+}
+
+enum lenet_status lenet_network_backward(struct lenet_network *net) {
+    for (int l = net->topology.layer_count - 1; l >= 0; l--) LENET_TRY(backward_layer(net, l));
+    return join(net);
+}
+
+enum lenet_status lenet_network_update(struct lenet_network *net) {
+    const struct lenet_backend *be = net->backend;
+    LENET_TRY(be->schedule_step(net->ctx, &(struct schedule_step){net->R, net->hyper, net->step, net->rate}));
+    return be->optimizer_step(net->ctx,
+                              &(struct optimizer_step){net->R, net->topology.stride, net->optimizer, net->hyper,
+                                                       net->rate, net->step, net->dw, net->w, net->m, net->v});
+}
+
+enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source) {
+    LENET_TRY(lenet_network_draw(net, source));
+    LENET_TRY(lenet_network_forward(net));
+    LENET_TRY(lenet_network_loss(net, 1));
+    LENET_TRY(lenet_network_backward(net));
+    return lenet_network_update(net);
+}
+
+/* ---- second derivatives -------------------------------------------------------------
+ *
+ * Of the diagonal of the Gauss-Newton matrix. A weighted sum y = sum of w*x has d2x = sum of w^2 * d2y and
+ * d2w = sum of x^2 * d2y: the operations of the backward pass, given squares. A nonlinearity has d2x = f'^2 * d2y:
+ * its operation twice. */
+
+static size_t values(const struct lenet_network *net, size_t outputs) {
+    return (size_t)net->R * (size_t)net->N * outputs;
+}
+
+/* dx, which has been multiplied by f'(x), once more; and an average by its share once more. */
+static enum lenet_status square_subsampling(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                            void *dx) {
+    const struct lenet_backend *be = net->backend;
+    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+    const float share = 1 / (float)(l->spec.size * l->spec.size);
+    void *y = net->squared_x; /* free meanwhile */
+    if (l->activation != LENET_LINEAR) {
+        LENET_TRY(be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, l->activation, x, y}));
+        LENET_TRY(be->activation_backward_input(
+            net->ctx, &(struct activation_backward_input){R, N, inputs, l->activation, y, dx, dx}));
+    }
+    if (net->topology.pooling != LENET_POOL_AVERAGE) return LENET_OK;
+    return be->accumulate(net->ctx, &(struct accumulate){values(net, (size_t)inputs), share, 0, dx, dx});
+}
+
+static enum lenet_status backward_second_layer(struct lenet_network *net, int l) {
+    const struct lenet_backend *be = net->backend;
+    const struct lenet_layer *layer = &net->topology.layers[l];
+    const void *x = input_of(net, l), *dy = lenet_network_gradient(net, l);
+    void *dx = lenet_network_gradient(net, l - 1);
+    if (layer->w_count) {
+        LENET_TRY(be->square(net->ctx, &(struct square){values(net, lenet_layer_inputs(layer)), x, net->squared_x}));
+        LENET_TRY(backward_params(net, layer, net->squared_x, dy));
+    }
+    if (!dx) return LENET_OK;
+    LENET_TRY(backward_input(net, layer, net->squared_w, x, net->y[l], dy, dx));
+    if (layer->spec.kind == LENET_ACTIVATION) return backward_input(net, layer, net->squared_w, x, net->y[l], dx, dx);
+    return layer->spec.kind == LENET_SUBSAMPLE ? square_subsampling(net, layer, x, dx) : LENET_OK;
+}
+
+enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
+    const struct lenet_backend *be = net->backend;
+    const int last = net->topology.layer_count - 1;
+    const struct lenet_layer *output = &net->topology.layers[last];
+    if (output->spec.kind != LENET_RBF || net->optimizer != LENET_SDLM) return LENET_ERR_ARG;
+    LENET_TRY(distance(net, net->gradient[0], net->aside));
+    LENET_TRY(
+        be->rbf_backward_second(net->ctx, &(struct rbf_backward_second){net->R, net->N, (int)lenet_layer_inputs(output),
+                                                                        output->O, lenet_network_gradient(net, last),
+                                                                        lenet_network_gradient(net, last - 1)}));
+    LENET_TRY(be->square(net->ctx, &(struct square){(size_t)net->R * net->topology.stride, net->w, net->squared_w}));
+    for (int l = last - 1; l >= 0; l--) LENET_TRY(backward_second_layer(net, l));
+    return LENET_OK;
+}
+
+enum lenet_status lenet_network_add_curvature(struct lenet_network *net, int i, int batches) {
+    const struct accumulate mean = {(size_t)net->R * net->topology.stride, i ? 1 : 0, 1 / (float)batches, net->dw,
+                                    net->m};
+    LENET_TRY(lenet_network_backward_second(net));
+    return net->backend->accumulate(net->ctx, &mean);
+}
+
+enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches) {
+    const struct lenet_backend *be = net->backend;
+    uint64_t first;
+    LENET_TRY(be->download(net->ctx, &first, net->step, sizeof first));
+    for (int i = 0; i < batches; i++) {
+        const uint64_t step = first + (uint64_t)i;
+        LENET_TRY(be->upload(net->ctx, net->step, &step, sizeof step));
+        LENET_TRY(lenet_network_draw(net, source));
+        LENET_TRY(lenet_network_forward(net));
+        LENET_TRY(lenet_network_add_curvature(net, i, batches));
+    }
+    return be->upload(net->ctx, net->step, &first, sizeof first);
+}
+
+/* ---- steps --------------------------------------------------------------------------- */
+
+struct step_args {
+    struct lenet_network *net;
+    const struct lenet_source *source;
+};
+
+static enum lenet_status enqueue_step(void *argument) {
+    const struct step_args *args = argument;
+    return lenet_network_step(args->net, args->source);
+}
+
+enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count) {
+    const struct lenet_backend *be = net->backend;
+    if (net->graph && memcmp(&net->recorded, source, sizeof *source) != 0) forget_graph(net);
+    if (be->record && !net->graph && count > 0) {
+        /* one step for real first: libraries load their kernels at the first call, which must not be recorded */
+        LENET_TRY(lenet_network_step(net, source));
+        LENET_TRY(be->record(net->ctx, enqueue_step, &(struct step_args){net, source}, &net->graph));
+        net->recorded = *source;
+        count--;
+    }
+    if (net->graph) return be->replay(net->ctx, net->graph, count);
+    for (int i = 0; i < count; i++) LENET_TRY(lenet_network_step(net, source));
+    return LENET_OK;
+}
+
+/* Copies count images' classes and outputs of all members to their places in the answers. */
+static enum lenet_status fetch_answers(struct lenet_network *net, const struct lenet_answers *answers, size_t place,
+                                       size_t total, size_t count) {
+    const struct lenet_backend *be = net->backend;
+    const size_t O = (size_t)net->topology.classes, N = (size_t)net->N, R = (size_t)net->R;
+    for (size_t r = 0; answers->predicted && r < R; r++)
+        LENET_TRY(be->download(net->ctx, answers->predicted + r * total + place, net->predicted + r * N, count));
+    if (!answers->outputs) return LENET_OK;
+    if (be->element_size != sizeof(float)) return LENET_ERR_ARG;
+    float *y = malloc(R * O * N * sizeof *y);
+    if (!y) return LENET_ERR_MEMORY;
+    const enum lenet_status status =
+        be->download(net->ctx, y, net->y[net->topology.layer_count - 1], R * O * N * sizeof *y);
+    for (size_t i = 0; i < R * O * count && status == LENET_OK; i++) {
+        const size_t r = i / (O * count), o = i / count % O, n = i % count;
+        answers->outputs[(r * total + place + n) * O + o] = y[(r * O + o) * N + n];
+    }
+    free(y);
+    return status;
+}
+
+/* Evaluates with the training step's own buffers; the tallies of training are put aside. */
+enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
+                                         const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
+                                         struct lenet_tally *host_tally, const struct lenet_answers *answers) {
+    const struct lenet_backend *be = net->backend;
+    const size_t tally_bytes = (size_t)net->R * sizeof *host_tally;
+    struct lenet_tally *kept = malloc(tally_bytes);
+    if (!kept) return LENET_ERR_MEMORY;
+    enum lenet_status status = be->download(net->ctx, kept, net->tally, tally_bytes);
+    if (status == LENET_OK) status = be->upload(net->ctx, net->tally, host_tally, tally_bytes);
+    for (uint32_t n = first; n < end && status == LENET_OK; n += (uint32_t)net->N) {
+        const uint32_t count = end - n < (uint32_t)net->N ? end - n : (uint32_t)net->N;
+        status = be->batch_slice(
+            net->ctx, &(struct batch_slice){net->R, net->N, net->N, *source, hyper, n, end, net->x, net->label});
+        if (status == LENET_OK) status = lenet_network_forward(net);
+        if (status == LENET_OK) status = lenet_network_loss(net, 0);
+        if (status == LENET_OK && answers) status = fetch_answers(net, answers, n - first, end - first, count);
+    }
+    if (status == LENET_OK) status = be->download(net->ctx, host_tally, net->tally, tally_bytes);
+    if (status == LENET_OK) status = be->upload(net->ctx, net->tally, kept, tally_bytes);
+    free(kept);
+    return status;
+}

@@ -1,0 +1,366 @@
+/* weights.c - reads and writes safetensors. A file is untrusted: a tensor's data points into
+ * it only after its name, type, shape and offsets were checked against the file's size. */
+#define _POSIX_C_SOURCE 200809L /* strnlen */
+#include "lenet/weights.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they are; files are little-endian");
+_Static_assert(LENET_MAX_RANK == 6 && LENET_MAX_TENSOR_NAME == 64, "messages below say so in figures");
+
+enum {
+    ALIGNMENT = 8,          /* the length word's size, and what the data's start is a multiple of */
+    MAX_HEADER = 100000000, /* as in the reference implementation                                 */
+    MAX_QUOTED = 200        /* bytes of a foreign file in a message                               */
+};
+static const char metadata_key[] = "__metadata__";
+
+/* cJSON keeps a number as a double and prints a larger one as 1e+15, which other readers refuse. */
+static const size_t max_integer = 999999999999999;
+
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[] = {[LENET_F32] = {"F32", 4}, [LENET_F64] = {"F64", 8}, [LENET_U8] = {"U8", 1}, [LENET_I64] = {"I64", 8}};
+enum { DTYPES = sizeof dtypes / sizeof *dtypes };
+
+size_t lenet_tensor_bytes(const struct lenet_tensor *tensor) {
+    size_t bytes = dtypes[tensor->dtype].size;
+    for (int i = 0; i < tensor->rank; i++)
+        if (__builtin_mul_overflow(bytes, tensor->shape[i], &bytes)) return SIZE_MAX;
+    return bytes;
+}
+
+static size_t round_up(size_t size) { return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+
+/* A ..._fault function returns what is wrong, and what is wanted, or NULL. */
+static const char *name_fault(const char *name) {
+    const size_t length = strnlen(name, LENET_MAX_TENSOR_NAME);
+    if (length == 0) return "has an empty name";
+    if (length == LENET_MAX_TENSOR_NAME) return "has a name of 64 bytes or more; at most 63 are wanted";
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] < ' ' || name[i] == 0x7f) return "has a control character in its name";
+    return NULL;
+}
+
+static int compare_keys(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* Refuses an object that has a key twice, with the status `failure`. Sorting keeps
+ * this quick for the million names that fit into a header. */
+static enum lenet_status check_unique(const cJSON *object, const char *path, enum lenet_status failure,
+                                      struct lenet_error *err) {
+    const size_t n = (size_t)cJSON_GetArraySize(object);
+    const char **keys = calloc(n + 1, sizeof *keys);
+    if (!keys) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for %zu names", path, n);
+    size_t i = 0;
+    for (const cJSON *item = object->child; item; item = item->next) keys[i++] = item->string;
+    qsort(keys, n, sizeof *keys, compare_keys);
+    const char *twice = NULL;
+    for (i = 1; i < n && !twice; i++)
+        if (strcmp(keys[i - 1], keys[i]) == 0) twice = keys[i];
+    free(keys);
+    if (!twice) return LENET_OK;
+    return lenet_fail(err, failure, "%s: \"%.*s\" occurs twice in one object of the header; once is wanted", path,
+                      MAX_QUOTED, twice);
+}
+
+/* ---- writing ---- */
+
+static const char *tensor_fault(const struct lenet_tensor *tensor) {
+    const char *fault = name_fault(tensor->name);
+    if (fault) return fault;
+    if (strcmp(tensor->name, metadata_key) == 0) return "has a name that is kept for the metadata";
+    if ((unsigned)tensor->dtype >= DTYPES) return "has an unknown dtype; F32, F64, U8 or I64 is wanted";
+    if (tensor->rank < 0 || tensor->rank > LENET_MAX_RANK) return "has a bad rank; 0 to 6 is wanted";
+    for (int i = 0; i < tensor->rank; i++)
+        if (tensor->shape[i] > max_integer) return "has a dimension of 10^15 or more";
+    if (lenet_tensor_bytes(tensor) > max_integer) return "has 10^15 bytes or more";
+    return !tensor->data && lenet_tensor_bytes(tensor) > 0 ? "has no data (NULL)" : NULL;
+}
+
+/* False where memory ran out, as in the next one. */
+static bool add_size(cJSON *array, size_t size) {
+    return cJSON_AddItemToArray(array, cJSON_CreateNumber((double)size));
+}
+
+static bool add_tensor(cJSON *root, const struct lenet_tensor *tensor, size_t begin) {
+    cJSON *entry = cJSON_AddObjectToObject(root, tensor->name);
+    bool ok = cJSON_AddStringToObject(entry, "dtype", dtypes[tensor->dtype].name) != NULL;
+    cJSON *shape = cJSON_AddArrayToObject(entry, "shape");
+    for (int i = 0; i < tensor->rank && ok; i++) ok = shape && add_size(shape, tensor->shape[i]);
+    cJSON *offsets = cJSON_AddArrayToObject(entry, "data_offsets");
+    return ok && offsets && add_size(offsets, begin) && add_size(offsets, begin + lenet_tensor_bytes(tensor));
+}
+
+/* Fills root; *size is then the bytes of all tensors. */
+static enum lenet_status fill_header(cJSON *root, const char *path, const struct lenet_tensor *tensors, int n,
+                                     const struct lenet_metadata *metadata, int n_metadata, size_t *size,
+                                     struct lenet_error *err) {
+    bool ok = root != NULL;
+    cJSON *map = n_metadata > 0 ? cJSON_AddObjectToObject(root, metadata_key) : NULL;
+    for (int i = 0; i < n_metadata && ok; i++)
+        ok = cJSON_AddStringToObject(map, metadata[i].key, metadata[i].value) != NULL;
+    *size = 0;
+    for (int i = 0; i < n && ok; i++) {
+        const char *fault = tensor_fault(&tensors[i]);
+        if (!fault && *size + lenet_tensor_bytes(&tensors[i]) > max_integer) fault = "ends beyond 10^15 bytes";
+        if (fault)
+            return lenet_fail(err, LENET_ERR_ARG, "%s: tensor %d (\"%.*s\") %s", path, i, LENET_MAX_TENSOR_NAME,
+                              tensors[i].name, fault);
+        ok = add_tensor(root, &tensors[i], *size);
+        *size += lenet_tensor_bytes(&tensors[i]);
+    }
+    if (!ok) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for the header", path);
+    if (map) LENET_TRY(check_unique(map, path, LENET_ERR_ARG, err));
+    return check_unique(root, path, LENET_ERR_ARG, err);
+}
+
+static enum lenet_status write_file(const char *path, const char *header, const struct lenet_tensor *tensors, int n,
+                                    size_t data_size, struct lenet_error *err) {
+    const size_t length = strlen(header), padded = round_up(length), size = ALIGNMENT + padded + data_size;
+    if (padded > MAX_HEADER)
+        return lenet_fail(err, LENET_ERR_ARG, "%s: its header has %zu bytes; at most %d are wanted (long metadata?)",
+                          path, padded, MAX_HEADER);
+    char *bytes = malloc(size);
+    if (!bytes) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for its %zu bytes", path, size);
+    const uint64_t word = padded;
+    memcpy(bytes, &word, ALIGNMENT);
+    memcpy(bytes + ALIGNMENT, header, length);
+    memset(bytes + ALIGNMENT + length, ' ', padded - length);
+    char *next = bytes + ALIGNMENT + padded;
+    for (int i = 0; i < n; i++) {
+        const size_t tensor_size = lenet_tensor_bytes(&tensors[i]);
+        if (tensor_size > 0) memcpy(next, tensors[i].data, tensor_size);
+        next += tensor_size;
+    }
+    const enum lenet_status status = lenet_file_replace(path, bytes, size, err);
+    free(bytes);
+    return status;
+}
+
+enum lenet_status lenet_tensors_write(const char *path, const struct lenet_tensor *tensors, int n,
+                                      const struct lenet_metadata *metadata, int n_metadata, struct lenet_error *err) {
+    size_t size;
+    cJSON *root = cJSON_CreateObject();
+    enum lenet_status status = fill_header(root, path, tensors, n, metadata, n_metadata, &size, err);
+    char *header = status == LENET_OK ? cJSON_PrintUnformatted(root) : NULL;
+    cJSON_Delete(root);
+    if (status != LENET_OK) return status;
+    if (!header) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for the header", path);
+    status = write_file(path, header, tensors, n, size, err);
+    cJSON_free(header);
+    return status;
+}
+
+/* ---- reading ---- */
+
+/* The part of the file that offsets count from, and where to say what is wrong with it. */
+struct source {
+    char *data;
+    size_t size;
+    const char *path;
+    struct lenet_error *err;
+};
+
+/* Shows the entry as cJSON prints it: short, and with control characters escaped. */
+static enum lenet_status refuse(const struct source *from, const cJSON *entry, const char *fault) {
+    char *found = cJSON_PrintUnformatted(entry);
+    lenet_fail(from->err, LENET_ERR_FORMAT, "%s: \"%.*s\" %s; found %.*s in a file with %zu bytes of data", from->path,
+               LENET_MAX_TENSOR_NAME, entry->string, fault, MAX_QUOTED, found ? found : "?", from->size);
+    cJSON_free(found);
+    return LENET_ERR_FORMAT;
+}
+
+static bool read_size(const cJSON *item, size_t *size) {
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= (double)max_integer)) return false;
+    *size = (size_t)item->valuedouble;
+    return (double)*size == item->valuedouble;
+}
+
+/* Reads at most max sizes; the number of them, or -1 where it is not an array of sizes or has more. */
+static int read_sizes(const cJSON *array, size_t *sizes, int max) {
+    int n = 0;
+    if (!cJSON_IsArray(array)) return -1;
+    for (const cJSON *item = array->child; item; item = item->next)
+        if (n == max || !read_size(item, &sizes[n++])) return -1;
+    return n;
+}
+
+static const char *entry_fault(const cJSON *entry, const struct source *from, struct lenet_tensor *tensor) {
+    const char *fault = name_fault(entry->string);
+    if (fault) return fault;
+    memcpy(tensor->name, entry->string, strlen(entry->string) + 1);
+
+    const char *dtype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "dtype"));
+    int type = 0;
+    while (type < DTYPES && !(dtype && strcmp(dtype, dtypes[type].name) == 0)) type++;
+    if (type == DTYPES) return "is not of dtype F32, F64, U8 or I64 (to be converted first?)";
+    tensor->dtype = (enum lenet_dtype)type;
+
+    tensor->rank = read_sizes(cJSON_GetObjectItemCaseSensitive(entry, "shape"), tensor->shape, LENET_MAX_RANK);
+    if (tensor->rank < 0) return "has a bad shape; at most 6 integers from 0 up are wanted (damaged header?)";
+
+    size_t at[2];
+    if (read_sizes(cJSON_GetObjectItemCaseSensitive(entry, "data_offsets"), at, 2) != 2 || at[0] > at[1])
+        return "has bad data_offsets; [begin, end] is wanted (damaged header?)";
+    if (at[1] > from->size) return "ends outside the file (truncated download?)";
+    if (at[1] - at[0] != lenet_tensor_bytes(tensor))
+        return "has a shape and a dtype that do not make the bytes between its data_offsets (damaged header?)";
+    tensor->data = from->data + at[0];
+    return NULL;
+}
+
+static enum lenet_status read_metadata(const struct source *from, const cJSON *map, struct lenet_tensor_file *file) {
+    file->metadata = calloc((size_t)cJSON_GetArraySize(map) + 1, sizeof *file->metadata);
+    if (!file->metadata) return lenet_fail(from->err, LENET_ERR_MEMORY, "%s: no memory for its metadata", from->path);
+    for (const cJSON *item = map->child; item; item = item->next) {
+        if (!cJSON_IsString(item)) return refuse(from, item, "is not a string, as all of __metadata__ has to be");
+        file->metadata[file->n_metadata++] = (struct lenet_metadata){item->string, item->valuestring};
+    }
+    return LENET_OK;
+}
+
+static enum lenet_status read_entries(const struct source *from, struct lenet_tensor_file *file) {
+    const cJSON *root = file->header;
+    LENET_TRY(check_unique(root, from->path, LENET_ERR_FORMAT, from->err));
+    file->tensors = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *file->tensors);
+    if (!file->tensors) return lenet_fail(from->err, LENET_ERR_MEMORY, "%s: no memory for its tensors", from->path);
+    for (const cJSON *entry = root->child; entry; entry = entry->next) {
+        if (!cJSON_IsObject(entry)) return refuse(from, entry, "is not an object, as all of a header is");
+        LENET_TRY(check_unique(entry, from->path, LENET_ERR_FORMAT, from->err));
+        if (strcmp(entry->string, metadata_key) == 0) {
+            LENET_TRY(read_metadata(from, entry, file));
+            continue;
+        }
+        const char *fault = entry_fault(entry, from, &file->tensors[file->n]);
+        if (fault) return refuse(from, entry, fault);
+        file->n++;
+    }
+    return LENET_OK;
+}
+
+/* Tensors without bytes come first where several begin at one place, so that each begins where the last ended. */
+static int compare_places(const void *a, const void *b) {
+    const struct lenet_tensor *x = a, *y = b;
+    if (x->data != y->data) return (char *)x->data < (char *)y->data ? -1 : 1;
+    const size_t x_bytes = lenet_tensor_bytes(x), y_bytes = lenet_tensor_bytes(y);
+    return x_bytes != y_bytes ? (x_bytes < y_bytes ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+static enum lenet_status check_places(const struct source *from, struct lenet_tensor_file *file) {
+    size_t end = 0;
+    qsort(file->tensors, (size_t)file->n, sizeof *file->tensors, compare_places);
+    for (int i = 0; i < file->n; i++) {
+        const size_t begin = (size_t)((char *)file->tensors[i].data - from->data);
+        if (begin != end)
+            return lenet_fail(
+                from->err, LENET_ERR_FORMAT,
+                "%s: tensor \"%s\" begins at byte %zu of the data; %zu is wanted, where the one before it "
+                "ends: they %s (damaged header?)",
+                from->path, file->tensors[i].name, begin, end, begin < end ? "overlap" : "leave a gap");
+        end += lenet_tensor_bytes(&file->tensors[i]);
+    }
+    if (end == from->size) return LENET_OK;
+    return lenet_fail(from->err, LENET_ERR_FORMAT,
+                      "%s: has %zu bytes of data, but its last tensor ends at byte %zu (a longer file overwritten?)",
+                      from->path, from->size, end);
+}
+
+/* Other programs may begin the data, or a tensor, at any byte; a float must be at a
+ * multiple of 4. Then all tensors move to a buffer with each at a multiple of 8. */
+static enum lenet_status align_tensors(const char *path, struct lenet_tensor_file *file, struct lenet_error *err) {
+    bool aligned = true;
+    size_t size = 1, at = 0;
+    for (int i = 0; i < file->n; i++) {
+        aligned = aligned && (uintptr_t)file->tensors[i].data % dtypes[file->tensors[i].dtype].size == 0;
+        size += round_up(lenet_tensor_bytes(&file->tensors[i]));
+    }
+    if (aligned) return LENET_OK;
+    char *buffer = malloc(size);
+    if (!buffer) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for %zu bytes", path, size);
+    for (int i = 0; i < file->n; i++) {
+        const size_t bytes = lenet_tensor_bytes(&file->tensors[i]);
+        memcpy(buffer + at, file->tensors[i].data, bytes);
+        file->tensors[i].data = buffer + at;
+        at += round_up(bytes);
+    }
+    free(file->buffer);
+    file->buffer = buffer;
+    return LENET_OK;
+}
+
+static enum lenet_status read_prefix(const char *path, const char *bytes, size_t size, size_t *header_size,
+                                     struct lenet_error *err) {
+    uint64_t word;
+    if (size < sizeof word)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: has %zu bytes; a safetensors file has 8 or more (truncated?)",
+                          path, size);
+    memcpy(&word, bytes, sizeof word);
+    if (word > MAX_HEADER)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: its first 8 bytes announce a header of %" PRIu64 " bytes; at most %d are wanted (not a "
+                          "safetensors file? a web page in its place?)",
+                          path, word, MAX_HEADER);
+    if (word > size - sizeof word)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: announces a header of %" PRIu64 " bytes, but %zu follow (truncated download?)", path,
+                          word, size - sizeof word);
+    *header_size = (size_t)word;
+    return LENET_OK;
+}
+
+static enum lenet_status parse_file(const char *path, size_t size, struct lenet_tensor_file *file,
+                                    struct lenet_error *err) {
+    size_t header_size = 0;
+    LENET_TRY(read_prefix(path, file->buffer, size, &header_size, err));
+    char *text = file->buffer + ALIGNMENT, *data = text + header_size;
+    if (header_size == 0 || *text != '{')
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: its header does not begin with '{' (not a safetensors file?)",
+                          path);
+    const char *end = text;
+    file->header = cJSON_ParseWithLengthOpts(text, header_size, &end, false);
+    /* Only white space may follow; the data may begin with some, hence < and not !=. */
+    if (!file->header || end + strspn(end, " \t\r\n") < data)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: its header is not JSON from byte %td on (damaged, or out of memory?)", path,
+                          end - file->buffer);
+    const struct source from = {data, size - ALIGNMENT - header_size, path, err};
+    LENET_TRY(read_entries(&from, file));
+    LENET_TRY(check_places(&from, file));
+    return align_tensors(path, file, err);
+}
+
+enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err) {
+    size_t size;
+    memset(file, 0, sizeof *file);
+    LENET_TRY(lenet_file_read(path, &file->buffer, &size, err));
+    const enum lenet_status status = parse_file(path, size, file, err);
+    if (status != LENET_OK) lenet_tensors_free(file);
+    return status;
+}
+
+const struct lenet_tensor *lenet_tensors_find(const struct lenet_tensor_file *file, const char *name) {
+    for (int i = 0; i < file->n; i++)
+        if (strcmp(file->tensors[i].name, name) == 0) return &file->tensors[i];
+    return NULL;
+}
+
+const char *lenet_metadata_find(const struct lenet_tensor_file *file, const char *key) {
+    for (int i = 0; i < file->n_metadata; i++)
+        if (strcmp(file->metadata[i].key, key) == 0) return file->metadata[i].value;
+    return NULL;
+}
+
+void lenet_tensors_free(struct lenet_tensor_file *file) {
+    free(file->tensors);
+    free(file->metadata);
+    free(file->buffer);
+    cJSON_Delete(file->header);
+    memset(file, 0, sizeof *file);
+}

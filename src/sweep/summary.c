@@ -1,0 +1,481 @@
+/* summary.c - see summary.h. */
+#include "lenet/summary.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "base/grow.h"
+#include "base/json.h"
+#include "lenet/topology.h"
+
+/* ---- one line ----------------------------------------------------------------------------------- */
+
+/* A file and a line's number. */
+struct place {
+    char text[LENET_MAX_PATH + 32];
+};
+
+static enum lenet_status status_from_json(const char *where, const cJSON *json, int *diverged,
+                                          struct lenet_error *err) {
+    const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "status"));
+    *diverged = status && strcmp(status, "diverged") == 0;
+    if (*diverged || (status && strcmp(status, "done") == 0)) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: status is %.40s; wanted done or diverged", where,
+                      status ? status : "missing");
+}
+
+/* Every epoch must be one; the last is kept. */
+static enum lenet_status last_epoch_from_json(const char *where, const cJSON *json, struct lenet_record *record,
+                                              struct lenet_error *err) {
+    const cJSON *epochs = cJSON_GetObjectItemCaseSensitive(json, "metrics"), *epoch;
+    int n = 0;
+    if (!cJSON_IsArray(epochs)) return lenet_fail(err, LENET_ERR_FORMAT, "%s: metrics is not a list of epochs", where);
+    cJSON_ArrayForEach(epoch, epochs) {
+        if (!lenet_metrics_from_json(epoch, &record->last))
+            return lenet_fail(err, LENET_ERR_FORMAT, "%s: element %d of metrics lacks some of an epoch's numbers",
+                              where, n);
+        n++;
+    }
+    if (n || record->diverged) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: the run is done, but has no epoch in its metrics", where);
+}
+
+static enum lenet_status config_of_record(const char *where, const cJSON *json, struct lenet_config *config,
+                                          struct lenet_error *err) {
+    lenet_config_init(config);
+    LENET_TRY(lenet_config_from_json(where, cJSON_GetObjectItemCaseSensitive(json, "config"), config, err));
+    if (lenet_arch_find(config->arch)) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: arch '%s' is not known", where, config->arch);
+}
+
+/* Averages over different data would mean nothing. */
+static enum lenet_status same_data(const char *where, const cJSON *json, struct lenet_records *records,
+                                   struct lenet_error *err) {
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
+    if (!hash || strlen(hash) != 64)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: the data's hash is missing or has not 64 digits", where);
+    if (!records->hash[0]) strcpy(records->hash, hash);
+    if (strcmp(records->hash, hash) == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: a run on other data (%.12s...) than the first one (%.12s...); report them apart", where,
+                      hash, records->hash);
+}
+
+static enum lenet_status record_from_json(const char *where, const cJSON *json, struct lenet_records *records,
+                                          struct lenet_record *record, struct lenet_error *err) {
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
+    if (!id || !id[0] || strlen(id) >= sizeof record->id)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: id is missing, empty or longer than %d characters", where,
+                          LENET_MAX_ID - 1);
+    strcpy(record->id, id);
+    record->order = records->n;
+    LENET_TRY(status_from_json(where, json, &record->diverged, err));
+    LENET_TRY(config_of_record(where, json, &record->config, err));
+    LENET_TRY(same_data(where, json, records, err));
+    return last_epoch_from_json(where, json, record, err);
+}
+
+static enum lenet_status read_line(const char *where, const char *line, size_t length, struct lenet_records *records,
+                                   struct lenet_error *err) {
+    struct lenet_record **larger = lenet_grow(records->records, records->n, sizeof *larger);
+    if (larger) records->records = larger;
+    struct lenet_record *record = larger ? calloc(1, sizeof *record) : NULL;
+    if (!record) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for more than %zu runs", records->n);
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
+    const enum lenet_status status =
+        json && end == line + length
+            ? record_from_json(where, json, records, record, err)
+            : lenet_fail(err, LENET_ERR_FORMAT, "%s: not a JSON object; wanted one run, and nothing else", where);
+    cJSON_Delete(json);
+    if (status == LENET_OK)
+        records->records[records->n++] = record;
+    else
+        free(record);
+    return status;
+}
+
+/* ---- files ---------------------------------------------------------------------------------------- */
+
+static enum lenet_status read_lines(const char *path, const char *text, size_t size, struct lenet_records *records,
+                                    struct lenet_error *err) {
+    size_t begin = 0;
+    for (size_t line = 1; begin < size; line++) {
+        struct place where;
+        const char *end = memchr(text + begin, '\n', size - begin);
+        if (!end) { /* it is being written, or its writer was killed */
+            if (!records->torn_files++) snprintf(records->torn, sizeof records->torn, "%s", path);
+            break;
+        }
+        snprintf(where.text, sizeof where.text, "%s line %zu", path, line);
+        LENET_TRY(read_line(where.text, text + begin, (size_t)(end - text) - begin, records, err));
+        begin = (size_t)(end - text) + 1;
+    }
+    return LENET_OK;
+}
+
+static enum lenet_status read_file(const char *path, struct lenet_records *records, struct lenet_error *err) {
+    char *text;
+    size_t size;
+    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    const enum lenet_status status = read_lines(path, text, size, records, err);
+    free(text);
+    return status;
+}
+
+static enum lenet_status read_directory(const char *directory, struct lenet_records *records, struct lenet_error *err) {
+    char **names, path[LENET_MAX_PATH];
+    int n;
+    LENET_TRY(lenet_directory_list(directory, "runs", ".jsonl", &names, &n, err));
+    enum lenet_status status =
+        n ? LENET_OK
+          : lenet_fail(err, LENET_ERR_IO, "%s: no runs*.jsonl in it; wanted the directory of a sweep", directory);
+    for (int i = 0; i < n; i++) {
+        if (status == LENET_OK) status = lenet_run_path(directory, names[i], path, err);
+        if (status == LENET_OK) status = read_file(path, records, err);
+        free(names[i]);
+    }
+    free(names);
+    return status;
+}
+
+/* By id; of the same id the one that counts is the last. */
+static int compare_ids(const void *a, const void *b) {
+    const struct lenet_record *x = *(struct lenet_record *const *)a, *y = *(struct lenet_record *const *)b;
+    const int ids = strcmp(x->id, y->id);
+    if (ids) return ids;
+    if (x->diverged != y->diverged) return y->diverged - x->diverged;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+static void drop_repeated(struct lenet_records *records) {
+    struct lenet_record **all = records->records;
+    size_t kept = 0;
+    qsort(all, records->n, sizeof *all, compare_ids);
+    for (size_t i = 0; i < records->n; i++)
+        if (i + 1 < records->n && strcmp(all[i]->id, all[i + 1]->id) == 0)
+            free(all[i]);
+        else
+            all[kept++] = all[i];
+    records->n = kept;
+}
+
+enum lenet_status lenet_records_read(char *const *paths, int n, struct lenet_records *records,
+                                     struct lenet_error *err) {
+    enum lenet_status status = LENET_OK;
+    *records = (struct lenet_records){0};
+    for (int i = 0; i < n && status == LENET_OK; i++)
+        status = lenet_path_is_directory(paths[i]) ? read_directory(paths[i], records, err)
+                                                   : read_file(paths[i], records, err);
+    if (status == LENET_OK && !records->n)
+        status = lenet_fail(err, LENET_ERR_FORMAT, "%s: no run in it has ended yet", n ? paths[0] : "nothing given");
+    if (status == LENET_OK)
+        drop_repeated(records);
+    else
+        lenet_records_free(records);
+    return status;
+}
+
+void lenet_records_free(struct lenet_records *records) {
+    for (size_t i = 0; i < records->n; i++) free(records->records[i]);
+    free(records->records);
+    *records = (struct lenet_records){0};
+}
+
+/* ---- statistics ------------------------------------------------------------------------------------ */
+
+/* P(|T| <= t) of Student's t by its finite series for whole degrees of freedom, Abramowitz & Stegun 26.7.3 and 26.7.4,
+ * where theta = atan(t / sqrt(degrees)). Its terms are positive: nothing cancels. */
+static double student_within(double theta, size_t degrees) {
+    const double pi = acos(-1.0), cosine = cos(theta), square = cosine * cosine;
+    const int odd = degrees % 2;
+    double term = odd ? cosine : 1, sum = 0;
+    for (size_t k = odd ? 3 : 2; k <= degrees; k += 2) {
+        sum += term;
+        term *= square * (double)(k - 1) / (double)k;
+    }
+    return odd ? 2 / pi * (theta + sin(theta) * sum) : sin(theta) * sum;
+}
+
+double lenet_student_t(double probability, size_t degrees) {
+    double low = 0, high = acos(-1.0) / 2;
+    for (;;) { /* bisection, until no number is between the two */
+        const double middle = low + (high - low) / 2;
+        if (!(middle > low && middle < high)) break;
+        if (student_within(middle, degrees) < probability)
+            low = middle;
+        else
+            high = middle;
+    }
+    return sqrt((double)degrees) * tan(high);
+}
+
+struct lenet_statistics lenet_statistics_of(const double *values, size_t n) {
+    struct lenet_statistics s = {NAN, NAN, {NAN, NAN}, NAN, NAN};
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) sum += values[i];
+    if (!n || !isfinite(sum)) return s;
+    s.mean = sum / (double)n;
+    s.min = s.max = values[0];
+    for (size_t i = 0; i < n; i++) {
+        s.min = fmin(s.min, values[i]);
+        s.max = fmax(s.max, values[i]);
+        squares += (values[i] - s.mean) * (values[i] - s.mean);
+    }
+    if (n == 1) return s;
+    s.deviation = sqrt(squares / (double)(n - 1));
+    const double half = lenet_student_t(0.95, n - 1) * s.deviation / sqrt((double)n);
+    s.interval[0] = s.mean - half;
+    s.interval[1] = s.mean + half;
+    return s;
+}
+
+/* ---- which options make a group ------------------------------------------------------------------- */
+
+static int compare_values(const struct lenet_option *option, const struct lenet_config *a,
+                          const struct lenet_config *b) {
+    const void *x = (const char *)a + option->offset, *y = (const char *)b + option->offset;
+    switch (option->type) {
+    case LENET_OPTION_INTEGER:
+        return (*(const int64_t *)x > *(const int64_t *)y) - (*(const int64_t *)x < *(const int64_t *)y);
+    case LENET_OPTION_REAL:
+        return (*(const double *)x > *(const double *)y) - (*(const double *)x < *(const double *)y);
+    case LENET_OPTION_CHOICE: return *(const int *)x - *(const int *)y;
+    case LENET_OPTION_TEXT:
+    case LENET_OPTION_ARCH:
+    case LENET_OPTION_AUGMENT: break;
+    }
+    char texts[2][LENET_MAX_PATH];
+    lenet_option_get(a, option, texts[0], sizeof texts[0]);
+    lenet_option_get(b, option, texts[1], sizeof texts[1]);
+    return strcmp(texts[0], texts[1]);
+}
+
+static int varies(const struct lenet_records *records, const struct lenet_option *option) {
+    for (size_t i = 1; i < records->n; i++)
+        if (compare_values(option, &records->records[0]->config, &records->records[i]->config) != 0) return 1;
+    return 0;
+}
+
+static int is_by(const struct lenet_summary *s, const struct lenet_option *option) {
+    for (int i = 0; i < s->by_count; i++)
+        if (s->by[i] == option) return 1;
+    return 0;
+}
+
+/* Every option that varies but the seed; for the five of an augmentation the one that stands for them. */
+static void by_what_varies(const struct lenet_records *records, struct lenet_summary *s) {
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        if (!option->identity || strcmp(option->name, "seed") == 0 || !varies(records, option)) continue;
+        const int distortion = strncmp(option->name, "augment-", 8) == 0;
+        const struct lenet_option *column = distortion ? lenet_option_find("augment") : option;
+        if (!is_by(s, column)) s->by[s->by_count++] = column;
+    }
+}
+
+static enum lenet_status by_names(const char *list, struct lenet_summary *s, struct lenet_error *err) {
+    char copy[LENET_MAX_LIST];
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *name = copy, *next; name; name = next) {
+        next = strchr(name, ',');
+        if (next) *next++ = 0;
+        const struct lenet_option *option = lenet_option_find(name);
+        if (!option || !(option->identity || option->type == LENET_OPTION_AUGMENT))
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "--by: '%s' in '%s' is no option that makes a run; wanted some joined by commas, such as "
+                              "lr,batch,augment",
+                              name, list);
+        if (is_by(s, option)) return lenet_fail(err, LENET_ERR_ARG, "--by: '%s' is in '%s' twice", name, list);
+        s->by[s->by_count++] = option;
+    }
+    return LENET_OK;
+}
+
+/* ---- groups --------------------------------------------------------------------------------------- */
+
+/* A run, and what it is sorted by. */
+struct entry {
+    const struct lenet_record *record;
+    const struct lenet_summary *summary;
+};
+
+static int compare_groups(const struct entry *a, const struct entry *b) {
+    int order = 0;
+    for (int i = 0; i < a->summary->by_count && !order; i++)
+        order = compare_values(a->summary->by[i], &a->record->config, &b->record->config);
+    return order;
+}
+
+/* By group, then by seed; ids make the order the same whatever the files'. */
+static int compare_entries(const void *a, const void *b) {
+    const struct entry *x = a, *y = b;
+    int order = compare_groups(x, y);
+    if (!order) order = compare_values(lenet_option_find("seed"), &x->record->config, &y->record->config);
+    return order ? order : strcmp(x->record->id, y->record->id);
+}
+
+/* An accuracy is a count over a count below 2^31. What 1 - accuracy has beyond 12 digits is rounding. */
+static double error_of(double accuracy) { return round(1e12 * (1 - accuracy)) / 1e12; }
+
+static double value_of(const struct lenet_metrics *m, enum lenet_metric metric) {
+    switch (metric) {
+    case LENET_TEST_ERROR: return error_of(m->test_accuracy);
+    case LENET_TEST_LOSS: return m->test_loss;
+    case LENET_TRAIN_ERROR: return error_of(m->train_accuracy);
+    case LENET_TRAIN_LOSS: return m->train_loss;
+    case LENET_VALIDATION_ERROR: return error_of(m->validation_accuracy);
+    case LENET_VALIDATION_LOSS: return m->validation_loss;
+    case LENET_SECONDS: return m->seconds;
+    }
+    return NAN;
+}
+
+static enum lenet_status check_metric(const struct lenet_records *records, enum lenet_metric metric,
+                                      struct lenet_error *err) {
+    if (metric != LENET_VALIDATION_ERROR && metric != LENET_VALIDATION_LOSS) return LENET_OK;
+    for (size_t i = 0; i < records->n; i++) {
+        const struct lenet_record *record = records->records[i];
+        if (!record->diverged && !record->last.has_validation)
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "--metric validation-%s: run %s has no validation set; wanted runs trained with "
+                              "--validation, or another metric",
+                              metric == LENET_VALIDATION_ERROR ? "error" : "loss", record->id);
+    }
+    return LENET_OK;
+}
+
+static void fill_groups(const struct entry *entries, size_t n, enum lenet_metric metric, struct lenet_summary *s) {
+    struct lenet_group *group = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct lenet_record *record = entries[i].record;
+        if (!i || compare_groups(&entries[i - 1], &entries[i]) != 0) {
+            group = &s->groups[s->n++];
+            *group = (struct lenet_group){.config = &record->config, .values = s->values + i, .seeds = s->seeds + i};
+        }
+        s->diverged += record->diverged != 0;
+        if (record->diverged) {
+            group->diverged++;
+            continue;
+        }
+        const size_t at = (size_t)(group->values - s->values) + group->n++;
+        s->values[at] = value_of(&record->last, metric);
+        s->seeds[at] = record->config.seed;
+    }
+    for (size_t i = 0; i < s->n; i++)
+        s->groups[i].statistics = lenet_statistics_of(s->groups[i].values, s->groups[i].n);
+}
+
+/* The lowest mean first, none last; equal ones stay as they were, which is the order of their values' places. */
+static int compare_means(const void *a, const void *b) {
+    const struct lenet_group *x = a, *y = b;
+    const double p = isnan(x->statistics.mean) ? INFINITY : x->statistics.mean;
+    const double q = isnan(y->statistics.mean) ? INFINITY : y->statistics.mean;
+    if (p != q) return p < q ? -1 : 1;
+    return (x->values > y->values) - (x->values < y->values);
+}
+
+static void keep_best(struct lenet_summary *s, int64_t best) {
+    if (!best) return;
+    qsort(s->groups, s->n, sizeof *s->groups, compare_means);
+    if ((size_t)best < s->n) s->n = (size_t)best;
+}
+
+static enum lenet_status group_runs(const struct lenet_records *records, const struct lenet_config *config,
+                                    struct lenet_summary *s, struct lenet_error *err) {
+    const size_t n = records->n;
+    struct entry *entries = calloc(n + 1, sizeof *entries);
+    s->groups = calloc(n + 1, sizeof *s->groups);
+    s->values = calloc(n + 1, sizeof *s->values);
+    s->seeds = calloc(n + 1, sizeof *s->seeds);
+    const int there = entries && s->groups && s->values && s->seeds;
+    if (there) {
+        for (size_t i = 0; i < n; i++) entries[i] = (struct entry){records->records[i], s};
+        qsort(entries, n, sizeof *entries, compare_entries);
+        fill_groups(entries, n, (enum lenet_metric)config->metric, s);
+        keep_best(s, config->best);
+    }
+    free(entries);
+    return there ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "no memory for the groups of %zu runs", n);
+}
+
+enum lenet_status lenet_summarize(const struct lenet_records *records, const struct lenet_config *config,
+                                  struct lenet_summary *summary, struct lenet_error *err) {
+    *summary = (struct lenet_summary){.runs = records->n};
+    if (config->by[0])
+        LENET_TRY(by_names(config->by, summary, err));
+    else
+        by_what_varies(records, summary);
+    LENET_TRY(check_metric(records, (enum lenet_metric)config->metric, err));
+    const enum lenet_status status = group_runs(records, config, summary, err);
+    if (status != LENET_OK) lenet_summary_free(summary);
+    return status;
+}
+
+void lenet_summary_free(struct lenet_summary *summary) {
+    free(summary->groups);
+    free(summary->values);
+    free(summary->seeds);
+    *summary = (struct lenet_summary){0};
+}
+
+const struct lenet_group *lenet_summary_best(const struct lenet_summary *summary) {
+    const struct lenet_group *best = NULL;
+    for (size_t i = 0; i < summary->n; i++) {
+        const struct lenet_group *group = &summary->groups[i];
+        if (!isnan(group->statistics.mean) && (!best || group->statistics.mean < best->statistics.mean)) best = group;
+    }
+    return best;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------ */
+
+static void add_real_item(cJSON *array, double value) {
+    char text[32] = "null";
+    if (isfinite(value)) lenet_real_text(value, text);
+    cJSON_AddItemToArray(array, cJSON_CreateRaw(text));
+}
+
+static void add_interval(cJSON *json, const double interval[2]) {
+    if (isnan(interval[0])) {
+        cJSON_AddNullToObject(json, "interval");
+        return;
+    }
+    cJSON *array = cJSON_AddArrayToObject(json, "interval");
+    for (int i = 0; i < 2; i++) add_real_item(array, interval[i]);
+}
+
+static cJSON *group_json(const struct lenet_summary *s, const struct lenet_group *group) {
+    cJSON *json = cJSON_CreateObject(), *by = cJSON_AddObjectToObject(json, "by");
+    for (int i = 0; i < s->by_count; i++) lenet_option_add_json(by, group->config, s->by[i]);
+    cJSON_AddNumberToObject(json, "n", (double)group->n);
+    cJSON_AddNumberToObject(json, "diverged", (double)group->diverged);
+    lenet_json_add_real(json, "mean", group->statistics.mean);
+    lenet_json_add_real(json, "deviation", group->statistics.deviation);
+    add_interval(json, group->statistics.interval);
+    lenet_json_add_real(json, "min", group->statistics.min);
+    lenet_json_add_real(json, "max", group->statistics.max);
+    cJSON *values = cJSON_AddArrayToObject(json, "values"), *seeds = cJSON_AddArrayToObject(json, "seeds");
+    for (size_t i = 0; i < group->n; i++) {
+        add_real_item(values, group->values[i]);
+        add_real_item(seeds, (double)group->seeds[i]);
+    }
+    return json;
+}
+
+cJSON *lenet_summary_json(const struct lenet_config *config, const struct lenet_summary *s) {
+    char metric[LENET_MAX_CHOICE];
+    cJSON *json = cJSON_CreateObject();
+    lenet_option_get(config, lenet_option_find("metric"), metric, sizeof metric);
+    cJSON_AddStringToObject(json, "metric", metric);
+    cJSON *by = cJSON_AddArrayToObject(json, "by");
+    for (int i = 0; i < s->by_count; i++) cJSON_AddItemToArray(by, cJSON_CreateString(s->by[i]->name));
+    cJSON_AddNumberToObject(json, "runs", (double)s->runs);
+    cJSON_AddNumberToObject(json, "diverged", (double)s->diverged);
+    cJSON *groups = cJSON_AddArrayToObject(json, "groups");
+    for (size_t i = 0; i < s->n; i++) cJSON_AddItemToArray(groups, group_json(s, &s->groups[i]));
+    return json;
+}

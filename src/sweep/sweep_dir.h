@@ -1,0 +1,55 @@
+/* sweep_dir.h - a sweep directory: sweep.json, one line of runs.jsonl for each run that has ended, the checkpoints of
+ * populations under way in progress/, and weights/.
+ *
+ * A shard i/n writes runs.i-of-n.jsonl; every process reads all runs*.jsonl. */
+#ifndef LENET_SWEEP_SWEEP_DIR_H
+#define LENET_SWEEP_SWEEP_DIR_H
+#include "lenet/sweep_plan.h"
+#include "train/population.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A run that has ended. */
+struct lenet_run_state {
+    char id[LENET_RUN_ID];
+    int diverged;
+};
+
+struct lenet_sweep_dir {
+    char path[LENET_MAX_PATH], runs[LENET_MAX_PATH]; /* the directory; the file that this process appends to */
+    int lock[2];                                     /* file descriptors, -1 for none                        */
+    size_t n;
+    struct lenet_run_state *ended; /* [n] sorted by id, as of the opening */
+};
+
+/* Opens or creates the directory and locks it: a whole sweep for itself, a shard its own file. Repairs a
+ * torn last line of that file, and reads which runs have ended. LENET_ERR_IO where another process is at work there,
+ * LENET_ERR_FORMAT where a file is damaged. To be closed also on failure. */
+enum lenet_status lenet_sweep_dir_open(const char *path, int shard, int shards, struct lenet_sweep_dir *dir,
+                                       struct lenet_error *err);
+/* Only reads which runs have ended, of a directory that need not be there; writes and locks nothing. */
+enum lenet_status lenet_sweep_dir_look(const char *path, struct lenet_sweep_dir *dir, struct lenet_error *err);
+
+void lenet_sweep_dir_close(struct lenet_sweep_dir *dir);
+
+/* NULL where no such run has ended. */
+const struct lenet_run_state *lenet_sweep_dir_find(const struct lenet_sweep_dir *dir, const char *id);
+
+/* Appends lines, of runs that have ended, and fsyncs. */
+enum lenet_status lenet_sweep_dir_append(const struct lenet_sweep_dir *dir, const char *lines, struct lenet_error *err);
+
+/* Calls take(self, path) for every checkpoint in progress/. */
+enum lenet_status lenet_sweep_dir_checkpoints(const struct lenet_sweep_dir *dir,
+                                              enum lenet_status (*take)(void *self, const char *path,
+                                                                        struct lenet_error *err),
+                                              void *self, struct lenet_error *err);
+
+/* path = DIR/kind/NAME.safetensors; the directory is created. */
+enum lenet_status lenet_sweep_dir_file(const struct lenet_sweep_dir *dir, const char *kind, const char *name,
+                                       char path[LENET_MAX_PATH], struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
