@@ -1,9 +1,9 @@
 /* main.c - the program: which command is meant, usage and exit codes. Only this room prints, and only here it exits. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "lenet/version.h"
 
@@ -86,9 +86,10 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    signal(SIGXFSZ, SIG_IGN); /* a file-size limit becomes an error that is reported */
+    signals_open();
     const int code = run(argc, argv);
-    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-    fprintf(stderr, "lenet: the output could not be written\n");
-    return code ? code : 3;
+    const int lost = fflush(stdout) != 0 || ferror(stdout);
+    if (lost && stop_requested != SIGPIPE) fprintf(stderr, "lenet: the output could not be written\n");
+    end_by_signal();
+    return lost && !code ? 3 : code;
 }

@@ -9,6 +9,7 @@
 
 static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_work *work) {
     (void)self;
+    if (!plan->base.dry_run) stop_on_signals();
     printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
            plan->axes == 1 ? "is" : "es");
     if (plan->shards) printf(", %zu of them in shard %d/%d", work->here, plan->shard, plan->shards);
@@ -64,12 +65,11 @@ static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_e
     const struct lenet_sweep_observer observer = {print_plan, print_group,       print_estimate,
                                                   on_run,     on_sweep_progress, &terminal};
     struct lenet_sweep_result result;
-    stop_on_signals();
     const enum lenet_status status = lenet_sweep(plan, &observer, &stop_requested, &result, err);
     terminal_clear_bar(&terminal);
     if (status != LENET_OK || plan->base.dry_run) return status;
     if (result.interrupted)
-        printf("interrupted, and kept: the same command goes on\n");
+        fprintf(last_words(), "interrupted, and kept: the same command goes on\n");
     else
         printf("done: %zu run%s", result.done, result.done == 1 ? "" : "s");
     if (!result.interrupted && result.diverged) printf(", and %zu diverged", result.diverged);

@@ -12,6 +12,7 @@
 static void on_begin(void *self, const struct lenet_config *config, const struct lenet_model *model,
                      const struct lenet_device *device, const struct lenet_dataset *data, uint64_t first_step) {
     (void)self;
+    stop_on_signals();
     printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
            model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
            device->backend->name, config->run);
@@ -60,7 +61,6 @@ enum lenet_status train_command(int argc, char **argv, struct lenet_config *conf
     const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &terminal};
     enum lenet_ending ending;
     LENET_TRY(read_train_options(argc, argv, config, err));
-    stop_on_signals();
     const enum lenet_status status = lenet_train(config, &observer, &stop_requested, &ending, err);
     terminal_clear_bar(&terminal);
     if (status != LENET_OK) return status;
@@ -71,7 +71,7 @@ enum lenet_status train_command(int argc, char **argv, struct lenet_config *conf
         break;
     case LENET_ENDED_BEFORE: printf("%s had ended already; nothing to do\n", config->run); break;
     case LENET_ENDED_INTERRUPTED:
-        printf("interrupted, and kept: go on with lenet train --resume %s\n", config->run);
+        fprintf(last_words(), "interrupted, and kept: go on with lenet train --resume %s\n", config->run);
         break;
     }
     return LENET_OK;

@@ -48,4 +48,16 @@ claim "without the program: says so" complains "$work/none: no such program"
 experiment seeds --device gpu
 claim "lenet's own exit code is handed on" code_is 2
 
+# Ctrl-C in a terminal is for the experiment and for lenet.
+: >"$work/out"
+env --default-signal=INT setsid "$python" "$source_dir/scripts/experiments/seeds.py" --quick --lenet "$program" \
+    --device cpu --seeds 100000 --out stopped >"$work/out" 2>"$work/err" &
+wait_for grep -q '^run ' "$work/out"
+kill -INT -- -$!
+wait $! 2>/dev/null
+code=$?
+claim "Ctrl-C: ended by it" code_is 130
+claim "  after lenet has kept what there is" says "interrupted, and kept"
+claim "  without a word of its own" is_quiet
+
 finish
