@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "train/run_dir.h"
 
 static void print_ensemble(const struct lenet_evaluation *e) {
@@ -34,12 +35,13 @@ static void print_share(double share) {
 static void print_evaluation(const struct lenet_config *config, const struct lenet_evaluation *e,
                              const struct lenet_dataset *data) {
     double interval[2];
+    char loss[32];
     lenet_wilson_interval(e->correct, e->count, interval);
     printf("%s on the %" PRIu64 " test images of %s (%s)\n", config->weights, e->count, data->name, config->data);
-    printf("accuracy %.2f %%, 95 %% interval %.2f to %.2f; error %.2f %% (%" PRIu64 " wrong); %s %.4f\n\n",
+    printf("accuracy %.2f %%, 95 %% interval %.2f to %.2f; error %.2f %% (%" PRIu64 " wrong); %s %s\n\n",
            100.0 * (double)e->correct / (double)e->count, 100 * interval[0], 100 * interval[1],
            100.0 * (double)(e->count - e->correct) / (double)e->count, e->count - e->correct,
-           e->members > 1 ? "cross-entropy of the mean" : "loss", e->loss);
+           e->members > 1 ? "cross-entropy of the mean" : "loss", number_text(e->loss, loss));
     if (e->members > 1) print_ensemble(e);
     printf("true    predicted\n     ");
     for (int c = 0; c < e->classes; c++) printf("%6d", c);

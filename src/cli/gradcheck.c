@@ -97,7 +97,7 @@ static enum lenet_status check_all(const struct lenet_device *device, struct len
 
 enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_device device;
-    lenet_option_set(config, lenet_option_find("seed"), "0", NULL); /* fresh random data unless a seed is given */
+    lenet_option_set(config, lenet_option_find("seed"), GRADCHECK_SEED, NULL);
     LENET_TRY(lenet_options_parse(LENET_CMD_GRADCHECK, argc, argv, config, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
     const enum lenet_status status = lenet_device_explain(&device, check_all(&device, config, err), err);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "lenet/device.h"
 #include "lenet/model.h"
 #include "train/population.h"
@@ -24,8 +25,10 @@ static void print_weights(const char *path, const struct lenet_topology *topolog
             largest = fmax(largest, values[k]);
         }
         const double mean = sum / (double)count, variance = squares / (double)count - mean * mean;
-        printf("%-16s %10zu %10.4f %10.4f %10.4f %10.4f\n", tensors[i].name, count, mean, sqrt(fmax(variance, 0)),
-               least, largest);
+        char texts[4][32];
+        printf("%-16s %10zu %10s %10s %10s %10s\n", tensors[i].name, count, number_text(mean, texts[0]),
+               number_text(sqrt(fmax(variance, 0)), texts[1]), number_text(least, texts[2]),
+               number_text(largest, texts[3]));
     }
 }
 

@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/edit_distance.h"
 #include "cli/commands.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/words.h"
 #include "lenet/version.h"
 
 static int exit_code(enum lenet_status status) {
@@ -42,7 +44,48 @@ static void print_usage(void) {
            "usage: lenet COMMAND [--OPTION VALUE ...]\n\n");
     for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].help);
     printf("\nlenet COMMAND --help lists the command's options. Exit codes: 0 done, 1 a check failed, 2 usage,\n"
-           "3 bad input or I/O, 4 no such device, 5 diverged.\n");
+           "3 bad input or I/O, 4 no such device, 5 diverged. What is stopped by a signal keeps what it has done, and\n"
+           "ends by that signal.\n");
+}
+
+static const struct command *find_command(const char *name) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0) return &commands[i];
+    return NULL;
+}
+
+/* A beginning counts as one letter that is wrong. NULL where no command is near. */
+static const struct command *nearest_command(const char *name) {
+    const struct command *nearest = NULL;
+    int least = 3;
+    for (int i = 0; i < COMMANDS; i++) {
+        const char *command = commands[i].name;
+        const int begins = strlen(name) > 1 && (strstr(command, name) == command || strstr(name, command) == name);
+        const int distance = begins ? 1 : lenet_edit_distance(name, command);
+        if (distance >= least) continue;
+        least = distance;
+        nearest = &commands[i];
+    }
+    return nearest;
+}
+
+/* Without a command, or with a word that is none. */
+static int refuse_command(const char *name) {
+    const struct command *nearest = nearest_command(name);
+    struct lenet_error note;
+    if (name[0] == '-')
+        lenet_fail(&note, LENET_ERR_ARG, "'%s': the command comes first, as in lenet train %s", name, name);
+    else
+        lenet_fail(&note, LENET_ERR_ARG, "'%s' is not a command%s%s%s", name, nearest ? "; did you mean " : "",
+                   nearest ? nearest->name : "", nearest ? "?" : "");
+    if (name[0]) print_note("", note.text);
+    print_usage();
+    return 2;
+}
+
+static void print_help(const struct command *command) {
+    printf("lenet %s: %s\n\n", command->name, command->help);
+    print_options(command->bit);
 }
 
 static int asks_for_help(int argc, char **argv) {
@@ -55,34 +98,36 @@ static int run_command(const struct command *command, int argc, char **argv) {
     struct lenet_config config;
     struct lenet_error err = {{0}};
     if (asks_for_help(argc, argv)) {
-        printf("lenet %s: %s\n\n", command->name, command->help);
-        print_options(command->bit);
+        print_help(command);
         return 0;
     }
     lenet_config_init(&config);
-    const enum lenet_status status = command->run(argc, argv, &config, &err);
+    enum lenet_status status = LENET_OK;
+    if (command->bit != LENET_CMD_REPORT) status = refuse_path(command->bit, argc, argv, &err);
+    if (status == LENET_OK) status = command->run(argc, argv, &config, &err);
     if (status != LENET_OK) print_note(command->name, err.text[0] ? err.text : lenet_status_name(status));
     return exit_code(status);
 }
 
 static int run(int argc, char **argv) {
-    const char *name = argc > 1 ? argv[1] : "";
+    const char *name = argc > 1 ? argv[1] : "", *topic = argc > 2 ? argv[2] : "";
+    const struct command *command = find_command(name), *explained = find_command(topic);
     if (strcmp(name, "--version") == 0) {
         printf("lenet " LENET_VERSION " (" LENET_COMPILER ")\n");
         return 0;
     }
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        if (argc > 2 && strcmp(argv[2], "--markdown") == 0)
+        if (strcmp(topic, "--markdown") == 0)
             print_options_markdown();
+        else if (explained)
+            print_help(explained);
+        else if (topic[0] && topic[0] != '-')
+            return refuse_command(topic);
         else
             print_usage();
         return 0;
     }
-    for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(name, commands[i].name) == 0) return run_command(&commands[i], argc - 2, argv + 2);
-    if (name[0]) fprintf(stderr, "lenet: '%s' is not a command\n", name);
-    print_usage();
-    return 2;
+    return command ? run_command(command, argc - 2, argv + 2) : refuse_command(name);
 }
 
 int main(int argc, char **argv) {

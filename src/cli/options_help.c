@@ -1,10 +1,15 @@
 /* options_help.c - prints the table of options: one command's for --help, all of them as Markdown. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/commands.h"
 
 static const char *values_of(const struct lenet_option *option) {
     return option->choices ? option->choices : option->argument;
+}
+
+static const char *initial_of(enum lenet_command command, const struct lenet_option *option) {
+    return command == LENET_CMD_GRADCHECK && strcmp(option->name, "seed") == 0 ? GRADCHECK_SEED : option->initial;
 }
 
 void print_options(enum lenet_command command) {
@@ -15,7 +20,8 @@ void print_options(enum lenet_command command) {
         printf("  %-44s ", left);
         if (width > 44) printf("\n%47s", "");
         printf("%s", option->help);
-        if (option->initial[0]) printf(" [%s]", option->initial);
+        const char *initial = initial_of(command, option);
+        if (initial[0]) printf(" [%s]", initial);
         printf("\n");
     }
 }

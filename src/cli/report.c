@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "cli/words.h"
 #include "lenet/summary.h"
 
 /* How a metric is shown in the table. */
@@ -170,15 +171,14 @@ static enum lenet_status report_records(const struct lenet_records *records, con
     return status;
 }
 
-/* The only command with words that are no options; they come first. */
+/* The only command with words that are no options. */
 enum lenet_status report_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_records records;
-    int paths = 0;
-    while (paths < argc && strncmp(argv[paths], "--", 2) != 0) paths++;
+    const int paths = take_words(LENET_CMD_REPORT, argc, argv);
     LENET_TRY(lenet_options_parse(LENET_CMD_REPORT, argc - paths, argv + paths, config, err));
     if (!paths)
         return lenet_fail(err, LENET_ERR_ARG,
-                          "of which runs? wanted a sweep's directory or .jsonl files, first of all");
+                          "of which runs? wanted a sweep's directory or .jsonl files, as in lenet report DIR");
     LENET_TRY(lenet_records_read(argv, paths, &records, err));
     const enum lenet_status status = report_records(&records, config, err);
     lenet_records_free(&records);

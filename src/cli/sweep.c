@@ -38,35 +38,36 @@ static void print_estimate(void *self, double seconds) {
 }
 
 static void on_sweep_progress(void *self, const struct lenet_sweep_progress *p) {
-    const struct terminal *terminal = self;
-    char text[32];
-    if (terminal->has_bar)
-        fprintf(stderr, "\r\033[K%zu of %zu runs  %.0f images/s  %s left", p->ended, p->missing, p->images_per_s,
-                duration_text(p->seconds_left, text));
+    char left[32], text[160];
+    (void)self;
+    snprintf(text, sizeof text, "%zu of %zu runs  %.0f images/s  %s left", p->ended, p->missing, p->images_per_s,
+             duration_text(p->seconds_left, left));
+    show_bar(text);
 }
 
 static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
                    const struct lenet_member *member, const struct lenet_sweep_progress *progress) {
-    char text[512];
-    terminal_clear_bar(self);
+    char text[512], loss[32];
+    (void)self;
+    clear_bar();
     lenet_sweep_describe(plan, config, text, sizeof text);
     printf("run %zu/%zu  %s%s", progress->ended, progress->missing, text, text[0] ? "  " : "");
     if (member->diverged) {
         printf("diverged\n");
     } else {
         const struct lenet_metrics *m = &member->metrics[member->measured - 1];
-        printf("test loss %.4f error %5.2f %%  %.1f s\n", m->test_loss, 100 * (1 - m->test_accuracy), m->seconds);
+        printf("test loss %s error %5.2f %%  %.1f s\n", number_text(m->test_loss, loss), 100 * (1 - m->test_accuracy),
+               m->seconds);
     }
     fflush(stdout);
 }
 
 static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_error *err) {
-    struct terminal terminal = terminal_open();
     const struct lenet_sweep_observer observer = {print_plan, print_group,       print_estimate,
-                                                  on_run,     on_sweep_progress, &terminal};
+                                                  on_run,     on_sweep_progress, NULL};
     struct lenet_sweep_result result;
     const enum lenet_status status = lenet_sweep(plan, &observer, &stop_requested, &result, err);
-    terminal_clear_bar(&terminal);
+    clear_bar();
     if (status != LENET_OK || plan->base.dry_run) return status;
     if (result.interrupted)
         fprintf(last_words(), "interrupted, and kept: the same command goes on\n");

@@ -4,14 +4,33 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
+/* What is kept of a run for what is shown of it later. */
+struct display {
+    double loss;                      /* of the bar; NaN before there is one                          */
+    double guess;                     /* accuracy of naming one class always                          */
+    uint64_t first_step;              /* of this process                                              */
+    struct lenet_metrics first, last; /* epochs; all zero before there is one                         */
+};
+
+/* The share of the most frequent label. */
+static double largest_share(const struct lenet_samples *half) {
+    size_t counts[256] = {0}, most = 0;
+    for (size_t i = 0; i < half->count; i++)
+        if (++counts[half->labels[i]] > most) most = counts[half->labels[i]];
+    return (double)most / (double)half->count;
+}
+
 static void on_begin(void *self, const struct lenet_config *config, const struct lenet_model *model,
                      const struct lenet_device *device, const struct lenet_dataset *data, uint64_t first_step) {
-    (void)self;
+    struct display *display = self;
+    display->first_step = first_step;
+    display->guess = fmax(largest_share(&data->train), largest_share(&data->test));
     stop_on_signals();
     printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
            model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
@@ -21,27 +40,97 @@ static void on_begin(void *self, const struct lenet_config *config, const struct
     fflush(stdout);
 }
 
+/* ---- the bar -------------------------------------------------------------------------------------- */
+
+/* Between two epochs no image has been counted, and the loss is NaN: then the last one stays. */
 static void on_progress(void *self, const struct lenet_progress *p) {
-    enum { WIDTH = 30 };
-    const struct terminal *terminal = self;
-    if (!terminal->has_bar) return;
-    char bar[WIDTH + 1];
-    const int full = (int)(WIDTH * p->step / p->total_steps), left = (int)ceil(p->seconds_left);
-    for (int i = 0; i < WIDTH; i++) bar[i] = i < full ? '#' : '.';
-    bar[WIDTH] = 0;
-    fprintf(stderr, "\r\033[K[%s] epoch %" PRIu64 "/%" PRIu64 "  loss %.4f  %.0f images/s  %d:%02d left", bar, p->epoch,
-            p->total_epochs, p->train_loss, p->images_per_s, left / 60, left % 60);
+    enum { MOST = 30, LEAST = 5 };
+    struct display *display = self;
+    char loss[32], left[32], facts[160], line[240];
+    if (isfinite(p->train_loss)) display->loss = p->train_loss;
+    snprintf(facts, sizeof facts, "epoch %" PRIu64 "/%" PRIu64 "  loss %s  %.0f images/s  %s left", p->epoch,
+             p->total_epochs, isnan(display->loss) ? "-" : number_text(display->loss, loss), p->images_per_s,
+             duration_text(p->seconds_left, left));
+    const int room = terminal_width() - 1 - (int)strlen(facts) - (int)strlen("[] ");
+    const int width = room > MOST ? MOST : room, full = (int)(width * (double)p->step / (double)p->total_steps);
+    if (width < LEAST)
+        show_bar(facts);
+    else {
+        snprintf(line, sizeof line, "[%.*s%.*s] %s", full, "##############################", width - full,
+                 "..............................", facts);
+        show_bar(line);
+    }
+}
+
+/* ---- an epoch's line ------------------------------------------------------------------------------- */
+
+enum { LINE = 256 };
+
+/* What it is made of, and what is left out, one after the other, until it fits the terminal. */
+enum { WORDS = 1, LOSSES = 2, SPEED = 4, TIME = 8, ONLY_TEST = 16 };
+static const int layouts[] = {
+    WORDS | LOSSES | SPEED | TIME, WORDS | LOSSES | TIME, WORDS | LOSSES, LOSSES | TIME, LOSSES, TIME, 0, ONLY_TEST};
+enum { LAYOUTS = sizeof layouts / sizeof *layouts };
+
+static void format_part(const char *name, double loss, double accuracy, int layout, char part[80]) {
+    char number[32];
+    number_text(loss, number);
+    if (layout & WORDS)
+        snprintf(part, 80, "  %s loss %s error %5.2f %%", name, number, 100 * (1 - accuracy));
+    else
+        snprintf(part, 80, "  %s %s%s%5.2f %%", name, layout & LOSSES ? number : "", layout & LOSSES ? " " : "",
+                 100 * (1 - accuracy));
+}
+
+static void format_epoch(const struct lenet_metrics *m, uint64_t total_epochs, int layout, char line[LINE]) {
+    char train[80] = "", validation[80] = "", test[80], speed[40] = "", time[40] = "";
+    if (!(layout & ONLY_TEST)) format_part("train", m->train_loss, m->train_accuracy, layout, train);
+    if (m->has_validation && !(layout & ONLY_TEST))
+        format_part(layout & WORDS ? "validation" : "val", m->validation_loss, m->validation_accuracy, layout,
+                    validation);
+    format_part("test", m->test_loss, m->test_accuracy, layout, test);
+    if (layout & SPEED) snprintf(speed, sizeof speed, "  %6.0f images/s", m->images_per_s);
+    if (layout & TIME) snprintf(time, sizeof time, "  %5.1f s", m->seconds);
+    snprintf(line, LINE, "epoch %3" PRIu64 "/%" PRIu64 "%s%s%s%s%s", m->epoch, total_epochs, train, validation, test,
+             speed, time);
 }
 
 static void on_epoch(void *self, const struct lenet_metrics *m, uint64_t total_epochs) {
-    terminal_clear_bar(self);
-    printf("epoch %3" PRIu64 "/%" PRIu64 "  train loss %.4f error %5.2f %%  ", m->epoch, total_epochs, m->train_loss,
-           100 * (1 - m->train_accuracy));
-    if (m->has_validation)
-        printf("validation loss %.4f error %5.2f %%  ", m->validation_loss, 100 * (1 - m->validation_accuracy));
-    printf("test loss %.4f error %5.2f %%  %6.0f images/s  %5.1f s\n", m->test_loss, 100 * (1 - m->test_accuracy),
-           m->images_per_s, m->seconds);
+    struct display *display = self;
+    const int width = terminal_width();
+    char line[LINE];
+    int i = 0;
+    do format_epoch(m, total_epochs, layouts[i], line);
+    while ((int)strlen(line) > width && ++i < LAYOUTS);
+    clear_bar();
+    printf("%.*s\n", width, line);
     fflush(stdout);
+    if (!display->first.epoch) display->first = *m;
+    display->last = *m;
+}
+
+/* ---- how it ended --------------------------------------------------------------------------------- */
+
+/* Says where a run has learned nothing, which is no error. */
+static void note_failure(const struct lenet_config *config, const struct display *display) {
+    const struct lenet_metrics *first = &display->first, *last = &display->last;
+    const double guess = display->guess + 0.01;
+    struct lenet_error note;
+    char began[32], ended[32];
+    if (last->epoch && last->train_accuracy <= guess && last->test_accuracy <= guess && config->label_noise < 0.5)
+        lenet_fail(&note, LENET_OK,
+                   "the network does no better than guessing (%.2f %% of the training images right; naming one class "
+                   "always gives %.2f %%): a smaller --lr than %g may help, or more epochs",
+                   100 * last->train_accuracy, 100 * display->guess, config->learning_rate);
+    else if (!display->first_step && last->train_loss > first->train_loss)
+        lenet_fail(
+            &note, LENET_OK,
+            "the training loss has risen from %s in the first epoch to %s in the last: a smaller --lr than %g may "
+            "help",
+            number_text(first->train_loss, began), number_text(last->train_loss, ended), config->learning_rate);
+    else
+        return;
+    print_note("train", note.text);
 }
 
 /* With --resume, the run's own configuration comes first and the command line over it; where they differ,
@@ -57,12 +146,12 @@ static enum lenet_status read_train_options(int argc, char **argv, struct lenet_
 }
 
 enum lenet_status train_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
-    struct terminal terminal = terminal_open();
-    const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &terminal};
+    struct display display = {.loss = NAN};
+    const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &display};
     enum lenet_ending ending;
     LENET_TRY(read_train_options(argc, argv, config, err));
     const enum lenet_status status = lenet_train(config, &observer, &stop_requested, &ending, err);
-    terminal_clear_bar(&terminal);
+    clear_bar();
     if (status != LENET_OK) return status;
     switch (ending) {
     case LENET_ENDED: printf("done: %s\n", config->run); break;
@@ -72,7 +161,8 @@ enum lenet_status train_command(int argc, char **argv, struct lenet_config *conf
     case LENET_ENDED_BEFORE: printf("%s had ended already; nothing to do\n", config->run); break;
     case LENET_ENDED_INTERRUPTED:
         fprintf(last_words(), "interrupted, and kept: go on with lenet train --resume %s\n", config->run);
-        break;
+        return LENET_OK;
     }
+    note_failure(config, &display);
     return LENET_OK;
 }

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # test_experiments.sh LENET_PROGRAM SOURCE_DIR - every experiment's --quick form, from sweep to picture; and begun again.
-source_dir=$(realpath "$2")
 # shellcheck source=tests/support/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/shell.sh" "$@"
 # shellcheck source=scripts/common.sh
