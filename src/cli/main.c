@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
     signals_open();
     const int code = run(argc, argv);
     const int lost = fflush(stdout) != 0 || ferror(stdout);
-    if (lost && stop_requested != SIGPIPE) fprintf(stderr, "lenet: the output could not be written\n");
+    if (lost && !stop_requested) fprintf(stderr, "lenet: the output could not be written\n");
     end_by_signal();
     return lost && !code ? 3 : code;
 }

@@ -1,5 +1,4 @@
-/* signals.c - SIGINT, SIGTERM, SIGHUP and SIGPIPE: the first asks a run to stop, a second one ends the process at once.
- */
+/* signals.c - the signals that ask a run to stop: it ends by the first one, and by a second one at once. */
 #include "cli/signals.h"
 
 #include <stdatomic.h>
@@ -34,9 +33,10 @@ void signals_open(void) {
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error that is reported */
 }
 
-/* SIGHUP: the terminal is gone. SIGPIPE: whoever read the output is. nohup ignores the first; so does this then. */
+/* SIGHUP: the terminal is gone; nohup ignores it, and so does this then. SIGPIPE: whoever read the output is gone. The
+ * last three are how some schedulers say that the time is nearly up. */
 void stop_on_signals(void) {
-    static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGHUP};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXCPU, SIGUSR1, SIGUSR2};
     const struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction was;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
@@ -44,8 +44,6 @@ void stop_on_signals(void) {
         if (!(signals[i] == SIGHUP && ignored)) sigaction(signals[i], &stop, NULL);
     }
 }
-
-FILE *last_words(void) { return stop_requested == SIGPIPE ? stderr : stdout; }
 
 void end_by_signal(void) {
     if (stop_requested) end_by(stop_requested);

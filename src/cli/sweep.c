@@ -70,7 +70,7 @@ static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_e
     clear_bar();
     if (status != LENET_OK || plan->base.dry_run) return status;
     if (result.interrupted)
-        fprintf(last_words(), "interrupted, and kept: the same command goes on\n");
+        print_last_words("interrupted, and kept: the same command goes on\n");
     else
         printf("done: %zu run%s", result.done, result.done == 1 ? "" : "s");
     if (!result.interrupted && result.diverged) printf(", and %zu diverged", result.diverged);

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,17 @@ const char *duration_text(double seconds, char text[32]) {
     else
         snprintf(text, 32, "%ld h %02ld min", left / 3600, left / 60 % 60);
     return text;
+}
+
+void print_last_words(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    const int lost = fflush(stdout) != 0 || ferror(stdout);
+    va_start(arguments, format);
+    if (lost || (isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO))) vfprintf(stderr, format, arguments);
+    va_end(arguments);
 }
 
 void print_note(const char *command, const char *text) {

@@ -15,6 +15,13 @@ const char *number_text(double value, char text[32]);
 /* "1:05", or "2 h 10 min"; "?" where it is not known. */
 const char *duration_text(double seconds, char text[32]);
 
+/* Prints a line on stdout, and again on stderr where only that is a terminal, or stdout cannot be written any more: of
+ * lenet train | tee log, Ctrl-C ends tee, too. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 1, 2)))
+#endif
+void print_last_words(const char *format, ...);
+
 /* A line on stderr, which need not be an error: "lenet COMMAND: TEXT", or "lenet: TEXT" where there is no command.
  * Control characters in it, of a path or a file's
  * text, do not reach the terminal. */

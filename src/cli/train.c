@@ -160,7 +160,7 @@ enum lenet_status train_command(int argc, char **argv, struct lenet_config *conf
         break;
     case LENET_ENDED_BEFORE: printf("%s had ended already; nothing to do\n", config->run); break;
     case LENET_ENDED_INTERRUPTED:
-        fprintf(last_words(), "interrupted, and kept: go on with lenet train --resume %s\n", config->run);
+        print_last_words("interrupted, and kept: go on with lenet train --resume %s\n", config->run);
         return LENET_OK;
     }
     note_failure(config, &display);

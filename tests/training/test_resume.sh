@@ -87,7 +87,7 @@ ends() {
     wait "$1" 2>/dev/null # where bash says that it was killed
     code=$?
 }
-for signal in INT TERM HUP; do
+for signal in INT TERM HUP XCPU USR1 USR2; do
     begin "late-$signal"
     kill -"$signal" $!
     ends $!
@@ -137,6 +137,20 @@ for signals in "INT INT" "TERM INT" "HUP TERM"; do
     claim "  a second signal ends it at once" code_is "$(by_signal "${signals#* }")"
 done
 exec 9<&-
+
+if python3 -c 'import pty' 2>/dev/null; then
+    : >"$work/out"
+    # shellcheck disable=SC2016  # is expanded by the inner bash
+    python3 "$source_dir/tests/support/on_terminal.py" 80 bash -c 'output=$1 && shift
+        "$@" >"$output" &
+        while ! grep -q "^epoch" "$output"; do sleep 0.02; done
+        kill -INT $! && wait $!' stopping "$work/out" "$program" train "${options[@]}" --run logged --steps 100000000 \
+        >"$work/screen"
+    claim "stopped, with its output in a file: the file says how to go on" says "lenet train --resume logged"
+    claim "  and so does the terminal" grep -q "lenet train --resume logged" "$work/screen"
+else
+    skip "stopped, with its output in a file" "python3 has no pty here"
+fi
 
 # The shell stops a loop where the program died of the signal, and goes on where it ends with any code.
 cat >loop.sh <<LOOP
