@@ -123,11 +123,11 @@ static void note_failure(const struct lenet_config *config, const struct display
                    "always gives %.2f %%): a smaller --lr than %g may help, or more epochs",
                    100 * last->train_accuracy, 100 * display->guess, config->learning_rate);
     else if (!display->first_step && last->train_loss > first->train_loss)
-        lenet_fail(
-            &note, LENET_OK,
-            "the training loss has risen from %s in the first epoch to %s in the last: a smaller --lr than %g may "
-            "help",
-            number_text(first->train_loss, began), number_text(last->train_loss, ended), config->learning_rate);
+        lenet_fail(&note, LENET_OK,
+                   "the training loss has risen from %s in epoch %" PRIu64 " to %s in epoch %" PRIu64
+                   ": a smaller --lr than %g may help",
+                   number_text(first->train_loss, began), first->epoch, number_text(last->train_loss, ended),
+                   last->epoch, config->learning_rate);
     else
         return;
     print_note("train", note.text);
