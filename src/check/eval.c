@@ -8,9 +8,11 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "lenet/device.h"
+#include "lenet/model.h"
+#include "lenet/network.h"
 #include "lenet/train.h"
-#include "train/population_file.h"
 #include "train/run_dir.h"
+#include "train/settings.h"
 
 enum { EVAL_BATCH = 128 };
 

@@ -158,7 +158,7 @@ class Evaluate : public ::testing::Test {
         std::vector<float> w(model.topology.stride);
         const size_t inputs = lenet_layer_inputs(&model.topology.layers[0]);
         for (size_t o = 0; o < (size_t)model.topology.layers[0].O; o++) w[o * inputs + o] = kWeight;
-        ASSERT_EQ(lenet_model_write(Path(name).c_str(), &model, w.data(), nullptr, &err), LENET_OK) << err.text;
+        ASSERT_EQ(lenet_model_write(Path(name).c_str(), &model, w.data(), &err), LENET_OK) << err.text;
     }
 
     /* A linear network of which pixel 0 makes output `o` as large as `weight`, in DIRECTORY/networks. */
@@ -169,7 +169,7 @@ class Evaluate : public ::testing::Test {
         model.scaling = {1 / 255.0f, 0};
         std::vector<float> w(model.topology.stride);
         w[o * lenet_layer_inputs(&model.topology.layers[0])] = weight;
-        ASSERT_EQ(lenet_model_write(Path("networks/" + name).c_str(), &model, w.data(), nullptr, nullptr), LENET_OK);
+        ASSERT_EQ(lenet_model_write(Path("networks/" + name).c_str(), &model, w.data(), nullptr), LENET_OK);
     }
 
     lenet_status Run() {
