@@ -35,8 +35,16 @@ struct lenet_dataset {
  * test images are the training images. LENET_ERR_MEMORY. On failure *data is zero and nothing stays allocated. */
 enum lenet_status lenet_dataset_read(const char *directory, struct lenet_dataset *data, struct lenet_error *err);
 
-/* The same, but where not both training files are there, data->train has no samples and data->hash is "". */
-enum lenet_status lenet_dataset_read_test(const char *directory, struct lenet_dataset *data, struct lenet_error *err);
+/* Reads the data set in directory, a text of room bytes; where it is "", it becomes data/mnist or, where that is not
+ * there, data/sample. Where the test half is all that is needed and not both training files are there, data->train has
+ * no samples and data->hash is "". Fails as above, with LENET_ERR_FORMAT also where images are larger than field x
+ * field pixels. */
+enum lenet_half { LENET_BOTH_HALVES, LENET_TEST_HALF };
+enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_half needed, int field,
+                                     struct lenet_dataset *data, struct lenet_error *err);
+
+/* Returns 1 where a data set's test images are in directory. */
+int lenet_dataset_is_in(const char *directory);
 
 /* Training and test images of side x side pixels (8 and more), with labels 0 to LENET_MAX_CLASSES-1 in turn: random
  * but smooth, as digits are, and dark at the rim. For checks and benchmarks, in which the images' meaning plays no

@@ -10,37 +10,34 @@
 #include "data/data_dir.h"
 #include "ops/draw.h"
 
-/* Why labels are beyond the classes, from all of them. */
-static const char *cause_of_labels(const struct lenet_idx *file) {
-    int least = 255, largest = 0, distinct = 0;
-    uint8_t seen[256] = {0};
-    for (size_t i = 0; i < file->count; i++) {
-        const int label = file->bytes[file->header + i];
-        distinct += !seen[label]++;
-        if (label < least) least = label;
-        if (label > largest) largest = label;
-    }
+/* Why labels from least to largest, of so many different values, are too large. */
+static const char *cause_of_labels(int least, int largest, int distinct) {
     if (least >= '0' && largest <= '9') return "digits as characters: subtract 48 from each";
     if (least >= 1 && largest <= LENET_MAX_CLASSES) return "labels that begin at 1: subtract 1 from each";
-    if (least == 1) return "a data set of too many classes, with labels that begin at 1 besides";
+    if (least == 1) return "a data set of too many classes, whose labels begin at 1 besides";
     if (least == 0 && distinct == largest + 1) return "a data set of too many classes";
     return "a damaged file, or a data set of too many classes";
 }
 
 /* Raises *classes to the file's largest label plus 1. */
 static enum lenet_status check_labels(const struct lenet_idx *file, int *classes, struct lenet_error *err) {
-    int largest = 0;
-    for (size_t i = 0; i < file->count; i++)
-        if (file->bytes[file->header + i] > largest) largest = file->bytes[file->header + i];
-    for (size_t i = 0; i < file->count && largest >= LENET_MAX_CLASSES; i++) {
-        const int label = file->bytes[file->header + i];
-        if (label >= LENET_MAX_CLASSES)
-            return lenet_fail(err, LENET_ERR_FORMAT,
-                              "%s: label %d at index %zu, and labels up to %d in all, wanted 0 to %d for at most %d "
-                              "classes; likely %s",
-                              file->path, label, i, largest, LENET_MAX_CLASSES - 1, LENET_MAX_CLASSES,
-                              cause_of_labels(file));
+    const uint8_t *labels = file->bytes + file->header;
+    int least = 255, largest = 0, distinct = 0;
+    uint8_t seen[256] = {0};
+    size_t bad = file->count; /* the first that is too large */
+    for (size_t i = 0; i < file->count; i++) {
+        distinct += !seen[labels[i]];
+        seen[labels[i]] = 1;
+        if (labels[i] < least) least = labels[i];
+        if (labels[i] > largest) largest = labels[i];
+        if (labels[i] >= LENET_MAX_CLASSES && bad == file->count) bad = i;
     }
+    if (bad < file->count)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: label %d at index %zu, labels %d to %d in all, wanted 0 to %d for at most %d classes; "
+                          "likely %s",
+                          file->path, labels[bad], bad, least, largest, LENET_MAX_CLASSES - 1, LENET_MAX_CLASSES,
+                          cause_of_labels(least, largest, distinct));
     if (largest >= *classes) *classes = largest + 1;
     return LENET_OK;
 }
@@ -161,10 +158,30 @@ enum lenet_status lenet_dataset_read(const char *directory, struct lenet_dataset
     return read_halves(directory, 0, data, err);
 }
 
-enum lenet_status lenet_dataset_read_test(const char *directory, struct lenet_dataset *data, struct lenet_error *err) {
-    const int whole =
-        lenet_data_dir_has(directory, LENET_TRAIN_IMAGES) && lenet_data_dir_has(directory, LENET_TRAIN_LABELS);
-    return read_halves(directory, !whole, data, err);
+int lenet_dataset_is_in(const char *directory) { return lenet_data_dir_has(directory, LENET_TEST_IMAGES); }
+
+static enum lenet_status choose_directory(char *directory, size_t room, struct lenet_error *err) {
+    static const char *const usual[] = {"data/mnist", "data/sample"};
+    for (size_t i = 0; !directory[0] && i < sizeof usual / sizeof *usual; i++)
+        if (lenet_path_exists(usual[i])) snprintf(directory, room, "%s", usual[i]);
+    if (directory[0]) return LENET_OK;
+    return lenet_fail(
+        err, LENET_ERR_IO,
+        "no data set in data/mnist or data/sample; scripts/get_mnist.sh gets MNIST, --data names another");
+}
+
+enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_half needed, int field,
+                                     struct lenet_dataset *data, struct lenet_error *err) {
+    *data = (struct lenet_dataset){0};
+    LENET_TRY(choose_directory(directory, room, err));
+    const int whole = needed == LENET_BOTH_HALVES || (lenet_data_dir_has(directory, LENET_TRAIN_IMAGES) &&
+                                                      lenet_data_dir_has(directory, LENET_TRAIN_LABELS));
+    LENET_TRY(read_halves(directory, !whole, data, err));
+    if (data->H <= field && data->W <= field) return LENET_OK;
+    const int H = data->H, W = data->W;
+    lenet_dataset_free(data);
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit the network's %d x %d", directory,
+                      H, W, field, field);
 }
 
 /* Random values at GRID x GRID nodes, zero along the rim, and bilinear between them. */

@@ -148,7 +148,10 @@ static void explain(const char *directory, enum lenet_data_file which, enum clue
         break;
     case ARCHIVE: snprintf(cause, room, "%s has not been unpacked", name); break;
     case RUN: snprintf(cause, room, "--data names the directory of a run or sweep instead of the data's"); break;
-    case SIBLING: snprintf(cause, room, "an incomplete download (scripts/get_mnist.sh gets MNIST)"); break;
+    case SIBLING:
+        snprintf(cause, room, "an incomplete download (scripts/get_mnist.sh gets MNIST)%s",
+                 which < LENET_TEST_IMAGES ? ", or a test half alone, with which lenet eval is content" : "");
+        break;
     case FOREIGN_FORMAT: snprintf(cause, room, "data in another format than IDX (%s): convert it", name); break;
     case NOTHING:
         snprintf(cause, room,
