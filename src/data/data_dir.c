@@ -26,7 +26,7 @@ static const char *const FILE_NAMES[LENET_DATA_FILES][SPELLINGS] = {
 enum presence { ABSENT, EMPTY, PRESENT };
 
 /* Sets the i-th path that the file may have. A directory is not the file. */
-static enum presence look(const char *directory, enum lenet_data_file which, int i, struct lenet_idx *file) {
+static enum presence candidate(const char *directory, enum lenet_data_file which, int i, struct lenet_idx *file) {
     struct stat info;
     file->packed = i % 2;
     const int length = snprintf(file->path, sizeof file->path, "%s/%s%s", directory, FILE_NAMES[which][i / 2],
@@ -40,11 +40,11 @@ static enum presence look(const char *directory, enum lenet_data_file which, int
 static int best_candidate(const char *directory, enum lenet_data_file which, struct lenet_idx *file) {
     int best = -1;
     for (int i = 0; i < CANDIDATES; i++) {
-        const enum presence found = look(directory, which, i, file);
+        const enum presence found = candidate(directory, which, i, file);
         if (found == PRESENT) return i;
         if (found == EMPTY && best < 0) best = i;
     }
-    if (best >= 0) look(directory, which, best, file);
+    if (best >= 0) candidate(directory, which, best, file);
     return best;
 }
 
@@ -58,7 +58,7 @@ void lenet_data_dir_note_others(const char *directory, enum lenet_data_file whic
     struct lenet_idx other;
     for (int i = 0; err && i < CANDIDATES; i++) {
         const size_t used = strlen(err->text);
-        if (look(directory, which, i, &other) != PRESENT || strcmp(other.path, file->path) == 0) continue;
+        if (candidate(directory, which, i, &other) != PRESENT || strcmp(other.path, file->path) == 0) continue;
         snprintf(err->text + used, sizeof err->text - used, "; %s is there, too: remove the bad file to have it read",
                  strrchr(other.path, '/') + 1);
         return;
@@ -78,11 +78,11 @@ static int ends_in_one_of(const char *name, const char *const *endings) {
     return 0;
 }
 
-static const char *const ARCHIVES[] = {".zip", ".tar", ".tar.gz", ".tgz", ".7z",  ".rar",
-                                       ".xz",  ".bz2", ".zst",    ".Z",   ".lz4", NULL};
-static const char *const EXPORTS[] = {".csv", ".npz", ".npy", ".parquet", ".pt",   ".pkl",   ".h5",  ".hdf5",
-                                      ".mat", ".png", ".jpg", ".bmp",     ".arff", ".arrow", ".bin", NULL};
-static const char *const UNFINISHED[] = {".part", ".crdownload", ".download", ".tmp", NULL};
+/* Of files that are to be unpacked, or fetched to their end; and of other formats. */
+static const char *const PACKED[] = {".zip", ".tar", ".tar.gz", ".tgz",  ".7z",         ".rar", ".xz",
+                                     ".bz2", ".zst", ".Z",      ".part", ".crdownload", NULL};
+static const char *const EXPORTS[] = {".csv", ".npz", ".npy", ".parquet", ".pt",  ".pkl",
+                                      ".h5",  ".mat", ".png", ".jpg",     ".bmp", NULL};
 
 /* Whether a name says that it is this file: EMNIST's, upper case, "train_images(1)". */
 static int has_role(const char *name, enum lenet_data_file which) {
@@ -109,7 +109,7 @@ static int find_below(const char *directory, const char *name, enum lenet_data_f
 }
 
 /* What one entry tells about the missing file, the most telling with the highest number; 0: nothing. */
-enum clue { NOTHING, FOREIGN_FORMAT, SIBLING, RUN, ARCHIVE, UNDER_ANOTHER_NAME, OWN_FOLDER, BELOW };
+enum clue { NOTHING, FOREIGN_FORMAT, SIBLING, RUN, IN_A_PACKAGE, UNDER_ANOTHER_NAME, OWN_FOLDER, BELOW };
 
 static enum clue clue_of(const char *directory, const char *name, enum lenet_data_file which, char *below,
                          size_t room) {
@@ -121,7 +121,7 @@ static enum clue clue_of(const char *directory, const char *name, enum lenet_dat
         if (!find_below(directory, name, which, below, room)) return NOTHING;
         return likely ? OWN_FOLDER : BELOW;
     }
-    if (ends_in_one_of(name, ARCHIVES)) return ARCHIVE;
+    if (ends_in_one_of(name, PACKED)) return IN_A_PACKAGE;
     if (strcmp(name, "run.json") == 0 || strcmp(name, "sweep.json") == 0) return RUN;
     if (ends_in_one_of(name, EXPORTS)) return FOREIGN_FORMAT;
     if (likely) return UNDER_ANOTHER_NAME;
@@ -140,13 +140,10 @@ static void explain(const char *directory, enum lenet_data_file which, enum clue
         snprintf(cause, room, "each file lies in a folder of its own (%s/): move the four into one directory", name);
         break;
     case UNDER_ANOTHER_NAME:
-        if (ends_in_one_of(entry, UNFINISHED))
-            snprintf(cause, room, "%s is a download that has not ended", name);
-        else
-            snprintf(cause, room, "%s is the file under another name: rename it to %s%s, or make a link", name,
-                     FILE_NAMES[which][0], ends(entry, ".gz") ? ".gz" : "");
+        snprintf(cause, room, "%s is the file under another name: rename it to %s%s, or make a link", name,
+                 FILE_NAMES[which][0], ends(entry, ".gz") ? ".gz" : "");
         break;
-    case ARCHIVE: snprintf(cause, room, "%s has not been unpacked", name); break;
+    case IN_A_PACKAGE: snprintf(cause, room, "%s has not been unpacked, or not been fetched to its end", name); break;
     case RUN: snprintf(cause, room, "--data names the directory of a run or sweep instead of the data's"); break;
     case SIBLING:
         snprintf(cause, room, "an incomplete download (scripts/get_mnist.sh gets MNIST)%s",
