@@ -109,7 +109,7 @@ static int find_below(const char *directory, const char *name, enum lenet_data_f
 }
 
 /* What one entry tells about the missing file, the most telling with the highest number; 0: nothing. */
-enum clue { NOTHING, FOREIGN_FORMAT, SIBLING, RUN, IN_A_PACKAGE, UNDER_ANOTHER_NAME, OWN_FOLDER, BELOW };
+enum clue { NOTHING, FOREIGN_FORMAT, SIBLING, RUN, IN_A_PACKAGE, UNDER_ANOTHER_NAME, BROKEN_LINK, OWN_FOLDER, BELOW };
 
 static enum clue clue_of(const char *directory, const char *name, enum lenet_data_file which, char *below,
                          size_t room) {
@@ -121,6 +121,7 @@ static enum clue clue_of(const char *directory, const char *name, enum lenet_dat
         if (!find_below(directory, name, which, below, room)) return NOTHING;
         return likely ? OWN_FOLDER : BELOW;
     }
+    if (likely && !lenet_path_exists(path)) return BROKEN_LINK;
     if (ends_in_one_of(name, PACKED)) return IN_A_PACKAGE;
     if (strcmp(name, "run.json") == 0 || strcmp(name, "sweep.json") == 0) return RUN;
     if (ends_in_one_of(name, EXPORTS)) return FOREIGN_FORMAT;
@@ -139,6 +140,7 @@ static void explain(const char *directory, enum lenet_data_file which, enum clue
     case OWN_FOLDER:
         snprintf(cause, room, "each file lies in a folder of its own (%s/): move the four into one directory", name);
         break;
+    case BROKEN_LINK: snprintf(cause, room, "%s is a link to what is not there", name); break;
     case UNDER_ANOTHER_NAME:
         snprintf(cause, room, "%s is the file under another name: rename it to %s%s, or make a link", name,
                  FILE_NAMES[which][0], ends(entry, ".gz") ? ".gz" : "");

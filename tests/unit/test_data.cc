@@ -741,7 +741,13 @@ TEST_F(Data, TheNamesInTheDirectoryAndTheCauseAreSaidWhereAFileIsMissing) {
     directory = real;
 }
 
-TEST_F(Data, EveryNameStillEndsTheLineWholeInALongPath) {
+TEST_F(Data, ALinkToNothingIsNamed) {
+    remove(TRAIN_LABELS);
+    fs::create_symlink("nowhere", at(TRAIN_LABELS));
+    expect_fails(LENET_ERR_IO, {at(TRAIN_LABELS) + ": not found", "train-labels-idx1-ubyte is a link to what is not"});
+}
+
+TEST_F(Data, ALongPathLeavesRoomForTheCause) {
     const fs::path real = directory;
     for (int i = 0; i < 3; i++) directory /= std::string(200, 'd');
     fs::create_directories(directory / "MNIST");
