@@ -40,7 +40,8 @@ enum lenet_status lenet_config_from_json(const char *path, const struct cJSON *v
 enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
                                  struct lenet_error *err);
 
-/* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object. */
+/* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object; "test_hash" in place of "hash"
+ * where the training half was not read. */
 struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
 
 /* An epoch as a new cJSON object to be printed, and back from one that was parsed. Non-finite numbers are null, which

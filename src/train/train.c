@@ -37,19 +37,7 @@ static const struct lenet_snapshot *snapshot_of(const struct run *run) {
 
 enum lenet_status lenet_data_open(struct lenet_config *config, int field, struct lenet_dataset *data,
                                   struct lenet_error *err) {
-    static const char *const usual[] = {"data/mnist", "data/sample"};
-    for (size_t i = 0; !config->data[0] && i < sizeof usual / sizeof *usual; i++)
-        if (lenet_path_exists(usual[i])) strcpy(config->data, usual[i]);
-    if (!config->data[0])
-        return lenet_fail(
-            err, LENET_ERR_IO,
-            "no data set in data/mnist or data/sample; scripts/get_mnist.sh gets MNIST, --data names another");
-    LENET_TRY(lenet_dataset_read(config->data, data, err));
-    if (data->H <= field && data->W <= field) return LENET_OK;
-    const int H = data->H, W = data->W;
-    lenet_dataset_free(data);
-    return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit the network's %d x %d",
-                      config->data, H, W, field, field);
+    return lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, field, data, err);
 }
 
 static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
