@@ -7,7 +7,6 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
-#include "train/run_dir.h"
 
 static void print_ensemble(const struct lenet_evaluation *e) {
     const double count = (double)e->count;
@@ -59,13 +58,15 @@ static void print_evaluation(const struct lenet_config *config, const struct len
 enum lenet_status eval_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_evaluation evaluation;
     struct lenet_dataset data;
+    char path[LENET_MAX_PATH];
     LENET_TRY(lenet_options_parse(LENET_CMD_EVAL, argc, argv, config, err));
     enum lenet_status status = lenet_evaluate(config, &evaluation, &data, err);
     if (status == LENET_OK) print_evaluation(config, &evaluation, &data);
-    if (status == LENET_OK && !config->json[0] && config->run[0])
-        status = lenet_run_path(config->run, "eval.json", config->json, err);
-    if (status == LENET_OK && config->json[0])
-        status = lenet_evaluation_write(config->json, config, &evaluation, &data, err);
+    if (status == LENET_OK) status = lenet_evaluation_path(config, &evaluation, path, err);
+    if (status == LENET_OK && path[0]) status = lenet_evaluation_write(path, config, &evaluation, &data, err);
+    if (status == LENET_OK && !path[0] && config->run[0])
+        printf("\nnot kept in %s/eval.json, which is for the run's own weights and data; --json FILE keeps it\n",
+               config->run);
     lenet_evaluation_free(&evaluation);
     lenet_dataset_free(&data);
     return status;

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "lenet/crosscheck.h"
 #include "lenet/device.h"
+#include "train/settings.h"
 
 static void print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result) {
     printf("%s: gradients against central differences of step %g in double; seed %" PRId64 "\n\n", config->arch,
@@ -75,7 +76,7 @@ static int is_verdict(enum lenet_status status) { return status == LENET_OK || s
  * images, too: all tables, whatever the first says. */
 static enum lenet_status check_all(const struct lenet_device *device, struct lenet_config *config,
                                    struct lenet_error *err) {
-    const struct lenet_device single = {lenet_device_backend_for(device, 1), device->ctx};
+    const struct lenet_device single = {.backend = lenet_device_backend_for(device, 1), .ctx = device->ctx};
     const int n = single.backend == device->backend ? 1 : 2;
     struct lenet_gradcheck slopes;
     struct lenet_crosscheck crosschecks[2];

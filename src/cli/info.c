@@ -8,7 +8,7 @@
 #include "cli/terminal.h"
 #include "lenet/device.h"
 #include "lenet/model.h"
-#include "train/population.h"
+#include "train/settings.h"
 
 static void print_weights(const char *path, const struct lenet_topology *topology, const float *host_w) {
     struct lenet_tensor tensors[2 * LENET_MAX_LAYERS];

@@ -7,7 +7,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_work *work) {
+static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *work) {
     (void)self;
     if (!plan->base.dry_run) stop_on_signals();
     printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
@@ -46,19 +46,17 @@ static void on_sweep_progress(void *self, const struct lenet_sweep_progress *p) 
 }
 
 static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
-                   const struct lenet_member *member, const struct lenet_sweep_progress *progress) {
+                   const struct lenet_metrics *last, const struct lenet_sweep_progress *progress) {
     char text[512], loss[32];
     (void)self;
     clear_bar();
     lenet_sweep_describe(plan, config, text, sizeof text);
     printf("run %zu/%zu  %s%s", progress->ended, progress->missing, text, text[0] ? "  " : "");
-    if (member->diverged) {
+    if (!last)
         printf("diverged\n");
-    } else {
-        const struct lenet_metrics *m = &member->metrics[member->measured - 1];
-        printf("test loss %s error %5.2f %%  %.1f s\n", number_text(m->test_loss, loss), 100 * (1 - m->test_accuracy),
-               m->seconds);
-    }
+    else
+        printf("test loss %s error %5.2f %%  %.1f s\n", number_text(last->test_loss, loss),
+               100 * (1 - last->test_accuracy), last->seconds);
     fflush(stdout);
 }
 

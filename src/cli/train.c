@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "train/run_dir.h"
 
 /* What is kept of a run for what is shown of it later. */
 struct display {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "lenet/data.h"
 
 static int is_option(const char *word) { return strncmp(word, "--", 2) == 0; }
 
@@ -46,7 +47,7 @@ static enum kind kind_of(const char *path) {
         return WEIGHTS;
     if (has(path, "run.json")) return RUN;
     if (has(path, "sweep.json")) return SWEEP;
-    if (has(path, "t10k-labels-idx1-ubyte") || has(path, "t10k-labels-idx1-ubyte.gz")) return DATA;
+    if (lenet_dataset_is_in(path)) return DATA;
     return OTHER;
 }
 
