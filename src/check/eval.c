@@ -226,6 +226,7 @@ static enum lenet_status choose_files(struct lenet_config *config, struct lenet_
     char hash[65];
     LENET_TRY(lenet_run_read(config->run, &trained, hash, err));
     if (!config->data[0]) strcpy(config->data, trained.data);
+    LENET_TRY(lenet_run_find_data(config->run, config, err));
     if (config->weights[0]) return LENET_OK;
     return lenet_run_path(config->run, "last.safetensors", config->weights, err);
 }

@@ -54,6 +54,13 @@ struct display {
     int terminal; /* 1: a progress bar on stderr */
 };
 
+/* Also what is not an error. Control characters in a path or a file's text must not reach the terminal. */
+static void print_note(const char *command, const char *text) {
+    fprintf(stderr, "lenet %s: ", command);
+    for (const char *c = text; *c; c++) fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+    fputc('\n', stderr);
+}
+
 static void clear_bar(const struct display *display) {
     if (display->terminal) fputs("\r\033[K", stderr);
 }
@@ -92,6 +99,11 @@ static void on_epoch(void *self, const struct lenet_metrics *m, uint64_t total_e
     fflush(stdout);
 }
 
+static void on_train_note(void *self, const char *text) {
+    clear_bar(self);
+    print_note("train", text);
+}
+
 /* With --resume, the run's own configuration comes first and the command line over it; where they differ,
  * lenet_train refuses. */
 static enum lenet_status read_train_options(int argc, char **argv, struct lenet_config *config,
@@ -106,7 +118,7 @@ static enum lenet_status read_train_options(int argc, char **argv, struct lenet_
 
 static enum lenet_status train_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct display display = {.terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO)};
-    const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &display};
+    const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &display, on_train_note};
     enum lenet_ending ending;
     LENET_TRY(read_train_options(argc, argv, config, err));
     stop_on_signals();
@@ -189,10 +201,15 @@ static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct
     fflush(stdout);
 }
 
+static void on_sweep_note(void *self, const char *text) {
+    clear_bar(self);
+    print_note("sweep", text);
+}
+
 static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_error *err) {
     struct display display = {.terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO)};
-    const struct lenet_sweep_observer observer = {print_plan, print_group,       print_estimate,
-                                                  on_run,     on_sweep_progress, &display};
+    const struct lenet_sweep_observer observer = {print_plan,        print_group, print_estimate, on_run,
+                                                  on_sweep_progress, &display,    on_sweep_note};
     struct lenet_sweep_result result;
     stop_on_signals();
     const enum lenet_status status = lenet_sweep(plan, &observer, &stop_requested, &result, err);
@@ -289,13 +306,6 @@ static enum lenet_status bench_command(int argc, char **argv, struct lenet_confi
     LENET_TRY(lenet_bench_run(config, &result, err));
     lenet_print_bench(config, &result);
     return config->json[0] ? lenet_bench_write(config->json, config, &result, err) : LENET_OK;
-}
-
-/* Also what is not an error. Control characters in a path or a file's text must not reach the terminal. */
-static void print_note(const char *command, const char *text) {
-    fprintf(stderr, "lenet %s: ", command);
-    for (const char *c = text; *c; c++) fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
-    fputc('\n', stderr);
 }
 
 static void note_torn_lines(const struct lenet_records *records) {

@@ -196,6 +196,14 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     return lenet_json_write(path, json, err);
 }
 
+static void note_missing_lock(const struct sweep *s) {
+    struct lenet_error text;
+    if (!s->dir.lock.missing || !s->observer->note) return;
+    lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
+               s->dir.path, s->dir.lock.missing);
+    s->observer->note(s->observer->self, text.text);
+}
+
 static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
     const struct lenet_sweep_plan *plan = s->plan;
     struct lenet_sweep_work work_to_do = {0};
@@ -203,8 +211,10 @@ static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
         return lenet_fail(err, LENET_ERR_ARG, "give --out DIR, where the results go and are found again");
     LENET_TRY(open_data(s, err));
     LENET_TRY(sweep_list_runs(s, err));
-    LENET_TRY(base_of(s)->dry_run ? lenet_sweep_dir_look(base_of(s)->out, &s->dir, err)
-                                  : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, &s->dir, err));
+    LENET_TRY(base_of(s)->dry_run
+                  ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
+                  : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
+    note_missing_lock(s);
     sweep_find_missing(s, &work_to_do);
     LENET_TRY(sweep_make_jobs(s, &work_to_do, err));
     if (s->observer->begin) s->observer->begin(s->observer->self, plan, &work_to_do);
@@ -229,7 +239,6 @@ enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,
                               struct lenet_error *err) {
     struct sweep s = {.plan = plan, .observer = observer, .stop = stop, .result = result};
-    s.dir.lock[0] = s.dir.lock[1] = -1;
     *result = (struct lenet_sweep_result){0};
     if (err) err->text[0] = 0;
     pthread_mutex_init(&s.mutex, NULL);

@@ -24,6 +24,7 @@ struct run {
     struct lenet_model model;
     struct lenet_population pop;
     double last_checkpoint, last_progress;
+    struct lenet_lock lock; /* of the run directory */
 };
 
 static struct lenet_member *member_of(const struct run *run) { return &run->pop.members[0]; }
@@ -62,6 +63,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
 }
 
 static void close_all(struct run *run) {
+    lenet_lock_release(&run->lock);
     lenet_population_free(&run->pop);
     if (run->device.backend) lenet_device_data_free(run->device.backend, run->device.ctx, &run->device_data);
     lenet_device_close(&run->device);
@@ -124,15 +126,24 @@ static enum lenet_status check_plausible(const struct run *run, const char *path
                       (unsigned long long)c->tally.count);
 }
 
-/* What a process that was killed while it wrote has left. */
-static enum lenet_status clear_temporaries(const struct run *run, struct lenet_error *err) {
-    static const char *const names[] = {LAST, BEST, "run.json", "metrics.jsonl"};
-    char path[LENET_MAX_PATH];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        LENET_TRY(lenet_run_path(run->config->run, names[i], path, err));
-        lenet_file_clear_temporaries(path);
-    }
-    return LENET_OK;
+static void note(const struct run *run, const char *text) {
+    if (run->observer->note) run->observer->note(run->observer->self, text);
+}
+
+static void note_missing_lock(const struct run *run) {
+    struct lenet_error text;
+    lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on this run meanwhile",
+               run->config->run, run->lock.missing);
+    note(run, text.text);
+}
+
+/* Killed before its first checkpoint. */
+static enum lenet_status begin_again(struct run *run, struct lenet_error *err) {
+    struct lenet_error text;
+    LENET_TRY(lenet_run_may_begin_again(run->config->run, LAST, err));
+    lenet_fail(&text, LENET_OK, "%s: it has no checkpoint yet, and begins again", run->config->run);
+    note(run, text.text);
+    return rewind_metrics(run, err);
 }
 
 /* Puts the last checkpoint's state back. *ended becomes 1 where the run needs no more steps. */
@@ -142,7 +153,7 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
     struct lenet_population *pop = &run->pop;
     float *state;
     LENET_TRY(lenet_run_path(run->config->run, LAST, path, err));
-    if (!lenet_path_exists(path)) return rewind_metrics(run, err); /* killed before the first checkpoint */
+    if (!lenet_path_exists(path)) return begin_again(run, err);
     LENET_TRY(lenet_checkpoint_read(path, &run->model.topology, pop->moments, &state, &checkpoint, err));
     *ended = state == NULL;
     if (*ended) return LENET_OK;
@@ -154,28 +165,6 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
     pop->tally[0] = checkpoint.tally;
     LENET_TRY(lenet_population_restore(pop));
     return rewind_metrics(run, err);
-}
-
-/* The run that --resume names must have begun just as this one is configured ... */
-static enum lenet_status check_same_options(const struct run *run, struct lenet_error *err) {
-    struct lenet_config was = *run->config;
-    char hash[65];
-    LENET_TRY(lenet_run_read(run->config->resume, &was, hash, err));
-    return lenet_run_same(&was, run->config, err);
-}
-
-/* ... with the same data, on the same device. */
-static enum lenet_status check_same_run(const struct run *run, struct lenet_error *err) {
-    struct lenet_config was = *run->config;
-    char hash[65];
-    LENET_TRY(lenet_run_read(run->config->resume, &was, hash, err));
-    if (strcmp(run->data.hash, hash) != 0)
-        return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the data set in %s is not the one the run began with",
-                          run->config->resume, run->config->data);
-    if (strcmp(was.device, run->device.backend->name) != 0)
-        return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", run->config->resume,
-                          was.device, run->device.backend->name);
-    return LENET_OK;
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
@@ -234,16 +223,20 @@ static enum lenet_status loop(struct run *run, struct lenet_error *err) {
 static enum lenet_status begin(struct run *run, int *ended, struct lenet_error *err) {
     struct lenet_config *config = run->config;
     const int resumes = config->resume[0] != 0;
-    if (resumes) LENET_TRY(check_same_options(run, err));
-    LENET_TRY(open_all(run, err));
     if (resumes) {
         strcpy(config->run, config->resume);
-        LENET_TRY(check_same_run(run, err));
-        LENET_TRY(clear_temporaries(run, err));
+        LENET_TRY(lenet_run_check_options(config, err));
+        LENET_TRY(lenet_run_lock(config->run, &run->lock, err));
+    }
+    LENET_TRY(open_all(run, err));
+    if (resumes) {
+        LENET_TRY(lenet_run_check_machine(config, run->data.hash, run->device.backend->name, err));
+        lenet_directory_clear_temporaries(config->run);
         LENET_TRY(restore(run, ended, err));
     } else {
-        LENET_TRY(lenet_run_create(config, run->device.backend->name, &run->data, err));
+        LENET_TRY(lenet_run_create(config, run->device.backend->name, &run->data, &run->lock, err));
     }
+    if (run->lock.missing) note_missing_lock(run);
     return run->pop.step > 0 || *ended ? LENET_OK : lenet_population_init(&run->pop);
 }
 

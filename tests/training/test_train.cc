@@ -64,7 +64,7 @@ class Watcher {
     std::function<void(const lenet_metrics &)> on_epoch;
     uint64_t stop_at_step = UINT64_MAX; /* in the middle of an epoch, but not of the first one of a process */
 
-    lenet_observer Observer() { return {Begin, Progress, Epoch, this}; }
+    lenet_observer Observer() { return {Begin, Progress, Epoch, this, nullptr}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
