@@ -57,6 +57,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     LENET_TRY(lenet_config_topology(config, run->data.classes, &run->model.topology, err));
     run->model.scaling = lenet_config_scaling(config, &run->data);
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &run->device, err));
+    if (config->resume[0]) LENET_TRY(lenet_run_check_machine(config, run->data.hash, run->device.backend->name, err));
     LENET_TRY(lenet_device_data_create(run->device.backend, run->device.ctx, &run->data, run->model.scaling,
                                        arch->field, &run->device_data, err));
     return lenet_population_create(&run->device, &run->device_data, &run->model, configs, 1, &run->pop, err);
@@ -230,7 +231,6 @@ static enum lenet_status begin(struct run *run, int *ended, struct lenet_error *
     }
     LENET_TRY(open_all(run, err));
     if (resumes) {
-        LENET_TRY(lenet_run_check_machine(config, run->data.hash, run->device.backend->name, err));
         lenet_directory_clear_temporaries(config->run);
         LENET_TRY(restore(run, ended, err));
     } else {

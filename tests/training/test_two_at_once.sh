@@ -57,8 +57,8 @@ claim "runs that nothing disturbs: exit 0" code_is 0
 
 # ---- train --run ---------------------------------------------------------------------------------------
 
-mixed=0 unnamed=0 several=0
 for n in 2 4 8; do
+    mixed=0 unnamed=0 several=0
     for ((try = 1; try <= tries; try++)); do
         run=run-$n-$try
         together "$n" "$run" train "${short[@]}" --seed SEED --run "$run"
@@ -74,8 +74,8 @@ done
 
 # ---- train without --run -----------------------------------------------------------------------------------
 
-mixed=0 failed=0
 for n in 2 4 8; do
+    mixed=0 failed=0
     for ((try = 1; try <= tries; try++)); do
         mkdir "default-$n-$try" && cd "default-$n-$try" || exit
         together "$n" run train "${short[@]}" --seed SEED
@@ -101,8 +101,8 @@ wait_for test -s killed/metrics.jsonl
 kill -KILL $!
 wait $! 2>/dev/null
 claim "a killed run leaves its lock file, which locks nothing" test -e killed/lock
-mixed=0 unnamed=0 several=0
 for n in 2 4 8; do
+    mixed=0 unnamed=0 several=0
     for ((try = 1; try <= tries; try++)); do
         rm -rf resumed && cp -r killed resumed
         together "$n" resumed train --resume resumed
