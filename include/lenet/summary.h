@@ -49,11 +49,10 @@ struct lenet_records {
  * messages. *torn becomes the length of what is whole where the last line is torn, else SIZE_MAX. LENET_ERR_FORMAT,
  * naming file and line, where a line is no record, or its id, where it is one of this program's, is not that of its
  * configuration and data: then one of them was edited. */
-enum lenet_status lenet_records_each(const char *path,
-                                     enum lenet_status (*take)(void *self, const char *where,
-                                                               const struct lenet_record *record,
-                                                               struct lenet_error *err),
-                                     void *self, size_t *torn, struct lenet_error *err);
+typedef enum lenet_status lenet_take_record(void *self, const char *where, const struct lenet_record *record,
+                                            struct lenet_error *err);
+enum lenet_status lenet_records_each(const char *path, lenet_take_record *take, void *self, size_t *torn,
+                                     struct lenet_error *err);
 
 /* Reads every path: a directory's runs*.jsonl in the order of their names, or one file. Where an id occurs more than
  * once its last "done" line counts, or else its last line. Lines that are no records, runs on different data and no

@@ -39,9 +39,7 @@ static size_t trim(const char **line, size_t length) {
     return length;
 }
 
-static enum lenet_status take_line(const char *text, size_t length, struct lenet_json_line *line,
-                                   enum lenet_status (*take)(void *self, const struct lenet_json_line *line,
-                                                             struct lenet_error *err),
+static enum lenet_status take_line(const char *text, size_t length, struct lenet_json_line *line, lenet_take_line *take,
                                    void *self, struct lenet_error *err) {
     const char *end = NULL;
     cJSON *json = cJSON_ParseWithLengthOpts(text, length, &end, 0);
@@ -63,10 +61,8 @@ static ptrdiff_t line_length(const char *line, size_t left) {
     return length + 1 == left && memchr(line, 0, length) ? -1 : (ptrdiff_t)length;
 }
 
-static enum lenet_status take_lines(const char *path, const char *text, size_t size,
-                                    enum lenet_status (*take)(void *self, const struct lenet_json_line *line,
-                                                              struct lenet_error *err),
-                                    void *self, struct lenet_json_lines_end *end, struct lenet_error *err) {
+static enum lenet_status take_lines(const char *path, const char *text, size_t size, lenet_take_line *take, void *self,
+                                    struct lenet_json_lines_end *end, struct lenet_error *err) {
     char where[1100];
     ptrdiff_t length;
     *end = (struct lenet_json_lines_end){0, 0};
@@ -83,10 +79,8 @@ static enum lenet_status take_lines(const char *path, const char *text, size_t s
     return LENET_OK;
 }
 
-enum lenet_status lenet_json_lines(const char *path,
-                                   enum lenet_status (*take)(void *self, const struct lenet_json_line *line,
-                                                             struct lenet_error *err),
-                                   void *self, struct lenet_json_lines_end *end, struct lenet_error *err) {
+enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self,
+                                   struct lenet_json_lines_end *end, struct lenet_error *err) {
     char *text;
     size_t size;
     LENET_TRY(lenet_file_read(path, &text, &size, err));

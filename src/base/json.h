@@ -35,10 +35,9 @@ struct lenet_json_lines_end {
 /* Calls take(self, line) for each line of a file, until it fails. Lines may end in CRLF and be blank. A last line that
  * has no end, or zero bytes in it, is torn: it is being written, or its writer was killed, or the power failed; it is
  * not read. LENET_ERR_FORMAT, naming file and line, where any other line is no JSON object. */
-enum lenet_status lenet_json_lines(const char *path,
-                                   enum lenet_status (*take)(void *self, const struct lenet_json_line *line,
-                                                             struct lenet_error *err),
-                                   void *self, struct lenet_json_lines_end *end, struct lenet_error *err);
+typedef enum lenet_status lenet_take_line(void *self, const struct lenet_json_line *line, struct lenet_error *err);
+enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self,
+                                   struct lenet_json_lines_end *end, struct lenet_error *err);
 
 #ifdef __cplusplus
 }

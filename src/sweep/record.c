@@ -80,8 +80,9 @@ static enum lenet_status check_id(const char *where, const struct lenet_record *
     if (!is_own_id(record->id)) return LENET_OK;
     strcpy(data.hash, record->hash);
     LENET_TRY(lenet_run_id(&record->config, &data, now, err));
+    if (strcmp(record->id, now) == 0) return LENET_OK;
     LENET_TRY(id_as_written(record, written, err));
-    if (strcmp(record->id, now) == 0 || strcmp(record->id, written) == 0) return LENET_OK;
+    if (strcmp(record->id, written) == 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT,
                       "%s: its id %s is not that of its configuration and data, %s; edited by hand? Without this line "
                       "the sweep does the run again",
@@ -104,8 +105,7 @@ static enum lenet_status record_from_json(const char *where, const cJSON *json, 
 
 /* Whom records go to. */
 struct taker {
-    enum lenet_status (*take)(void *self, const char *where, const struct lenet_record *record,
-                              struct lenet_error *err);
+    lenet_take_record *take;
     void *self;
 };
 
@@ -116,11 +116,8 @@ static enum lenet_status take_line(void *self, const struct lenet_json_line *lin
     return taker->take(taker->self, line->where, &record, err);
 }
 
-enum lenet_status lenet_records_each(const char *path,
-                                     enum lenet_status (*take)(void *self, const char *where,
-                                                               const struct lenet_record *record,
-                                                               struct lenet_error *err),
-                                     void *self, size_t *torn, struct lenet_error *err) {
+enum lenet_status lenet_records_each(const char *path, lenet_take_record *take, void *self, size_t *torn,
+                                     struct lenet_error *err) {
     struct taker taker = {take, self};
     struct lenet_json_lines_end end;
     LENET_TRY(lenet_json_lines(path, take_line, &taker, &end, err));

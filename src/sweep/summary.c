@@ -56,26 +56,23 @@ static int count_names(const char *directory, const char *begin, const char *end
     return n;
 }
 
-/* What a path without records is, and what was probably meant. */
-static void describe_path(const char *path, char text[160]) {
+/* What a directory without records is, and what was probably meant. */
+static void describe_directory(const char *path, char text[160]) {
     static const struct {
         const char *begin, *end, *text;
     } kinds[] = {
-        {"run.json", "", "it is a single run's: lenet eval --run evaluates that"},
+        {"", ".safetensors", "it holds weights, which lenet eval --weights evaluates"},
         {"", "-ubyte", "it is a data set's; wanted the directory of a sweep"},
         {"", "-ubyte.gz", "it is a data set's; wanted the directory of a sweep"},
-        {"", ".safetensors", "it holds weights: lenet eval --weights evaluates those"},
-        {"", "", "wanted the directory of a sweep"},
+        {"run.json", "", "it is a single run's, which lenet eval --run evaluates"},
     };
     char progress[LENET_MAX_PATH];
-    if (count_names(path, "sweep.json", "") && lenet_run_path(path, "progress", progress, NULL) == LENET_OK) {
-        snprintf(text, 160, "the sweep is under way, or was stopped, when the same lenet sweep goes on; %d checkpoints",
+    snprintf(text, 160, "wanted the directory of a sweep");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (count_names(path, kinds[i].begin, kinds[i].end)) snprintf(text, 160, "%s", kinds[i].text);
+    if (count_names(path, "sweep.json", "") && lenet_run_path(path, "progress", progress, NULL) == LENET_OK)
+        snprintf(text, 160, "the sweep is under way or was stopped (%d checkpoints); the same command goes on with it",
                  count_names(progress, "", ".safetensors"));
-        return;
-    }
-    size_t kind = 0;
-    while (kinds[kind].end[0] + kinds[kind].begin[0] && !count_names(path, kinds[kind].begin, kinds[kind].end)) kind++;
-    snprintf(text, 160, "%s", kinds[kind].text);
 }
 
 static enum lenet_status read_path(const char *path, struct lenet_records *records, struct lenet_error *err) {
@@ -83,13 +80,13 @@ static enum lenet_status read_path(const char *path, struct lenet_records *recor
     if (!lenet_path_is_directory(path)) return read_file(records, path, err);
     if (count_names(path, "runs", ".jsonl"))
         return lenet_directory_each(path, "runs", ".jsonl", read_file, records, err);
-    describe_path(path, kind);
+    describe_directory(path, kind);
     return lenet_fail(err, LENET_ERR_IO, "%s: no runs*.jsonl in it; %s", path, kind);
 }
 
 static enum lenet_status fail_empty(const char *path, struct lenet_error *err) {
     char kind[160];
-    describe_path(path, kind);
+    describe_directory(path, kind);
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: no run in it has ended yet; %s", path, kind);
 }
 

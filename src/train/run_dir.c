@@ -378,16 +378,13 @@ enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, str
 }
 
 enum lenet_status lenet_run_may_begin_again(const char *directory, const char *checkpoint, struct lenet_error *err) {
-    char path[LENET_MAX_PATH];
-    struct history history = {.step = UINT64_MAX};
-    struct lenet_json_lines_end end;
-    LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
-    if (!lenet_path_exists(path)) return LENET_OK;
-    const enum lenet_status status = lenet_json_lines(path, take_epoch, &history, &end, err);
-    free(history.metrics);
-    if (status != LENET_OK || history.n <= 1) return status;
+    struct lenet_metrics *metrics;
+    int n;
+    LENET_TRY(lenet_metrics_rewind(directory, UINT64_MAX, &metrics, &n, err));
+    free(metrics);
+    if (n <= 1) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT,
-                      "%s: %s is missing, of which %zu epochs are recorded; put it back, or begin again with another "
+                      "%s: %s is missing, of which %d epochs are recorded; put it back, or begin again with another "
                       "--run",
-                      directory, checkpoint, history.n);
+                      directory, checkpoint, n);
 }

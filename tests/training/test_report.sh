@@ -118,11 +118,11 @@ refused "no such metric" 2 "test-error|test-loss" -- sweep --metric accuracy
 refused "no such option to group by" 2 "'rate'" -- sweep --by lr,rate
 refused "a validation error without a validation set" 2 "no validation set" -- sweep --metric validation-error
 refused "a path that is not there" 3 "nowhere: cannot open" -- nowhere
-refused "a run's directory" 3 "made: no runs*.jsonl in it; it is a single run's: lenet eval --run" -- made
+refused "a run's directory" 3 "made: no runs*.jsonl in it; it is a single run's, which lenet eval --run" -- made
 refused "a data set's directory" 3 "no runs*.jsonl in it; it is a data set's" -- "$sample"
 lenet sweep --data "$sample" --device cpu --arch linear --train-size 64 --seed 1,2 --epochs 1 --out ended
 mkdir begun && cp ended/sweep.json begun
-refused "a sweep before any run has ended" 3 "begun: no runs*.jsonl in it; the sweep is under way, or was stopped" -- begun
+refused "a sweep before any run has ended" 3 "begun: no runs*.jsonl in it; the sweep is under way or was stopped" -- begun
 head -c 100 ended/runs.jsonl >begun/runs.jsonl
 refused "a sweep whose first run is being written" 3 "begun: no run in it has ended yet; the sweep is" -- begun
 lenet report ended

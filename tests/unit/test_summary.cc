@@ -341,7 +341,7 @@ TEST_F(Summary, APathWithoutRunsIsSaidToBeWhatItIs) {
                  {{"t10k-images-idx3-ubyte.gz"}, "a data set's"},
                  {{"0123.safetensors"}, "lenet eval --weights"},
                  {{"notes"}, "wanted the directory of a sweep"},
-                 {{"sweep.json"}, "under way, or was stopped"},
+                 {{"sweep.json"}, "under way or was stopped"},
                  {{"sweep.json", "progress/a.safetensors", "progress/b.safetensors"}, "2 checkpoints"},
                  {{"sweep.json", "runs.jsonl", "progress/a.safetensors"}, "no run in it has ended yet; the sweep is"}};
     for (const auto &[names, says] : cases) {
