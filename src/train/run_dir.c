@@ -163,26 +163,19 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
 
 /* ---- what belongs together ------------------------------------------------------------- */
 
-/* The first recorded option whose value differs, and both values; NULL for none. */
-static const struct lenet_option *first_difference(const struct lenet_config *a, const struct lenet_config *b,
-                                                   char a_value[LENET_MAX_PATH], char b_value[LENET_MAX_PATH]) {
-    for (const struct lenet_option *option = lenet_options; option->name; option++) {
-        if (!is_recorded(option)) continue;
-        lenet_option_get(a, option, a_value, LENET_MAX_PATH);
-        lenet_option_get(b, option, b_value, LENET_MAX_PATH);
-        if (strcmp(a_value, b_value) != 0) return option;
-    }
-    return NULL;
-}
-
 enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
                                  struct lenet_error *err) {
-    char before[LENET_MAX_PATH], after[LENET_MAX_PATH];
-    const struct lenet_option *option = first_difference(was, now, before, after);
-    if (!option) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_ARG,
-                      "--resume %s: --%s is %.100s there and %.100s here; a run goes on as it began", now->resume,
-                      option->name, before, after);
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char before[LENET_MAX_PATH], after[LENET_MAX_PATH];
+        if (!is_recorded(option)) continue;
+        lenet_option_get(was, option, before, sizeof before);
+        lenet_option_get(now, option, after, sizeof after);
+        if (strcmp(before, after) != 0)
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "--resume %s: --%s is %.100s there and %.100s here; a run goes on as it began",
+                              now->resume, option->name, before, after);
+    }
+    return LENET_OK;
 }
 
 enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_config *config,
@@ -229,36 +222,44 @@ char *lenet_run_identity(const struct lenet_config *config, const char *data_has
     return text;
 }
 
-/* Options that the text does not have, of an older program, are left as they are. */
-static enum lenet_status check_identity(const char *path, const cJSON *identity, const struct lenet_config *config,
-                                        const char *data_hash, struct lenet_error *err) {
-    const cJSON *values = cJSON_GetObjectItemCaseSensitive(identity, "config");
-    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(identity, "data"));
-    struct lenet_config was = *config;
-    char before[LENET_MAX_PATH], after[LENET_MAX_PATH];
+/* A number or a string as a user writes it. */
+static const char *value_text(const cJSON *value, char text[32]) {
+    if (cJSON_IsString(value)) return cJSON_GetStringValue(value);
+    lenet_real_text(cJSON_GetNumberValue(value), text);
+    return text;
+}
+
+/* Options that one of them does not have, of another program's version, are left out. */
+static enum lenet_status compare_identities(const char *path, const cJSON *was, const cJSON *now,
+                                            struct lenet_error *err) {
+    const cJSON *values = cJSON_GetObjectItemCaseSensitive(was, "config");
+    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(was, "data"));
+    const char *data = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(now, "data"));
+    const cJSON *value;
+    char before[32], after[32];
     if (!cJSON_IsObject(values) || !hash)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: does not say which run it is of; damaged?", path);
-    for (const struct lenet_option *option = lenet_options; option->name; option++) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(values, option->name);
-        if (is_recorded(option) && value) LENET_TRY(option_from_json(path, option, value, &was, err));
+    cJSON_ArrayForEach(value, cJSON_GetObjectItemCaseSensitive(now, "config")) {
+        const cJSON *other = cJSON_GetObjectItemCaseSensitive(values, value->string);
+        if (other && !cJSON_Compare(other, value, 1))
+            return lenet_fail(
+                err, LENET_ERR_FORMAT,
+                "%s: was trained with --%s %.100s, but run.json says %.100s; was it edited? A run goes on "
+                "as it began",
+                path, value->string, value_text(other, before), value_text(value, after));
     }
-    const struct lenet_option *option = first_difference(&was, config, before, after);
-    if (option)
-        return lenet_fail(err, LENET_ERR_FORMAT,
-                          "%s: was trained with --%s %.100s, but run.json says %.100s; was it edited? A run goes on as "
-                          "it began",
-                          path, option->name, before, after);
-    if (strcmp(hash, data_hash) == 0) return LENET_OK;
+    if (data && strcmp(hash, data) == 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: was trained on another data set (%.12s...) than run.json says", path,
                       hash);
 }
 
-enum lenet_status lenet_run_check_identity(const char *path, const char *identity, const struct lenet_config *config,
-                                           const char *data_hash, struct lenet_error *err) {
-    if (!identity) return LENET_OK;
-    cJSON *json = cJSON_Parse(identity);
-    const enum lenet_status status = check_identity(path, json, config, data_hash, err);
-    cJSON_Delete(json);
+enum lenet_status lenet_run_check_identity(const char *path, const char *was, const char *now,
+                                           struct lenet_error *err) {
+    if (!was || strcmp(was, now) == 0) return LENET_OK;
+    cJSON *before = cJSON_Parse(was), *after = cJSON_Parse(now);
+    const enum lenet_status status = compare_identities(path, before, after, err);
+    cJSON_Delete(before);
+    cJSON_Delete(after);
     return status;
 }
 

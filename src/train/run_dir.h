@@ -70,10 +70,9 @@ enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_
 /* What a checkpoint keeps of the run it belongs to, so that run.json cannot become another's: a text of the
  * configuration and the data set. The caller frees it; NULL where there is no memory. */
 char *lenet_run_identity(const struct lenet_config *config, const char *data_hash);
-/* Holds the text in a checkpoint at path against the run that is to go on; NULL, of an older program, fits all.
- * LENET_ERR_FORMAT, naming the first option whose value differs. */
-enum lenet_status lenet_run_check_identity(const char *path, const char *identity, const struct lenet_config *config,
-                                           const char *data_hash, struct lenet_error *err);
+/* Holds the text in the checkpoint at path against that of the run which is to go on; NULL, of an older program, fits
+ * all. LENET_ERR_FORMAT, naming the first option whose value differs. */
+enum lenet_status lenet_run_check_identity(const char *path, const char *was, const char *now, struct lenet_error *err);
 
 /* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object. */
 struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
