@@ -61,7 +61,8 @@ static int try_lock(const char *path, int file, int tries, struct lenet_lock *lo
 }
 
 static enum lenet_status fail_open(const char *path, struct lenet_error *err) {
-    return lenet_fail(err, LENET_ERR_IO, "%s: cannot be opened for locking: %s (a read-only directory, or another's?)",
+    if (errno == EROFS) return LENET_OK; /* nothing can be written, which is an error only for who has to */
+    return lenet_fail(err, LENET_ERR_IO, "%s: cannot be opened for locking: %s (another user's, or a misspelt path?)",
                       path, strerror(errno));
 }
 
@@ -74,8 +75,9 @@ enum lenet_status lenet_lock_take(const char *path, enum lenet_lock_wait wait, s
     for (int tries = 0;; tries++) {
         const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (file < 0) {
+            const enum lenet_status status = fail_open(path, err);
             free(copy);
-            return fail_open(path, err);
+            return status;
         }
         const int stands = try_lock(path, file, tries, lock);
         if (lock->file >= 0) {
