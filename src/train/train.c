@@ -49,12 +49,12 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     struct lenet_trainer *trainer = &run->trainer;
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     LENET_TRY(lenet_data_open(config, arch->field, &run->data, err));
-    LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
-    run->identity = lenet_run_identity(config, run->data.hash);
-    if (!run->identity) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
     if (config->resume[0])
         LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));
+    LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
+    run->identity = lenet_run_identity(config, run->data.hash);
+    if (!run->identity) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     LENET_TRY(lenet_device_data_create(trainer->device.backend, trainer->device.ctx, &run->data,
                                        (struct lenet_scaling){1, 0}, arch->field, &run->device_data, err));
     return lenet_trainer_populate(trainer, configs, 1, &run->data, &run->device_data, err);
