@@ -33,6 +33,8 @@ enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t tra
                           (long long)config->patience);
     const uint64_t steps_per_epoch = lenet_steps_per_epoch((uint32_t)count, (int)config->batch);
     const double per_epoch = (double)steps_per_epoch;
+    const uint64_t total_steps = lenet_total_steps(config, steps_per_epoch);
+    const double warmup_steps = config->warmup == LENET_AUTO ? (double)total_steps / 5 : config->warmup * per_epoch;
     *hyper = (struct lenet_hyper){
         .seed = (uint64_t)config->seed,
         .train_first = (uint32_t)validation,
@@ -43,8 +45,8 @@ enum lenet_status lenet_hyper_make(const struct lenet_config *config, size_t tra
         .beta2 = (float)config->beta2,
         .epsilon = (float)config->epsilon,
         .schedule = (enum lenet_schedule)config->schedule,
-        .warmup_steps = (uint64_t)round(config->warmup * per_epoch),
-        .total_steps = lenet_total_steps(config, steps_per_epoch),
+        .warmup_steps = (uint64_t)round(warmup_steps),
+        .total_steps = total_steps,
         .decay_every = (uint64_t)round(config->decay_every * per_epoch),
         .decay_factor = (float)config->decay_factor,
         .constant_order = config->order,
