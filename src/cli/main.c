@@ -129,6 +129,7 @@ static enum lenet_status train_command(int argc, char **argv, struct lenet_confi
 /* ---- sweep ------------------------------------------------------------------------------------- */
 
 static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_work *work) {
+    char text[8192];
     (void)self;
     printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
            plan->axes == 1 ? "is" : "es");
@@ -141,7 +142,8 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
            work->data->train.count, work->data->test.count, work->device);
     if (work->workers > 1) printf(", %d at a time", work->workers);
     if (plan->base.out[0]) printf("; in %s", plan->base.out);
-    printf("\n");
+    lenet_sweep_plan_text(plan, text, sizeof text);
+    printf("\n%s", text);
     fflush(stdout);
 }
 

@@ -443,25 +443,39 @@ static void get_augmentation(const struct lenet_config *config, char *text, size
     if (is_standard) snprintf(text, size, "standard");
 }
 
-/* A number is nearly always the initial one, whose text is known: the plan of a sweep asks this of millions. */
+static void copy_text(char *text, size_t size, const char *from) {
+    const size_t length = strlen(from), n = length < size ? length : size - 1;
+    if (size) memcpy(text, from, n);
+    if (size) text[n] = 0;
+}
+
+/* The digits of a whole number from 0, as printf would write them, but in a tenth of the time: the plan of a sweep
+ * writes the numbers of millions of runs. */
+static void whole_text(double value, char text[32]) {
+    char digits[32], *first = &digits[31];
+    *first = 0;
+    for (int64_t left = (int64_t)value; left || !*first; left /= 10) *--first = (char)('0' + left % 10);
+    strcpy(text, first);
+}
+
 static void get_number(const struct lenet_option *option, double value, char *text, size_t size) {
     char shortest[32];
-    if (takes_auto(option) ? value == LENET_AUTO : value == strtod(option->initial, NULL)) {
-        snprintf(text, size, "%s", option->initial);
-        return;
-    }
-    if (option->type == LENET_OPTION_INTEGER)
-        snprintf(shortest, sizeof shortest, "%lld", (long long)value);
+    if (takes_auto(option) && value == LENET_AUTO)
+        strcpy(shortest, "auto");
+    else if (value == floor(value) && value >= 0 && (value < 1e15 || option->type == LENET_OPTION_INTEGER))
+        whole_text(value, shortest);
+    else if (value == strtod(option->initial, NULL))
+        strcpy(shortest, option->initial);
     else
         lenet_real_text(value, shortest);
-    snprintf(text, size, "%s", shortest);
+    copy_text(text, size, shortest);
 }
 
 void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size) {
     const void *field = (const char *)config + option->offset;
     switch (option->type) {
     case LENET_OPTION_TEXT:
-    case LENET_OPTION_ARCH: snprintf(text, size, "%s", (const char *)field); break;
+    case LENET_OPTION_ARCH: copy_text(text, size, field); break;
     case LENET_OPTION_INTEGER: get_number(option, (double)*(const int64_t *)field, text, size); break;
     case LENET_OPTION_REAL: get_number(option, *(const double *)field, text, size); break;
     case LENET_OPTION_CHOICE: lenet_choice_name(option->choices, *(const int *)field, text, size); break;
