@@ -299,7 +299,7 @@ static enum lenet_status set_number(void *field, const struct lenet_option *opti
     errno = 0;
     const double value = strtod(text, &end) + 0.0;                  /* of -0 it makes 0 */
     const int is_grouped = integer && join_thousands(text, digits); /* 10.000, which strtod takes for 10 */
-    if (end == text || *end || isspace((unsigned char)text[0]) || isnan(value) || is_grouped)
+    if (end == text || *end || isspace((unsigned char)text[0]) || (!isfinite(value) && errno != ERANGE) || is_grouped)
         return lenet_fail(err, LENET_ERR_ARG, "--%s: '%.60s' is not a number%s", option->name, text,
                           number_hint(option, text, hint));
     if (errno == ERANGE || !(value >= option->min && value <= option->max))
