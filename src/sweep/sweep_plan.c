@@ -544,13 +544,26 @@ static size_t identity_text(const struct lenet_config *config, char *text) {
     return add_bytes(text, used, "}", 1);
 }
 
-enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
-                               char id[LENET_RUN_ID], struct lenet_error *err) {
-    struct lenet_config canonical;
+static enum lenet_status hash_identity(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
+                                       struct lenet_error *err) {
     char text[4096], hex[65]; /* less than 100 bytes for each option */
-    lenet_config_canonical(config, &canonical);
-    const struct lenet_piece pieces[] = {{text, identity_text(&canonical, text)}, {data->hash, strlen(data->hash)}};
+    const struct lenet_piece pieces[] = {{text, identity_text(config, text)}, {data_hash, strlen(data_hash)}};
     const enum lenet_status status = lenet_sha256(pieces, 2, hex, err);
     snprintf(id, LENET_RUN_ID, "%.16s", hex);
     return status;
+}
+
+enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
+                               char id[LENET_RUN_ID], struct lenet_error *err) {
+    struct lenet_config canonical;
+    lenet_config_canonical(config, &canonical);
+    return hash_identity(&canonical, data->hash, id, err);
+}
+
+int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id) {
+    struct lenet_config canonical;
+    char now[LENET_RUN_ID], older[LENET_RUN_ID];
+    lenet_config_canonical(config, &canonical);
+    return (hash_identity(&canonical, data_hash, now, NULL) == LENET_OK && strcmp(now, id) == 0) ||
+           (hash_identity(config, data_hash, older, NULL) == LENET_OK && strcmp(older, id) == 0);
 }

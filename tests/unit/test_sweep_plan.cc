@@ -773,6 +773,20 @@ TEST(SweepRunId, IsTheHashOfTheRecordedConfigurationAndTheData) {
     }
 }
 
+TEST(SweepRunId, FitsItsRunOnlyAlsoAsAnOlderProgramWroteIt) {
+    lenet_config config = Initial();
+    Set(config, "warmup", "3");
+    Set(config, "beta2", "0.5"); /* without effect, and once a part of the name */
+    const std::string hash(64, 'a');
+    EXPECT_EQ(Id(config), "33f8f974df13feb6");
+    EXPECT_TRUE(lenet_run_id_fits(&config, hash.c_str(), "33f8f974df13feb6"));
+    EXPECT_TRUE(lenet_run_id_fits(&config, hash.c_str(), "d93def220ec6f17e"));
+    EXPECT_FALSE(lenet_run_id_fits(&config, std::string(64, 'b').c_str(), "33f8f974df13feb6"));
+    Set(config, "lr", "0.3");
+    EXPECT_FALSE(lenet_run_id_fits(&config, hash.c_str(), "33f8f974df13feb6")) << "edited by hand";
+    EXPECT_FALSE(lenet_run_id_fits(&config, hash.c_str(), "d93def220ec6f17e"));
+}
+
 TEST(SweepRunId, IsOneForRunsThatDifferInWhatHasNoEffect) {
     const struct {
         Strings words;
