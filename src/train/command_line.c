@@ -155,8 +155,11 @@ static enum lenet_status refuse_name(enum lenet_command command, const char *wor
 
 static enum lenet_status refuse_word(enum lenet_command command, const char *word, struct lenet_error *err) {
     const struct lenet_option *meant = meant_by(command, word);
-    return lenet_fail(err, LENET_ERR_ARG, "'%.60s': options begin with two dashes%s%s%s", word,
-                      meant ? "; did you mean --" : "", meant ? meant->name : "", meant ? "?" : "");
+    if (meant)
+        return lenet_fail(err, LENET_ERR_ARG, "'%.60s': options begin with two dashes; did you mean --%s?", word,
+                          meant->name);
+    return lenet_fail(err, LENET_ERR_ARG, "'%.60s': options begin with two dashes%s", word,
+                      command == LENET_CMD_SWEEP ? ", and a list has commas and no spaces" : "");
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */

@@ -253,6 +253,7 @@ static int takes_auto(const struct lenet_option *option) {
 static int join_thousands(const char *text, char digits[32]) {
     size_t n = 0, group = 0;
     int groups = 1;
+    if (*text == '0') return 0; /* 0.125 */
     for (; *text && n < 31; text++) {
         if (isdigit((unsigned char)*text)) {
             digits[n++] = *text;
@@ -284,7 +285,7 @@ static const char *number_hint(const struct lenet_option *option, const char *te
     else if (text[strcspn(text, " \t")])
         snprintf(hint, 96, "; write it without spaces");
     else if (takes_auto(option))
-        snprintf(hint, 96, "; wanted a number of epochs, or auto");
+        snprintf(hint, 96, "; wanted a number or auto");
     return hint;
 }
 
@@ -449,38 +450,39 @@ static void copy_text(char *text, size_t size, const char *from) {
     if (size) text[n] = 0;
 }
 
-/* The digits of a whole number from 0, as printf would write them, but in a tenth of the time: the plan of a sweep
- * writes the numbers of millions of runs. */
-static void whole_text(double value, char text[32]) {
+/* As printf would write it, but in a tenth of the time: the plan of a sweep writes the numbers of millions of runs. */
+static void whole_text(int64_t value, char text[32]) {
     char digits[32], *first = &digits[31];
     *first = 0;
-    for (int64_t left = (int64_t)value; left || !*first; left /= 10) *--first = (char)('0' + left % 10);
+    for (uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value; left || !*first; left /= 10)
+        *--first = (char)('0' + left % 10);
+    if (value < 0) *--first = '-';
     strcpy(text, first);
 }
 
-static void get_number(const struct lenet_option *option, double value, char *text, size_t size) {
-    char shortest[32];
+static void real_text(const struct lenet_option *option, double value, char text[32]) {
     if (takes_auto(option) && value == LENET_AUTO)
-        strcpy(shortest, "auto");
-    else if (value == floor(value) && value >= 0 && (value < 1e15 || option->type == LENET_OPTION_INTEGER))
-        whole_text(value, shortest);
+        strcpy(text, "auto");
+    else if (value == floor(value) && fabs(value) < 1e15)
+        whole_text((int64_t)value, text);
     else if (value == strtod(option->initial, NULL))
-        strcpy(shortest, option->initial);
+        strcpy(text, option->initial);
     else
-        lenet_real_text(value, shortest);
-    copy_text(text, size, shortest);
+        lenet_real_text(value, text);
 }
 
 void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size) {
     const void *field = (const char *)config + option->offset;
+    char number[32];
     switch (option->type) {
     case LENET_OPTION_TEXT:
     case LENET_OPTION_ARCH: copy_text(text, size, field); break;
-    case LENET_OPTION_INTEGER: get_number(option, (double)*(const int64_t *)field, text, size); break;
-    case LENET_OPTION_REAL: get_number(option, *(const double *)field, text, size); break;
+    case LENET_OPTION_INTEGER: whole_text(*(const int64_t *)field, number); break;
+    case LENET_OPTION_REAL: real_text(option, *(const double *)field, number); break;
     case LENET_OPTION_CHOICE: lenet_choice_name(option->choices, *(const int *)field, text, size); break;
     case LENET_OPTION_AUGMENT: get_augmentation(config, text, size); break;
     }
+    if (option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL) copy_text(text, size, number);
 }
 
 /* ---- options without effect --------------------------------------------------------------- */

@@ -333,6 +333,22 @@ TEST(OptionText, AutoIsANumberOfTheOptionsThatHaveItInitially) {
         if (IsNumber(option) && option != warmup) ExpectRefused(option->name, "auto");
 }
 
+TEST(OptionText, WholeNumbersOfAllSizesAreWrittenExactly) {
+    for (const int64_t value : {INT64_MIN, INT64_C(-1), INT64_C(0), INT64_C(9), INT64_C(10), INT64_C(1) << 53,
+                                (INT64_C(1) << 53) + 1, INT64_MAX}) {
+        lenet_config config = Initial();
+        config.seed = value;
+        EXPECT_EQ(Get(config, "seed"), std::to_string(value));
+    }
+    for (const double value : {-1e15, -3.0, 0.0, 7.0, 999999999999999.0, 1e15, 1e16, 1e300, 0.1 + 0.2}) {
+        lenet_config config = Initial();
+        char text[32];
+        config.learning_rate = value;
+        lenet_real_text(value, text);
+        EXPECT_EQ(Get(config, "lr"), text);
+    }
+}
+
 /* ---- texts that are refused ------------------------------------------------------------ */
 
 TEST(OptionText, WhatIsNotANumberIsRefused) {
@@ -393,7 +409,7 @@ TEST(OptionText, AMisspeltNumberIsRefusedWithItsRightSpelling) {
                  {"lr", " 5", "write it without spaces"},
                  {"seed", "5 ", "write it without spaces"},
                  {"seed", "\t5", "write it without spaces"},
-                 {"warmup", "x", "wanted a number of epochs, or auto"}};
+                 {"warmup", "x", "wanted a number or auto"}};
     for (const auto &[name, text, hint] : cases) {
         lenet_config config = Initial();
         lenet_error err = {};
@@ -405,6 +421,7 @@ TEST(OptionText, AMisspeltNumberIsRefusedWithItsRightSpelling) {
     lenet_error err = {};
     lenet_option_set(&config, lenet_option_find("threads"), "1,2", &err); /* of which no sweep takes a list */
     EXPECT_STREQ(err.text, "--threads: '1,2' is not a number");
+    ExpectRefused("train-size", "0.125");
     ExpectTaken("lr", "10.000");
     ExpectTaken("train-size", "10.0");
     ExpectTaken("train-size", "0x10");
@@ -805,6 +822,8 @@ TEST(CommandLine, OneDashOrNoneHintsAtTwo) {
         EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {word, "0.1"}),
                   "'" + std::string(word) + "': options begin with two dashes; did you mean --lr?");
     EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"data/mnist"}), "'data/mnist': options begin with two dashes");
+    EXPECT_EQ(Refusal(LENET_CMD_SWEEP, {"--lr", "0.1", "0.2"}),
+              "'0.2': options begin with two dashes, and a list has commas and no spaces");
 }
 
 TEST(CommandLine, TheNextOptionIsNoValue) {
