@@ -133,6 +133,7 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
     (void)self;
     printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
            plan->axes == 1 ? "is" : "es");
+    if (plan->runs > work->runs) printf(" (%zu combinations, of which equal ones are one run)", plan->runs);
     if (plan->shards) printf(", %zu of them in shard %d/%d", work->here, plan->shard, plan->shards);
     printf("; %zu ended already", work->ended);
     if (work->diverged) printf(" (%zu diverged%s)", work->diverged, plan->base.retry_failed ? ", tried again" : "");

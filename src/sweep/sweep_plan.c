@@ -176,8 +176,7 @@ static const char *decimal_point(const struct list *list, size_t i) {
     return (pairs ? i % 2 == 1 : begins_with_zero(list->items[i], 2) && is_digits(list->items[i - 1])) ? "." : ",";
 }
 
-/* 0,05 is surely meant to be 0.05. 0,5 and 0,5,0,9 are 0 and 5 or 0.5: refused, for 0.0,5 can be written of the first.
- */
+/* 0,05 is surely meant to be 0.05. 0,5 may be 0.5 or the values 0 and 5, which can be written 0.0,5 to be clear. */
 static enum lenet_status check_decimal_commas(const struct lenet_option *option, const struct list *list,
                                               struct lenet_error *err) {
     int sure = 0, maybe = list->n % 2 == 0 && is_of_digits(list);
@@ -301,9 +300,7 @@ static int is_distortion(const struct lenet_option *option) {
     return strncmp(option->name, "augment-", strlen("augment-")) == 0;
 }
 
-/* An option that is given again replaces what was said before, as in every command; and --augment sets all of its
- * parts.
- */
+/* An option that is given again replaces what was said before, as in every command; --augment, also of its parts. */
 static void drop_axes(struct lenet_sweep_plan *plan, const struct lenet_option *option) {
     drop_axis(plan, option);
     for (const struct lenet_option *part = lenet_options; option->type == LENET_OPTION_AUGMENT && part->name; part++)
