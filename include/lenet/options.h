@@ -139,7 +139,8 @@ int lenet_option_is_given(const struct lenet_config *config, const struct lenet_
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
 int lenet_option_matters(const struct lenet_config *config, const struct lenet_option *option);
 
-/* The same run with every option that has no effect as it is where it is not given: equal runs become equal. */
+/* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is
+ * not recorded of a run, such as its device, does not count here. */
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical);
 
 /* "--beta2 has no effect with --optimizer nesterov; ...", of all options that were given in vain; "" where none was. */

@@ -531,9 +531,11 @@ void lenet_config_canonical(const struct lenet_config *config, struct lenet_conf
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     char text[LENET_MAX_CHOICE];
     *canonical = *config;
-    for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (option->identity && !lenet_option_matters(config, option))
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        const struct lenet_option *by = lenet_option_idled_by(config, option);
+        if (option->identity && by && by->identity) /* the device is not recorded: --tf32 stays what it is */
             set_value(canonical, option, unset_text(arch, option, text), NULL);
+    }
     if (canonical->schedule == LENET_SCHEDULE_PUBLISHED) canonical->warmup = LENET_WARMUP_OF_NONE;
     if (!has_layer(config, LENET_SCALE)) { /* nothing that would begin as an average */
         if (canonical->init == LENET_INIT_PRINTED_AVERAGE) canonical->init = LENET_INIT_PRINTED;
