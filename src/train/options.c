@@ -119,7 +119,7 @@ const struct lenet_option lenet_options[] = {
     {.name = "schedule", CHOICE(schedule, "constant|step|cosine|one-cycle|published"), .initial = "one-cycle",
      .commands = TRAIN | SWEEP, .identity = LENET_OF_NETWORK,
      .help = "the course of the learning rate"},
-    {.name = "warmup", REAL(warmup, 0, 1e6), .initial = "auto",
+    {.name = "warmup", REAL(warmup, 0, 1e12), .initial = "auto",
      .argument = "EPOCHS", .commands = TRAIN | SWEEP, .identity = LENET_OF_NETWORK,
      .help = "the epochs in which the learning rate rises at the beginning; initially a fifth of the run"},
     {.name = "decay-every", REAL(decay_every, 0, 1e6), .initial = "5",

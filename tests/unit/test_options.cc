@@ -323,6 +323,7 @@ TEST(OptionText, AutoIsANumberOfTheOptionsThatHaveItInitially) {
     lenet_config config = Initial();
     EXPECT_EQ(config.warmup, LENET_AUTO);
     EXPECT_EQ(Get(config, "warmup"), "auto");
+    EXPECT_GE(lenet_option_find("warmup")->max, lenet_option_find("steps")->max / 5) << "a fifth of the longest run";
     const lenet_option *warmup = lenet_option_find("warmup");
     ASSERT_EQ(lenet_option_set(&config, warmup, "3", nullptr), LENET_OK);
     EXPECT_EQ(Get(config, "warmup"), "3");
