@@ -13,6 +13,11 @@ extern "C" {
 
 enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 1024, LENET_POPULATION_KEY = 512 };
 
+enum {
+    LENET_AUTO = -1,         /* a number that is worked out from the others; it is written auto */
+    LENET_WARMUP_OF_NONE = 3 /* what runs are recorded with whose schedule has no warm-up       */
+};
+
 struct lenet_config {
     /* where */
     char data[LENET_MAX_PATH]; /* "" for the default */
@@ -31,7 +36,8 @@ struct lenet_config {
     int64_t epochs, steps, eval_every, batch;
     int optimizer, schedule; /* enum lenet_optimizer, enum lenet_schedule */
     double learning_rate, momentum, weight_decay, beta2, epsilon;
-    double warmup, decay_every, decay_factor;
+    double warmup; /* or LENET_AUTO */
+    double decay_every, decay_factor;
     int order; /* 1: the same in every epoch */
     int64_t curvature_images;
     int64_t train_size, validation, patience;
@@ -72,10 +78,13 @@ enum lenet_command {
     LENET_CMD_REPORT = 64,
 };
 
+/* "train", of LENET_CMD_TRAIN. */
+const char *lenet_command_name(enum lenet_command command);
+
 enum lenet_option_type {
     LENET_OPTION_TEXT,
     LENET_OPTION_INTEGER, /* int64_t, up to 2^53 so that JSON keeps it */
-    LENET_OPTION_REAL,    /* double                                    */
+    LENET_OPTION_REAL,    /* double; LENET_AUTO where it is auto, which only an option takes that is so initially */
     LENET_OPTION_CHOICE,  /* int, an index into choices; those of "off|on" may stand without a value */
     LENET_OPTION_ARCH,    /* an architecture's name; options that were not set become what its table says */
     LENET_OPTION_AUGMENT, /* stands for others, augment-*: "standard", "none" or "shift=2+rotate=10" */
@@ -117,6 +126,24 @@ enum lenet_status lenet_option_set(struct lenet_config *config, const struct len
 
 /* The option's value as lenet_option_set takes it; the shortest text that reads back the same. */
 void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size);
+
+/* 1 where it was set; what follows from an architecture's recipe was not. */
+int lenet_option_is_given(const struct lenet_config *config, const struct lenet_option *option);
+
+/* ---- options without effect: --beta2 with --optimizer nesterov ---- */
+
+/* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect. */
+const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
+int lenet_option_matters(const struct lenet_config *config, const struct lenet_option *option);
+
+/* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is
+ * not recorded of a run, such as its device, does not count here. */
+void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical);
+
+/* "--beta2 has no effect with --optimizer nesterov; ...", of all options that were given in vain; "" where none was. */
+void lenet_config_idle_text(const struct lenet_config *config, char *text, size_t size);
+
+/* ---- command lines ---- */
 
 /* Calls take(self, option, text, err) for each "--name value" and "--name=value". */
 enum lenet_status lenet_options_each(enum lenet_command command, int argc, char **argv,

@@ -15,8 +15,8 @@ enum { LENET_MAX_AXES = 64, LENET_RUN_ID = 17 };
 /* One option with its values: a list of texts, or a range to draw from at random. */
 struct lenet_axis {
     const struct lenet_option *option;
-    size_t count; /* of values; 0 for a range */
-    char **values;
+    size_t count;  /* of values; 0 for a range           */
+    char **values; /* each as lenet_option_get writes it */
     int logarithmic;
     double low, high;
 };
@@ -37,7 +37,9 @@ struct lenet_sweep_plan {
  *   log:1..100:3  3 values from 1 to 100, in equal proportions
  *   lin:0..1      a value drawn evenly for each of --samples runs
  *   log:1e-4..1   likewise, evenly in proportion
- * The first four may be mixed with commas. To be freed also on failure. LENET_ERR_ARG; LENET_ERR_MEMORY. */
+ * The first four may be mixed with commas. A list that may mean something else is refused with how to write it: 0,05
+ * and 0,5 (decimal commas; 0.0,5 for two values), 10,000 (thousands), shift=1,rotate=8 (one network to lenet train).
+ * Given twice, an option counts the second time. To be freed also on failure. LENET_ERR_ARG; LENET_ERR_MEMORY. */
 enum lenet_status lenet_sweep_plan_parse(int argc, char **argv, struct lenet_sweep_plan *plan, struct lenet_error *err);
 void lenet_sweep_plan_free(struct lenet_sweep_plan *plan);
 
@@ -49,9 +51,17 @@ enum lenet_status lenet_sweep_config(const struct lenet_sweep_plan *plan, size_t
 void lenet_sweep_describe(const struct lenet_sweep_plan *plan, const struct lenet_config *config, char *text,
                           size_t size);
 
-/* The hash of everything that makes a run what it is, its data included: 16 hexadecimal digits. */
+/* Lines that say what is swept: each axis with its values, and the options that were given without effect on any run.
+ */
+void lenet_sweep_plan_text(const struct lenet_sweep_plan *plan, char *text, size_t size);
+
+/* The hash of everything that makes a run what it is, its data included: 16 hexadecimal digits. Options without effect
+ * are no part of it (lenet_config_canonical). */
 enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
                                char id[LENET_RUN_ID], struct lenet_error *err);
+
+/* 1 where id is that of a recorded run; also where an older program gave it, to which every option was a part of it. */
+int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,6 @@
 /* choice.c - looks names up in texts like "tanh|relu|squash". */
 #include "base/choice.h"
 
-#include <stdio.h>
 #include <string.h>
 
 int lenet_choice_find(const char *choices, const char *name) {
@@ -17,5 +16,7 @@ int lenet_choice_find(const char *choices, const char *name) {
 
 void lenet_choice_name(const char *choices, int value, char *name, size_t size) {
     for (; value > 0; value--) choices = strchr(choices, '|') + 1;
-    snprintf(name, size, "%.*s", (int)strcspn(choices, "|"), choices);
+    const size_t length = strcspn(choices, "|"), n = length < size ? length : size - 1;
+    if (size) memcpy(name, choices, n);
+    if (size) name[n] = 0;
 }

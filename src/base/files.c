@@ -343,6 +343,7 @@ enum lenet_status lenet_sha256(const struct lenet_piece *pieces, int n, char hex
     hex[0] = '\0';
     if (!ok)
         return lenet_fail(err, LENET_ERR_MEMORY, "SHA-256: libcrypto failed (no memory, or a broken openssl.cnf?)");
-    for (size_t i = 0; i < length; i++) snprintf(hex + 2 * i, 3, "%02x", (unsigned)digest[i]);
+    for (size_t i = 0; i < 64; i++) hex[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 ? 0 : 4) & 15];
+    hex[64] = '\0';
     return LENET_OK;
 }

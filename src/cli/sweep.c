@@ -8,10 +8,12 @@
 #include "cli/terminal.h"
 
 static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *work) {
+    char text[8192];
     (void)self;
     if (!plan->base.dry_run) stop_on_signals();
     printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
            plan->axes == 1 ? "is" : "es");
+    if (plan->runs > work->runs) printf(" (%zu combinations, of which equal ones are one run)", plan->runs);
     if (plan->shards) printf(", %zu of them in shard %d/%d", work->here, plan->shard, plan->shards);
     printf("; %zu ended already", work->ended);
     if (work->diverged) printf(" (%zu diverged%s)", work->diverged, plan->base.retry_failed ? ", tried again" : "");
@@ -21,7 +23,8 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
            work->data->train.count, work->data->test.count, work->device);
     if (work->workers > 1) printf(", %d at a time", work->workers);
     if (plan->base.out[0]) printf("; in %s", plan->base.out);
-    printf("\n");
+    lenet_sweep_plan_text(plan, text, sizeof text);
+    printf("\n%s", text);
     fflush(stdout);
 }
 

@@ -27,12 +27,20 @@ static double largest_share(const struct lenet_samples *half) {
     return (double)most / (double)half->count;
 }
 
+/* Names the options that were given and that others make idle. A resumed run counts all of them as given. */
+static void note_idle_options(const struct lenet_config *config) {
+    char text[1024];
+    lenet_config_idle_text(config, text, sizeof text);
+    if (text[0] && !config->resume[0]) print_note("train", text);
+}
+
 static void on_begin(void *self, const struct lenet_config *config, const struct lenet_model *model,
                      const struct lenet_device *device, const struct lenet_dataset *data, uint64_t first_step) {
     struct display *display = self;
     display->first_step = first_step;
     display->guess = fmax(largest_share(&data->train), largest_share(&data->test));
     stop_on_signals();
+    note_idle_options(config);
     printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
            model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
            device->backend->name, config->run);

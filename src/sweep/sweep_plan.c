@@ -1,7 +1,8 @@
-/* sweep_plan.c - see sweep_plan.h. */
+/* sweep_plan.c - the axes of a sweep from its command line, and each run of their product with its name. */
 #include "lenet/sweep_plan.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,15 @@
 #include "base/grow.h"
 #include "base/json.h"
 #include "base/rng.h"
-#include "train/run_dir.h"
 
 static const size_t MOST_RUNS = 10000000;
 enum { VALUE = 64 }; /* bytes of a value's text */
 
 /* ---- an axis from text ------------------------------------------------------------------ */
+
+static int is_number(const struct lenet_option *option) {
+    return option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL;
+}
 
 /* "log:1e-3..1e-1:8" taken apart; count is 0 where none is given. */
 struct range {
@@ -51,7 +55,7 @@ static int parse_range(const char *text, struct range *range) {
 static enum lenet_status check_range(const struct lenet_option *option, const char *text, const struct range *range,
                                      struct lenet_error *err) {
     const char *fault = NULL;
-    if (option->type != LENET_OPTION_INTEGER && option->type != LENET_OPTION_REAL)
+    if (!is_number(option))
         fault = "a range is for numbers";
     else if (range->whole && option->type != LENET_OPTION_INTEGER)
         fault = "for a number with a fraction, say how: lin:A..B:COUNT or log:A..B:COUNT";
@@ -84,16 +88,19 @@ static void range_text(const struct lenet_option *option, const struct range *ra
         lenet_real_text(t <= 0 ? range->low : t >= 1 ? range->high : value, text);
 }
 
+/* Values are kept as lenet_option_get writes them, so that equal ones are equal texts. */
 static enum lenet_status add_value(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
                                    struct lenet_error *err) {
     struct lenet_config scratch = *base;
+    char value[LENET_MAX_PATH];
     LENET_TRY(lenet_option_set(&scratch, axis->option, text, err));
+    lenet_option_get(&scratch, axis->option, value, sizeof value);
     char **longer = lenet_grow(axis->values, axis->count, sizeof *longer);
     if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     axis->values = longer;
-    char *copy = malloc(strlen(text) + 1);
+    char *copy = malloc(strlen(value) + 1);
     if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    axis->values[axis->count++] = strcpy(copy, text);
+    axis->values[axis->count++] = strcpy(copy, value);
     return LENET_OK;
 }
 
@@ -116,7 +123,12 @@ static enum lenet_status add_range(const struct lenet_config *base, struct lenet
 static enum lenet_status add_item(const struct lenet_config *base, struct lenet_axis *axis, const char *text, int alone,
                                   struct lenet_error *err) {
     struct range range;
-    if (!parse_range(text, &range)) return add_value(base, axis, text, err);
+    const int is_range = parse_range(text, &range);
+    if (!is_range && is_number(axis->option) && (strstr(text, "..") || strchr(text, ':')))
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--%s: '%.60s' is no range; wanted A..B, lin:A..B:COUNT or log:A..B:COUNT",
+                          axis->option->name, text);
+    if (!is_range) return add_value(base, axis, text, err);
     if (range.whole || range.count) return add_range(base, axis, text, &range, err);
     LENET_TRY(check_range(axis->option, text, &range, err));
     if (!alone)
@@ -128,18 +140,136 @@ static enum lenet_status add_item(const struct lenet_config *base, struct lenet_
     return LENET_OK;
 }
 
-static enum lenet_status fill_axis(const struct lenet_config *base, struct lenet_axis *axis, const char *list,
-                                   struct lenet_error *err) {
-    char *copy = malloc(strlen(list) + 1);
-    if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    strcpy(copy, list);
-    const int alone = strchr(list, ',') == NULL;
-    enum lenet_status status = LENET_OK;
-    for (char *item = copy, *next; item && status == LENET_OK; item = next) {
-        next = strchr(item, ',');
-        if (next) *next++ = 0;
-        status = add_item(base, axis, item, alone, err);
+/* ---- lists that may mean something else ----------------------------------------------------- */
+
+/* A list cut at its commas. */
+struct list {
+    const char *text; /* the whole */
+    char **items;
+    size_t n;
+};
+
+static int is_digits(const char *item) { return item[0] && !item[strspn(item, "0123456789")]; }
+
+/* 05, 000: how a part of a number is written, but no number. */
+static int begins_with_zero(const char *item, size_t length) {
+    return is_digits(item) && item[0] == '0' && strlen(item) >= length;
+}
+
+/* Joins items to a list with fewer commas: join(list, i) is what stands between items i - 1 and i. */
+static void join_items(const struct list *list, const char *(*join)(const struct list *list, size_t i), char *text,
+                       size_t size) {
+    size_t used = 0;
+    for (size_t i = 0; i < list->n && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? join(list, i) : "", list->items[i]);
+}
+
+static int is_of_digits(const struct list *list) {
+    for (size_t i = 0; i < list->n; i++)
+        if (!is_digits(list->items[i])) return 0;
+    return 1;
+}
+
+/* In 0,05,0,1 every second comma stands before a fraction; in 0,05,0.1 only the first one does. */
+static const char *decimal_point(const struct list *list, size_t i) {
+    const int pairs = list->n % 2 == 0 && is_of_digits(list);
+    return (pairs ? i % 2 == 1 : begins_with_zero(list->items[i], 2) && is_digits(list->items[i - 1])) ? "." : ",";
+}
+
+/* 0,05 is surely meant to be 0.05. 0,5 may be 0.5 or the values 0 and 5, which can be written 0.0,5 to be clear. */
+static enum lenet_status check_decimal_commas(const struct lenet_option *option, const struct list *list,
+                                              struct lenet_error *err) {
+    int sure = 0, maybe = list->n % 2 == 0 && is_of_digits(list);
+    char text[128];
+    for (size_t i = 1; i < list->n; i++) {
+        sure |= begins_with_zero(list->items[i], 2);
+        maybe &= i % 2 == 0 || strcmp(list->items[i - 1], "0") == 0;
     }
+    if (!sure && !maybe) return LENET_OK;
+    join_items(list, decimal_point, text, sizeof text);
+    return lenet_fail(err, LENET_ERR_ARG, "--%s: '%.60s' %s decimal commas, but a comma separates values; write %s%s%s",
+                      option->name, list->text, sure ? "has" : "may have", text,
+                      sure ? "" : ", or for several values 0.0", sure ? "" : list->text + 1);
+}
+
+static const char *no_separator(const struct list *list, size_t i) {
+    return strlen(list->items[i]) == 3 && (list->items[i][0] == '0' || (i > 1 && *no_separator(list, i - 1) == 0))
+               ? ""
+               : ",";
+}
+
+/* 10,000 is meant to be 10000. */
+static enum lenet_status check_thousands(const struct lenet_option *option, const struct list *list,
+                                         struct lenet_error *err) {
+    char text[128];
+    int sure = 0;
+    for (size_t i = 1; i < list->n; i++) sure |= begins_with_zero(list->items[i], 3);
+    if (!sure) return LENET_OK;
+    join_items(list, no_separator, text, sizeof text);
+    return lenet_fail(err, LENET_ERR_ARG,
+                      "--%s: '%.60s' has commas between thousands, but a comma separates values; write %s",
+                      option->name, list->text, is_of_digits(list) ? text : "numbers without them");
+}
+
+/* The next distortion's name in shift=1e+1+rotate=8, and its length; NULL where there is none. */
+static const char *next_name(const char *item, size_t *length) {
+    for (; *item; item++) {
+        *length = strspn(item, "abcdefghijklmnopqrstuvwxyz");
+        if (*length && item[*length] == '=') return item;
+    }
+    return NULL;
+}
+
+static int share_a_name(const char *a, const char *b) {
+    size_t n, m;
+    for (const char *x = a; (x = next_name(x, &n)); x += n + 1)
+        for (const char *y = b; (y = next_name(y, &m)); y += m + 1)
+            if (n == m && strncmp(x, y, n) == 0) return 1;
+    return 0;
+}
+
+/* shift=1.5,rotate=8 is one network to lenet train, so here it must be clear how many it is. */
+static enum lenet_status check_distortions(const struct list *list, struct lenet_error *err) {
+    for (size_t i = 1; i < list->n; i++) {
+        const char *a = list->items[i - 1], *b = list->items[i];
+        if (!strchr(a, '=') || !strchr(b, '=') || share_a_name(a, b)) continue;
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--augment: '%s,%s' may be one network or two; write %s+%s for one, %s,%s+%.*s=0 for two", a,
+                          b, a, b, a, b, (int)strcspn(a, "="), a);
+    }
+    return LENET_OK;
+}
+
+static enum lenet_status check_list(const struct lenet_option *option, const struct list *list,
+                                    struct lenet_error *err) {
+    for (size_t i = 0; i < list->n; i++)
+        if (!list->items[i][0] || list->items[i][strcspn(list->items[i], " \t\r\n")])
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "--%s: '%.60s' has %s; a list has a value on each side of every comma, and no spaces",
+                              option->name, list->text, list->items[i][0] ? "a space in it" : "an empty value");
+    if (option->type == LENET_OPTION_REAL) return check_decimal_commas(option, list, err);
+    if (option->type == LENET_OPTION_INTEGER) return check_thousands(option, list, err);
+    return option->type == LENET_OPTION_AUGMENT ? check_distortions(list, err) : LENET_OK;
+}
+
+static enum lenet_status fill_axis(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
+                                   struct lenet_error *err) {
+    const size_t length = strlen(text);
+    char *copy = malloc(length + 1);
+    struct list list = {.text = text, .items = malloc((length + 1) * sizeof *list.items)};
+    enum lenet_status status = copy && list.items ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    if (status == LENET_OK) {
+        strcpy(copy, text);
+        for (char *item = copy, *next; item; item = next) {
+            next = strchr(item, ',');
+            if (next) *next++ = 0;
+            list.items[list.n++] = item;
+        }
+        status = check_list(axis->option, &list, err);
+    }
+    for (size_t i = 0; i < list.n && status == LENET_OK; i++)
+        status = add_item(base, axis, list.items[i], list.n == 1, err);
+    free(list.items);
     free(copy);
     return status;
 }
@@ -156,7 +286,6 @@ static int may_be_axis(const struct lenet_option *option) {
     return option->identity || option->type == LENET_OPTION_AUGMENT;
 }
 
-/* An option that is given again replaces what was said before, as in every command. */
 static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *option) {
     for (int a = 0; a < plan->axes; a++) {
         if (plan->axis[a].option != option) continue;
@@ -167,10 +296,20 @@ static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *
     }
 }
 
+static int is_distortion(const struct lenet_option *option) {
+    return strncmp(option->name, "augment-", strlen("augment-")) == 0;
+}
+
+/* An option that is given again replaces what was said before, as in every command; --augment, also of its parts. */
+static void drop_axes(struct lenet_sweep_plan *plan, const struct lenet_option *option) {
+    drop_axis(plan, option);
+    for (const struct lenet_option *part = lenet_options; option->type == LENET_OPTION_AUGMENT && part->name; part++)
+        if (is_distortion(part)) drop_axis(plan, part);
+}
+
 /* --augment-shift 2 after --augment none,standard is for both of them, so it must be set after the axis. */
 static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
-    if (strncmp(option->name, "augment-", strlen("augment-")) != 0) return 0;
-    for (int a = 0; a < plan->axes; a++)
+    for (int a = 0; is_distortion(option) && a < plan->axes; a++)
         if (plan->axis[a].option->type == LENET_OPTION_AUGMENT) return 1;
     return 0;
 }
@@ -179,7 +318,7 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
     if (!may_be_axis(option)) return lenet_option_set(&plan->base, option, text, err);
-    drop_axis(plan, option);
+    drop_axes(plan, option);
     if (plan->axes == LENET_MAX_AXES) return lenet_fail(err, LENET_ERR_ARG, "more than %d axes", LENET_MAX_AXES);
     struct lenet_axis *axis = &plan->axis[plan->axes];
     *axis = (struct lenet_axis){.option = option};
@@ -281,16 +420,147 @@ void lenet_sweep_describe(const struct lenet_sweep_plan *plan, const struct lene
     }
 }
 
-enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
-                               char id[LENET_RUN_ID], struct lenet_error *err) {
-    char hex[65];
-    cJSON *json = lenet_config_json(config);
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const struct lenet_piece pieces[] = {{text, strlen(text)}, {data->hash, strlen(data->hash)}};
+/* ---- the plan in words ------------------------------------------------------------------------ */
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* How many values are there already. A range's are not: they rise. */
+static size_t count_repeated(const struct lenet_axis *axis) {
+    size_t repeated = 0, rising = 1;
+    while (is_number(axis->option) && rising < axis->count &&
+           strtod(axis->values[rising - 1], NULL) < strtod(axis->values[rising], NULL))
+        rising++;
+    if (rising >= axis->count) return 0;
+    char **sorted = malloc(axis->count * sizeof *sorted);
+    if (!sorted) return 0;
+    memcpy(sorted, axis->values, axis->count * sizeof *sorted);
+    qsort(sorted, axis->count, sizeof *sorted, by_text);
+    for (size_t i = 1; i < axis->count; i++) repeated += strcmp(sorted[i - 1], sorted[i]) == 0;
+    free(sorted);
+    return repeated;
+}
+
+/* Text that is added to, as far as there is room. */
+struct writer {
+    char *text;
+    size_t size, used;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct writer *w, const char *format, ...) {
+    va_list args;
+    if (w->used >= w->size) return;
+    va_start(args, format);
+    w->used += (size_t)vsnprintf(w->text + w->used, w->size - w->used, format, args);
+    va_end(args);
+}
+
+static void add_axis(struct writer *w, const struct lenet_axis *axis, size_t samples) {
+    enum { MOST = 8, FIRST = 3 };
+    if (!axis->count) {
+        add(w, "  %s: drawn from %s:%.15g..%.15g (%zu times)\n", axis->option->name, axis->logarithmic ? "log" : "lin",
+            axis->low, axis->high, samples);
+        return;
+    }
+    add(w, "  %s: ", axis->option->name);
+    for (size_t i = 0; i < axis->count; i++) {
+        if (axis->count > MOST && i == FIRST) {
+            add(w, ", ...");
+            i = axis->count - 1;
+        }
+        add(w, "%s%s", i ? ", " : "", axis->values[i]);
+    }
+    const size_t repeated = count_repeated(axis);
+    add(w, " (%zu value%s", axis->count, axis->count == 1 ? "" : "s");
+    if (repeated) add(w, ", %zu of them repeated: each is trained once", repeated);
+    add(w, ")\n");
+}
+
+static const struct lenet_axis *axis_of(const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
+    for (int a = 0; a < plan->axes; a++)
+        if (plan->axis[a].option == option) return &plan->axis[a];
+    return NULL;
+}
+
+/* The option that leaves this one without effect in every run, or NULL. Only the architecture, whose recipe sets
+ * others, and that option itself decide it. */
+static const struct lenet_option *idled_in_all(const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
+    struct lenet_config config;
+    if (lenet_sweep_config(plan, 0, &config, NULL) != LENET_OK) return NULL;
+    const struct lenet_option *by = lenet_option_idled_by(&config, option), *arch = lenet_option_find("arch");
+    const struct lenet_axis *archs = axis_of(plan, arch), *values = by && by != arch ? axis_of(plan, by) : NULL;
+    for (size_t i = 0; by && i < (archs ? archs->count : 1); i++) {
+        if (archs) lenet_option_set(&config, arch, archs->values[i], NULL);
+        for (size_t j = 0; j < (values && values->count ? values->count : 1); j++) {
+            if (values && values->count) lenet_option_set(&config, by, values->values[j], NULL);
+            if (lenet_option_matters(&config, option)) return NULL;
+        }
+    }
+    return by;
+}
+
+static void add_idle(struct writer *w, const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
+    char value[LENET_MAX_CHOICE];
+    const struct lenet_option *by = idled_in_all(plan, option);
+    if (!by) return;
+    lenet_option_get(&plan->base, by, value, sizeof value);
+    add(w, "  --%s has no effect with %s--%s%s%s\n", option->name, axis_of(plan, by) ? "any value of " : "", by->name,
+        axis_of(plan, by) ? "" : " ", axis_of(plan, by) ? "" : value);
+}
+
+void lenet_sweep_plan_text(const struct lenet_sweep_plan *plan, char *text, size_t size) {
+    struct writer w = {.text = text, .size = size};
+    if (size) text[0] = 0;
+    for (int a = 0; a < plan->axes; a++) add_axis(&w, &plan->axis[a], (size_t)plan->base.samples);
+    for (const struct lenet_option *option = lenet_options; option->name; option++)
+        if (option->identity && (axis_of(plan, option) || lenet_option_is_given(&plan->base, option)))
+            add_idle(&w, plan, option);
+}
+
+/* ---- a run's name ------------------------------------------------------------------------------ */
+
+static size_t add_bytes(char *text, size_t used, const char *more, size_t n) {
+    memcpy(text + used, more, n);
+    return used + n;
+}
+
+/* {"arch":"lenet5","activation":"relu",...}: the JSON that is recorded of the run. A sweep of millions has no time for
+ * cJSON; no name of an architecture or a choice needs escapes. */
+static size_t identity_text(const struct lenet_config *config, char *text) {
+    size_t used = 0;
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char value[LENET_MAX_CHOICE];
+        if (!option->identity) continue;
+        lenet_option_get(config, option, value, sizeof value);
+        const int is_raw = is_number(option) && strcmp(value, "auto") != 0;
+        used = add_bytes(text, used, used ? ",\"" : "{\"", 2);
+        used = add_bytes(text, used, option->name, strlen(option->name));
+        used = add_bytes(text, used, "\":\"", is_raw ? 2 : 3);
+        used = add_bytes(text, used, value, strlen(value));
+        used = add_bytes(text, used, "\"", is_raw ? 0 : 1);
+    }
+    return add_bytes(text, used, "}", 1);
+}
+
+static enum lenet_status hash_identity(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
+                                       struct lenet_error *err) {
+    char text[4096], hex[65]; /* less than 100 bytes for each option */
+    const struct lenet_piece pieces[] = {{text, identity_text(config, text)}, {data_hash, strlen(data_hash)}};
     const enum lenet_status status = lenet_sha256(pieces, 2, hex, err);
-    free(text);
     snprintf(id, LENET_RUN_ID, "%.16s", hex);
     return status;
+}
+
+enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
+                               char id[LENET_RUN_ID], struct lenet_error *err) {
+    struct lenet_config canonical;
+    lenet_config_canonical(config, &canonical);
+    return hash_identity(&canonical, data->hash, id, err);
+}
+
+int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id) {
+    struct lenet_config canonical;
+    char now[LENET_RUN_ID], older[LENET_RUN_ID];
+    lenet_config_canonical(config, &canonical);
+    return (hash_identity(&canonical, data_hash, now, NULL) == LENET_OK && strcmp(now, id) == 0) ||
+           (hash_identity(config, data_hash, older, NULL) == LENET_OK && strcmp(older, id) == 0);
 }

@@ -98,7 +98,8 @@ for seed in 1 2 3 4; do
     claim "gradcheck: the entry of C3 that is drawn exists, seed $seed" code_is 0
 done
 
-"$program" "${train[@]}" --steps 1000000000 --validation 100 --patience 1000000 --run begun >"$work/out" 2>"$work/err" &
+# Of these, all but --epochs, which has no effect beside --steps.
+"$program" "${train[@]:0:${#train[@]}-2}" --steps 1000000000 --validation 100 --patience 1000000 --run begun >"$work/out" 2>"$work/err" &
 wait_for test -s begun/metrics.jsonl
 kill -TERM $! && wait $!
 code=$?
@@ -167,12 +168,12 @@ done
 rm -r swept
 
 refused "an unknown option" 2 "--epoch:" -- train --epoch 3
-refused "an unknown option of eval" 2 "--batch" "another" -- eval --batch 3
+refused "an unknown option of eval" 2 "--batch" "lenet train, bench and sweep have it" -- eval --batch 3
 refused "a word without dashes" 2 "'3'" -- train --epochs 2 3
 refused "a missing value" 2 "--epochs" "N" -- train --epochs
 refused "a value that is no number" 2 "--epochs" "'many'" -- train --epochs many
 refused "a number with something behind it" 2 "--lr" "'0.1x'" -- train --lr 0.1x
-refused "no number at all" 2 "--lr" "''" -- train --lr ''
+refused "no number at all" 2 "--lr" "a value is missing" -- train --lr ''
 refused "NaN" 2 "--lr" "'nan'" -- train --lr nan
 refused "infinity" 2 "--lr" "'inf'" -- train --lr=inf
 refused "a value below the range" 2 "--epochs" "0" "1 to" -- train --epochs 0

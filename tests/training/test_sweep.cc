@@ -391,9 +391,10 @@ TEST_F(Sweep, EveryRunIsThatOfTrainInEveryPopulationOfAMixedSweep) {
     const Watcher run =
         Finish("run", Split("--arch lenet5,linear,mlp-300 --activation tanh,relu --epochs 1,2 --augment none,standard "
                             "--population-max 100 --threads 3"));
-    EXPECT_EQ(run.work.runs, 24u);
-    EXPECT_EQ(run.work.populations, 12u) << "with and without augmentation train together, all else has its own";
-    ExpectAsTrained("run", 24);
+    /* 2 activations of 2 architectures, and the third one, which has none; each with 2 lengths and 2 augmentations */
+    EXPECT_EQ(run.work.runs, (2u * 2 + 1) * 2 * 2);
+    EXPECT_EQ(run.work.populations, 10u) << "with and without augmentation train together, all else has its own";
+    ExpectAsTrained("run", 20);
 }
 
 TEST_F(Sweep, EveryRunIsThatOfTrainWithTheRecipeOf1998) {

@@ -5,8 +5,11 @@
 #include <cstring>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "lenet/options.h"
 #include "lenet/topology.h"
 
@@ -20,8 +23,8 @@ std::vector<const lenet_option *> Options() {
     return options;
 }
 
-constexpr lenet_command kCommands[] = {LENET_CMD_TRAIN,     LENET_CMD_EVAL,  LENET_CMD_INFO,
-                                       LENET_CMD_GRADCHECK, LENET_CMD_BENCH, LENET_CMD_REPORT};
+constexpr lenet_command kCommands[] = {LENET_CMD_TRAIN, LENET_CMD_EVAL,  LENET_CMD_INFO,  LENET_CMD_GRADCHECK,
+                                       LENET_CMD_BENCH, LENET_CMD_SWEEP, LENET_CMD_REPORT};
 
 /* Options with a value of their own: all but --augment. */
 std::vector<const lenet_option *> StoredOptions() {
@@ -213,6 +216,16 @@ TEST(OptionTable, InitialValuesParseAndReadBack) {
     EXPECT_STREQ(config.arch, "lenet5");
 }
 
+/* Texts of numbers are part of what a run's name is a hash of. */
+TEST(OptionTable, InitialNumbersAreWrittenAsShortAsTheyCan) {
+    for (const lenet_option *option : Options()) {
+        char text[32];
+        if (!IsNumber(option) || std::string(option->initial) == "auto") continue;
+        lenet_real_text(std::stod(option->initial), text);
+        EXPECT_STREQ(option->initial, text) << option->name;
+    }
+}
+
 TEST(OptionTable, ChoicesAreTheEnumsOfTheContract) {
     const struct {
         const char *name;
@@ -280,6 +293,10 @@ TEST(OptionText, NumbersPrintAsShortAsTheyCan) {
                  {"lr", "30", "30"},
                  {"lr", "100000", "100000"},
                  {"lr", "0", "0"},
+                 {"lr", "-0", "0"},
+                 {"lr", "1000000", "1000000"},
+                 {"lr", "999999.5", "999999.5"},
+                 {"steps", "90", "90"},
                  {"epsilon", "1e-8", "1e-08"},
                  {"steps", "1e12", "1000000000000"},
                  {"steps", "1e3", "1000"},
@@ -302,12 +319,43 @@ TEST(OptionText, AnOptionSetsItsOwnFieldOnly) {
     }
 }
 
+TEST(OptionText, AutoIsANumberOfTheOptionsThatHaveItInitially) {
+    lenet_config config = Initial();
+    EXPECT_EQ(config.warmup, LENET_AUTO);
+    EXPECT_EQ(Get(config, "warmup"), "auto");
+    EXPECT_GE(lenet_option_find("warmup")->max, lenet_option_find("steps")->max / 5) << "a fifth of the longest run";
+    const lenet_option *warmup = lenet_option_find("warmup");
+    ASSERT_EQ(lenet_option_set(&config, warmup, "3", nullptr), LENET_OK);
+    EXPECT_EQ(Get(config, "warmup"), "3");
+    ASSERT_EQ(lenet_option_set(&config, warmup, "auto", nullptr), LENET_OK);
+    EXPECT_EQ(config.warmup, LENET_AUTO);
+    for (const char *text : {"-1", "Auto", "aut", "auto ", "auto,3"}) ExpectRefused("warmup", text);
+    for (const lenet_option *option : Options())
+        if (IsNumber(option) && option != warmup) ExpectRefused(option->name, "auto");
+}
+
+TEST(OptionText, WholeNumbersOfAllSizesAreWrittenExactly) {
+    for (const int64_t value : {INT64_MIN, INT64_C(-1), INT64_C(0), INT64_C(9), INT64_C(10), INT64_C(1) << 53,
+                                (INT64_C(1) << 53) + 1, INT64_MAX}) {
+        lenet_config config = Initial();
+        config.seed = value;
+        EXPECT_EQ(Get(config, "seed"), std::to_string(value));
+    }
+    for (const double value : {-1e15, -3.0, 0.0, 7.0, 999999999999999.0, 1e15, 1e16, 1e300, 0.1 + 0.2}) {
+        lenet_config config = Initial();
+        char text[32];
+        config.learning_rate = value;
+        lenet_real_text(value, text);
+        EXPECT_EQ(Get(config, "lr"), text);
+    }
+}
+
 /* ---- texts that are refused ------------------------------------------------------------ */
 
 TEST(OptionText, WhatIsNotANumberIsRefused) {
     for (const lenet_option *option : Options())
         if (IsNumber(option))
-            for (const char *text : {"", " ", "x", "1x", "1 ", "1,5", "1e", "--1", "0x", "1e999", "-1e999", "nan",
+            for (const char *text : {"", " ", "x", "1x", "1 ", " 1", "1,5", "1e", "--1", "0x", "1e999", "-1e999", "nan",
                                      "NaN", "inf", "-inf", "infinity", "\xc2\xbd"})
                 ExpectRefused(option->name, text);
 }
@@ -325,6 +373,59 @@ TEST(OptionText, ANumberOutOfRangeIsRefused) {
         }
     }
     ExpectRefused("seed", "9007199254740993"); /* a double would make 2^53 of it */
+}
+
+TEST(OptionText, TheLimitsOfWholeNumbersAreWrittenInFull) {
+    for (const lenet_option *option : Options()) {
+        if (option->type != LENET_OPTION_INTEGER) continue;
+        lenet_config config = Initial();
+        lenet_error err = {};
+        EXPECT_EQ(lenet_option_set(&config, option, "1e300", &err), LENET_ERR_ARG);
+        const std::string want =
+            "wanted " + std::to_string((long long)option->min) + " to " + std::to_string((long long)option->max);
+        EXPECT_NE(std::string(err.text).find(want), std::string::npos) << err.text;
+    }
+    EXPECT_EQ(lenet_option_find("seed")->max, 9007199254740991.0);
+}
+
+TEST(OptionText, AMisspeltNumberIsRefusedWithItsRightSpelling) {
+    const struct {
+        const char *name, *text, *hint;
+    } cases[] = {{"lr", "1,5", "with a decimal point it is 1.5"},
+                 {"lr", "0,05", "with a decimal point it is 0.05"},
+                 {"momentum", "0,9", "with a decimal point it is 0.9"},
+                 {"checkpoint-seconds", "2,5", "with a decimal point it is 2.5"},
+                 {"lr", "0.1,0.2", "wanted one number (lenet sweep takes lists and ranges)"},
+                 {"lr", "1e-3,1", "wanted one number (lenet sweep takes lists and ranges)"},
+                 {"lr", "log:1e-3..1:4", "wanted one number (lenet sweep takes lists and ranges)"},
+                 {"epochs", "1,5", "wanted one number (lenet sweep takes lists and ranges)"},
+                 {"seed", "1..5", "wanted one number (lenet sweep takes lists and ranges)"},
+                 {"train-size", "10,000", "write 10000, without separators"},
+                 {"train-size", "10.000", "write 10000, without separators"},
+                 {"train-size", "10_000", "write 10000, without separators"},
+                 {"train-size", "10'000", "write 10000, without separators"},
+                 {"train-size", "10 000", "write 10000, without separators"},
+                 {"steps", "1,000,000", "write 1000000, without separators"},
+                 {"lr", "1_000", "write 1000, without separators"},
+                 {"lr", " 5", "write it without spaces"},
+                 {"seed", "5 ", "write it without spaces"},
+                 {"seed", "\t5", "write it without spaces"},
+                 {"warmup", "x", "wanted a number or auto"}};
+    for (const auto &[name, text, hint] : cases) {
+        lenet_config config = Initial();
+        lenet_error err = {};
+        ExpectRefused(name, text);
+        lenet_option_set(&config, lenet_option_find(name), text, &err);
+        EXPECT_EQ(std::string(err.text), "--" + std::string(name) + ": '" + text + "' is not a number; " + hint);
+    }
+    lenet_config config = Initial();
+    lenet_error err = {};
+    lenet_option_set(&config, lenet_option_find("threads"), "1,2", &err); /* of which no sweep takes a list */
+    EXPECT_STREQ(err.text, "--threads: '1,2' is not a number");
+    ExpectRefused("train-size", "0.125");
+    ExpectTaken("lr", "10.000");
+    ExpectTaken("train-size", "10.0");
+    ExpectTaken("train-size", "0x10");
 }
 
 TEST(OptionText, AFractionIsNoWholeNumber) {
@@ -445,6 +546,115 @@ TEST(OptionAugment, WhatIsNoListIsRefused) {
     }
 }
 
+/* ---- options without effect ------------------------------------------------------------------ */
+
+using Settings = std::vector<std::pair<const char *, const char *>>;
+
+lenet_config With(const Settings &settings) {
+    lenet_config config = Initial();
+    lenet_error err = {};
+    for (const auto &[name, text] : settings)
+        EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name), text, &err), LENET_OK) << err.text;
+    return config;
+}
+
+std::string IdledBy(const lenet_config &config, const char *name) {
+    const lenet_option *option = lenet_option_find(name), *by = lenet_option_idled_by(&config, option);
+    EXPECT_EQ(lenet_option_matters(&config, option), by == nullptr) << name;
+    return by ? by->name : "";
+}
+
+/* Read off the operations: optimizer_step and schedule_step in ops.h, and train/population.c. */
+TEST(OptionEffect, IsAsTheOperationsSay) {
+    const struct {
+        const char *option, *by;
+        Strings with, without;
+    } cases[] = {{"momentum", "optimizer", {"momentum", "nesterov", "adamw"}, {"sgd", "sdlm"}},
+                 {"beta2", "optimizer", {"adamw"}, {"sgd", "momentum", "nesterov", "sdlm"}},
+                 {"epsilon", "optimizer", {"adamw", "sdlm"}, {"sgd", "momentum", "nesterov"}},
+                 {"curvature-images", "optimizer", {"sdlm"}, {"sgd", "momentum", "nesterov", "adamw"}},
+                 {"weight-decay", "optimizer", {"sgd", "momentum", "nesterov", "adamw", "sdlm"}, {}},
+                 {"warmup", "schedule", {"constant", "step", "cosine", "one-cycle"}, {"published"}},
+                 {"decay-every", "schedule", {"step", "published"}, {"constant", "cosine", "one-cycle"}},
+                 {"decay-factor", "schedule", {"step"}, {"constant", "cosine", "one-cycle", "published"}},
+                 {"map-j", "loss", {"map"}, {"cross-entropy", "mse"}},
+                 {"epochs", "steps", {"0"}, {"1", "500"}},
+                 {"patience", "validation", {"1", "500"}, {"0"}},
+                 {"pooling", "arch", {"lenet5", "lenet1", "lenet5-1998"}, {"linear", "mlp-300", "mlp-300-100"}},
+                 {"activation", "arch", {"lenet5", "lenet1", "lenet5-1998", "mlp-300"}, {"linear"}},
+                 {"tf32", "device", {"auto", "cuda", "cuda:1"}, {"cpu"}}};
+    for (const auto &[option, by, with, without] : cases) {
+        for (const std::string &value : with) EXPECT_EQ(IdledBy(With({{by, value.c_str()}}), option), "") << option;
+        for (const std::string &value : without) EXPECT_EQ(IdledBy(With({{by, value.c_str()}}), option), by) << option;
+    }
+    for (const char *always :
+         {"arch", "lr", "seed", "batch", "train-size", "validation", "augment-shift", "label-noise", "eval-every",
+          "init", "init-scale", "order", "optimizer", "schedule", "loss", "steps"})
+        EXPECT_EQ(IdledBy(With({}), always), "") << always;
+}
+
+TEST(OptionEffect, WhatHasNoneIsAsIfNotGivenInTheCanonicalRun) {
+    const Settings vain = {{"beta2", "0.5"}, {"epsilon", "0.1"},    {"map-j", "3"},
+                           {"warmup", "7"},  {"decay-every", "11"}, {"decay-factor", "0.1"}};
+    for (const Settings &common : {Settings{{"schedule", "published"}},
+                                   Settings{{"arch", "lenet5-1998"}, {"optimizer", "momentum"}, {"loss", "mse"}}}) {
+        Settings all = common;
+        for (const auto &setting : vain) all.push_back(setting);
+        const lenet_config plain = With(common), given = With(all);
+        lenet_config a, b;
+        lenet_config_canonical(&plain, &a);
+        lenet_config_canonical(&given, &b);
+        for (const lenet_option *option : Options()) {
+            if (!option->identity) continue;
+            const std::string name = option->name;
+            if (lenet_option_matters(&given, option)) {
+                EXPECT_EQ(Get(b, option->name), Get(given, option->name)) << name;
+            } else {
+                EXPECT_EQ(Get(b, option->name), Get(a, option->name)) << name;
+                EXPECT_EQ(Get(b, option->name), name == "warmup" ? "3" : Get(plain, option->name)) << name;
+            }
+        }
+    }
+}
+
+TEST(OptionEffect, AnInitialAverageNeedsTrainableSubsampling) {
+    for (const auto &[arch, average, same] : {std::tuple{"lenet5", "root-average", "root"},
+                                              {"lenet1", "printed-average", "printed"},
+                                              {"lenet5", "printed", "printed"},
+                                              {"lenet5-1998", "root-average", "root-average"},
+                                              {"lenet5-1998", "printed-average", "printed-average"}}) {
+        const lenet_config config = With({{"arch", arch}, {"init", average}});
+        lenet_config canonical;
+        lenet_config_canonical(&config, &canonical);
+        EXPECT_EQ(Get(canonical, "init"), same) << arch;
+    }
+}
+
+TEST(OptionEffect, OptionsGivenInVainAreNamed) {
+    const struct {
+        Settings settings;
+        const char *want;
+    } cases[] = {{{}, ""},
+                 {{{"optimizer", "sgd"}}, ""},
+                 {{{"beta2", "0.9"}, {"optimizer", "adamw"}}, ""},
+                 {{{"beta2", "0.9"}}, "--beta2 has no effect with --optimizer nesterov"},
+                 {{{"beta2", "0.999"}}, "--beta2 has no effect with --optimizer nesterov"},
+                 {{{"arch", "lenet5-1998"}, {"optimizer", "sgd"}}, ""}, /* the recipe's epsilon was not given */
+                 {{{"steps", "500"}, {"epochs", "3"}, {"decay-factor", "0.1"}},
+                  "--epochs has no effect with --steps 500; --decay-factor has no effect with --schedule one-cycle"}};
+    for (const auto &[settings, want] : cases) {
+        const lenet_config config = With(settings);
+        char text[512];
+        lenet_config_idle_text(&config, text, sizeof text);
+        EXPECT_STREQ(text, want);
+        for (size_t size = 0; size <= strlen(want); size++) {
+            memset(text, 'x', sizeof text);
+            lenet_config_idle_text(&config, text, size);
+            EXPECT_EQ(text[size], 'x') << "past the end of " << size;
+        }
+    }
+}
+
 /* ---- the command line ---------------------------------------------------------------------- */
 
 lenet_status Parse(lenet_command command, Strings words, lenet_config *config, lenet_error *err) {
@@ -523,6 +733,112 @@ TEST(CommandLine, AValueOutOfRangeIsRefusedByItsOption) {
     ExpectLineRefused(LENET_CMD_TRAIN, {"--lr=-1"}, "--lr");
     ExpectLineRefused(LENET_CMD_BENCH, {"--batch", "65537"}, "--batch");
     ExpectLineRefused(LENET_CMD_TRAIN, {"--augment", "standard,blur=1"}, "--augment");
+}
+
+std::string Refusal(lenet_command command, const Strings &words) {
+    lenet_config config = Initial();
+    lenet_error err = {};
+    EXPECT_EQ(Parse(command, words, &config, &err), LENET_ERR_ARG) << words[0];
+    return err.text;
+}
+
+TEST(CommandLine, AnotherProgramsNameHintsAtOurs) {
+    const struct {
+        lenet_command command;
+        const char *word, *meant;
+    } cases[] = {{LENET_CMD_TRAIN, "--batch-size", "batch"},
+                 {LENET_CMD_TRAIN, "--batch_size", "batch"},
+                 {LENET_CMD_BENCH, "--batch-size", "batch"},
+                 {LENET_CMD_TRAIN, "--learning-rate", "lr"},
+                 {LENET_CMD_TRAIN, "--learning_rate", "lr"},
+                 {LENET_CMD_SWEEP, "--learning-rate", "lr"},
+                 {LENET_CMD_TRAIN, "--wd", "weight-decay"},
+                 {LENET_CMD_TRAIN, "--dataset", "data"},
+                 {LENET_CMD_TRAIN, "--output", "run"},
+                 {LENET_CMD_SWEEP, "--output", "out"},
+                 {LENET_CMD_EVAL, "--checkpoint", "weights"},
+                 {LENET_CMD_TRAIN, "--checkpoint", "resume"},
+                 {LENET_CMD_TRAIN, "--num-epochs", "epochs"},
+                 {LENET_CMD_TRAIN, "--Epochs", "epochs"},
+                 {LENET_CMD_TRAIN, "--LR", "lr"},
+                 {LENET_CMD_TRAIN, "---epochs", "epochs"},
+                 {LENET_CMD_TRAIN, "--weight_decay", "weight-decay"},
+                 {LENET_CMD_TRAIN, "--gpu", "device"},
+                 {LENET_CMD_TRAIN, "--optim", "optimizer"},
+                 {LENET_CMD_TRAIN, "--model", "arch"},
+                 {LENET_CMD_EVAL, "--model", "weights"},
+                 {LENET_CMD_TRAIN, "--scheduler", "schedule"},
+                 {LENET_CMD_TRAIN, "--beta1", "momentum"},
+                 {LENET_CMD_SWEEP, "--resume", "out"},
+                 {LENET_CMD_SWEEP, "--run", "out"},
+                 {LENET_CMD_TRAIN, "--out", "run"},
+                 {LENET_CMD_REPORT, "--group-by", "by"},
+                 {LENET_CMD_GRADCHECK, "--random-seed", "seed"}};
+    for (const auto &[command, word, meant] : cases)
+        for (const std::string &end : {std::string(), std::string("=0.1")}) {
+            const std::string text = Refusal(command, {word + end, "1"});
+            const std::string want = std::string(word) + ": no such option; did you mean --" + meant + "?";
+            EXPECT_EQ(text.substr(0, want.size()), want);
+        }
+}
+
+TEST(CommandLine, ALetterTooFewOrTooManyOrSwappedHintsAtTheOption) {
+    for (const lenet_option *option : Options()) {
+        const std::string name = option->name;
+        if (name.size() < 4) continue;
+        std::string swapped = name;
+        std::swap(swapped[1], swapped[2]);
+        for (const std::string &typed : {name.substr(0, 2) + name.substr(3), name + "z", swapped}) {
+            if (typed == name || lenet_option_find(typed.c_str())) continue;
+            for (lenet_command command : kCommands)
+                if (option->commands & command) {
+                    EXPECT_EQ(Refusal(command, {"--" + typed, "1"}),
+                              "--" + typed + ": no such option; did you mean --" + name + "?");
+                }
+        }
+    }
+    for (const char *far : {"--xyz", "--verbose", "--foo", "--q", "--"})
+        EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {far, "1"}),
+                  std::string(far) + ": no such option; lenet train --help lists those that there are");
+}
+
+TEST(CommandLine, TheCommandsThatHaveAnOptionAreNamed) {
+    EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--networks", "2"}),
+              "--networks: no such option (lenet bench has it); lenet train --help lists those that there are");
+    EXPECT_EQ(Refusal(LENET_CMD_SWEEP, {"--run", "x"}),
+              "--run: no such option; did you mean --out? (lenet train and eval have it)");
+    for (lenet_command command : kCommands)
+        for (const lenet_option *option : Options()) {
+            if (option->commands & command) continue;
+            const std::string text = Refusal(command, {"--" + std::string(option->name), "1"});
+            for (lenet_command other : kCommands)
+                if (option->commands & other) {
+                    EXPECT_NE(text.find(lenet_command_name(other)), std::string::npos) << text;
+                }
+        }
+}
+
+TEST(CommandLine, OneDashOrNoneHintsAtTwo) {
+    for (const char *word : {"-lr", "lr", "lr=0.1", "-lr=0.1", "\xe2\x80\x94lr", "-learning-rate"})
+        EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {word, "0.1"}),
+                  "'" + std::string(word) + "': options begin with two dashes; did you mean --lr?");
+    EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"data/mnist"}), "'data/mnist': options begin with two dashes");
+    EXPECT_EQ(Refusal(LENET_CMD_SWEEP, {"--lr", "0.1", "0.2"}),
+              "'0.2': options begin with two dashes, and a list has commas and no spaces");
+}
+
+TEST(CommandLine, TheNextOptionIsNoValue) {
+    EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--lr", "--epochs", "3"}), "--lr: a value is missing (RATE)");
+    EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--run", "--epochs", "3"}), "--run: a value is missing (DIR)");
+    EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--lr="}), "--lr: a value is missing (RATE)");
+    EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--lr", ""}), "--lr: a value is missing (RATE)");
+    EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--pooling="}), "--pooling: a value is missing (NAME: average|max|sum)");
+    lenet_config config = Initial();
+    lenet_error err = {};
+    EXPECT_EQ(Parse(LENET_CMD_TRAIN, {"--run=--x"}, &config, &err), LENET_OK) << err.text;
+    EXPECT_STREQ(config.run, "--x");
+    EXPECT_EQ(Parse(LENET_CMD_TRAIN, {"--lr", "-1"}, &config, &err), LENET_ERR_ARG);
+    EXPECT_NE(std::string(err.text).find("-1 is out of range"), std::string::npos) << err.text;
 }
 
 } // namespace

@@ -7,9 +7,13 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/files.h"
+#include "base/json.h"
 #include "lenet/sweep_plan.h"
+#include "train/run_dir.h"
 
 namespace {
 
@@ -149,6 +153,44 @@ TEST(SweepAxis, ALaterOptionChangesOnePartOfEveryAugmentation) {
     EXPECT_EQ(Plan({"--augment-shift", "3", "--augment", "none,standard"}).Values("augment-shift"),
               Strings({"0", "1.5"}))
         << "the later one sets all five";
+}
+
+TEST(SweepAxis, ALaterAugmentationReplacesTheAxesOfItsParts) {
+    for (const Strings &words :
+         {Strings{"--augment-shift", "1,2", "--augment", "standard"},
+          Strings{"--augment-shift", "1,2", "--augment-rotate", "3,4", "--augment", "standard"},
+          Strings{"--augment", "none,standard", "--augment-shift", "1,2", "--augment", "standard"},
+          Strings{"--augment-shift", "lin:0..2", "--augment", "standard"}}) {
+        Plan plan(words);
+        EXPECT_EQ(plan.plan.axes, 0);
+        EXPECT_EQ(plan.Values("augment"), Strings({"standard"})) << "as in lenet train";
+    }
+    Plan plan({"--augment-shift", "1,2", "--seed", "1,2", "--augment", "none,standard"});
+    EXPECT_EQ(plan.plan.axes, 2);
+    EXPECT_EQ(plan.Values("augment"), Strings({"none", "standard", "none", "standard"}));
+}
+
+TEST(SweepAxis, ANumberMayBeginWithAZeroOrBeAZero) {
+    EXPECT_EQ(ValuesOf("momentum", "0,0.9"), Strings({"0", "0.9"}));
+    EXPECT_EQ(ValuesOf("momentum", "0.9,0"), Strings({"0.9", "0"}));
+    EXPECT_EQ(ValuesOf("augment-shift", "0,1,2"), Strings({"0", "1", "2"}));
+    EXPECT_EQ(ValuesOf("label-noise", "0.0,1"), Strings({"0", "1"})) << "so two values are written";
+    EXPECT_EQ(ValuesOf("label-noise", "1,0"), Strings({"1", "0"}));
+    EXPECT_EQ(ValuesOf("lr", "1,5"), Strings({"1", "5"}));
+    EXPECT_EQ(ValuesOf("lr", "010"), Strings({"10"})) << "as in lenet train";
+    EXPECT_EQ(ValuesOf("seed", "01,02,10"), Strings({"1", "2", "10"}));
+    EXPECT_EQ(ValuesOf("steps", "0,5"), Strings({"0", "5"}));
+    EXPECT_EQ(ValuesOf("batch", "64,128,256"), Strings({"64", "128", "256"}));
+    EXPECT_EQ(ValuesOf("warmup", "auto,1,3"), Strings({"auto", "1", "3"}));
+}
+
+TEST(SweepAxis, AugmentationsWithANameInCommonAreSeveral) {
+    EXPECT_EQ(ValuesOf("augment", "none,shift=1+rotate=8"), Strings({"none", "shift=1+rotate=8"}));
+    EXPECT_EQ(ValuesOf("augment", "shift=1,shift=2"), Strings({"shift=1", "shift=2"}));
+    EXPECT_EQ(ValuesOf("augment", "shift=1.5,rotate=8+shift=0"), Strings({"shift=1.5", "rotate=8"}));
+    EXPECT_EQ(ValuesOf("augment", "shift=1,none,rotate=8"), Strings({"shift=1", "none", "rotate=8"}));
+    EXPECT_EQ(ValuesOf("augment", "shift=1e+1+rotate=8,rotate=2,standard"),
+              Strings({"shift=10+rotate=8", "rotate=2", "standard"}));
 }
 
 TEST(SweepAxis, OneValueIsNoAxis) {
@@ -442,6 +484,45 @@ TEST(SweepErrors, WhatIsNoRangeIsNoNumberEither) {
         ExpectRefused({"--seed", text}, {"--seed: "});
 }
 
+TEST(SweepErrors, AListThatMayMeanSomethingElseIsRefusedWithItsRightSpelling) {
+    const struct {
+        const char *option, *text, *write;
+    } cases[] = {{"lr", "0,05", "'0,05' has decimal commas, but a comma separates values; write 0.05"},
+                 {"lr", "0,001", "write 0.001"},
+                 {"lr", "1,05", "write 1.05"},
+                 {"momentum", "0,09,0,9", "write 0.09,0.9"},
+                 {"lr", "0,05,0.1", "write 0.05,0.1"},
+                 {"lr", "0.1,0,05", "write 0.1,0.05"},
+                 {"lr", "0,5", "write 0.5, or for several values 0.0,5"},
+                 {"label-noise", "0,1", "write 0.1, or for several values 0.0,1"},
+                 {"momentum", "0,9", "write 0.9, or for several values 0.0,9"},
+                 {"momentum", "0,5,0,9", "write 0.5,0.9, or for several values 0.0,5,0,9"},
+                 {"train-size", "10,000", "has commas between thousands, but a comma separates values; write 10000"},
+                 {"train-size", "60,000,10,000", "write 60000,10000"},
+                 {"steps", "1,000,500", "write 1000500"},
+                 {"train-size", "1,050", "write 1050"},
+                 {"steps", "10,000..20,000", "write numbers without them"},
+                 {"augment", "shift=1.5,rotate=8",
+                  "'shift=1.5,rotate=8' may be one network or two; write shift=1.5+rotate=8 for one, "
+                  "shift=1.5,rotate=8+shift=0 for two"},
+                 {"augment", "none,shift=1+rotate=8,scale=0.1", "write shift=1+rotate=8+scale=0.1 for one"},
+                 {"augment", "shift=1,shift=2,rotate=8", "'shift=2,rotate=8' may be one network or two"}};
+    for (const auto &[option, text, write] : cases)
+        ExpectRefused({"--" + std::string(option), text}, {"--" + std::string(option) + ": '", write});
+}
+
+TEST(SweepErrors, AnEmptyValueOrASpaceIsNamed) {
+    for (const char *text : {"0.1,,0.2", "0.1,", ",0.1", ","})
+        ExpectRefused({"--lr", text}, {"--lr: '" + std::string(text) + "' has an empty value"});
+    for (const char *text : {"0.1, 0.2", " 0.1,0.2", "0.1 ,0.2", "0.1 0.2", "0.1,\t0.2"})
+        ExpectRefused({"--lr", text}, {"--lr: '", "has a space in it", "no spaces"});
+    ExpectRefused({"--optimizer", "sgd, adamw"}, {"--optimizer: 'sgd, adamw' has a space in it"});
+    ExpectRefused({"--arch", "lenet5,"}, {"--arch: 'lenet5,' has an empty value"});
+    for (const char *text : {"1..3:2", "1..", "..3", "lin:1:3", "1:3", "log:1..", "lin:0..1:"})
+        ExpectRefused({"--seed", text},
+                      {"--seed: '" + std::string(text) + "' is no range; wanted A..B, lin:A..B:COUNT"});
+}
+
 TEST(SweepErrors, AValueOutOfItsOptionsRangeIsNamed) {
     ExpectRefused({"--momentum", "0,0.5,1"}, {"--momentum: 1 is out of range"});
     ExpectRefused({"--momentum", "lin:0..1:3"}, {"--momentum: 1 is out of range"});
@@ -486,7 +567,7 @@ TEST(SweepErrors, ThePlanCanBeFreedAfterAnyError) {
 
 TEST(SweepErrors, AnUnknownOptionIsNamed) {
     ExpectRefused({"--learning-rate", "1"}, {"--learning-rate"});
-    ExpectRefused({"--run", "x"}, {"--run", "another one has it"});
+    ExpectRefused({"--run", "x"}, {"--run", "did you mean --out?", "lenet train and eval have it"});
     ExpectRefused({"--lr"}, {"--lr", "RATE"});
 }
 
@@ -506,6 +587,61 @@ TEST(SweepShard, IsOneOfSoMany) {
     for (const char *text : {"0/4", "5/4", "x", "1/0", "1/4x", "1/", "/4", "1", "-1/4", "1/-4", "1 /4", "1/ 4", " 1/4",
                              "1//4", "+1/4", "1.0/4", "0/0", "1/4 ", "4294967297/4294967298"})
         ExpectRefused({"--shard", text}, {"--shard: '" + std::string(text) + "'", "I/N", "1/4"});
+}
+
+/* ---- the plan in words --------------------------------------------------------------------------- */
+
+std::string Text(const Strings &words) {
+    Plan plan(words);
+    EXPECT_EQ(plan.status, LENET_OK) << plan.err.text;
+    char text[4096];
+    lenet_sweep_plan_text(&plan.plan, text, sizeof text);
+    return text;
+}
+
+TEST(SweepText, ShowsEachAxisWithItsValues) {
+    EXPECT_EQ(Text({"--epochs", "3"}), "");
+    EXPECT_EQ(Text({"--lr", "0.01,5e-2"}), "  lr: 0.01, 0.05 (2 values)\n");
+    EXPECT_EQ(Text({"--seed", "1..8"}), "  seed: 1, 2, 3, 4, 5, 6, 7, 8 (8 values)\n");
+    EXPECT_EQ(Text({"--seed", "1..1000"}), "  seed: 1, 2, 3, ..., 1000 (1000 values)\n");
+    EXPECT_EQ(Text({"--augment", "none,standard", "--augment-shift", "3"}),
+              "  augment: none, standard (2 values)\n  augment-shift: 3 (1 value)\n");
+    EXPECT_EQ(Text({"--lr", "log:1e-3..1", "--samples", "7"}), "  lr: drawn from log:0.001..1 (7 times)\n");
+    EXPECT_EQ(Text({"--lr", "0.1,0.2,0.1,1e-1"}),
+              "  lr: 0.1, 0.2, 0.1, 0.1 (4 values, 2 of them repeated: each is trained once)\n");
+    EXPECT_EQ(Text({"--optimizer", "sgd,sgd"}),
+              "  optimizer: sgd, sgd (2 values, 1 of them repeated: each is trained once)\n");
+    EXPECT_EQ(Text({"--seed", "3,1,2"}), "  seed: 3, 1, 2 (3 values)\n");
+}
+
+TEST(SweepText, NamesWhatHasNoEffectInAnyRun) {
+    EXPECT_EQ(Text({"--beta2", "0.9,0.99"}),
+              "  beta2: 0.9, 0.99 (2 values)\n  --beta2 has no effect with --optimizer nesterov\n");
+    EXPECT_EQ(Text({"--beta2", "0.9"}), "  --beta2 has no effect with --optimizer nesterov\n");
+    EXPECT_EQ(Text({"--beta2", "0.9", "--optimizer", "sgd,momentum"}),
+              "  optimizer: sgd, momentum (2 values)\n  --beta2 has no effect with any value of --optimizer\n");
+    EXPECT_EQ(Text({"--beta2", "0.9", "--optimizer", "sgd,adamw"}), "  optimizer: sgd, adamw (2 values)\n");
+    EXPECT_EQ(Text({"--curvature-images", "7", "--arch", "lenet5,lenet5-1998"}),
+              "  arch: lenet5, lenet5-1998 (2 values)\n")
+        << "the recipe of one of them is with sdlm";
+    EXPECT_EQ(Text({"--pooling", "max", "--arch", "linear,mlp-300"}),
+              "  arch: linear, mlp-300 (2 values)\n  --pooling has no effect with any value of --arch\n");
+    EXPECT_EQ(Text({"--steps", "5", "--epochs", "3"}), "  --epochs has no effect with --steps 5\n");
+    EXPECT_EQ(Text({"--tf32", "on", "--device", "cpu"}), "  --tf32 has no effect with --device cpu\n");
+}
+
+TEST(SweepText, KeepsToItsRoom) {
+    Plan plan({"--lr", "0.1,0.2", "--seed", "1..100", "--beta2", "0.5"});
+    char text[400];
+    const std::string all = Text({"--lr", "0.1,0.2", "--seed", "1..100", "--beta2", "0.5"});
+    for (size_t size = 0; size <= all.size(); size++) {
+        memset(text, 'x', sizeof text);
+        lenet_sweep_plan_text(&plan.plan, text, size);
+        EXPECT_EQ(text[size], 'x') << "past the end of " << size;
+        if (size) {
+            EXPECT_EQ(std::string(text), all.substr(0, size - 1));
+        }
+    }
 }
 
 /* ---- a run's name -------------------------------------------------------------------------------------- */
@@ -550,26 +686,128 @@ TEST(SweepRunId, IsSixteenHexadecimalDigits) {
     EXPECT_EQ(Id(Initial()), id);
 }
 
-TEST(SweepRunId, ChangesWithEverythingThatIsRecordedAndWithNothingElse) {
-    const std::string id = Id(Initial());
-    std::set<std::string> ids = {id};
+/* Sweep directories are found by these names: they must stay for ever. */
+TEST(SweepRunId, IsWhatItHasAlwaysBeen) {
+    const struct {
+        std::vector<std::pair<const char *, const char *>> settings;
+        const char *id;
+    } known[] = {{{}, "33f8f974df13feb6"},
+                 {{{"arch", "lenet5-1998"}}, "49e8d82ee3d19c85"},
+                 {{{"arch", "lenet5-1998"}, {"optimizer", "nesterov"}}, "1ef7d697671a5bb9"},
+                 {{{"optimizer", "adamw"}, {"lr", "0.3"}}, "a6207b56d1d8aea0"},
+                 {{{"arch", "linear"}}, "b7bd11e42db462da"},
+                 {{{"schedule", "published"}}, "335677da3d485254"},
+                 {{{"optimizer", "sgd"}}, "7ed86bf28623daee"},
+                 {{{"steps", "500"}}, "c9438bc7be5d63cd"}};
+    for (const auto &[settings, id] : known) {
+        lenet_config config = Initial();
+        for (const auto &[name, text] : settings) Set(config, name, text);
+        Set(config, "warmup", "3"); /* as it was initially */
+        EXPECT_EQ(Id(config), id);
+    }
+    lenet_config published = Initial();
+    Set(published, "schedule", "published");
+    EXPECT_EQ(Id(published), "335677da3d485254") << "without a warm-up it does not matter how long it is";
+}
+
+/* What an option needs for an effect. */
+void MakeMatter(lenet_config &config, const std::string &name) {
+    if (name == "map-j") Set(config, "loss", "map");
+    if (name == "beta2" || name == "epsilon") Set(config, "optimizer", "adamw");
+    if (name == "decay-every" || name == "decay-factor") Set(config, "schedule", "step");
+    if (name == "curvature-images") Set(config, "optimizer", "sdlm");
+    if (name == "patience") Set(config, "validation", "10");
+}
+
+TEST(SweepRunId, ChangesWithEveryOptionThatMattersAndWithNothingElse) {
+    std::set<std::string> ids = {Id(Initial())};
     size_t recorded = 0;
     for (const lenet_option *option = lenet_options; option->name; option++) {
         if (option->type == LENET_OPTION_AUGMENT) continue;
-        lenet_config config = Initial();
+        lenet_config config = Initial(), needed = Initial();
         Set(config, option->name, OtherValue(option));
         ASSERT_NE(Get(config, option->name), Get(Initial(), option->name)) << option->name;
-        if (!option->identity) {
-            EXPECT_EQ(Id(config), id) << option->name;
-            continue;
+        if (!option->identity || !lenet_option_matters(&config, option)) {
+            EXPECT_EQ(Id(config), Id(Initial())) << option->name;
         }
+        if (!option->identity) continue;
         recorded++;
+        MakeMatter(needed, option->name);
+        config = needed;
+        Set(config, option->name, OtherValue(option));
+        ASSERT_TRUE(lenet_option_matters(&config, option)) << option->name;
+        EXPECT_NE(Id(config), Id(needed)) << option->name;
         EXPECT_TRUE(ids.insert(Id(config)).second) << option->name;
     }
     EXPECT_GE(recorded, 25u);
     for (const char *name : {"data", "out", "device", "threads", "shard", "samples", "checkpoint-seconds", "dry-run",
                              "keep-weights", "retry-failed", "population-max"})
         EXPECT_EQ(lenet_option_find(name)->identity, LENET_NO_IDENTITY) << name;
+}
+
+/* The name is written without cJSON, which takes its time; it must be the hash of what is recorded all the same. */
+TEST(SweepRunId, IsTheHashOfTheRecordedConfigurationAndTheData) {
+    Plan plan({"--lr",        "log:1e-7..1e6",
+               "--momentum",  "lin:0..0.99",
+               "--seed",      "0,9007199254740991",
+               "--steps",     "0,1e12",
+               "--arch",      "lenet5,linear,lenet5-1998",
+               "--augment",   "none,standard",
+               "--optimizer", "adamw,sdlm",
+               "--epsilon",   "lin:1e-9..1",
+               "--schedule",  "step,one-cycle",
+               "--warmup",    "auto,0.333333333333333314829616256247",
+               "--samples",   "3"});
+    ASSERT_EQ(plan.status, LENET_OK) << plan.err.text;
+    for (size_t i = 0; i < plan.plan.runs; i++) {
+        const lenet_config config = plan.Config(i);
+        lenet_config canonical;
+        lenet_config_canonical(&config, &canonical);
+        cJSON *json = lenet_config_json(&canonical);
+        char *text = cJSON_PrintUnformatted(json), hex[65];
+        const std::string hash(64, 'a');
+        const lenet_piece pieces[] = {{text, strlen(text)}, {hash.data(), hash.size()}};
+        ASSERT_EQ(lenet_sha256(pieces, 2, hex, nullptr), LENET_OK);
+        EXPECT_EQ(Id(config, hash), std::string(hex).substr(0, 16)) << text;
+        cJSON_free(text);
+        cJSON_Delete(json);
+    }
+}
+
+TEST(SweepRunId, FitsItsRunOnlyAlsoAsAnOlderProgramWroteIt) {
+    lenet_config config = Initial();
+    Set(config, "warmup", "3");
+    Set(config, "beta2", "0.5"); /* without effect, and once a part of the name */
+    const std::string hash(64, 'a');
+    EXPECT_EQ(Id(config), "33f8f974df13feb6");
+    EXPECT_TRUE(lenet_run_id_fits(&config, hash.c_str(), "33f8f974df13feb6"));
+    EXPECT_TRUE(lenet_run_id_fits(&config, hash.c_str(), "d93def220ec6f17e"));
+    EXPECT_FALSE(lenet_run_id_fits(&config, std::string(64, 'b').c_str(), "33f8f974df13feb6"));
+    Set(config, "lr", "0.3");
+    EXPECT_FALSE(lenet_run_id_fits(&config, hash.c_str(), "33f8f974df13feb6")) << "edited by hand";
+    EXPECT_FALSE(lenet_run_id_fits(&config, hash.c_str(), "d93def220ec6f17e"));
+}
+
+TEST(SweepRunId, IsOneForRunsThatDifferInWhatHasNoEffect) {
+    const struct {
+        Strings words;
+        size_t runs;
+    } cases[] = {{{"--beta2", "0.9,0.99,0.999"}, 1},
+                 {{"--beta2", "0.9,0.99", "--optimizer", "sgd,adamw"}, 3},
+                 {{"--optimizer", "sgd,momentum,nesterov,adamw", "--momentum", "0.5,0.9"}, 7},
+                 {{"--epochs", "1,2,3", "--steps", "500"}, 1},
+                 {{"--warmup", "1,2,3", "--schedule", "published,constant"}, 4},
+                 {{"--decay-every", "1,2", "--decay-factor", "0.1,0.2", "--schedule", "constant,step,published"}, 7},
+                 {{"--arch", "linear,mlp-300,lenet5", "--pooling", "average,max", "--activation", "tanh,relu"}, 7},
+                 {{"--init", "printed,printed-average", "--arch", "lenet5,lenet5-1998"}, 3},
+                 {{"--tf32", "off,on", "--device", "cpu"}, 2}, /* a name depends on what is recorded alone */
+                 {{"--lr", "0.1,1e-1,0.1"}, 1}};
+    for (const auto &[words, runs] : cases) {
+        Plan plan(words);
+        std::set<std::string> ids;
+        for (size_t i = 0; i < plan.plan.runs; i++) ids.insert(Id(plan.Config(i)));
+        EXPECT_EQ(ids.size(), runs) << words[0];
+    }
 }
 
 TEST(SweepRunId, ChangesWithTheDatasHash) {
