@@ -76,18 +76,18 @@ static __device__ __forceinline__ void add_maps(const correlate &a, const float 
         for (int i = i_first; i < i_end; i++, line += (size_t)a.XW * N) {
             const int group = (s * K + i) * K * WEIGHT_GROUP;
             float window[P + (KERNEL ? KERNEL : 1) - 1]; /* pixels of x that this row of the kernel sees */
-            const auto look = [&](int k) {
+            const auto pixel = [&](int k) {
                 return !EDGE || (left + k >= 0 && left + k < a.XW) ? line[(size_t)N * k] : 0.0f;
             };
             if (KERNEL) {
 #pragma unroll
-                for (int k = 0; k < P + KERNEL - 1; k++) window[k] = look(k);
+                for (int k = 0; k < P + KERNEL - 1; k++) window[k] = pixel(k);
             }
 #pragma unroll
             for (int j = 0; j < K; j++) {
                 if (!KERNEL) {
 #pragma unroll
-                    for (int p = 0; p < P; p++) window[p] = look(p + j);
+                    for (int p = 0; p < P; p++) window[p] = pixel(p + j);
                 }
                 const float4 low = load4(weights, group + j * WEIGHT_GROUP);
                 const float4 high = load4(weights, group + j * WEIGHT_GROUP + 4);
@@ -223,8 +223,8 @@ struct conv_params {
     const float *x, *dy;
     float *sums; /* [R][parts][O*C*K*K + O]: first dw, then db */
     float *dw, *db;
-    int table; /* links counts */
-    uint32_t links[LENET_LINKED];
+    int has_table;
+    uint32_t table[LENET_TABLE_MAPS];
 };
 
 /* Three maps: 8 loads for 75 multiply-adds, in registers that are enough for three blocks an SM. */
@@ -233,9 +233,9 @@ enum { PARAMS_T = 3, PARAMS_WARPS = 4, PARAMS_BLOCKS = 3, PARAMS_K = 5, TAPS = P
 static __host__ __device__ size_t sums_of(const conv_params &a) { return (size_t)a.O * a.C * a.K * a.K + a.O; }
 
 /* Whether the map of which weight e is one feeds the output map. */
-static __device__ bool linked(const conv_params &a, size_t e) {
+static __device__ bool connected(const conv_params &a, size_t e) {
     const size_t pair = e / (a.K * a.K);
-    return !a.table || (a.links[pair / a.C] >> pair % a.C & 1);
+    return !a.has_table || (a.table[pair / a.C] >> pair % a.C & 1);
 }
 
 /* Adds one row of dy, of `maps` maps at most, for one group of images; x is the first of the rows that it meets. The
@@ -332,7 +332,7 @@ static __global__ void add_parts_kernel(conv_params a) {
     for (int part = 0; part < a.parts; part++) total += a.sums[((size_t)r * a.parts + part) * count + e];
     const size_t weights = count - a.O;
     if (e < weights)
-        a.dw[r * a.stride + e] = linked(a, e) ? total : 0;
+        a.dw[r * a.stride + e] = connected(a, e) ? total : 0;
     else
         a.db[r * a.stride + e - weights] = total;
 }
@@ -357,17 +357,17 @@ static __global__ void params_any_kernel(conv_params a) {
     if (is_bias)
         a.db[r * a.stride + o] = sum;
     else
-        a.dw[r * a.stride + e] = linked(a, e) ? sum : 0;
+        a.dw[r * a.stride + e] = connected(a, e) ? sum : 0;
 }
 
 extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
     if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     conv_params p = {};
-    for (int o = 0; o < LENET_LINKED; o++) {
-        p.links[o] = a->links[o];
-        p.table |= a->links[o] != 0;
+    for (int o = 0; o < LENET_TABLE_MAPS; o++) {
+        p.table[o] = a->table[o];
+        p.has_table |= a->table[o] != 0;
     }
-    if (p.table && (a->O > LENET_LINKED || a->C > 32)) return LENET_ERR_ARG;
+    if (p.has_table && (a->O > LENET_TABLE_MAPS || a->C > 32)) return LENET_ERR_ARG;
     p.N = a->N;
     p.C = a->C;
     p.H = a->H;

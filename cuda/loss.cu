@@ -38,7 +38,7 @@ struct image {
 };
 
 /* Predicts it, too. */
-template <class Loss> static __device__ image look(const Loss &a, int r, int n) {
+template <class Loss> static __device__ image read_image(const Loss &a, int r, int n) {
     image i = {a.label[(size_t)r * a.N + n], 0, (size_t)r * a.O * a.N + n};
     const float *y = a.y + i.first;
     for (int o = 1; o < a.O; o++)
@@ -53,7 +53,7 @@ static __device__ partial count(const image &i, double loss) {
 
 /* Each loss: predicts image n of network r, writes its gradient and returns its loss. */
 static __device__ partial one_image(const softmax_loss &a, int r, int n, double weight) {
-    const image i = look(a, r, n);
+    const image i = read_image(a, r, n);
     const float *y = a.y + i.first;
     const double rubbish = log((double)a.rubbish), top = fmax((double)y[(size_t)i.largest * a.N], rubbish);
     double sum = exp(rubbish - top);
@@ -66,7 +66,7 @@ static __device__ partial one_image(const softmax_loss &a, int r, int n, double 
 }
 
 static __device__ partial one_image(const distance_loss &a, int r, int n, double weight) {
-    const image i = look(a, r, n);
+    const image i = read_image(a, r, n);
     for (int o = 0; a.dy && o < a.O; o++) a.dy[i.first + (size_t)o * a.N] = o == i.label ? (float)-weight : 0;
     if (i.label == LENET_NO_LABEL) return {0, 0, 0, 0};
     return count(i, -(double)a.y[i.first + (size_t)i.label * a.N]);

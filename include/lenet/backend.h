@@ -14,8 +14,8 @@ struct lenet_open_options {
 
 struct lenet_backend {
     const char *name;
-    int lanes;           /* batches are padded to a multiple of this */
-    size_t element_size; /* of a lenet_real: 4, or 8 for cpu64        */
+    int lanes;           /* images that it computes together: a batch is padded to a multiple of this */
+    size_t element_size; /* bytes of a lenet_real: 4, or 8 for cpu64 */
 
     enum lenet_status (*open)(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                               struct lenet_error *err);

@@ -27,15 +27,15 @@ struct lenet_network {
     void *scratch;              /* of conv_backward_params */
     void *squared_w;            /* [R][stride], and as large as the largest input of a layer: for sdlm's second ... */
     void *squared_x;            /* ... derivatives, else NULL                            */
-    const void *read_aside;     /* the gradient that a branch of the backward pass reads, or NULL */
+    const void *branch_reads;   /* the gradient that the branch of the backward pass reads, or NULL */
     void *dx;                   /* gradient of x: only where asked for, else NULL        */
     uint8_t *label, *predicted; /* [R][N]                                                */
     struct lenet_hyper *hyper;  /* [R]                                                   */
     struct lenet_tally *tally;  /* [R]                                                   */
-    struct lenet_tally *aside;  /* [R] of losses that do not count                       */
-    uint64_t *step;             /* [1]                                                   */
-    float *rate;                /* [R]                                                   */
-    void *memory[3];            /* what the pointers above point into                    */
+    struct lenet_tally *scratch_tally; /* [R], of losses that do not count */
+    uint64_t *step;                    /* [1]                                                   */
+    float *rate;                       /* [R]                                                   */
+    void *memory[3];                   /* what the pointers above point into                    */
 
     void *graph;                  /* a recorded training step, or NULL ... */
     struct lenet_source recorded; /* ... on this source                     */

@@ -12,8 +12,8 @@
  * Parameters of a network lie together, so that one network's tensor w is
  * w + r*stride: [R] below then means "stride elements apart".
  *
- * NaN is passed on, but by the maximum, which may drop it, and to the weights of links that do not exist, whose
- * gradient stays 0.
+ * NaN is passed on, but by the maximum, which may drop it, and to the weights that a connection table
+ * leaves out, whose gradient stays 0.
  *
  * Pointers belong to the backend that allocated them. An operation returns
  * LENET_ERR_ARG, and does nothing, where a size is not as documented. It only
@@ -41,12 +41,12 @@ typedef void lenet_real;
 struct lenet_ctx;
 
 enum {
-    LENET_NO_LABEL = 255, /* label of an image that only pads the batch */
-    LENET_MAX_KERNEL = 8, /* largest K of a convolution                 */
-    LENET_PARTS = 8,      /* partial sums of a parameter's gradient     */
-    LENET_LINKED = 16,    /* most output maps of a convolution with a table of links */
-    LENET_TARGETS = 10,   /* most RBF units                             */
-    LENET_MAX_TARGET = 96 /* most components of an RBF unit's target    */
+    LENET_NO_LABEL = 255,  /* label of an image that only pads the batch */
+    LENET_MAX_KERNEL = 8,  /* largest K of a convolution                 */
+    LENET_PARTS = 8,       /* partial sums of a parameter's gradient     */
+    LENET_TABLE_MAPS = 16, /* most output maps of a convolution with a connection table */
+    LENET_TARGETS = 10,    /* most RBF units                             */
+    LENET_MAX_TARGET = 96  /* most components of an RBF unit's target    */
 };
 
 /* ---- the settings of one network, of which a population has an array ------ */
@@ -153,17 +153,18 @@ struct conv_backward_input {
     const lenet_real *w;  /* [R][O][C][K][K]    */
     lenet_real *dx;       /* = [R][C][H][W][N]  */
 };
-/* Bit c of links[o] says that map c feeds map o, for C <= 32 and O <= LENET_LINKED; all 0: each feeds each. dw of a map
- * that does not is 0: with weights of 0 there, that is a convolution without these links. */
+/* The connection table: bit c of table[o] says that map c feeds map o, for C <= 32 and O <= LENET_TABLE_MAPS. All 0 is
+ * no table: each map feeds each. The weights that a table leaves out get a gradient of 0; where they are 0 themselves,
+ * the other operations compute the convolution without these connections. */
 struct conv_backward_params {
     int R, N, C, H, W, O, K;
     size_t stride;
-    const lenet_real *x;          /* [R][C][H][W][N]    */
-    const lenet_real *dy;         /* [R][O][OH][OW][N]  */
-    lenet_real *dw;               /* = [R][O][C][K][K]  */
-    lenet_real *db;               /* = [R][O]           */
-    lenet_real *scratch;          /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
-    uint32_t links[LENET_LINKED]; /* as above */
+    const lenet_real *x;              /* [R][C][H][W][N]    */
+    const lenet_real *dy;             /* [R][O][OH][OW][N]  */
+    lenet_real *dw;                   /* = [R][O][C][K][K]  */
+    lenet_real *db;                   /* = [R][O]           */
+    lenet_real *scratch;              /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
+    uint32_t table[LENET_TABLE_MAPS]; /* as above */
 };
 
 /* A nonlinearity f; squash is 1.7159 tanh(2x/3). Its gradient is taken from the output: tanh' = 1 - y^2,

@@ -22,7 +22,7 @@ struct lenet_layer_spec {
     const char *name;      /* the paper's; "" for an activation; a scale has that of its subsampling */
     int maps;              /* of the output: conv and dense (0: the number of classes)  */
     int size;              /* of the kernel (conv) or the window (subsample, and a scale after it) */
-    const uint32_t *links; /* of a conv: bit c of links[o] where map c feeds map o; NULL: every one does */
+    const uint32_t *table; /* of a conv, the connection table: bit c of table[o] where map c feeds map o; or NULL */
 };
 
 struct lenet_arch {
@@ -46,7 +46,7 @@ struct lenet_layer {
     enum lenet_activation activation; /* of a subsampling: what is done to its inputs first */
     int C, H, W, O, OH, OW;
     size_t w, w_count, b, b_count;
-    size_t absent; /* of the weights: those of links that do not exist, which are 0 for ever */
+    size_t absent; /* of the weights: those that the connection table leaves out, which are 0 for ever */
 };
 
 enum lenet_loss { LENET_CROSS_ENTROPY, LENET_MSE, LENET_MAP };
@@ -90,7 +90,7 @@ size_t lenet_layer_inputs(const struct lenet_layer *layer);
  * the first layer with parameters needs no input gradient. */
 double lenet_topology_flops(const struct lenet_topology *topology, int training);
 
-/* 0 for a weight of a link that does not exist. */
+/* 0 for a weight that a connection table leaves out. */
 int lenet_parameter_exists(const struct lenet_topology *topology, size_t at);
 
 /* Connections of a layer to its inputs and biases, as the paper counts them. */

@@ -94,7 +94,7 @@ static const struct lenet_backend cpu = {
 #else
     .name = "cpu",
 #endif
-    .lanes = IMAGES,
+    .lanes = IMAGE_LANES,
     .element_size = sizeof(LENET_REAL),
     .open = cpu_open,
     .close = cpu_close,

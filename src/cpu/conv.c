@@ -85,7 +85,7 @@ struct params_part {
 /* dw, and db where c and i_first are the first: that item has the rows of dy at hand anyway. */
 static void params_sum(const struct conv_backward_params *a, const struct params_part *part) {
     const int N = a->N, H = a->H, W = a->W, K = a->K, OH = H - K + 1, OW = W - K + 1, T = part->T;
-    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES, table = has_links(a);
+    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES, with_table = has_table(a);
     const ptrdiff_t out_map = (ptrdiff_t)OH * OW * N;
     const LENET_REAL *x = a->x + (part->r * a->C + part->c) * H * W * N;
     const LENET_REAL *rows[PARAMS_T];
@@ -105,10 +105,10 @@ static void params_sum(const struct conv_backward_params *a, const struct params
     }
     for (int t = 0; t < T; t++) {
         const size_t o = (size_t)(part->o_first + t), network = (size_t)part->r * a->stride;
-        const int linked = is_linked(a, table, (int)o, part->c);
+        const int connected = is_connected(a, with_table, (int)o, part->c);
         for (int i = part->i_first; i <= part->i_last; i++)
             for (int j = 0; j < K; j++)
-                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = linked ? add_lanes(sum[t][i][j]) : 0;
+                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = connected ? add_lanes(sum[t][i][j]) : 0;
         if (with_bias) a->db[network + o] = add_lanes(bias[t]);
     }
 }
@@ -133,7 +133,7 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_params)(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K) || !links_ok(a)) return LENET_ERR_ARG;
+    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K) || !table_ok(a)) return LENET_ERR_ARG;
     struct params_args args = {.a = a, .tiles = pieces(a->O, PARAMS_T), .parts = 1};
     args.tile = pieces(a->O, args.tiles); /* even ones: 3 + 3 rather than 4 + 2 */
     const ptrdiff_t items = (ptrdiff_t)a->R * args.tiles * a->C;

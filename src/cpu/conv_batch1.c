@@ -88,7 +88,7 @@ enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const str
 struct one_image {
     const struct conv_backward_params *a;
     size_t network; /* where its parameters begin */
-    int table, is_first;
+    int with_table, is_first;
     const LENET_REAL *x, *dy;
     ptrdiff_t pitch; /* of dy */
 };
@@ -118,7 +118,7 @@ static void add_map(const struct one_image *image, int c) {
     const struct conv_backward_params *a = image->a;
     int fed[PARAMS_T], T = 0;
     for (int o = 0; o < a->O; o++) {
-        if (is_linked(a, image->table, o, c))
+        if (is_connected(a, image->with_table, o, c))
             fed[T++] = o;
         else
             clear(a->dw + image->network + ((size_t)o * a->C + c) * a->K * a->K, (ptrdiff_t)a->K * a->K);
@@ -143,7 +143,7 @@ static void params_item(const void *args, ptrdiff_t r) {
     LENET_REAL *x = memory_of(m, r), *dy = x + C * input_pitch(H, W);
     struct one_image image = {.a = a,
                               .network = (size_t)r * a->stride,
-                              .table = has_links(a),
+                              .with_table = has_table(a),
                               .x = x,
                               .dy = dy,
                               .pitch = whole_vectors((ptrdiff_t)OH * W)};
@@ -157,7 +157,7 @@ static void params_item(const void *args, ptrdiff_t r) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_params)(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K) || !links_ok(a)) return LENET_ERR_ARG;
+    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K) || !table_ok(a)) return LENET_ERR_ARG;
     const ptrdiff_t values = a->C * input_pitch(a->H, a->W) + a->O * whole_vectors((ptrdiff_t)(a->H - a->K + 1) * a->W);
     return for_items(ctx, a, a->R, values, params_item);
 }

@@ -16,7 +16,7 @@ struct lenet_ctx {
 static inline int least(int a, int b) { return a < b ? a : b; }
 
 /* Whole vectors of images. */
-static inline int population_ok(int R, int N) { return R > 0 && N > 0 && N % IMAGES == 0; }
+static inline int population_ok(int R, int N) { return R > 0 && N > 0 && N % IMAGE_LANES == 0; }
 
 static inline int conv_sizes_ok(int R, int N, int C, int H, int W, int O, int K) {
     return population_ok(R, N) && C > 0 && O > 0 && K > 0 && K <= LENET_MAX_KERNEL && K <= H && K <= W;
@@ -28,17 +28,17 @@ static inline int subsample_sizes_ok(int R, int N, int C, int H, int W, int S, e
            pooling >= LENET_POOL_AVERAGE && pooling <= LENET_POOL_SUM && f >= LENET_TANH && f <= LENET_LINEAR;
 }
 
-/* The table of links of a convolution, which may be none. */
-static inline int has_links(const struct conv_backward_params *a) {
+/* The connection table of a convolution, which may be none. */
+static inline int has_table(const struct conv_backward_params *a) {
     uint32_t any = 0;
-    for (int o = 0; o < LENET_LINKED; o++) any |= a->links[o];
+    for (int o = 0; o < LENET_TABLE_MAPS; o++) any |= a->table[o];
     return any != 0;
 }
-static inline int links_ok(const struct conv_backward_params *a) {
-    return !has_links(a) || (a->O <= LENET_LINKED && a->C <= 32);
+static inline int table_ok(const struct conv_backward_params *a) {
+    return !has_table(a) || (a->O <= LENET_TABLE_MAPS && a->C <= 32);
 }
-static inline int is_linked(const struct conv_backward_params *a, int table, int o, int c) {
-    return !table || (a->links[o] >> c & 1);
+static inline int is_connected(const struct conv_backward_params *a, int with_table, int o, int c) {
+    return !with_table || (a->table[o] >> c & 1);
 }
 
 #define X(op) enum lenet_status CPU_NAME(op)(struct lenet_ctx * ctx, const struct op *a);

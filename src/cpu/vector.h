@@ -46,13 +46,14 @@ enum { LANES = VECTOR_BYTES / (int)sizeof(LENET_REAL) };
 /* Unrolls the loop that follows: its trip count is a small constant. */
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* Images that are computed together: a vector of them, or a plain number. */
+/* How many lanes of a vector hold an image each, and the type of so many images: a vector, or a plain number where
+ * the lanes hold something else. */
 #ifdef LENET_BATCH1
-typedef LENET_REAL images;
-enum { IMAGES = 1 };
+typedef LENET_REAL image_vec;
+enum { IMAGE_LANES = 1 };
 #else
-typedef vec images;
-enum { IMAGES = LANES };
+typedef vec image_vec;
+enum { IMAGE_LANES = LANES };
 #endif
 
 #ifdef LENET_BATCH1

@@ -58,7 +58,7 @@ static void lay_out_control(struct lenet_network *net, struct arena *arena) {
     net->predicted = take(arena, R * net->N);
     net->hyper = take(arena, R * sizeof *net->hyper);
     net->tally = take(arena, R * sizeof *net->tally);
-    net->aside = take(arena, R * sizeof *net->aside);
+    net->scratch_tally = take(arena, R * sizeof *net->scratch_tally);
     net->step = take(arena, sizeof *net->step);
     net->rate = take(arena, R * sizeof *net->rate);
 }
@@ -177,7 +177,7 @@ static enum lenet_status backward_params(struct lenet_network *net, const struct
     if (l->spec.kind == LENET_CONV) {
         struct conv_backward_params conv = {R,      N, l->C, l->H, l->W, l->O,         l->spec.size,
                                             stride, x, dy,   dw,   db,   net->scratch, {0}};
-        if (l->spec.links) memcpy(conv.links, l->spec.links, (size_t)l->O * sizeof *conv.links);
+        if (l->spec.table) memcpy(conv.table, l->spec.table, (size_t)l->O * sizeof *conv.table);
         return be->conv_backward_params(net->ctx, &conv);
     }
     if (l->spec.kind == LENET_SCALE)
@@ -263,19 +263,19 @@ void *lenet_network_gradient(const struct lenet_network *net, int l) {
 /* The parameters' gradients may be computed beside the input's and what follows from it: nobody waits for them before
  * the update. But they read dy, and before its buffer is written again they must be done. */
 static enum lenet_status join(struct lenet_network *net) {
-    net->read_aside = NULL;
+    net->branch_reads = NULL;
     return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
 }
 
-static enum lenet_status backward_params_aside(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                               const void *dy) {
+static enum lenet_status branch_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                                const void *dy) {
     const struct lenet_backend *be = net->backend;
     if (!be->branch) return backward_params(net, l, x, dy);
     LENET_TRY(join(net)); /* one at a time: they share scratch */
     LENET_TRY(be->branch(net->ctx));
     const enum lenet_status status = backward_params(net, l, x, dy);
     be->back(net->ctx);
-    net->read_aside = dy;
+    net->branch_reads = dy;
     return status;
 }
 
@@ -283,9 +283,9 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     const struct lenet_layer *layer = &net->topology.layers[l];
     const void *dy = lenet_network_gradient(net, l);
     void *dx = lenet_network_gradient(net, l - 1);
-    if (layer->w_count) LENET_TRY(backward_params_aside(net, layer, input_of(net, l), dy));
+    if (layer->w_count) LENET_TRY(branch_backward_params(net, layer, input_of(net, l), dy));
     if (!dx) return LENET_OK;
-    if (dx == net->read_aside) LENET_TRY(join(net));
+    if (dx == net->branch_reads) LENET_TRY(join(net));
     return backward_input(net, layer, net->w, input_of(net, l), net->y[l], dy, dx);
 }
 
@@ -361,7 +361,7 @@ enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
     const int last = net->topology.layer_count - 1;
     const struct lenet_layer *output = &net->topology.layers[last];
     if (output->spec.kind != LENET_RBF || net->optimizer != LENET_SDLM) return LENET_ERR_ARG;
-    LENET_TRY(distance(net, net->gradient[0], net->aside));
+    LENET_TRY(distance(net, net->gradient[0], net->scratch_tally));
     LENET_TRY(
         be->rbf_backward_second(net->ctx, &(struct rbf_backward_second){net->R, net->N, (int)lenet_layer_inputs(output),
                                                                         output->O, lenet_network_gradient(net, last),
@@ -440,7 +440,7 @@ static enum lenet_status fetch_answers(struct lenet_network *net, const struct l
     return status;
 }
 
-/* Evaluates with the training step's own buffers; the tallies of training are put aside. */
+/* Evaluates with the training step's own buffers; the tallies of training are kept on the host meanwhile. */
 enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
                                          const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
                                          struct lenet_tally *host_tally, const struct lenet_answers *answers) {

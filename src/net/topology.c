@@ -29,14 +29,14 @@ static int layer_fits(const struct lenet_layer *layer) {
     return 0;
 }
 
-static int is_linked(const struct lenet_layer *layer, int o, int c) {
-    return !layer->spec.links || (layer->spec.links[o] >> c & 1);
+static int is_connected(const struct lenet_layer *layer, int o, int c) {
+    return !layer->spec.table || (layer->spec.table[o] >> c & 1);
 }
 
 /* Maps that feed map o of a convolution. */
 static int inputs_of(const struct lenet_layer *layer, int o) {
     int n = 0;
-    for (int c = 0; c < layer->C; c++) n += is_linked(layer, o, c);
+    for (int c = 0; c < layer->C; c++) n += is_connected(layer, o, c);
     return n;
 }
 
@@ -126,7 +126,7 @@ int lenet_parameter_exists(const struct lenet_topology *topology, size_t at) {
         const struct lenet_layer *layer = &topology->layers[l];
         if (!layer->absent || at < layer->w || at >= layer->w + layer->w_count) continue;
         const size_t kernel = (at - layer->w) / (size_t)(layer->spec.size * layer->spec.size);
-        return is_linked(layer, (int)(kernel / (size_t)layer->C), (int)(kernel % (size_t)layer->C));
+        return is_connected(layer, (int)(kernel / (size_t)layer->C), (int)(kernel % (size_t)layer->C));
     }
     return 1;
 }
@@ -192,7 +192,7 @@ static void init_unit(const struct lenet_layer *layer, enum lenet_init init, uin
     const float limit = scale * limit_of(init, fan_in);
     for (size_t i = 0; i < each; i++) {
         const size_t at = layer->w + o * each + i;
-        host_w[at] = is_conv && !is_linked(layer, (int)o, (int)(i / kernel)) ? 0 : draw(seed, at, limit);
+        host_w[at] = is_conv && !is_connected(layer, (int)o, (int)(i / kernel)) ? 0 : draw(seed, at, limit);
     }
     if (init != LENET_INIT_STANDARD) host_w[layer->b + o] = draw(seed, layer->b + o, limit);
 }

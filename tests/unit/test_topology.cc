@@ -92,7 +92,7 @@ TEST(Nets, TheNetworkAsPublishedHasThePapersParametersAndConnections) {
 }
 
 /* Table I: each row of S2's maps is used by ten maps of C3, and no two maps of C3 look at the same ones. */
-TEST(Nets, TheTableOfLinksIsThePapers) {
+TEST(Nets, TheConnectionTableIsThePapers) {
     const lenet_topology topology = Plan("lenet5-1998");
     const std::string table[] = {"012",  "123",  "234",  "345",  "045",  "015",  "0123", "1234",
                                  "2345", "0345", "0145", "0125", "0134", "1245", "0235", "012345"};
