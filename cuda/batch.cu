@@ -7,11 +7,6 @@
 
 enum { ROWS = 4 }; /* rows per block, a warp each */
 
-static int source_ok(const lenet_source &s, int R, int N, int B) {
-    return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && B > 0 && B <= N && s.count > 0 && s.count <= 1u << 31 &&
-           s.H > 0 && s.W > 0 && s.classes > 0 && s.classes <= LENET_NO_LABEL && s.OH >= s.H && s.OW >= s.W;
-}
-
 /* Row `row` of image `sample` (-1: padding, which repeats image 0), warped or as it is. */
 static __device__ void fill_row(const lenet_source &s, int64_t sample, const lenet_warp *warp, int row, float *x,
                                 int N) {
@@ -73,13 +68,11 @@ static __global__ void __launch_bounds__(WARP *ROWS) batch_slice_kernel(batch_sl
 }
 
 extern "C" enum lenet_status batch_draw_cuda(struct lenet_ctx *ctx, const struct batch_draw *a) {
-    if (!source_ok(a->source, a->R, a->N, a->B)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "batch_draw", batch_draw_kernel, dim3(blocks_for(a->source.OH, ROWS), a->N / WARP, a->R),
                       dim3(WARP, ROWS), 0, *a);
 }
 
 extern "C" enum lenet_status batch_slice_cuda(struct lenet_ctx *ctx, const struct batch_slice *a) {
-    if (!source_ok(a->source, a->R, a->N, a->B) || a->first > a->end || a->end > a->source.count) return LENET_ERR_ARG;
     return gpu_launch(ctx, "batch_slice", batch_slice_kernel, dim3(blocks_for(a->source.OH, ROWS), a->N / WARP, a->R),
                       dim3(WARP, ROWS), 0, *a);
 }

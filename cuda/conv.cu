@@ -4,12 +4,10 @@
  * whole warp, and a weight is the same word for all lanes: it comes from shared memory as a broadcast. A thread
  * keeps T maps x P pixels of its image in registers. Which T and P were chosen never changes an output's bits:
  * each is summed over (map, row, column) in that order by one thread. */
-#include "gpu.cuh"
+#include <string.h>
 
-static int sizes_ok(int R, int N, int C, int H, int W, int O, int K) {
-    return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && C > 0 && O > 0 && K > 0 && K <= LENET_MAX_KERNEL &&
-           K <= H && K <= W;
-}
+#include "gpu.cuh"
+#include "ops/preconditions.h"
 
 /* ---- forward and input gradient: the same sum ------------------------------------------------------------------
  *
@@ -168,7 +166,6 @@ static enum lenet_status correlate_cuda(struct lenet_ctx *ctx, const char *name,
 }
 
 extern "C" enum lenet_status conv_forward_cuda(struct lenet_ctx *ctx, const struct conv_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     correlate c = {};
     c.N = a->N;
     c.S = a->C;
@@ -189,7 +186,6 @@ extern "C" enum lenet_status conv_forward_cuda(struct lenet_ctx *ctx, const stru
 }
 
 extern "C" enum lenet_status conv_backward_input_cuda(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     correlate c = {};
     c.N = a->N;
     c.S = a->O;
@@ -361,13 +357,9 @@ static __global__ void params_any_kernel(conv_params a) {
 }
 
 extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     conv_params p = {};
-    for (int o = 0; o < LENET_TABLE_MAPS; o++) {
-        p.table[o] = a->table[o];
-        p.has_table |= a->table[o] != 0;
-    }
-    if (p.has_table && (a->O > LENET_TABLE_MAPS || a->C > 32)) return LENET_ERR_ARG;
+    memcpy(p.table, a->table, sizeof p.table);
+    p.has_table = has_table(a);
     p.N = a->N;
     p.C = a->C;
     p.H = a->H;

@@ -55,13 +55,10 @@ static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimize
 }
 
 extern "C" enum lenet_status schedule_step_cuda(struct lenet_ctx *ctx, const struct schedule_step *a) {
-    if (a->R <= 0) return LENET_ERR_ARG;
     return gpu_launch(ctx, "schedule_step", schedule_step_kernel, dim3(1), dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status optimizer_step_cuda(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    if (a->R <= 0 || a->R > 65535 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_SDLM)
-        return LENET_ERR_ARG;
     return gpu_launch(ctx, "optimizer_step", optimizer_step_kernel, dim3(blocks_for(a->stride, THREADS), a->R),
                       dim3(THREADS), 0, *a);
 }

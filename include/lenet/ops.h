@@ -1,24 +1,24 @@
 /* ops.h - the contract of every operation, stated once for all backends.
  *
- * An operation takes its context and one struct named after it. The struct is
- * the documentation: each field carries its shape, each output says whether it
- * is overwritten (=) or added to (+=). The same struct travels by value into
- * the CUDA kernel, so nothing is listed twice.
+ * An operation takes its context and one struct named after it. The struct is the documentation: each field carries
+ * its shape, and each output says whether it is overwritten (=) or added to (+=). The same struct travels by value
+ * into the CUDA kernel, so nothing is listed twice.
  *
- * Shapes. Capital letters are sizes: R networks (a population), N images, C and
- * O maps of the input and the output, H x W pixels. Images are innermost, and N
- * is a multiple of the backend's lanes; a batch that fills fewer is padded with
- * images (finite ones) that have no label, and the loss gives these a zero gradient.
- * Parameters of a network lie together, so that one network's tensor w is
- * w + r*stride: [R] below then means "stride elements apart".
+ * Shapes. Capital letters are sizes: R networks (a population), N images, C and O maps of the input and the output,
+ * H x W pixels. Images are innermost, and N is a multiple of the backend's lanes. A batch with fewer images is padded
+ * with images that have finite pixels and no label; the loss gives these a gradient of zero. The parameters of a
+ * network lie together, so that one network's tensor w is w + r*stride: [R] below then means "stride elements apart".
  *
- * NaN is passed on, but by the maximum, which may drop it, and to the weights that a connection table
- * leaves out, whose gradient stays 0.
+ * Limits. Every size is at least 1. At most, R is LENET_MAX_NETWORKS, N is LENET_MAX_BATCH, C is LENET_MAX_MAPS, so is
+ * O of a convolution, and H, W, OH and OW are LENET_MAX_SIDE. Other limits stand beside the fields. An operation whose
+ * arguments are outside of them returns LENET_ERR_ARG and does nothing, on every backend: ops/preconditions.h has all
+ * limits in code.
  *
- * Pointers belong to the backend that allocated them. An operation returns
- * LENET_ERR_ARG, and does nothing, where a size is not as documented. It only
- * enqueues work, never allocates (but for cpu_batch1, which may return
- * LENET_ERR_MEMORY), and gives the same bits every time. */
+ * NaN is passed on, with two exceptions: the maximum may drop it, and the weights that a connection table leaves out
+ * have a gradient of 0.
+ *
+ * Pointers belong to the backend that allocated them. An operation only enqueues work, and it gives the same bits
+ * every time. It never allocates, except on cpu_batch1, where it may return LENET_ERR_MEMORY. */
 #ifndef LENET_OPS_H
 #define LENET_OPS_H
 #include <stddef.h>
@@ -41,12 +41,19 @@ typedef void lenet_real;
 struct lenet_ctx;
 
 enum {
-    LENET_NO_LABEL = 255,  /* label of an image that only pads the batch */
-    LENET_MAX_KERNEL = 8,  /* largest K of a convolution                 */
-    LENET_PARTS = 8,       /* partial sums of a parameter's gradient     */
-    LENET_TABLE_MAPS = 16, /* most output maps of a convolution with a connection table */
-    LENET_TARGETS = 10,    /* most RBF units                             */
-    LENET_MAX_TARGET = 96  /* most components of an RBF unit's target    */
+    LENET_NO_LABEL = 255,    /* label of an image that only pads the batch */
+    LENET_MAX_KERNEL = 8,    /* largest K of a convolution                 */
+    LENET_PARTS = 8,         /* partial sums of a parameter's gradient     */
+    LENET_TABLE_MAPS = 16,   /* most output maps of a convolution with a connection table */
+    LENET_TABLE_INPUTS = 32, /* and its most input maps                   */
+    LENET_TARGETS = 10,      /* most RBF units                             */
+    LENET_MAX_TARGET = 96,   /* most components of an RBF unit's target    */
+
+    /* The largest sizes, with which a GPU's grid can launch every operation: */
+    LENET_MAX_NETWORKS = 65535, /* R                                                */
+    LENET_MAX_BATCH = 65536,    /* N                                                */
+    LENET_MAX_MAPS = 128,       /* C, and O of a convolution                        */
+    LENET_MAX_SIDE = 512,       /* H and W of maps, OH and OW of a batch, in pixels */
 };
 
 /* ---- the settings of one network, of which a population has an array ------ */
@@ -102,7 +109,7 @@ struct lenet_tally {
 struct lenet_source {
     uint32_t count;        /* images, 1 to 2^31       */
     int H, W;              /* of an image             */
-    int classes;           /* 1 to LENET_NO_LABEL     */
+    int classes;           /* at most LENET_NO_LABEL  */
     const uint8_t *images; /* [count][H][W]           */
     const uint8_t *labels; /* [count], below classes  */
     int OH, OW;            /* OH >= H and OW >= W     */
@@ -129,7 +136,7 @@ struct batch_slice {
     int R, N, B;
     struct lenet_source source;
     const struct lenet_hyper *hyper; /* [R], or NULL            */
-    uint32_t first, end;             /* images end ... are padding; end <= count */
+    uint32_t first, end;             /* images end ... are padding; first <= end <= count */
     lenet_real *x;                   /* = [R][1][OH][OW][N]     */
     uint8_t *label;                  /* = [R][N]                */
 };
@@ -217,7 +224,7 @@ struct scale_backward_params {
     lenet_real *db;       /* = [R][C]     */
 };
 
-/* f of F units. In place is fine: y may be x, and dx may be dy. */
+/* f of F units, where f is not linear: that would be no work. In place is fine: y may be x, and dx may be dy. */
 struct activation_forward {
     int R, N, F;
     enum lenet_activation activation;
@@ -287,13 +294,13 @@ struct rbf_backward_second {
  * mean over the images that have a label. `rubbish` is the share of a class that is never right; with rbf's outputs
  * and exp(-j) it makes eq. 9 of LeCun et al. 1998. */
 struct softmax_loss {
-    int R, N, O;
+    int R, N, O;               /* O < LENET_NO_LABEL                           */
     const lenet_real *y;       /* [R][O][N]                                    */
     const uint8_t *label;      /* [R][N], below O or LENET_NO_LABEL            */
     lenet_real *dy;            /* = [R][O][N], or NULL where only losses count */
     uint8_t *predicted;        /* = [R][N] index of the first largest output   */
     struct lenet_tally *tally; /* += [R]                                       */
-    float rubbish;             /* 0 for none                                   */
+    float rubbish;             /* finite, and 0 for none                       */
 };
 
 /* loss = -y[label], the squared distance to the right target where y is rbf's: eq. 8 of LeCun et al. 1998.
@@ -352,7 +359,7 @@ struct optimizer_step {
     lenet_real *v;                   /* += [R][stride], zero at first; adamw only  */
 };
 
-/* Elementwise, of any tensors: y = x^2, and y = keep*y + factor*x (without a look at y where keep is 0). With these
+/* Elementwise, of any tensors: y = x^2, and y = keep*y + factor*x (y is not read where keep is 0). With these
  * and the operations above second derivatives are propagated back: of a weighted sum, what holds for first derivatives
  * holds for the diagonal of the Gauss-Newton matrix with the squares of weights and inputs. */
 struct square {

@@ -85,7 +85,11 @@ static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_p
     return LENET_OK;
 }
 
-#define X(op) .op = CPU_NAME(op),
+#define X(op) LENET_CHECKED(op, CPU_NAME(op), IMAGE_LANES)
+LENET_OPS(X)
+#undef X
+
+#define X(op) .op = checked_##op,
 static const struct lenet_backend cpu = {
 #ifdef LENET_CPU64
     .name = "cpu64",

@@ -6,15 +6,8 @@
 #include "cpu/vector.h"
 #include "ops/draw.h"
 
-enum { MAX_WIDTH = 512 };
-
-static int source_ok(const struct lenet_source *s, int R, int N, int B) {
-    return population_ok(R, N) && B > 0 && B <= N && s->count > 0 && s->count <= 1u << 31 && s->H > 0 && s->W > 0 &&
-           s->classes > 0 && s->classes <= LENET_NO_LABEL && s->OH >= s->H && s->OW >= s->W && s->OW <= MAX_WIDTH;
-}
-
 /* One row of the field for IMAGE_LANES images: those of a pixel lie together. */
-typedef LENET_REAL row_buffer[MAX_WIDTH][IMAGE_LANES];
+typedef LENET_REAL row_buffer[LENET_MAX_SIDE][IMAGE_LANES];
 
 static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, row_buffer bytes) {
     const int h = row - (s->OH - s->H) / 2, left = (s->OW - s->W) / 2;
@@ -52,7 +45,7 @@ static struct selection select_item(ptrdiff_t item, int N) {
 static void fill_images(const struct lenet_source *s, const struct selection *selection, int N, LENET_REAL *x,
                         uint8_t *label) {
     _Alignas(VECTOR_BYTES) row_buffer bytes;
-    struct lenet_spline splines[MAX_WIDTH];
+    struct lenet_spline splines[LENET_MAX_SIDE];
     int warped = 0;
     for (int lane = 0; lane < IMAGE_LANES; lane++) warped |= selection->of[lane] != NULL;
     for (int w = 0; warped && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
@@ -109,13 +102,11 @@ static void slice_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {
-    if (!source_ok(&a->source, a->R, a->N, a->B)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), draw_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(batch_slice)(struct lenet_ctx *ctx, const struct batch_slice *a) {
-    if (!source_ok(&a->source, a->R, a->N, a->B) || a->first > a->end || a->end > a->source.count) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), slice_item, a);
     return LENET_OK;
 }

@@ -26,7 +26,6 @@ static void forward_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_forward)(struct lenet_ctx *ctx, const struct conv_forward *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->H - a->K + 1) * pieces(a->N, CHUNK), forward_item, a);
     return LENET_OK;
 }
@@ -64,7 +63,6 @@ static void input_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->H * pieces(a->N, CHUNK), input_item, a);
     return LENET_OK;
 }
@@ -133,7 +131,6 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_params)(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K) || !table_ok(a)) return LENET_ERR_ARG;
     struct params_args args = {.a = a, .tiles = pieces(a->O, PARAMS_T), .parts = 1};
     args.tile = pieces(a->O, args.tiles); /* even ones: 3 + 3 rather than 4 + 2 */
     const ptrdiff_t items = (ptrdiff_t)a->R * args.tiles * a->C;

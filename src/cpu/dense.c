@@ -29,7 +29,6 @@ static void product_item(const void *args, ptrdiff_t item) {
 }
 
 static enum lenet_status multiply(struct lenet_ctx *ctx, const struct product *p) {
-    if (!dense_sizes_ok(p->R, p->N, p->K, p->T)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)p->R * pieces(p->T, CHUNK_T) * pieces(p->N, CHUNK_N), product_item, p);
     return LENET_OK;
 }
@@ -91,7 +90,6 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(dense_backward_params)(struct lenet_ctx *ctx, const struct dense_backward_params *a) {
-    if (!dense_sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * blocks(a), params_item, a);
     return LENET_OK;
 }

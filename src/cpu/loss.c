@@ -68,16 +68,12 @@ static void distance_network(const void *args, ptrdiff_t r) {
     }
 }
 
-static int sizes_ok(int R, int N, int O) { return population_ok(R, N) && O > 0 && O < LENET_NO_LABEL; }
-
 enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
-    if (!sizes_ok(a->R, a->N, a->O) || !(a->rubbish >= 0) || !isfinite(a->rubbish)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, a->R, softmax_network, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(distance_loss)(struct lenet_ctx *ctx, const struct distance_loss *a) {
-    if (!sizes_ok(a->R, a->N, a->O)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, a->R, distance_network, a);
     return LENET_OK;
 }

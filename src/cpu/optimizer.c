@@ -8,7 +8,6 @@ enum { CHUNK = 4096 };
 
 enum lenet_status CPU_NAME(schedule_step)(struct lenet_ctx *ctx, const struct schedule_step *a) {
     (void)ctx;
-    if (a->R <= 0) return LENET_ERR_ARG;
     for (int r = 0; r < a->R; r++) a->rate[r] = lenet_rate(&a->hyper[r], *a->step);
     *a->step += 1;
     return LENET_OK;
@@ -68,7 +67,6 @@ static void step_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(optimizer_step)(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    if (a->R <= 0 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_SDLM) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)((size_t)a->R * chunks(a)), step_item, a);
     return LENET_OK;
 }

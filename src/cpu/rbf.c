@@ -2,10 +2,6 @@
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 
-static int sizes_ok(int R, int N, int I, int O) {
-    return population_ok(R, N) && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= LENET_TARGETS;
-}
-
 static LENET_REAL target(const struct rbf_targets *targets, int o, int i) {
     return targets->plus[o][i / 32] >> i % 32 & 1 ? 1 : -1;
 }
@@ -49,19 +45,16 @@ static void second_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(rbf_forward)(struct lenet_ctx *ctx, const struct rbf_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(rbf_backward_input)(struct lenet_ctx *ctx, const struct rbf_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), input_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(rbf_backward_second)(struct lenet_ctx *ctx, const struct rbf_backward_second *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), second_item, a);
     return LENET_OK;
 }

@@ -2,8 +2,6 @@
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 
-static int sizes_ok(int R, int N, int C, int P) { return population_ok(R, N) && C > 0 && P > 0; }
-
 /* An item is a map c of a network: `count` values from `first` on, and parameter `at`. */
 struct map {
     ptrdiff_t first, count;
@@ -51,19 +49,16 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(scale_forward)(struct lenet_ctx *ctx, const struct scale_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_input)(struct lenet_ctx *ctx, const struct scale_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, input_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_params)(struct lenet_ctx *ctx, const struct scale_backward_params *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, params_item, a);
     return LENET_OK;
 }
