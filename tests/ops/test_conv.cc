@@ -142,20 +142,6 @@ TEST_P(Conv, GradientIsTheSlope) {
     ExpectGradientIsTheSlope(device(), Size(2, 1, 1, 3, 3, 2, 3));
 }
 
-/* Enough maps to share out among three threads, and few: shared out otherwise, the sums must be the same. */
-TEST_P(Conv, SameBitsEveryRun) {
-    for (const ConvLayer &s : {Size(3, 5, 3, 9, 7, 7, 3), Size(1, 5, 1, 9, 7, 1, 3), Size(1, 5, 2, 9, 7, 1, 3),
-                               Size(1, 5, 3, 9, 7, 1, 3), Size(1, 5, 1, 9, 7, 7, 3)}) {
-        SCOPED_TRACE(s.Name());
-        const LayerInputs in = RealInputs(s);
-        ExpectSameBitsEveryRun([&](const Device &device) {
-            const LayerOnDevice<ConvLayer> on(device, s, in);
-            on.Run(device);
-            return on.Bytes();
-        });
-    }
-}
-
 TEST_P(Conv, NetworksAloneGiveTheSameBits) { ExpectNetworksAloneGiveTheSameBits(device(), Size(3, 3, 2, 9, 7, 7, 3)); }
 
 /* The GPU takes larger tiles where there are many networks, and several rows a block: rows of 14 and 21 pixels and of
@@ -232,51 +218,6 @@ TEST_P(Conv, WithoutAConnectionNanIsNotSeen) {
 
 TEST_P(Conv, WithTableNetworksAloneGiveTheSameBits) {
     ExpectNetworksAloneGiveTheSameBits(device(), WithTable(Size(3, 2, 5, 7, 9, 7, 5)));
-}
-
-template <class Op> Spoilers<Op> BadConvs(const Op &) {
-    return {
-        {"R = 0", [](Op &a) { a.R = 0; }},
-        {"R < 0", [](Op &a) { a.R = -1; }},
-        {"N = 0", [](Op &a) { a.N = 0; }},
-        {"N < 0", [](Op &a) { a.N = -a.N; }},
-        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
-        {"C = 0", [](Op &a) { a.C = 0; }},
-        {"C < 0", [](Op &a) { a.C = -1; }},
-        {"H = 0", [](Op &a) { a.H = 0; }},
-        {"H < 0", [](Op &a) { a.H = -1; }},
-        {"W = 0", [](Op &a) { a.W = 0; }},
-        {"W < 0", [](Op &a) { a.W = -1; }},
-        {"O = 0", [](Op &a) { a.O = 0; }},
-        {"O < 0", [](Op &a) { a.O = -1; }},
-        {"K = 0", [](Op &a) { a.K = 0; }},
-        {"K < 0", [](Op &a) { a.K = -1; }},
-        {"K > H", [](Op &a) { a.H = a.K - 1; }},
-        {"K > W", [](Op &a) { a.W = a.K - 1; }},
-        {"K > LENET_MAX_KERNEL", [](Op &a) { a.K = LENET_MAX_KERNEL + 1; }},
-    };
-}
-
-TEST_P(Conv, RejectsBadShapes) {
-    ExpectLayerRejects(device(), Size(1, 2, 2, 12, 11, 3, 4), [](const auto &args) { return BadConvs(args); });
-}
-
-TEST_P(Conv, RejectsMoreMapsThanATableHolds) {
-    for (int K : {2, 5}) {
-        const TableConvLayer s = WithTable(Size(1, 1, 32, K, K, LENET_TABLE_MAPS, K));
-        const LayerOnDevice<TableConvLayer> on(device(), s, IntegerInputs(s));
-        ExpectRejects<conv_backward_params>(device(), on.BackwardParams(), on.dparams,
-                                            {
-                                                {"O > LENET_TABLE_MAPS", [](auto &a) { a.O = LENET_TABLE_MAPS + 1; }},
-                                                {"C > 32", [](auto &a) { a.C = 33; }},
-                                                {"one connection is a table, too",
-                                                 [](auto &a) {
-                                                     std::fill_n(a.table, LENET_TABLE_MAPS, 0);
-                                                     a.table[LENET_TABLE_MAPS - 1] = 1;
-                                                     a.C = 33;
-                                                 }},
-                                            });
-    }
 }
 
 } // namespace
