@@ -1,4 +1,5 @@
-/* activation.cu - tanh, ReLU and the squash on the GPU: twin of src/cpu/activation.c. Thread: four values. */
+/* activation.cu - tanh, ReLU and the squash on the GPU: twin of src/cpu/activation.c. A thread has four
+ * values. */
 #include "activation.cuh"
 
 enum { THREADS = 256 };

@@ -1,4 +1,5 @@
-/* backend_cuda.c - the CUDA backend's table; in C, whose designated initialisers read like backend_cpu.c's. */
+/* backend_cuda.c - the CUDA backend's table. It is in C, so that its designated initialisers read like those of
+ * backend_cpu.c. */
 #include "ops/preconditions.h"
 #include "ops_cuda.h"
 

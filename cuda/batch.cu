@@ -1,13 +1,13 @@
 /* batch.cu - bytes of the data set to inputs of the network, on the GPU: twin of src/cpu/batch.c.
  *
- * Thread: one row of the field for one image; lanes are images, so that stores are whole lines. Each thread works
- * out its image and its distortion for itself: that costs less than a second kernel and its memory. */
+ * A thread has one row of the field for one image. The lanes of a warp are images, so that stores are whole lines. Each
+ * thread works out its image and its distortion for itself: that costs less than a second kernel and its memory. */
 #include "gpu.cuh"
 #include "ops/draw.h"
 
-enum { ROWS = 4 }; /* rows per block, a warp each */
+enum { ROWS = 4 }; /* of a block, whose warps have one each */
 
-/* Row `row` of image `sample` (-1: padding, which repeats image 0), warped or as it is. */
+/* Fills row `row` of image `sample`, distorted or as it is. A sample of -1 is padding, which repeats image 0. */
 static __device__ void fill_row(const lenet_source &s, int64_t sample, const lenet_warp *warp, int row, float *x,
                                 int N) {
     const uint8_t *image = s.images + (sample < 0 ? 0 : (size_t)sample) * s.H * s.W;

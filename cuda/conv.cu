@@ -44,7 +44,8 @@ static int rows_of_block(int P, int groups, int YH) {
     return rows;
 }
 
-/* The weights of T maps from `first` on against `count` maps s, as [s][i][j][WEIGHT_GROUP]; zero past the last map. */
+/* Loads the weights of T maps from `first` on against s_count maps s, as [s][i][j][WEIGHT_GROUP]: 0 past the last map.
+ */
 template <int KERNEL, class Shared>
 static __device__ void load_weights(const correlate &a, const float *w, int first, int s_first, int s_count,
                                     Shared &weights) {
@@ -99,9 +100,9 @@ static __device__ __forceinline__ void add_maps(const correlate &a, const float 
     }
 }
 
-/* Block: `rows` rows of T maps for 32 images; thread (lane, row and g) owns pixels g*P ... g*P+P-1 of a row of image
- * `lane`. KERNEL is K where the compiler should know it, else 0. The bound of one block an SM leaves the compiler as
- * many registers as it wants; without it some of these spill. */
+/* A block has `rows` rows of T maps for 32 images; thread (lane, row and g) owns pixels g*P ... g*P+P-1 of a row of
+ * image `lane`. KERNEL is K where the compiler should know it, else 0. The bound of one block for each SM leaves the
+ * compiler as many registers as it wants; without it some of these spill. */
 template <int KERNEL, int T, int P>
 static __global__ void __launch_bounds__(WARP *most_warps(P), 1) correlate_kernel(correlate a) {
     DYNAMIC_SHARED(float, weights);
@@ -151,7 +152,7 @@ static enum lenet_status correlate_tiles(struct lenet_ctx *ctx, const char *name
     return gpu_launch(ctx, name, correlate_kernel<KERNEL, T, P>, grid, block, shared_bytes, a);
 }
 
-/* Few images and networks: small tiles, so that more warps share the work. Many: large ones. */
+/* Few images and networks get small tiles, so that more warps share the work. Many get large ones. */
 template <int KERNEL, int T>
 static enum lenet_status correlate_pixels(struct lenet_ctx *ctx, const char *name, const correlate &a, int R) {
     const size_t pixels = (size_t)R * (a.N / WARP) * pieces(a.O, T) * a.YH * a.YW;
@@ -223,12 +224,12 @@ struct conv_params {
     uint32_t table[LENET_TABLE_MAPS];
 };
 
-/* Three maps: 8 loads for 75 multiply-adds, in registers that are enough for three blocks an SM. */
+/* Three maps need 8 loads for 75 multiply-adds, and few enough registers for three blocks on each SM. */
 enum { PARAMS_T = 3, PARAMS_WARPS = 4, PARAMS_BLOCKS = 3, PARAMS_K = 5, TAPS = PARAMS_K * PARAMS_K };
 
 static __host__ __device__ size_t sums_of(const conv_params &a) { return (size_t)a.O * a.C * a.K * a.K + a.O; }
 
-/* Whether the map of which weight e is one feeds the output map. */
+/* Whether there is a connection for weight e of dw. */
 static __device__ bool connected(const conv_params &a, size_t e) {
     const size_t pair = e / (a.K * a.K);
     return !a.has_table || (a.table[pair / a.C] >> pair % a.C & 1);
@@ -279,7 +280,7 @@ static __device__ __forceinline__ void add_row(const conv_params &a, const float
     }
 }
 
-/* Block: one part of the rows, PARAMS_T maps o, one map c, one network. */
+/* A block has one part of the rows, PARAMS_T maps o and one map c of one network. */
 static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) params_kernel(conv_params a) {
     enum { SUMS = PARAMS_T * TAPS + PARAMS_T, ROUNDS = (SUMS + WARP - 1) / WARP };
     SHARED(float, of_warp, PARAMS_WARPS *ROUNDS *WARP);
@@ -319,7 +320,7 @@ static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) para
     }
 }
 
-/* Thread: one output of dw or db; adds the parts. */
+/* A thread adds the parts of one output of dw or db. */
 static __global__ void add_parts_kernel(conv_params a) {
     const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x, count = sums_of(a);
     const int r = blockIdx.z;
@@ -333,7 +334,7 @@ static __global__ void add_parts_kernel(conv_params a) {
         a.db[r * a.stride + e - weights] = total;
 }
 
-/* Kernels of other sizes than 5. Warp: one output of dw or db. */
+/* For kernels of other sizes than 5. A warp has one output of dw or db. */
 static __global__ void params_any_kernel(conv_params a) {
     const int r = blockIdx.z, lane = threadIdx.x, e = blockIdx.x, weights = a.O * a.C * a.K * a.K;
     const bool is_bias = e >= weights;

@@ -16,8 +16,8 @@ enum { THREADS = 256, WARPS = THREADS / WARP };
 
 /* ---- cuBLAS, loaded when a GPU is opened ----------------------------------------------------------------
  *
- * It is 600 MB of libraries, whose mere loading takes half a second and 150 MB: a command on the CPU shall not wait for
- * that, nor a machine without a GPU need them. */
+ * It is 600 MB of libraries, and merely to load them takes half a second and 150 MB. A command that runs on the CPU
+ * does not wait for that, and a machine without a GPU does not need them. */
 #define BLAS_FUNCTIONS(X)                                                                                              \
     X(cublasCreate)                                                                                                    \
     X(cublasDestroy)                                                                                                   \
@@ -27,7 +27,7 @@ enum { THREADS = 256, WARPS = THREADS / WARP };
     X(cublasSetMathMode)                                                                                               \
     X(cublasSgemmStridedBatched)                                                                                       \
     X(cublasGetStatusString)
-/* The header makes macros of some names: cublasCreate is cublasCreate_v2. */
+/* The header makes macros of some names: cublasCreate is cublasCreate_v2. This is the name that results. */
 #define NAME_OF(f) #f
 
 struct gpu_blas {
@@ -53,7 +53,7 @@ static const char *load(struct gpu_blas *blas) {
     return NULL;
 }
 
-/* Each branch has a handle and a workspace. No atomics: the same bits every time. */
+/* Each branch has a handle and a workspace. Without atomics the bits are the same every time. */
 static cublasStatus_t open_handle(struct gpu_blas *blas, int branch, cudaStream_t stream, bool tf32) {
     cublasStatus_t status = blas->cublasCreate(&blas->handle[branch]);
     const cublasHandle_t handle = blas->handle[branch];
@@ -120,13 +120,13 @@ static enum lenet_status multiply(struct lenet_ctx *ctx, const char *what, int R
                       what);
 }
 
-/* Thread: one output of one image. */
+/* A thread has one output of one image. */
 static __global__ void __launch_bounds__(THREADS) add_bias_kernel(dense_forward a) {
     const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, outputs = (size_t)a.O * a.N, r = i / outputs;
     if (r < (size_t)a.R) a.y[i] += a.b[r * a.stride + i % outputs / a.N];
 }
 
-/* Warp: one bias; each lane adds every 32nd image, then the lanes are added. */
+/* A warp has one bias: each lane adds every 32nd image, then the lanes are added. */
 static __global__ void __launch_bounds__(THREADS) bias_gradient_kernel(dense_backward_params a) {
     const int lane = threadIdx.x % WARP, o = (int)blockIdx.x * WARPS + (int)threadIdx.x / WARP, r = blockIdx.y;
     if (o >= a.O) return;

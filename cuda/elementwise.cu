@@ -1,5 +1,5 @@
-/* elementwise.cu - squares and weighted sums of whole tensors on the GPU: twin of src/cpu/elementwise.c. Thread: one
- * element, for counts need not be multiples of anything. */
+/* elementwise.cu - squares and weighted sums of whole tensors on the GPU: twin of src/cpu/elementwise.c. A thread
+ * has one element, for counts need not be multiples of anything. */
 #include "gpu.cuh"
 
 enum { THREADS = 256 };

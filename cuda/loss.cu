@@ -1,7 +1,7 @@
 /* loss.cu - cross-entropy of the softmax, and the distance, on the GPU: twin of src/cpu/loss.c.
  *
- * One block owns a network, so its tally is added in one order: each thread its images, then the lanes of a
- * warp, then the warps. Losses and probabilities are computed in double, as on the CPU. */
+ * One block owns a network, so its tally is added in one order: each thread adds its images, then the lanes of a
+ * warp are added, then the warps. Losses and probabilities are computed in double, as on the CPU. */
 #include "gpu.cuh"
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
@@ -37,7 +37,7 @@ struct image {
     size_t first;
 };
 
-/* Predicts it, too. */
+/* Reads an image, and writes the class that is predicted for it. */
 template <class Loss> static __device__ image read_image(const Loss &a, int r, int n) {
     image i = {a.label[(size_t)r * a.N + n], 0, (size_t)r * a.O * a.N + n};
     const float *y = a.y + i.first;
@@ -51,7 +51,7 @@ static __device__ partial count(const image &i, double loss) {
     return {loss, 1, i.largest == i.label, !isfinite(loss)};
 }
 
-/* Each loss: predicts image n of network r, writes its gradient and returns its loss. */
+/* For each loss: predicts image n of network r, writes its gradient and returns its loss. */
 static __device__ partial one_image(const softmax_loss &a, int r, int n, double weight) {
     const image i = read_image(a, r, n);
     const float *y = a.y + i.first;
@@ -72,7 +72,8 @@ static __device__ partial one_image(const distance_loss &a, int r, int n, double
     return count(i, -(double)a.y[i.first + (size_t)i.label * a.N]);
 }
 
-/* One block a multiprocessor is enough; said so, ptxas takes the registers it needs and spills none. */
+/* One block for each SM is enough. Because the bound says so, ptxas takes as many registers as it needs, and spills
+ * none. */
 template <class Loss> static __global__ void __launch_bounds__(THREADS, 1) loss_kernel(Loss a) {
     SHARED(double, loss, WARPS);
     SHARED(unsigned, counts, 3 * WARPS);

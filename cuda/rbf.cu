@@ -1,7 +1,8 @@
 /* rbf.cu - distances to fixed targets on the GPU: twin of src/cpu/rbf.c.
  *
- * Thread: one output (of a unit, or the gradient of an input) of one image, which it alone sums, in the order of the
- * sum's index. The lanes of a warp are images: loads are whole lines, and a target's component is the same for all. */
+ * A thread has one output of one image (of a unit, or the gradient of an input), which it alone sums, in the order of
+ * the sum's index. The lanes of a warp are images: loads are whole lines, and a target's component is the same for all.
+ */
 #include "gpu.cuh"
 
 enum { THREADS = 256, WORD = 32 };

@@ -3,13 +3,12 @@
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
 
-/* Four values a thread, which are of one map, since N is a multiple of four. */
+/* A thread has four values. They are of one map, since N is a multiple of four. */
 static __host__ __device__ size_t quads_of_map(int N, int P) { return (size_t)P * N / 4; }
 
 /* The place of a map's parameters; maps are counted through all networks. */
 static __device__ size_t parameter_of(size_t map, int C, size_t stride) { return map / C * stride + map % C; }
 
-/* Thread: four values of y. */
 static __global__ void __launch_bounds__(THREADS) scale_forward_kernel(scale_forward a) {
     const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, map = i / quads_of_map(a.N, a.P);
     if (map >= (size_t)a.R * a.C) return;
@@ -19,7 +18,7 @@ static __global__ void __launch_bounds__(THREADS) scale_forward_kernel(scale_for
     reinterpret_cast<float4 *>(a.y)[i] = make_float4(w * x.x + b, w * x.y + b, w * x.z + b, w * x.w + b);
 }
 
-/* Thread: four values of dx, which it alone reads of dy: in place is fine. */
+/* A thread alone reads its four values of dy, so in place is fine. */
 static __global__ void __launch_bounds__(THREADS) scale_backward_input_kernel(scale_backward_input a) {
     const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, map = i / quads_of_map(a.N, a.P);
     if (map >= (size_t)a.R * a.C) return;
@@ -28,8 +27,8 @@ static __global__ void __launch_bounds__(THREADS) scale_backward_input_kernel(sc
     reinterpret_cast<float4 *>(a.dx)[i] = make_float4(w * dy.x, w * dy.y, w * dy.z, w * dy.w);
 }
 
-/* Block: one map of a network, whose two sums are added in one order: each thread every 256th value, then the lanes of
- * a warp, then the warps. */
+/* A block has one map of a network, whose two sums are added in one order: each thread adds every 256th value, then the
+ * lanes of a warp are added, then the warps. */
 static __global__ void __launch_bounds__(THREADS) scale_backward_params_kernel(scale_backward_params a) {
     SHARED(float, weights, WARPS);
     SHARED(float, biases, WARPS);

@@ -1,13 +1,13 @@
 /* subsample.cu - average, maximum and sum of windows on the GPU: twin of src/cpu/subsample.c.
  *
- * Thread: one window of one image; the lanes of a warp are images, so loads and stores are whole lines. f(x) is
- * computed where it is wanted, and again for the gradient: that is cheaper than to store it. */
+ * A thread has one window of one image. The lanes of a warp are images, so loads and stores are whole lines. f(x) is
+ * computed where it is needed, and again for the gradient: that is cheaper than to store it. */
 #include "activation.cuh"
 #include "gpu.cuh"
 
 enum { THREADS = 256 };
 
-/* Which window and image a thread has: the first pixel's offset in x, and the offset in y. */
+/* The window of a thread: the offset of its first pixel in x, and its offset in y. */
 struct window {
     bool exists;
     size_t x, y;

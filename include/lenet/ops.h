@@ -43,9 +43,9 @@ struct lenet_ctx;
 enum {
     LENET_NO_LABEL = 255,    /* label of an image that only pads the batch */
     LENET_MAX_KERNEL = 8,    /* largest K of a convolution                 */
-    LENET_PARTS = 8,         /* partial sums of a parameter's gradient     */
+    LENET_PARTS = 8,         /* most partial sums of a parameter's gradient */
     LENET_TABLE_MAPS = 16,   /* most output maps of a convolution with a connection table */
-    LENET_TABLE_INPUTS = 32, /* and its most input maps                   */
+    LENET_TABLE_INPUTS = 32, /* most input maps of such a convolution      */
     LENET_TARGETS = 10,      /* most RBF units                             */
     LENET_MAX_TARGET = 96,   /* most components of an RBF unit's target    */
 
@@ -68,8 +68,8 @@ enum lenet_schedule {
 
 struct lenet_hyper {
     uint64_t seed;
-    uint32_t train_first; /* the training subset, never empty: positions train_first ...        */
-    uint32_t train_count; /* ... + train_count of the seed's random order of the set */
+    uint32_t train_first; /* the training subset: train_count positions, at least one, */
+    uint32_t train_count; /* of the seed's random order of the set, from train_first on */
 
     float learning_rate, momentum, weight_decay;
     float beta2, epsilon; /* AdamW, whose beta1 is momentum; epsilon is also sdlm's mu */
@@ -77,23 +77,24 @@ struct lenet_hyper {
     enum lenet_schedule schedule;
     uint64_t warmup_steps; /* the rate rises over so many steps                */
     uint64_t total_steps;  /* cosine and one-cycle end here                    */
-    uint64_t decay_every;  /* step: multiplied by decay_factor so often; published: a pass; in steps */
+    uint64_t decay_every;  /* in steps. step: how often decay_factor multiplies the rate; published: a pass */
     float decay_factor;
 
-    int constant_order; /* 1: every epoch in the order of the first */
+    int constant_order; /* 1: every epoch has the order of the first one */
 
-    /* Augmentation: each image draws uniformly from +- these; 0 switches one off. */
+    /* Augmentation: for each image these are drawn uniformly from +- the setting; 0 switches one off. */
     float shift;   /* pixels, both ways          */
     float rotate;  /* degrees                    */
     float scale;   /* fraction of width and height */
     float shear;   /* horizontal, as a tangent   */
     float elastic; /* pixels, largest displacement of a node of draw.h's spline grid */
 
-    /* Label noise: a wrong label is one of the other classes, each as likely, and its image has it in every epoch. */
+    /* Label noise: a wrong label is one of the other classes, all of them equally likely. An image has the same label
+     * in every epoch. */
     float label_noise; /* fraction of the training labels that are wrong, 0 to 1 */
 };
 
-/* What a network's losses add up to. */
+/* The sums of a network's losses. */
 struct lenet_tally {
     double loss;        /* sum of the images' losses, NaN included */
     uint64_t count;     /* images                    */
@@ -118,7 +119,7 @@ struct lenet_source {
 
 /* The training batch of the current step: network r takes images B*p ... of its
  * subset in the random order of epoch e, where *step = e*ceil(train_count/B) + p.
- * An epoch's last batch may be smaller. Label noise is in these labels alone. */
+ * An epoch's last batch may be smaller. Only these labels have label noise. */
 struct batch_draw {
     int R, N, B; /* B images at most, B <= N */
     struct lenet_source source;
@@ -128,15 +129,14 @@ struct batch_draw {
     uint8_t *label;                  /* = [R][N]                */
 };
 
-/* Images first ... first+B-1 as they are, with their true labels, for evaluation;
- * those past the end are padding. Of the data set's own order or, where hyper is
- * given, of each network's random order of the set (the one that training subsets
- * are cut from). */
+/* Images first ... first+B-1 as they are, with their true labels, for evaluation.
+ * They are counted in the data set's own order or, where hyper is given, in each
+ * network's random order of the set (the one that training subsets are cut from). */
 struct batch_slice {
     int R, N, B;
     struct lenet_source source;
     const struct lenet_hyper *hyper; /* [R], or NULL            */
-    uint32_t first, end;             /* images end ... are padding; first <= end <= count */
+    uint32_t first, end;             /* images end ... are padding; first <= end <= source.count */
     lenet_real *x;                   /* = [R][1][OH][OW][N]     */
     uint8_t *label;                  /* = [R][N]                */
 };
@@ -178,8 +178,8 @@ struct conv_backward_params {
  * relu' = (y > 0), squash' = 2/3 (1.7159 - y^2/1.7159), linear' = 1. Source of squash: LeCun et al. 1998, app. A. */
 enum lenet_activation { LENET_TANH, LENET_RELU, LENET_SQUASH, LENET_LINEAR };
 
-/* f of the inputs (maps of a convolution, say), and of that the average, the maximum or the sum of every S x S window.
- * Where several pixels of x are a window's maximum, the first in reading order gets the gradient. */
+/* f of the inputs, and then the average, the maximum or the sum of every S x S window. Where several pixels of x are a
+ * window's maximum, the first one in reading order gets the gradient. */
 enum lenet_pooling { LENET_POOL_AVERAGE, LENET_POOL_MAX, LENET_POOL_SUM };
 
 struct subsample_forward {
@@ -198,8 +198,8 @@ struct subsample_backward_input {
     lenet_real *dx;       /* = [R][C][H][W][N]   */
 };
 
-/* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. With the sum of windows before it, the
- * trainable subsampling of LeCun et al. 1998. dx may be dy. */
+/* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. Behind the sum of windows it makes the trainable
+ * subsampling of LeCun et al. 1998. dx may be dy. */
 struct scale_forward {
     int R, N, C, P; /* P pixels a map */
     size_t stride;
@@ -303,8 +303,8 @@ struct softmax_loss {
     float rubbish;             /* finite, and 0 for none                       */
 };
 
-/* loss = -y[label], the squared distance to the right target where y is rbf's: eq. 8 of LeCun et al. 1998.
- * The rest as for softmax_loss. */
+/* loss = -y[label], the squared distance to the right target where y comes from rbf_forward: eq. 8 of LeCun et al.
+ * 1998. The fields are those of softmax_loss. */
 struct distance_loss {
     int R, N, O;
     const lenet_real *y;
@@ -316,9 +316,8 @@ struct distance_loss {
 
 /* ---- learning --------------------------------------------------------------- */
 
-/* The learning rate of the current step, *step counted from 0, and then
- * *step += 1: the last reader of the old step has run. With s the step, T
- * total_steps and u warmup_steps (in train.h the options are explained):
+/* The learning rate of the current step, where *step is counted from 0. After that *step += 1: no later operation of a
+ * training step needs the old one. With s the step, T total_steps and u warmup_steps:
  *   constant   rate
  *   step       rate * decay_factor^floor(s / decay_every)
  *   cosine     rate * (1 + cos(pi s/T)) / 2
@@ -352,7 +351,7 @@ struct optimizer_step {
     enum lenet_optimizer optimizer;
     const struct lenet_hyper *hyper; /* [R]                                        */
     const float *rate;               /* [R]                                        */
-    const uint64_t *step;            /* [1], steps begun so far: 1 in the first    */
+    const uint64_t *step;            /* [1], counted from 1                        */
     const lenet_real *dw;            /* [R][stride]                                */
     lenet_real *w;                   /* += [R][stride]                             */
     lenet_real *m;                   /* += [R][stride], zero at first; not for sgd; only read by sdlm */
@@ -374,8 +373,8 @@ struct accumulate {
     lenet_real *y;       /* += [count] */
 };
 
-/* The one list of operations: the backend table, the prototypes of the twins
- * and the test wrappers are all made from it. */
+/* The one list of operations: the backends' tables, the prototypes of the twins, their checks, and the tests of every
+ * operation are all made from it. */
 #define LENET_OPS(X)                                                                                                   \
     X(batch_draw)                                                                                                      \
     X(batch_slice)                                                                                                     \

@@ -5,14 +5,14 @@
 
 #include "cpu/ops_cpu.h"
 
-/* Elements per item, whole vectors: some microseconds of work. */
+/* Elements of an item: whole vectors, and some microseconds of work. */
 enum { CHUNK = 4096 * LANES };
 
 static ptrdiff_t end_of(ptrdiff_t item, ptrdiff_t count) {
     return (item + 1) * CHUNK < count ? (item + 1) * CHUNK : count;
 }
 
-/* The last values of a single image, which do not fill a vector. */
+/* Load and store the last values of a single image, which do not fill a vector. */
 ALWAYS_INLINE vec load_rest(const LENET_REAL *p, ptrdiff_t count) {
     vec v = {0};
     memcpy(&v, p, (size_t)count * sizeof *p);

@@ -1,4 +1,5 @@
-/* backend_cpu.c - the CPU backend's table; compiled once for each of names.h's kinds. */
+/* backend_cpu.c - the CPU backend: its memory, its peak, and its table of operations, compiled for each kind of twins
+ * that names.h has. */
 #include "lenet/backend.h"
 
 #include <stdlib.h>

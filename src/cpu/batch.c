@@ -1,12 +1,12 @@
 /* batch.c - bytes of the data set to inputs of the network, on the CPU: twin of cuda/batch.cu.
  *
- * One work item is a vector of images, or a single one: each is computed row by row into a
- * small buffer, whose rows are then stored across the lanes. */
+ * An item is as many images as the backend computes together. They are computed row by row into a small buffer, in
+ * which the images of a pixel lie together, and from there they are stored a vector at a time. */
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 #include "ops/draw.h"
 
-/* One row of the field for IMAGE_LANES images: those of a pixel lie together. */
+/* One row of the field for IMAGE_LANES images. */
 typedef LENET_REAL row_buffer[LENET_MAX_SIDE][IMAGE_LANES];
 
 static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, row_buffer bytes) {
@@ -27,13 +27,13 @@ static void warped_row(const struct lenet_source *s, const uint8_t *image, const
     }
 }
 
-/* Which images an item is to have, from image n of network r on. */
+/* Which images of the data set become the images n ... of network r, which an item computes. */
 struct selection {
     ptrdiff_t r;
     int n;
     int64_t sample[IMAGE_LANES]; /* -1 for padding */
     uint8_t label[IMAGE_LANES];
-    const struct lenet_warp *of[IMAGE_LANES]; /* how it is warped, or NULL   */
+    const struct lenet_warp *of[IMAGE_LANES]; /* how it is distorted, or NULL */
     struct lenet_warp warps[IMAGE_LANES];
 };
 
@@ -54,7 +54,7 @@ static void fill_images(const struct lenet_source *s, const struct selection *se
     x += selection->r * s->OH * s->OW * N + selection->n;
     for (int row = 0; row < s->OH; row++) {
         for (int lane = 0; lane < IMAGE_LANES; lane++) {
-            /* padding repeats image 0, so that its outputs are ordinary numbers */
+            /* Padding repeats image 0, so that its outputs are ordinary numbers. */
             const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
             const uint8_t *image = s->images + sample * s->H * s->W;
             if (selection->of[lane])

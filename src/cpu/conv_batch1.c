@@ -5,15 +5,15 @@
  *
  *     y[o][p] = b[o] + sum over c, i, j of w[o][c][i][j] * x[c][p + i*W + j]   for all p = h*W + w.
  *
- * The last K-1 of each row are no outputs: they are computed for nothing and left out. The gradients, the other way
- * round, find zeros there, and so no border needs a case of its own; a NaN or an infinity times such a zero reaches
+ * The last K-1 values of each row are no outputs: they are computed for nothing and left out. The gradients, the other
+ * way round, find zeros there, and so no border needs a case of its own; a NaN or an infinity times such a zero reaches
  * more results of its map than in conv.c. A lane sums a few dozen products of an image, so that their rounding stays
  * small. An item is an image, or for the parameters' gradient a network. */
 #include "cpu/batch1.h"
 #include "cpu/tile.h"
 
-/* Input maps, and behind each zeros, for its last vectors to end in: a NaN of the next map must not get into its
- * gradient. */
+/* Copies the input maps, each followed by zeros in which its last vectors end: a NaN of the next map must not get into
+ * its gradient. */
 static ptrdiff_t input_pitch(int H, int W) { return whole_vectors((ptrdiff_t)H * W + LANES + LENET_MAX_KERNEL); }
 static void copy_inputs(LENET_REAL *lines, const LENET_REAL *x, int C, int H, int W, int N) {
     const ptrdiff_t pitch = input_pitch(H, W), pixels = (ptrdiff_t)H * W;
@@ -23,7 +23,8 @@ static void copy_inputs(LENET_REAL *lines, const LENET_REAL *x, int C, int H, in
     }
 }
 
-/* Output maps at the input's width, `pitch` values each: `before` zeros, the rows, and zeros to the end. */
+/* Copies the output maps at the input's width into `pitch` values each: `before` zeros, the rows, and zeros to the end.
+ */
 static void copy_outputs(LENET_REAL *lines, ptrdiff_t pitch, ptrdiff_t before, const LENET_REAL *dy, int O, int OH,
                          int OW, int W, int N) {
     clear(lines, O * pitch);
@@ -93,7 +94,7 @@ struct one_image {
 
 static void add_to(LENET_REAL *sum, LENET_REAL part, int is_first) { *sum = is_first ? part : *sum + part; }
 
-/* What map c gives to T maps o. */
+/* Adds what map c gives to the weights of T maps o. */
 static void add_weights(const struct one_image *image, const int o[PARAMS_T], int T, int c) {
     const struct conv_backward_params *a = image->a;
     const int K = a->K;
@@ -111,7 +112,7 @@ static void add_weights(const struct one_image *image, const int o[PARAMS_T], in
     }
 }
 
-/* Only the maps that c feeds: in the table of 1998, ten of sixteen. */
+/* Adds what map c gives to the weights of those maps that it feeds: ten of sixteen in the table of 1998. */
 static void add_map(const struct one_image *image, int c) {
     const struct conv_backward_params *a = image->a;
     int fed[PARAMS_T], T = 0;

@@ -2,7 +2,7 @@
 #include "cpu/ops_cpu.h"
 #include "cpu/tile.h"
 
-/* Images and outputs per work item: each item is tiles of full size. */
+/* Images and outputs of an item, which is tiles of full size. */
 enum { CHUNK_N = TILE_V * LANES, CHUNK_T = 2 * TILE_T };
 
 /* y[t][n] = b[t] + sum over k of w[t*w_step + k*w_next] * x[k][n], for T outputs and K inputs. */
@@ -43,8 +43,8 @@ enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const st
 
 /* ---- gradient of the parameters ---------------------------------------------
  *
- * dw[o][i] sums dy[o][n] * x[i][n] over the images. The lanes are images. To keep them apart, a block of x is
- * transposed first, so that the lanes are inputs i and the sum over n is tile_sum's: weights dy, rows x^T[n]. */
+ * dw[o][i] sums dy[o][n] * x[i][n] over the images. The lanes of x and dy are images, which are to be summed.
+ * So a block of x is transposed first: then the lanes are inputs i, and tile_sum adds rows x^T[n] with weights dy. */
 
 enum { BLOCK_I = TILE_V * LANES, BLOCK_N = 128 };
 

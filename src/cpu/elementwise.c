@@ -1,7 +1,7 @@
 /* elementwise.c - squares and weighted sums of whole tensors on the CPU: twin of cuda/elementwise.cu. */
 #include "cpu/ops_cpu.h"
 
-/* Elements per item: some microseconds of work. */
+/* Elements of an item: some microseconds of work. */
 enum { CHUNK = 1 << 16 };
 
 static size_t end_of(ptrdiff_t item, size_t count) {

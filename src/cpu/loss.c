@@ -1,14 +1,14 @@
 /* loss.c - cross-entropy of the softmax, and the distance, on the CPU: twin of cuda/loss.cu.
  *
- * In double whatever the backend's precision: the sums over a data set are
- * compared across backends, and 10 outputs an image cost nothing. One thread
- * owns a network, so its tally has one order of addition. */
+ * They are computed in double, whatever the backend's precision: the sums over a data set are compared across
+ * backends, and ten outputs of an image cost nothing. One thread owns a network, so its tally has one order of
+ * addition. */
 #include <math.h>
 
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 
-/* What both losses know of an image: a column of y, and where things go. */
+/* What both losses know of an image: its label, its largest output, and where its column of y and dy is. */
 struct image {
     int label, largest;
     ptrdiff_t first, step; /* of y and dy: output o is at first + o*step */

@@ -6,7 +6,7 @@ static LENET_REAL target(const struct rbf_targets *targets, int o, int i) {
     return targets->plus[o][i / 32] >> i % 32 & 1 ? 1 : -1;
 }
 
-/* An item is a vector of images of a network, or a single one. */
+/* An item is a vector of images of a network, or a single image. */
 static void forward_item(const void *args, ptrdiff_t item) {
     const struct rbf_forward *a = args;
     const ptrdiff_t vectors = a->N / IMAGE_LANES, r = item / vectors, v = item % vectors;

@@ -29,7 +29,7 @@ static void input_item(const void *args, ptrdiff_t item) {
     for (ptrdiff_t i = 0; i < map.count; i++) dx[i] = w * dy[i];
 }
 
-/* Sums of each lane first; single images have a rest that does not fill a vector. */
+/* Each lane is summed by itself first. A map of a single image may end in values that do not fill a vector. */
 static void params_item(const void *args, ptrdiff_t item) {
     const struct scale_backward_params *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);

@@ -49,7 +49,7 @@ ALWAYS_INLINE void sum_gradient(const vec *x, vec share, vec *dx, int S, ptrdiff
         }
 }
 
-/* Both passes: an item is a map c of a network. What the compiler shall know of the window and of f is an argument. */
+/* Both passes: an item is a map c of a network. S, max and f are arguments, so that the compiler knows them. */
 ALWAYS_INLINE void forward_map(const struct subsample_forward *a, ptrdiff_t map, int S, int max,
                                enum lenet_activation f) {
     const ptrdiff_t rows = a->H / S, pixel = a->N / LANES, row = a->W * pixel;

@@ -1,4 +1,5 @@
-/* architectures.c - the architectures as tables of layers: the only file that knows their sizes. */
+/* architectures.c - the architectures as tables of layers: the only file that knows their sizes. A row is the kind of a
+ * layer, its name, its maps, the size of its kernel or window, and its connection table. */
 #include <string.h>
 
 #include "lenet/topology.h"

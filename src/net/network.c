@@ -114,7 +114,7 @@ void lenet_network_free(struct lenet_network *net) {
 
 static int is_as_on_the_host(const struct lenet_network *net) { return net->backend->element_size == sizeof(float); }
 
-/* count parameters into a tensor of them. */
+/* The place of parameter `count` in a tensor of parameters. */
 static void *at(const struct lenet_network *net, void *tensor, size_t count) {
     return (char *)tensor + count * net->backend->element_size;
 }
@@ -235,7 +235,7 @@ enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradien
 }
 
 void *lenet_network_gradient(const struct lenet_network *net, int l) {
-    int other = 0; /* the two buffers take turns, but that an activation works in place */
+    int other = 0; /* the two buffers take turns, except that an activation works in place */
     if (l < 0) return net->dx;
     for (int above = l + 1; above < net->topology.layer_count; above++)
         other ^= net->topology.layers[above].spec.kind != LENET_ACTIVATION;
@@ -313,7 +313,7 @@ enum lenet_status lenet_network_steps(struct lenet_network *net, const struct le
     const struct lenet_backend *be = net->backend;
     if (net->graph && memcmp(&net->recorded, source, sizeof *source) != 0) forget_graph(net);
     if (be->record && !net->graph && count > 0) {
-        /* one step for real first: libraries load their kernels at the first call, which must not be recorded */
+        /* The first step is not recorded: at their first call libraries load their kernels. */
         LENET_TRY(lenet_network_step(net, source));
         LENET_TRY(be->record(net->ctx, enqueue_step, &(struct step_args){.net = net, .source = source}, &net->graph));
         net->recorded = *source;

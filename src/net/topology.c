@@ -1,4 +1,4 @@
-/* topology.c - every shape that follows from an architecture, the initial weights, and the parameters as tensors. */
+/* topology.c - what follows from an architecture: every shape, the initial weights, and the parameters as tensors. */
 #include "lenet/topology.h"
 
 #include <math.h>
@@ -192,7 +192,7 @@ static void init_unit(const struct lenet_layer *layer, enum lenet_init init, uin
     if (init != LENET_INIT_STANDARD) host_w[layer->b + o] = draw(seed, layer->b + o, limit);
 }
 
-/* A coefficient and a bias of each map of a trained subsampling. */
+/* The coefficient and the bias of each map of a trained subsampling. */
 static void init_subsampling(const struct lenet_topology *topology, const struct lenet_layer *layer,
                              enum lenet_init init, uint64_t seed, float scale, float *host_w) {
     const float window = (float)(layer->spec.size * layer->spec.size);
