@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
+#include "ops/preconditions.h"
 
 enum { ALIGNMENT = 256 };
 

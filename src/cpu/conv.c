@@ -5,6 +5,7 @@
  * so the number of threads cannot change a bit. */
 #include "cpu/ops_cpu.h"
 #include "cpu/tile.h"
+#include "ops/preconditions.h"
 
 /* Images per work item of the forward pass and the input gradient. */
 enum { CHUNK = TILE_V * LANES };

@@ -11,6 +11,7 @@
  * small. An item is an image, or for the parameters' gradient a network. */
 #include "cpu/batch1.h"
 #include "cpu/tile.h"
+#include "ops/preconditions.h"
 
 /* Copies the input maps, each followed by zeros in which its last vectors end: a NaN of the next map must not get into
  * its gradient. */

@@ -6,7 +6,6 @@
 #include "cpu/parallel.h"
 #include "cpu/vector.h"
 #include "lenet/ops.h"
-#include "ops/preconditions.h"
 
 struct lenet_ctx {
     struct parallel *pool;

@@ -201,8 +201,9 @@ TEST_P(BatchSlice, HandComputed) {
 }
 
 TEST_P(BatchSlice, IsTheBytesInTheMiddleOfTheField) {
-    for (const Images &set : {Numbered(300, 6, 5, 10, 9), Numbered(300, 3, 4, 3, 4), Numbered(300, 4, 7, 4, 12),
-                              Numbered(300, 28, 28, 32, 32), Numbered(300, 2, 3, 5, 8)}) {
+    for (const Images &set :
+         {Numbered(300, 6, 5, 10, 9), Numbered(300, 3, 4, 3, 4), Numbered(300, 4, 7, 4, 12),
+          Numbered(300, 28, 28, 32, 32), Numbered(300, 2, 3, 5, 8), Numbered(300, 3, 4, 4, LENET_MAX_SIDE)}) {
         SCOPED_TRACE("H" + std::to_string(set.H) + " OW" + std::to_string(set.OW));
         for (int B : {1, lanes(), 2 * lanes() + 3}) ExpectSlice(set, 250, 300, B);
     }

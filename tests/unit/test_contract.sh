@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$1"
 
 fail() {
-    printf 'FAILED: %s\n' "$@"
+    printf '%s\n' "FAILED: $1" "${@:2}"
     exit 1
 }
 
@@ -30,12 +30,12 @@ missing() {
     wanted "its caller, RUN($operation, ...)," "\b$operation\b" "src/net/*.c"
     wanted "its samples, Fill(Sample<$operation> &, int)," "Fill\(Sample<$operation> " "tests/support/samples.h"
     wanted "a test of its values" "\b$operation\b" "tests/ops/test_*.cc"
-    for twin in $(grep -lE "CPU_NAME\($operation\)\(" src/cpu/*.c); do
+    while read -r twin; do
         stem=$(basename "$twin" .c)
         stem=${stem%_batch1} # the same tests run on the operations for batches of one image
         [ -e "tests/ops/test_$stem.cc" ] || echo "$operation: $twin has no tests/ops/test_$stem.cc"
         [ -e "cuda/$stem.cu" ] || echo "$operation: $twin has no cuda/$stem.cu"
-    done
+    done < <(grep -lE "CPU_NAME\($operation\)\(" src/cpu/*.c)
 }
 
 count=$(operations | wc -l)
