@@ -15,6 +15,8 @@
 #include "lenet/sweep.h"
 #include "lenet/train.h"
 #include "lenet/version.h"
+#include "train/run_dir.h"
+#include "train/settings.h"
 
 static volatile sig_atomic_t stop_requested;
 
@@ -128,7 +130,7 @@ static enum lenet_status train_command(int argc, char **argv, struct lenet_confi
 
 /* ---- sweep ------------------------------------------------------------------------------------- */
 
-static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_work *work) {
+static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *work) {
     (void)self;
     printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
            plan->axes == 1 ? "is" : "es");
@@ -175,15 +177,14 @@ static void on_sweep_progress(void *self, const struct lenet_sweep_progress *p) 
 }
 
 static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
-                   const struct lenet_member *member, const struct lenet_sweep_progress *progress) {
+                   const struct lenet_metrics *m, const struct lenet_sweep_progress *progress) {
     char text[512];
     clear_bar(self);
     lenet_sweep_describe(plan, config, text, sizeof text);
     printf("run %zu/%zu  %s%s", progress->ended, progress->missing, text, text[0] ? "  " : "");
-    if (member->diverged) {
+    if (!m) {
         printf("diverged\n");
     } else {
-        const struct lenet_metrics *m = &member->metrics[member->measured - 1];
         printf("test loss %.4f error %5.2f %%  %.1f s\n", m->test_loss, 100 * (1 - m->test_accuracy), m->seconds);
     }
     fflush(stdout);
@@ -221,13 +222,15 @@ static enum lenet_status sweep_command(int argc, char **argv, struct lenet_confi
 static enum lenet_status eval_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_evaluation evaluation;
     struct lenet_dataset data;
+    char path[LENET_MAX_PATH];
     LENET_TRY(lenet_options_parse(LENET_CMD_EVAL, argc, argv, config, err));
     enum lenet_status status = lenet_evaluate(config, &evaluation, &data, err);
     if (status == LENET_OK) lenet_print_evaluation(config, &evaluation, &data);
-    if (status == LENET_OK && !config->json[0] && config->run[0])
-        status = lenet_run_path(config->run, "eval.json", config->json, err);
-    if (status == LENET_OK && config->json[0])
-        status = lenet_evaluation_write(config->json, config, &evaluation, &data, err);
+    if (status == LENET_OK) status = lenet_evaluation_path(config, &evaluation, path, err);
+    if (status == LENET_OK && path[0]) status = lenet_evaluation_write(path, config, &evaluation, &data, err);
+    if (status == LENET_OK && !path[0] && config->run[0])
+        printf("\nnot kept in %s/eval.json, which is for the run's own weights and data; --json FILE keeps it\n",
+               config->run);
     lenet_evaluation_free(&evaluation);
     lenet_dataset_free(&data);
     return status;
@@ -252,7 +255,7 @@ static int is_verdict(enum lenet_status status) { return status == LENET_OK || s
  * images, too: all tables, whatever the first says. */
 static enum lenet_status check_all(const struct lenet_device *device, struct lenet_config *config,
                                    struct lenet_error *err) {
-    const struct lenet_device single = {lenet_device_backend_for(device, 1), device->ctx};
+    const struct lenet_device single = {.backend = lenet_device_backend_for(device, 1), .ctx = device->ctx};
     const int n = single.backend == device->backend ? 1 : 2;
     struct lenet_gradcheck slopes;
     struct lenet_crosscheck crosschecks[2];

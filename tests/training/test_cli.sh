@@ -62,6 +62,17 @@ claim "  with the accuracy and its interval" grep -qE '^accuracy [0-9.]+ %, 95 %
 claim "  on the data that it was trained on" says "(data/good)"
 claim "  kept as eval.json" test -s good/eval.json
 before=$(contents good)
+cp good/last.safetensors copied.safetensors
+lenet eval --run good --weights copied.safetensors
+claim "an evaluation of other weights: exit 0" code_is 0
+claim "  says that it is not kept, and how it would be" says "not kept in good/eval.json" && says "--json"
+mkdir data/half
+cp data/good/t10k-* data/half
+lenet eval --run good --data data/half --json half.json
+claim "an evaluation on a test half alone: exit 0" code_is 0
+claim "  kept where it was told to be, with the half's hash" grep -q '"test_hash"' half.json
+claim "  and the run's own results are as they were" test "$(contents good)" = "$before"
+rm -r copied.safetensors half.json data/half
 lenet train --resume good
 claim "resuming a run that has ended: exit 0" code_is 0
 claim "  says so" says "good had ended already"
@@ -190,7 +201,7 @@ for file in $images $labels $test_images $test_labels; do
     { head -c 4 "data/good/$file" && printf '\0\0\0\0' && tail -c +9 "data/good/$file"; } | broken zero "$file"
     refused_data "no samples in $file" zero "zero/$file" "0 samples"
     echo "<html>404</html>" | broken page "$file"
-    refused_data "a web page as $file" page "page/$file" "magic"
+    refused_data "a web page as $file" page "page/$file" "web page (HTML)" "<html>404"
     rm -r data/empty data/truncated data/oversized data/magic data/zero data/page
     broken directory "$file" </dev/null
     rm "data/directory/$file"
