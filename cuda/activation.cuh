@@ -12,7 +12,7 @@ static __device__ __forceinline__ float activated(float x, enum lenet_activation
                                        : x; /* NaN stays NaN */
 }
 
-/* The gradient of x from that of y = f(x). */
+/* The gradient by x, from the gradient by y = f(x). */
 static __device__ __forceinline__ float activation_gradient(float y, float dy, enum lenet_activation f) {
     return f == LENET_TANH              ? dy * (1 - y * y)
            : f == LENET_SQUASH          ? dy * (SQUASH_SLOPE * (SQUASH_HEIGHT - y * y / SQUASH_HEIGHT))

@@ -1,9 +1,17 @@
-/* backend_cuda.c - the CUDA backend's table; in C, whose designated initialisers read like backend_cpu.c's. */
+/* backend_cuda.c - the CUDA backend's table. It is in C, so that its designated initialisers read like those of
+ * backend_cpu.c. */
+#include "ops/preconditions.h"
 #include "ops_cuda.h"
 
-#define X(op) .op = op##_cuda,
+enum { LANES = 32 }; /* of a warp, which holds an image in each */
+
+#define X(op) LENET_CHECKED(op, op##_cuda, LANES)
+LENET_OPS(X)
+#undef X
+
+#define X(op) .op = checked_##op,
 static const struct lenet_backend cuda = {.name = "cuda",
-                                          .lanes = 32,
+                                          .lanes = LANES,
                                           .element_size = sizeof(float),
                                           .open = cuda_open,
                                           .close = cuda_close,

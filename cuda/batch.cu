@@ -1,18 +1,13 @@
 /* batch.cu - bytes of the data set to inputs of the network, on the GPU: twin of src/cpu/batch.c.
  *
- * Thread: one row of the field for one image; lanes are images, so that stores are whole lines. Each thread works
- * out its image and its distortion for itself: that costs less than a second kernel and its memory. */
+ * A thread has one row of the field for one image. The lanes of a warp are images, so that stores are whole lines. Each
+ * thread works out its image and its distortion for itself: that costs less than a second kernel and its memory. */
 #include "gpu.cuh"
 #include "ops/draw.h"
 
-enum { ROWS = 4 }; /* rows per block, a warp each */
+enum { ROWS = 4 }; /* of a block, whose warps have one each */
 
-static int source_ok(const lenet_source &s, int R, int N, int B) {
-    return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && B > 0 && B <= N && s.count > 0 && s.count <= 1u << 31 &&
-           s.H > 0 && s.W > 0 && s.classes > 0 && s.classes <= LENET_NO_LABEL && s.OH >= s.H && s.OW >= s.W;
-}
-
-/* Row `row` of image `sample` (-1: padding, which repeats image 0), warped or as it is. */
+/* Fills row `row` of image `sample`, distorted or as it is. A sample of -1 is padding, which repeats image 0. */
 static __device__ void fill_row(const lenet_source &s, int64_t sample, const lenet_warp *warp, int row, float *x,
                                 int N) {
     const uint8_t *image = s.images + (sample < 0 ? 0 : (size_t)sample) * s.H * s.W;
@@ -73,13 +68,11 @@ static __global__ void __launch_bounds__(WARP *ROWS) batch_slice_kernel(batch_sl
 }
 
 extern "C" enum lenet_status batch_draw_cuda(struct lenet_ctx *ctx, const struct batch_draw *a) {
-    if (!source_ok(a->source, a->R, a->N, a->B)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "batch_draw", batch_draw_kernel, dim3(blocks_for(a->source.OH, ROWS), a->N / WARP, a->R),
                       dim3(WARP, ROWS), 0, *a);
 }
 
 extern "C" enum lenet_status batch_slice_cuda(struct lenet_ctx *ctx, const struct batch_slice *a) {
-    if (!source_ok(a->source, a->R, a->N, a->B) || a->first > a->end || a->end > a->source.count) return LENET_ERR_ARG;
     return gpu_launch(ctx, "batch_slice", batch_slice_kernel, dim3(blocks_for(a->source.OH, ROWS), a->N / WARP, a->R),
                       dim3(WARP, ROWS), 0, *a);
 }

@@ -4,12 +4,10 @@
  * whole warp, and a weight is the same word for all lanes: it comes from shared memory as a broadcast. A thread
  * keeps T maps x P pixels of its image in registers. Which T and P were chosen never changes an output's bits:
  * each is summed over (map, row, column) in that order by one thread. */
-#include "gpu.cuh"
+#include <string.h>
 
-static int sizes_ok(int R, int N, int C, int H, int W, int O, int K) {
-    return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && C > 0 && O > 0 && K > 0 && K <= LENET_MAX_KERNEL &&
-           K <= H && K <= W;
-}
+#include "gpu.cuh"
+#include "ops/preconditions.h"
 
 /* ---- forward and input gradient: the same sum ------------------------------------------------------------------
  *
@@ -46,7 +44,8 @@ static int rows_of_block(int P, int groups, int YH) {
     return rows;
 }
 
-/* The weights of T maps from `first` on against `count` maps s, as [s][i][j][WEIGHT_GROUP]; zero past the last map. */
+/* Loads the weights of T maps from `first` on against s_count maps s, as [s][i][j][WEIGHT_GROUP]: 0 past the last map.
+ */
 template <int KERNEL, class Shared>
 static __device__ void load_weights(const correlate &a, const float *w, int first, int s_first, int s_count,
                                     Shared &weights) {
@@ -76,18 +75,18 @@ static __device__ __forceinline__ void add_maps(const correlate &a, const float 
         for (int i = i_first; i < i_end; i++, line += (size_t)a.XW * N) {
             const int group = (s * K + i) * K * WEIGHT_GROUP;
             float window[P + (KERNEL ? KERNEL : 1) - 1]; /* pixels of x that this row of the kernel sees */
-            const auto look = [&](int k) {
+            const auto pixel = [&](int k) {
                 return !EDGE || (left + k >= 0 && left + k < a.XW) ? line[(size_t)N * k] : 0.0f;
             };
             if (KERNEL) {
 #pragma unroll
-                for (int k = 0; k < P + KERNEL - 1; k++) window[k] = look(k);
+                for (int k = 0; k < P + KERNEL - 1; k++) window[k] = pixel(k);
             }
 #pragma unroll
             for (int j = 0; j < K; j++) {
                 if (!KERNEL) {
 #pragma unroll
-                    for (int p = 0; p < P; p++) window[p] = look(p + j);
+                    for (int p = 0; p < P; p++) window[p] = pixel(p + j);
                 }
                 const float4 low = load4(weights, group + j * WEIGHT_GROUP);
                 const float4 high = load4(weights, group + j * WEIGHT_GROUP + 4);
@@ -101,9 +100,9 @@ static __device__ __forceinline__ void add_maps(const correlate &a, const float 
     }
 }
 
-/* Block: `rows` rows of T maps for 32 images; thread (lane, row and g) owns pixels g*P ... g*P+P-1 of a row of image
- * `lane`. KERNEL is K where the compiler should know it, else 0. The bound of one block an SM leaves the compiler as
- * many registers as it wants; without it some of these spill. */
+/* A block has `rows` rows of T maps for 32 images; thread (lane, row and g) owns pixels g*P ... g*P+P-1 of a row of
+ * image `lane`. KERNEL is K where the compiler should know it, else 0. The bound of one block for each SM leaves the
+ * compiler as many registers as it wants; without it some of these spill. */
 template <int KERNEL, int T, int P>
 static __global__ void __launch_bounds__(WARP *most_warps(P), 1) correlate_kernel(correlate a) {
     DYNAMIC_SHARED(float, weights);
@@ -153,7 +152,7 @@ static enum lenet_status correlate_tiles(struct lenet_ctx *ctx, const char *name
     return gpu_launch(ctx, name, correlate_kernel<KERNEL, T, P>, grid, block, shared_bytes, a);
 }
 
-/* Few images and networks: small tiles, so that more warps share the work. Many: large ones. */
+/* Few images and networks get small tiles, so that more warps share the work. Many get large ones. */
 template <int KERNEL, int T>
 static enum lenet_status correlate_pixels(struct lenet_ctx *ctx, const char *name, const correlate &a, int R) {
     const size_t pixels = (size_t)R * (a.N / WARP) * pieces(a.O, T) * a.YH * a.YW;
@@ -168,7 +167,6 @@ static enum lenet_status correlate_cuda(struct lenet_ctx *ctx, const char *name,
 }
 
 extern "C" enum lenet_status conv_forward_cuda(struct lenet_ctx *ctx, const struct conv_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     correlate c = {};
     c.N = a->N;
     c.S = a->C;
@@ -189,7 +187,6 @@ extern "C" enum lenet_status conv_forward_cuda(struct lenet_ctx *ctx, const stru
 }
 
 extern "C" enum lenet_status conv_backward_input_cuda(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     correlate c = {};
     c.N = a->N;
     c.S = a->O;
@@ -223,19 +220,19 @@ struct conv_params {
     const float *x, *dy;
     float *sums; /* [R][parts][O*C*K*K + O]: first dw, then db */
     float *dw, *db;
-    int table; /* links counts */
-    uint32_t links[LENET_LINKED];
+    int has_table;
+    uint32_t table[LENET_TABLE_MAPS];
 };
 
-/* Three maps: 8 loads for 75 multiply-adds, in registers that are enough for three blocks an SM. */
+/* Three maps need 8 loads for 75 multiply-adds, and few enough registers for three blocks on each SM. */
 enum { PARAMS_T = 3, PARAMS_WARPS = 4, PARAMS_BLOCKS = 3, PARAMS_K = 5, TAPS = PARAMS_K * PARAMS_K };
 
 static __host__ __device__ size_t sums_of(const conv_params &a) { return (size_t)a.O * a.C * a.K * a.K + a.O; }
 
-/* Whether the map of which weight e is one feeds the output map. */
-static __device__ bool linked(const conv_params &a, size_t e) {
+/* Whether there is a connection for weight e of dw. */
+static __device__ bool connected(const conv_params &a, size_t e) {
     const size_t pair = e / (a.K * a.K);
-    return !a.table || (a.links[pair / a.C] >> pair % a.C & 1);
+    return !a.has_table || (a.table[pair / a.C] >> pair % a.C & 1);
 }
 
 /* Adds one row of dy, of `maps` maps at most, for one group of images; x is the first of the rows that it meets. The
@@ -283,7 +280,7 @@ static __device__ __forceinline__ void add_row(const conv_params &a, const float
     }
 }
 
-/* Block: one part of the rows, PARAMS_T maps o, one map c, one network. */
+/* A block has one part of the rows, PARAMS_T maps o and one map c of one network. */
 static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) params_kernel(conv_params a) {
     enum { SUMS = PARAMS_T * TAPS + PARAMS_T, ROUNDS = (SUMS + WARP - 1) / WARP };
     SHARED(float, of_warp, PARAMS_WARPS *ROUNDS *WARP);
@@ -323,7 +320,7 @@ static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) para
     }
 }
 
-/* Thread: one output of dw or db; adds the parts. */
+/* A thread adds the parts of one output of dw or db. */
 static __global__ void add_parts_kernel(conv_params a) {
     const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x, count = sums_of(a);
     const int r = blockIdx.z;
@@ -332,12 +329,12 @@ static __global__ void add_parts_kernel(conv_params a) {
     for (int part = 0; part < a.parts; part++) total += a.sums[((size_t)r * a.parts + part) * count + e];
     const size_t weights = count - a.O;
     if (e < weights)
-        a.dw[r * a.stride + e] = linked(a, e) ? total : 0;
+        a.dw[r * a.stride + e] = connected(a, e) ? total : 0;
     else
         a.db[r * a.stride + e - weights] = total;
 }
 
-/* Kernels of other sizes than 5. Warp: one output of dw or db. */
+/* For kernels of other sizes than 5. A warp has one output of dw or db. */
 static __global__ void params_any_kernel(conv_params a) {
     const int r = blockIdx.z, lane = threadIdx.x, e = blockIdx.x, weights = a.O * a.C * a.K * a.K;
     const bool is_bias = e >= weights;
@@ -357,17 +354,13 @@ static __global__ void params_any_kernel(conv_params a) {
     if (is_bias)
         a.db[r * a.stride + o] = sum;
     else
-        a.dw[r * a.stride + e] = linked(a, e) ? sum : 0;
+        a.dw[r * a.stride + e] = connected(a, e) ? sum : 0;
 }
 
 extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     conv_params p = {};
-    for (int o = 0; o < LENET_LINKED; o++) {
-        p.links[o] = a->links[o];
-        p.table |= a->links[o] != 0;
-    }
-    if (p.table && (a->O > LENET_LINKED || a->C > 32)) return LENET_ERR_ARG;
+    memcpy(p.table, a->table, sizeof p.table);
+    p.has_table = has_table(a);
     p.N = a->N;
     p.C = a->C;
     p.H = a->H;

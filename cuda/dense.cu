@@ -14,14 +14,10 @@
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
 
-static int sizes_ok(int R, int N, int I, int O) {
-    return R > 0 && R <= 65535 && N > 0 && N % WARP == 0 && I > 0 && O > 0;
-}
-
 /* ---- cuBLAS, loaded when a GPU is opened ----------------------------------------------------------------
  *
- * It is 600 MB of libraries, whose mere loading takes half a second and 150 MB: a command on the CPU shall not wait for
- * that, nor a machine without a GPU need them. */
+ * It is 600 MB of libraries, and merely to load them takes half a second and 150 MB. A command that runs on the CPU
+ * does not wait for that, and a machine without a GPU does not need them. */
 #define BLAS_FUNCTIONS(X)                                                                                              \
     X(cublasCreate)                                                                                                    \
     X(cublasDestroy)                                                                                                   \
@@ -31,7 +27,7 @@ static int sizes_ok(int R, int N, int I, int O) {
     X(cublasSetMathMode)                                                                                               \
     X(cublasSgemmStridedBatched)                                                                                       \
     X(cublasGetStatusString)
-/* The header makes macros of some names: cublasCreate is cublasCreate_v2. */
+/* The header makes macros of some names: cublasCreate is cublasCreate_v2. This is the name that results. */
 #define NAME_OF(f) #f
 
 struct gpu_blas {
@@ -57,7 +53,7 @@ static const char *load(struct gpu_blas *blas) {
     return NULL;
 }
 
-/* Each branch has a handle and a workspace. No atomics: the same bits every time. */
+/* Each branch has a handle and a workspace. Without atomics the bits are the same every time. */
 static cublasStatus_t open_handle(struct gpu_blas *blas, int branch, cudaStream_t stream, bool tf32) {
     cublasStatus_t status = blas->cublasCreate(&blas->handle[branch]);
     const cublasHandle_t handle = blas->handle[branch];
@@ -124,13 +120,13 @@ static enum lenet_status multiply(struct lenet_ctx *ctx, const char *what, int R
                       what);
 }
 
-/* Thread: one output of one image. */
+/* A thread has one output of one image. */
 static __global__ void __launch_bounds__(THREADS) add_bias_kernel(dense_forward a) {
     const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, outputs = (size_t)a.O * a.N, r = i / outputs;
     if (r < (size_t)a.R) a.y[i] += a.b[r * a.stride + i % outputs / a.N];
 }
 
-/* Warp: one bias; each lane adds every 32nd image, then the lanes are added. */
+/* A warp has one bias: each lane adds every 32nd image, then the lanes are added. */
 static __global__ void __launch_bounds__(THREADS) bias_gradient_kernel(dense_backward_params a) {
     const int lane = threadIdx.x % WARP, o = (int)blockIdx.x * WARPS + (int)threadIdx.x / WARP, r = blockIdx.y;
     if (o >= a.O) return;
@@ -142,7 +138,6 @@ static __global__ void __launch_bounds__(THREADS) bias_gradient_kernel(dense_bac
 }
 
 extern "C" enum lenet_status dense_forward_cuda(struct lenet_ctx *ctx, const struct dense_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     const long long N = a->N;
     const product p = {CUBLAS_OP_N, CUBLAS_OP_N,          a->N,     a->O, a->I, a->x, a->w, a->N, a->I, a->N,
                        N * a->I,    (long long)a->stride, N * a->O, a->y};
@@ -152,7 +147,6 @@ extern "C" enum lenet_status dense_forward_cuda(struct lenet_ctx *ctx, const str
 }
 
 extern "C" enum lenet_status dense_backward_input_cuda(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     const long long N = a->N;
     const product p = {CUBLAS_OP_N, CUBLAS_OP_T,          a->N,     a->I, a->O, a->dy, a->w, a->N, a->I, a->N,
                        N * a->O,    (long long)a->stride, N * a->I, a->dx};
@@ -160,7 +154,6 @@ extern "C" enum lenet_status dense_backward_input_cuda(struct lenet_ctx *ctx, co
 }
 
 extern "C" enum lenet_status dense_backward_params_cuda(struct lenet_ctx *ctx, const struct dense_backward_params *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     const long long N = a->N;
     const product p = {CUBLAS_OP_T, CUBLAS_OP_N,          a->I, a->O, a->N, a->x, a->dy, a->N, a->N, a->I, N * a->I,
                        N * a->O,    (long long)a->stride, a->dw};

@@ -1,4 +1,5 @@
-/* device.cu - opening a GPU, its memory, and step graphs. */
+/* device.cu - everything of the CUDA backend that is no operation: opening a GPU, memory and copies, the branch,
+ * recorded steps, and the peak. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ extern "C" const char *cuda_probe(void) {
     return devices > 0 ? NULL : "the driver finds no CUDA device";
 }
 
-/* Does this build have code for the device? A kernel that does nothing knows. */
+/* Whether this build has code for the device shows when a kernel that does nothing is launched. */
 static __global__ void nothing_kernel(int unused) { (void)unused; }
 
 static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, struct lenet_error *err) {
@@ -155,10 +156,11 @@ extern "C" enum lenet_status cuda_record(struct lenet_ctx *ctx, enum lenet_statu
     cudaGraph_t graph = NULL;
     cudaGraphExec_t executable = NULL;
     *out = NULL;
-    if (ctx->blocking) return LENET_OK; /* nobody can wait for a launch within a graph */
+    if (ctx->blocking) return LENET_OK; /* it is impossible to wait for a launch within a graph */
     LENET_TRY(gpu_check(ctx, cudaStreamBeginCapture(ctx->stream, cudaStreamCaptureModeThreadLocal), "capture"));
     const enum lenet_status enqueued = enqueue(argument);
-    const cudaError_t ended = cudaStreamEndCapture(ctx->stream, &graph); /* always: the stream must be usable again */
+    const cudaError_t ended =
+        cudaStreamEndCapture(ctx->stream, &graph); /* in any case: the stream must be usable again */
     if (enqueued != LENET_OK) {
         if (graph) cudaGraphDestroy(graph);
         return enqueued;
@@ -187,7 +189,7 @@ extern "C" void cuda_forget(struct lenet_ctx *ctx, void *graph) {
 enum { PEAK_CHAINS = 8, PEAK_ROUNDS = 1 << 14, PEAK_THREADS = 256 };
 
 struct peak {
-    float *sink; /* NULL, and never written to: it keeps the loop */
+    float *sink; /* NULL and never written to, but the compiler must keep the loop for it */
 };
 
 static __global__ void __launch_bounds__(PEAK_THREADS) peak_kernel(peak a) {

@@ -11,24 +11,24 @@
 
 #include "ops_cuda.h"
 
-enum { WARP = 32 }; /* and the images of a batch that a warp works on: lane = image */
+enum { WARP = 32 }; /* lanes, each of which as a rule works on an image of the batch */
 
 struct gpu_blas; /* dense.cu */
 
 enum { BRANCHES = 2 };
 
 struct lenet_ctx {
-    cudaStream_t stream; /* of the branch that is enqueued to */
-    int branch;          /* its number; 0 but between cuda_branch and cuda_back */
-    bool branched;       /* and not joined yet                                  */
+    cudaStream_t stream; /* where work is enqueued now: that of the branch below */
+    int branch;          /* 1 between cuda_branch and cuda_back, else 0 */
+    bool branched;       /* there is work on branch 1 that was not joined yet */
     cudaStream_t streams[BRANCHES];
-    cudaEvent_t begun, done; /* of the branch */
+    cudaEvent_t begun, done; /* of the work on branch 1 */
     struct gpu_blas *blas;
     bool blocking;     /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
     char message[512]; /* what failed last */
 };
 
-/* For the fully connected layers; in dense.cu. */
+/* cuBLAS, for the fully connected layers: in dense.cu. */
 enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err);
 void gpu_blas_close(struct lenet_ctx *ctx);
 
@@ -41,7 +41,7 @@ static inline enum lenet_status gpu_check(struct lenet_ctx *ctx, cudaError_t err
     return error == cudaErrorMemoryAllocation ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
 }
 
-/* After every launch. */
+/* Called after every launch: the error of the launch, or of the kernel where launches are waited for. */
 static inline enum lenet_status gpu_launched(struct lenet_ctx *ctx, cudaError_t error, const char *name) {
     if (error == cudaSuccess && ctx->blocking) error = cudaStreamSynchronize(ctx->stream);
     return gpu_check(ctx, error, name);
@@ -62,8 +62,8 @@ static inline enum lenet_status gpu_launch(struct lenet_ctx *ctx, const char *na
 /* ---- shared memory -------------------------------------------------------------------------------------- */
 
 #ifndef SHARED
-/* SHARED(float, tile, 420): an array of the block. DYNAMIC_SHARED(float, weights): of the size that the launch
- * gave. load4 and store4 move four neighbours at once; i is a multiple of 4. */
+/* SHARED(float, tile, 420) declares an array of the block, and DYNAMIC_SHARED(float, weights) one of the size that the
+ * launch gave. load4 and store4 move four neighbours at once; i is a multiple of 4. */
 #define SHARED(type, name, count)  __shared__ __align__(16) type name[count]
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 static __device__ __forceinline__ float4 load4(const float *array, int i) {

@@ -1,7 +1,7 @@
 /* loss.cu - cross-entropy of the softmax, and the distance, on the GPU: twin of src/cpu/loss.c.
  *
- * One block owns a network, so its tally is added in one order: each thread its images, then the lanes of a
- * warp, then the warps. Losses and probabilities are computed in double, as on the CPU. */
+ * One block owns a network, so its tally is added in one order: each thread adds its images, then the lanes of a
+ * warp are added, then the warps. Losses and probabilities are computed in double, as on the CPU. */
 #include "gpu.cuh"
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
@@ -37,8 +37,8 @@ struct image {
     size_t first;
 };
 
-/* Predicts it, too. */
-template <class Loss> static __device__ image look(const Loss &a, int r, int n) {
+/* Reads an image, and writes the class that is predicted for it. */
+template <class Loss> static __device__ image read_image(const Loss &a, int r, int n) {
     image i = {a.label[(size_t)r * a.N + n], 0, (size_t)r * a.O * a.N + n};
     const float *y = a.y + i.first;
     for (int o = 1; o < a.O; o++)
@@ -51,9 +51,9 @@ static __device__ partial count(const image &i, double loss) {
     return {loss, 1, i.largest == i.label, !isfinite(loss)};
 }
 
-/* Each loss: predicts image n of network r, writes its gradient and returns its loss. */
+/* For each loss: predicts image n of network r, writes its gradient and returns its loss. */
 static __device__ partial one_image(const softmax_loss &a, int r, int n, double weight) {
-    const image i = look(a, r, n);
+    const image i = read_image(a, r, n);
     const float *y = a.y + i.first;
     const double rubbish = log((double)a.rubbish), top = fmax((double)y[(size_t)i.largest * a.N], rubbish);
     double sum = exp(rubbish - top);
@@ -66,13 +66,14 @@ static __device__ partial one_image(const softmax_loss &a, int r, int n, double 
 }
 
 static __device__ partial one_image(const distance_loss &a, int r, int n, double weight) {
-    const image i = look(a, r, n);
+    const image i = read_image(a, r, n);
     for (int o = 0; a.dy && o < a.O; o++) a.dy[i.first + (size_t)o * a.N] = o == i.label ? (float)-weight : 0;
     if (i.label == LENET_NO_LABEL) return {0, 0, 0, 0};
     return count(i, -(double)a.y[i.first + (size_t)i.label * a.N]);
 }
 
-/* One block a multiprocessor is enough; said so, ptxas takes the registers it needs and spills none. */
+/* One block for each SM is enough. Because the bound says so, ptxas takes as many registers as it needs, and spills
+ * none. */
 template <class Loss> static __global__ void __launch_bounds__(THREADS, 1) loss_kernel(Loss a) {
     SHARED(double, loss, WARPS);
     SHARED(unsigned, counts, 3 * WARPS);
@@ -107,14 +108,10 @@ template <class Loss> static __global__ void __launch_bounds__(THREADS, 1) loss_
     }
 }
 
-static int sizes_ok(int R, int N, int O) { return R > 0 && N > 0 && N % WARP == 0 && O > 0 && O < LENET_NO_LABEL; }
-
 extern "C" enum lenet_status softmax_loss_cuda(struct lenet_ctx *ctx, const struct softmax_loss *a) {
-    if (!sizes_ok(a->R, a->N, a->O) || !(a->rubbish >= 0) || !isfinite(a->rubbish)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "softmax_loss", loss_kernel<softmax_loss>, dim3(a->R), dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status distance_loss_cuda(struct lenet_ctx *ctx, const struct distance_loss *a) {
-    if (!sizes_ok(a->R, a->N, a->O)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "distance_loss", loss_kernel<distance_loss>, dim3(a->R), dim3(THREADS), 0, *a);
 }

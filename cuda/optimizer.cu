@@ -4,7 +4,7 @@
 
 enum { THREADS = 256 };
 
-/* One block, so that the step is advanced after every network has read it. */
+/* There is one block, so that the step is advanced after every network has read it. */
 static __global__ void __launch_bounds__(THREADS) schedule_step_kernel(schedule_step a) {
     for (int r = threadIdx.x; r < a.R; r += THREADS) a.rate[r] = lenet_rate(&a.hyper[r], *a.step);
     __syncthreads();
@@ -35,7 +35,7 @@ static __device__ float sdlm(const update &u, float g, float w, float curvature)
     return w - u.rate * (g + u.decay * w) / (u.epsilon + curvature);
 }
 
-/* Thread: one parameter of one network. */
+/* A thread has one parameter of one network. */
 static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimizer_step a) {
     const size_t offset = (size_t)blockIdx.x * THREADS + threadIdx.x, i = blockIdx.y * a.stride + offset;
     if (offset >= a.stride) return;
@@ -55,13 +55,10 @@ static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimize
 }
 
 extern "C" enum lenet_status schedule_step_cuda(struct lenet_ctx *ctx, const struct schedule_step *a) {
-    if (a->R <= 0) return LENET_ERR_ARG;
     return gpu_launch(ctx, "schedule_step", schedule_step_kernel, dim3(1), dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status optimizer_step_cuda(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    if (a->R <= 0 || a->R > 65535 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_SDLM)
-        return LENET_ERR_ARG;
     return gpu_launch(ctx, "optimizer_step", optimizer_step_kernel, dim3(blocks_for(a->stride, THREADS), a->R),
                       dim3(THREADS), 0, *a);
 }

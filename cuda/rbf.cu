@@ -1,14 +1,11 @@
 /* rbf.cu - distances to fixed targets on the GPU: twin of src/cpu/rbf.c.
  *
- * Thread: one output (of a unit, or the gradient of an input) of one image, which it alone sums, in the order of the
- * sum's index. The lanes of a warp are images: loads are whole lines, and a target's component is the same for all. */
+ * A thread has one output of one image (of a unit, or the gradient of an input), which it alone sums, in the order of
+ * the sum's index. The lanes of a warp are images: loads are whole lines, and a target's component is the same for all.
+ */
 #include "gpu.cuh"
 
 enum { THREADS = 256, WORD = 32 };
-
-static int sizes_ok(int R, int N, int I, int O) {
-    return R > 0 && N > 0 && N % WARP == 0 && I > 0 && I <= LENET_MAX_TARGET && O > 0 && O <= LENET_TARGETS;
-}
 
 static __device__ float target(const rbf_targets &targets, int o, int i) {
     return targets.plus[o][i / WORD] >> i % WORD & 1 ? 1 : -1;
@@ -65,18 +62,15 @@ static __global__ void __launch_bounds__(THREADS) rbf_backward_second_kernel(rbf
 static dim3 blocks(int R, int N, int units) { return dim3(blocks_for((size_t)R * units * N, THREADS)); }
 
 extern "C" enum lenet_status rbf_forward_cuda(struct lenet_ctx *ctx, const struct rbf_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "rbf_forward", rbf_forward_kernel, blocks(a->R, a->N, a->O), dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status rbf_backward_input_cuda(struct lenet_ctx *ctx, const struct rbf_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "rbf_backward_input", rbf_backward_input_kernel, blocks(a->R, a->N, a->I), dim3(THREADS), 0,
                       *a);
 }
 
 extern "C" enum lenet_status rbf_backward_second_cuda(struct lenet_ctx *ctx, const struct rbf_backward_second *a) {
-    if (!sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "rbf_backward_second", rbf_backward_second_kernel, blocks(a->R, a->N, a->I), dim3(THREADS),
                       0, *a);
 }

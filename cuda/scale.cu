@@ -3,15 +3,12 @@
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
 
-static int sizes_ok(int R, int N, int C, int P) { return R > 0 && N > 0 && N % WARP == 0 && C > 0 && P > 0; }
-
-/* Four values a thread, which are of one map, since N is a multiple of four. */
+/* A thread has four values. They are of one map, since N is a multiple of four. */
 static __host__ __device__ size_t quads_of_map(int N, int P) { return (size_t)P * N / 4; }
 
 /* The place of a map's parameters; maps are counted through all networks. */
 static __device__ size_t parameter_of(size_t map, int C, size_t stride) { return map / C * stride + map % C; }
 
-/* Thread: four values of y. */
 static __global__ void __launch_bounds__(THREADS) scale_forward_kernel(scale_forward a) {
     const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, map = i / quads_of_map(a.N, a.P);
     if (map >= (size_t)a.R * a.C) return;
@@ -21,7 +18,7 @@ static __global__ void __launch_bounds__(THREADS) scale_forward_kernel(scale_for
     reinterpret_cast<float4 *>(a.y)[i] = make_float4(w * x.x + b, w * x.y + b, w * x.z + b, w * x.w + b);
 }
 
-/* Thread: four values of dx, which it alone reads of dy: in place is fine. */
+/* A thread alone reads its four values of dy, so in place is fine. */
 static __global__ void __launch_bounds__(THREADS) scale_backward_input_kernel(scale_backward_input a) {
     const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, map = i / quads_of_map(a.N, a.P);
     if (map >= (size_t)a.R * a.C) return;
@@ -30,8 +27,8 @@ static __global__ void __launch_bounds__(THREADS) scale_backward_input_kernel(sc
     reinterpret_cast<float4 *>(a.dx)[i] = make_float4(w * dy.x, w * dy.y, w * dy.z, w * dy.w);
 }
 
-/* Block: one map of a network, whose two sums are added in one order: each thread every 256th value, then the lanes of
- * a warp, then the warps. */
+/* A block has one map of a network, whose two sums are added in one order: each thread adds every 256th value, then the
+ * lanes of a warp are added, then the warps. */
 static __global__ void __launch_bounds__(THREADS) scale_backward_params_kernel(scale_backward_params a) {
     SHARED(float, weights, WARPS);
     SHARED(float, biases, WARPS);
@@ -64,18 +61,15 @@ static __global__ void __launch_bounds__(THREADS) scale_backward_params_kernel(s
 static dim3 blocks(int R, int N, int C, int P) { return dim3(blocks_for((size_t)R * C * quads_of_map(N, P), THREADS)); }
 
 extern "C" enum lenet_status scale_forward_cuda(struct lenet_ctx *ctx, const struct scale_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "scale_forward", scale_forward_kernel, blocks(a->R, a->N, a->C, a->P), dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status scale_backward_input_cuda(struct lenet_ctx *ctx, const struct scale_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "scale_backward_input", scale_backward_input_kernel, blocks(a->R, a->N, a->C, a->P),
                       dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status scale_backward_params_cuda(struct lenet_ctx *ctx, const struct scale_backward_params *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "scale_backward_params", scale_backward_params_kernel, dim3((unsigned)a->R * a->C),
                       dim3(THREADS), 0, *a);
 }

@@ -1,18 +1,13 @@
 /* subsample.cu - average, maximum and sum of windows on the GPU: twin of src/cpu/subsample.c.
  *
- * Thread: one window of one image; the lanes of a warp are images, so loads and stores are whole lines. f(x) is
- * computed where it is wanted, and again for the gradient: that is cheaper than to store it. */
+ * A thread has one window of one image. The lanes of a warp are images, so loads and stores are whole lines. f(x) is
+ * computed where it is needed, and again for the gradient: that is cheaper than to store it. */
 #include "activation.cuh"
 #include "gpu.cuh"
 
 enum { THREADS = 256 };
 
-static int sizes_ok(int R, int N, int C, int H, int W, int S, enum lenet_pooling pooling, enum lenet_activation f) {
-    return R > 0 && N > 0 && N % WARP == 0 && C > 0 && H > 0 && W > 0 && S > 0 && H % S == 0 && W % S == 0 &&
-           pooling >= LENET_POOL_AVERAGE && pooling <= LENET_POOL_SUM && f >= LENET_TANH && f <= LENET_LINEAR;
-}
-
-/* Which window and image a thread has: the first pixel's offset in x, and the offset in y. */
+/* The window of a thread: the offset of its first pixel in x, and its offset in y. */
 struct window {
     bool exists;
     size_t x, y;
@@ -76,14 +71,12 @@ static dim3 blocks(int R, int N, int C, int H, int W, int S) {
 }
 
 extern "C" enum lenet_status subsample_forward_cuda(struct lenet_ctx *ctx, const struct subsample_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "subsample_forward", subsample_forward_kernel, blocks(a->R, a->N, a->C, a->H, a->W, a->S),
                       dim3(THREADS), 0, *a);
 }
 
 extern "C" enum lenet_status subsample_backward_input_cuda(struct lenet_ctx *ctx,
                                                            const struct subsample_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     return gpu_launch(ctx, "subsample_backward_input", subsample_backward_input_kernel,
                       blocks(a->R, a->N, a->C, a->H, a->W, a->S), dim3(THREADS), 0, *a);
 }

@@ -14,8 +14,8 @@ struct lenet_open_options {
 
 struct lenet_backend {
     const char *name;
-    int lanes;           /* batches are padded to a multiple of this */
-    size_t element_size; /* of a lenet_real: 4, or 8 for cpu64        */
+    int lanes;           /* images that it computes together: a batch is padded to a multiple of this */
+    size_t element_size; /* bytes of a lenet_real: 4, or 8 for cpu64 */
 
     enum lenet_status (*open)(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                               struct lenet_error *err);
@@ -30,9 +30,9 @@ struct lenet_backend {
     /* What failed last, as one line; "" for nothing. */
     const char *(*message)(const struct lenet_ctx *ctx);
 
-    /* For backends that gain from it, else NULL: records what enqueue(argument) enqueues, without running it, as a
-     * graph that replay runs `times` times, with the data that is on the device then. *graph is NULL where the backend
-     * would rather not. */
+    /* For backends that gain from it, else NULL. record notes what enqueue(argument) enqueues, without running it, as a
+     * graph. replay runs the graph `times` times, with the data that is on the device then. *graph is NULL where the
+     * backend does not record after all. */
     enum lenet_status (*record)(struct lenet_ctx *ctx, enum lenet_status (*enqueue)(void *), void *argument,
                                 void **graph);
     enum lenet_status (*replay)(struct lenet_ctx *ctx, void *graph, int times);
@@ -56,14 +56,15 @@ struct lenet_backend {
 const struct lenet_backend *lenet_backend_cpu(void);
 const struct lenet_backend *lenet_backend_cpu64(void);
 
-/* cpu with other operations, for batches of a single image, where its lanes would be padding: these have pixels or
- * inputs in them. N is any number of images, but fast is 1. Contexts and memory are those of cpu. */
+/* cpu with other operations, for batches of a single image: there almost all of cpu's lanes would hold padding, and
+ * here they hold pixels or inputs. N may be any number of images, but only 1 is fast. Contexts and memory are those of
+ * cpu. */
 const struct lenet_backend *lenet_backend_cpu_batch1(void);
 
-/* NULL where this build or this machine cannot run it; *why then says which. */
+/* NULL where this build or this machine cannot run it; *why then says the reason. */
 const struct lenet_backend *lenet_backend_cuda(const char **why);
 
-/* Bytes up to where the next piece of an allocation may begin, aligned as the whole is. */
+/* Bytes after which the next piece of an allocation may begin, aligned as the whole is. */
 static inline size_t lenet_padded(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 #ifdef __cplusplus

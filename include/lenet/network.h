@@ -19,26 +19,26 @@ struct lenet_network {
     int R, B, N; /* networks; images a batch; B padded to the backend's lanes */
 
     /* On the backend: */
-    void *w, *dw, *m, *v;       /* [R][stride]; m and v as the optimizer needs them      */
-    void *x;                    /* [R][1][field][field][N]                               */
-    void *y[LENET_MAX_LAYERS];  /* each layer's output, [R][O][OH][OW][N]; an activation */
-                                /* overwrites its input                                  */
-    void *gradient[2];          /* of a layer's output and input, in turn                */
-    void *scratch;              /* of conv_backward_params */
-    void *squared_w;            /* [R][stride], and as large as the largest input of a layer: for sdlm's second ... */
-    void *squared_x;            /* ... derivatives, else NULL                            */
-    const void *read_aside;     /* the gradient that a branch of the backward pass reads, or NULL */
-    void *dx;                   /* gradient of x: only where asked for, else NULL        */
-    uint8_t *label, *predicted; /* [R][N]                                                */
-    struct lenet_hyper *hyper;  /* [R]                                                   */
-    struct lenet_tally *tally;  /* [R]                                                   */
-    struct lenet_tally *aside;  /* [R] of losses that do not count                       */
-    uint64_t *step;             /* [1]                                                   */
-    float *rate;                /* [R]                                                   */
-    void *memory[3];            /* what the pointers above point into                    */
+    void *w, *dw, *m, *v;              /* [R][stride]; m and v as the optimizer needs them      */
+    void *x;                           /* [R][1][field][field][N]                               */
+    void *y[LENET_MAX_LAYERS];         /* each layer's output, [R][O][OH][OW][N]; that of an    */
+                                       /* activation overwrites its input                       */
+    void *gradient[2];                 /* of a layer's output and input, in turn                */
+    void *scratch;                     /* of conv_backward_params */
+    void *squared_w;                   /* [R][stride]: for the second derivatives of sdlm, else NULL */
+    void *squared_x;                   /* as large as the largest input of a layer: likewise     */
+    const void *branch_reads;          /* the gradient that the branch of the backward pass reads, or NULL */
+    void *dx;                          /* gradient of x: only where asked for, else NULL        */
+    uint8_t *label, *predicted;        /* [R][N]                                                */
+    struct lenet_hyper *hyper;         /* [R]                                                   */
+    struct lenet_tally *tally;         /* [R]                                                   */
+    struct lenet_tally *scratch_tally; /* [R], of losses that do not count */
+    uint64_t *step;                    /* [1]                                                   */
+    float *rate;                       /* [R]                                                   */
+    void *memory[3];                   /* what the pointers above point into                    */
 
-    void *graph;                  /* a recorded training step, or NULL ... */
-    struct lenet_source recorded; /* ... on this source                     */
+    void *graph;                  /* a recorded training step, or NULL    */
+    struct lenet_source recorded; /* the source on which it was recorded  */
 };
 
 struct lenet_network_options {
@@ -62,10 +62,10 @@ enum lenet_status lenet_network_get(struct lenet_network *net, const void *which
 /* One training step: draw a batch, forward, loss, backward, update. */
 enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source);
 
-/* Several, replayed from a recording where the backend can. */
+/* Several training steps, replayed from a recording where the backend can. */
 enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count);
 
-/* Its parts, for gradient checks and tests. The forward pass needs x, the loss also label. */
+/* The parts of a training step, for gradient checks and tests. The forward pass needs x, and the loss label, too. */
 enum lenet_status lenet_network_draw(struct lenet_network *net, const struct lenet_source *source);
 enum lenet_status lenet_network_forward(struct lenet_network *net);
 enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient);
@@ -74,24 +74,25 @@ enum lenet_status lenet_network_update(struct lenet_network *net);
 
 /* For LENET_SDLM: estimates the diagonal of the Hessian into m, as the mean over the next `batches` training batches,
  * by second derivatives that are propagated back from RBF outputs as for the distance loss, whatever the loss is.
- * Training does not notice. Source: LeCun et al. 1998, app. C. */
+ * Training goes on as if nothing had happened. Source: LeCun et al. 1998, app. C. */
 enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches);
 
-/* Its part for batch i of `batches`, after the forward pass: adds its share to m. And of that, the propagation alone:
- * the batch's diagonal is then in dw. */
+/* Parts of it, after the forward pass: the first adds the share of batch i of `batches` to m. The second only
+ * propagates the second derivatives, after which the batch's diagonal is in dw. */
 enum lenet_status lenet_network_add_curvature(struct lenet_network *net, int i, int batches);
 enum lenet_status lenet_network_backward_second(struct lenet_network *net);
 
-/* One layer of the forward pass, y[l] from y[l-1]; and of the backward pass: the gradients of its parameters and, but
- * for layer 0 where nobody asked for dx, of its input. */
+/* One layer of the forward pass, which computes y[l] from y[l-1]; and one of the backward pass, which computes the
+ * gradients of its parameters and of its input. For layer 0 the latter needs options.input_gradient. */
 enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l);
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l);
 
-/* Where the gradient of y[l] lies (of x for l = -1: NULL where it is not wanted), [R][O][OH][OW][N]: from
- * the backward pass of layer l+1, or the loss, until that of layer l-1. An activation overwrites it. */
+/* Where the gradient of y[l] lies, [R][O][OH][OW][N]; for l = -1, the gradient of x, or NULL where that is not wanted.
+ * It is there from the backward pass of layer l+1, or the loss, until that of layer l-1. An activation overwrites it.
+ */
 void *lenet_network_gradient(const struct lenet_network *net, int l);
 
-/* What an evaluation may bring to the host besides the tallies; NULL for what is not wanted. */
+/* What an evaluation may bring to the host besides the tallies. What is not wanted is NULL. */
 struct lenet_answers {
     uint8_t *predicted; /* [net->R][end-first] classes                         */
     float *outputs;     /* [net->R][end-first][classes]; of a backend in float */

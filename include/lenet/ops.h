@@ -1,24 +1,24 @@
 /* ops.h - the contract of every operation, stated once for all backends.
  *
- * An operation takes its context and one struct named after it. The struct is
- * the documentation: each field carries its shape, each output says whether it
- * is overwritten (=) or added to (+=). The same struct travels by value into
- * the CUDA kernel, so nothing is listed twice.
+ * An operation takes its context and one struct named after it. The struct is the documentation: each field carries
+ * its shape, and each output says whether it is overwritten (=) or added to (+=). The same struct travels by value
+ * into the CUDA kernel, so nothing is listed twice.
  *
- * Shapes. Capital letters are sizes: R networks (a population), N images, C and
- * O maps of the input and the output, H x W pixels. Images are innermost, and N
- * is a multiple of the backend's lanes; a batch that fills fewer is padded with
- * images (finite ones) that have no label, and the loss gives these a zero gradient.
- * Parameters of a network lie together, so that one network's tensor w is
- * w + r*stride: [R] below then means "stride elements apart".
+ * Shapes. Capital letters are sizes: R networks (a population), N images, C and O maps of the input and the output,
+ * H x W pixels. Images are innermost, and N is a multiple of the backend's lanes. A batch with fewer images is padded
+ * with images that have finite pixels and no label; the loss gives these a gradient of zero. The parameters of a
+ * network lie together, so that one network's tensor w is w + r*stride: [R] below then means "stride elements apart".
  *
- * NaN is passed on, but by the maximum, which may drop it, and to the weights of links that do not exist, whose
- * gradient stays 0.
+ * Limits. Every size is at least 1. At most, R is LENET_MAX_NETWORKS, N is LENET_MAX_BATCH, C is LENET_MAX_MAPS, so is
+ * O of a convolution, and H, W, OH and OW are LENET_MAX_SIDE. Other limits stand beside the fields. An operation whose
+ * arguments are outside of them returns LENET_ERR_ARG and does nothing, on every backend: ops/preconditions.h has all
+ * limits in code.
  *
- * Pointers belong to the backend that allocated them. An operation returns
- * LENET_ERR_ARG, and does nothing, where a size is not as documented. It only
- * enqueues work, never allocates (but for cpu_batch1, which may return
- * LENET_ERR_MEMORY), and gives the same bits every time. */
+ * NaN is passed on, with two exceptions: the maximum may drop it, and the weights that a connection table leaves out
+ * have a gradient of 0.
+ *
+ * Pointers belong to the backend that allocated them. An operation only enqueues work, and it gives the same bits
+ * every time. It never allocates, except on cpu_batch1, where it may return LENET_ERR_MEMORY. */
 #ifndef LENET_OPS_H
 #define LENET_OPS_H
 #include <stddef.h>
@@ -41,12 +41,19 @@ typedef void lenet_real;
 struct lenet_ctx;
 
 enum {
-    LENET_NO_LABEL = 255, /* label of an image that only pads the batch */
-    LENET_MAX_KERNEL = 8, /* largest K of a convolution                 */
-    LENET_PARTS = 8,      /* partial sums of a parameter's gradient     */
-    LENET_LINKED = 16,    /* most output maps of a convolution with a table of links */
-    LENET_TARGETS = 10,   /* most RBF units                             */
-    LENET_MAX_TARGET = 96 /* most components of an RBF unit's target    */
+    LENET_NO_LABEL = 255,    /* label of an image that only pads the batch */
+    LENET_MAX_KERNEL = 8,    /* largest K of a convolution                 */
+    LENET_PARTS = 8,         /* most partial sums of a parameter's gradient */
+    LENET_TABLE_MAPS = 16,   /* most output maps of a convolution with a connection table */
+    LENET_TABLE_INPUTS = 32, /* most input maps of such a convolution      */
+    LENET_TARGETS = 10,      /* most RBF units                             */
+    LENET_MAX_TARGET = 96,   /* most components of an RBF unit's target    */
+
+    /* The largest sizes, with which a GPU's grid can launch every operation: */
+    LENET_MAX_NETWORKS = 65535, /* R                                                */
+    LENET_MAX_BATCH = 65536,    /* N                                                */
+    LENET_MAX_MAPS = 128,       /* C, and O of a convolution                        */
+    LENET_MAX_SIDE = 512,       /* H and W of maps, OH and OW of a batch, in pixels */
 };
 
 /* ---- the settings of one network, of which a population has an array ------ */
@@ -61,8 +68,8 @@ enum lenet_schedule {
 
 struct lenet_hyper {
     uint64_t seed;
-    uint32_t train_first; /* the training subset, never empty: positions train_first ...        */
-    uint32_t train_count; /* ... + train_count of the seed's random order of the set */
+    uint32_t train_first; /* the training subset: train_count positions, at least one, */
+    uint32_t train_count; /* of the seed's random order of the set, from train_first on */
 
     float learning_rate, momentum, weight_decay;
     float beta2, epsilon; /* AdamW, whose beta1 is momentum; epsilon is also sdlm's mu */
@@ -70,23 +77,24 @@ struct lenet_hyper {
     enum lenet_schedule schedule;
     uint64_t warmup_steps; /* the rate rises over so many steps                */
     uint64_t total_steps;  /* cosine and one-cycle end here                    */
-    uint64_t decay_every;  /* step: multiplied by decay_factor so often; published: a pass; in steps */
+    uint64_t decay_every;  /* in steps. step: how often decay_factor multiplies the rate; published: a pass */
     float decay_factor;
 
-    int constant_order; /* 1: every epoch in the order of the first */
+    int constant_order; /* 1: every epoch has the order of the first one */
 
-    /* Augmentation: each image draws uniformly from +- these; 0 switches one off. */
+    /* Augmentation: for each image these are drawn uniformly from +- the setting; 0 switches one off. */
     float shift;   /* pixels, both ways          */
     float rotate;  /* degrees                    */
     float scale;   /* fraction of width and height */
     float shear;   /* horizontal, as a tangent   */
     float elastic; /* pixels, largest displacement of a node of draw.h's spline grid */
 
-    /* Label noise: a wrong label is one of the other classes, each as likely, and its image has it in every epoch. */
+    /* Label noise: a wrong label is one of the other classes, all of them equally likely. An image has the same label
+     * in every epoch. */
     float label_noise; /* fraction of the training labels that are wrong, 0 to 1 */
 };
 
-/* What a network's losses add up to. */
+/* The sums of a network's losses. */
 struct lenet_tally {
     double loss;        /* sum of the images' losses, NaN included */
     uint64_t count;     /* images                    */
@@ -102,7 +110,7 @@ struct lenet_tally {
 struct lenet_source {
     uint32_t count;        /* images, 1 to 2^31       */
     int H, W;              /* of an image             */
-    int classes;           /* 1 to LENET_NO_LABEL     */
+    int classes;           /* at most LENET_NO_LABEL  */
     const uint8_t *images; /* [count][H][W]           */
     const uint8_t *labels; /* [count], below classes  */
     int OH, OW;            /* OH >= H and OW >= W     */
@@ -111,7 +119,7 @@ struct lenet_source {
 
 /* The training batch of the current step: network r takes images B*p ... of its
  * subset in the random order of epoch e, where *step = e*ceil(train_count/B) + p.
- * An epoch's last batch may be smaller. Label noise is in these labels alone. */
+ * An epoch's last batch may be smaller. Only these labels have label noise. */
 struct batch_draw {
     int R, N, B; /* B images at most, B <= N */
     struct lenet_source source;
@@ -121,15 +129,14 @@ struct batch_draw {
     uint8_t *label;                  /* = [R][N]                */
 };
 
-/* Images first ... first+B-1 as they are, with their true labels, for evaluation;
- * those past the end are padding. Of the data set's own order or, where hyper is
- * given, of each network's random order of the set (the one that training subsets
- * are cut from). */
+/* Images first ... first+B-1 as they are, with their true labels, for evaluation.
+ * They are counted in the data set's own order or, where hyper is given, in each
+ * network's random order of the set (the one that training subsets are cut from). */
 struct batch_slice {
     int R, N, B;
     struct lenet_source source;
     const struct lenet_hyper *hyper; /* [R], or NULL            */
-    uint32_t first, end;             /* images end ... are padding; end <= count */
+    uint32_t first, end;             /* images end ... are padding; first <= end <= source.count */
     lenet_real *x;                   /* = [R][1][OH][OW][N]     */
     uint8_t *label;                  /* = [R][N]                */
 };
@@ -153,25 +160,26 @@ struct conv_backward_input {
     const lenet_real *w;  /* [R][O][C][K][K]    */
     lenet_real *dx;       /* = [R][C][H][W][N]  */
 };
-/* Bit c of links[o] says that map c feeds map o, for C <= 32 and O <= LENET_LINKED; all 0: each feeds each. dw of a map
- * that does not is 0: with weights of 0 there, that is a convolution without these links. */
+/* The connection table: bit c of table[o] says that map c feeds map o, for C <= 32 and O <= LENET_TABLE_MAPS. All 0 is
+ * no table: each map feeds each. The weights that a table leaves out get a gradient of 0; where they are 0 themselves,
+ * the other operations compute the convolution without these connections. */
 struct conv_backward_params {
     int R, N, C, H, W, O, K;
     size_t stride;
-    const lenet_real *x;          /* [R][C][H][W][N]    */
-    const lenet_real *dy;         /* [R][O][OH][OW][N]  */
-    lenet_real *dw;               /* = [R][O][C][K][K]  */
-    lenet_real *db;               /* = [R][O]           */
-    lenet_real *scratch;          /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
-    uint32_t links[LENET_LINKED]; /* as above */
+    const lenet_real *x;              /* [R][C][H][W][N]    */
+    const lenet_real *dy;             /* [R][O][OH][OW][N]  */
+    lenet_real *dw;                   /* = [R][O][C][K][K]  */
+    lenet_real *db;                   /* = [R][O]           */
+    lenet_real *scratch;              /* = [R][LENET_PARTS][O*C*K*K + O], for a backend that adds in parts */
+    uint32_t table[LENET_TABLE_MAPS]; /* as above */
 };
 
 /* A nonlinearity f; squash is 1.7159 tanh(2x/3). Its gradient is taken from the output: tanh' = 1 - y^2,
  * relu' = (y > 0), squash' = 2/3 (1.7159 - y^2/1.7159), linear' = 1. Source of squash: LeCun et al. 1998, app. A. */
 enum lenet_activation { LENET_TANH, LENET_RELU, LENET_SQUASH, LENET_LINEAR };
 
-/* f of the inputs (maps of a convolution, say), and of that the average, the maximum or the sum of every S x S window.
- * Where several pixels of x are a window's maximum, the first in reading order gets the gradient. */
+/* f of the inputs, and then the average, the maximum or the sum of every S x S window. Where several pixels of x are a
+ * window's maximum, the first one in reading order gets the gradient. */
 enum lenet_pooling { LENET_POOL_AVERAGE, LENET_POOL_MAX, LENET_POOL_SUM };
 
 struct subsample_forward {
@@ -190,8 +198,8 @@ struct subsample_backward_input {
     lenet_real *dx;       /* = [R][C][H][W][N]   */
 };
 
-/* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. With the sum of windows before it, the
- * trainable subsampling of LeCun et al. 1998. dx may be dy. */
+/* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. Behind the sum of windows it makes the trainable
+ * subsampling of LeCun et al. 1998. dx may be dy. */
 struct scale_forward {
     int R, N, C, P; /* P pixels a map */
     size_t stride;
@@ -216,7 +224,7 @@ struct scale_backward_params {
     lenet_real *db;       /* = [R][C]     */
 };
 
-/* f of F units. In place is fine: y may be x, and dx may be dy. */
+/* f of F units, where f is not linear: that would be no work. In place is fine: y may be x, and dx may be dy. */
 struct activation_forward {
     int R, N, F;
     enum lenet_activation activation;
@@ -286,17 +294,17 @@ struct rbf_backward_second {
  * mean over the images that have a label. `rubbish` is the share of a class that is never right; with rbf's outputs
  * and exp(-j) it makes eq. 9 of LeCun et al. 1998. */
 struct softmax_loss {
-    int R, N, O;
+    int R, N, O;               /* O < LENET_NO_LABEL                           */
     const lenet_real *y;       /* [R][O][N]                                    */
     const uint8_t *label;      /* [R][N], below O or LENET_NO_LABEL            */
     lenet_real *dy;            /* = [R][O][N], or NULL where only losses count */
     uint8_t *predicted;        /* = [R][N] index of the first largest output   */
     struct lenet_tally *tally; /* += [R]                                       */
-    float rubbish;             /* 0 for none                                   */
+    float rubbish;             /* finite, and 0 for none                       */
 };
 
-/* loss = -y[label], the squared distance to the right target where y is rbf's: eq. 8 of LeCun et al. 1998.
- * The rest as for softmax_loss. */
+/* loss = -y[label], the squared distance to the right target where y comes from rbf_forward: eq. 8 of LeCun et al.
+ * 1998. The fields are those of softmax_loss. */
 struct distance_loss {
     int R, N, O;
     const lenet_real *y;
@@ -308,9 +316,8 @@ struct distance_loss {
 
 /* ---- learning --------------------------------------------------------------- */
 
-/* The learning rate of the current step, *step counted from 0, and then
- * *step += 1: the last reader of the old step has run. With s the step, T
- * total_steps and u warmup_steps (in train.h the options are explained):
+/* The learning rate of the current step, where *step is counted from 0. After that *step += 1: no later operation of a
+ * training step needs the old one. With s the step, T total_steps and u warmup_steps:
  *   constant   rate
  *   step       rate * decay_factor^floor(s / decay_every)
  *   cosine     rate * (1 + cos(pi s/T)) / 2
@@ -344,14 +351,14 @@ struct optimizer_step {
     enum lenet_optimizer optimizer;
     const struct lenet_hyper *hyper; /* [R]                                        */
     const float *rate;               /* [R]                                        */
-    const uint64_t *step;            /* [1], steps begun so far: 1 in the first    */
+    const uint64_t *step;            /* [1], counted from 1                        */
     const lenet_real *dw;            /* [R][stride]                                */
     lenet_real *w;                   /* += [R][stride]                             */
     lenet_real *m;                   /* += [R][stride], zero at first; not for sgd; only read by sdlm */
     lenet_real *v;                   /* += [R][stride], zero at first; adamw only  */
 };
 
-/* Elementwise, of any tensors: y = x^2, and y = keep*y + factor*x (without a look at y where keep is 0). With these
+/* Elementwise, of any tensors: y = x^2, and y = keep*y + factor*x (y is not read where keep is 0). With these
  * and the operations above second derivatives are propagated back: of a weighted sum, what holds for first derivatives
  * holds for the diagonal of the Gauss-Newton matrix with the squares of weights and inputs. */
 struct square {
@@ -366,8 +373,8 @@ struct accumulate {
     lenet_real *y;       /* += [count] */
 };
 
-/* The one list of operations: the backend table, the prototypes of the twins
- * and the test wrappers are all made from it. */
+/* The one list of operations: the backends' tables, the prototypes of the twins, their checks, and the tests of every
+ * operation are all made from it. */
 #define LENET_OPS(X)                                                                                                   \
     X(batch_draw)                                                                                                      \
     X(batch_slice)                                                                                                     \

@@ -19,10 +19,10 @@ enum lenet_layer_kind { LENET_CONV, LENET_SUBSAMPLE, LENET_SCALE, LENET_ACTIVATI
 /* A row of an architecture's table. */
 struct lenet_layer_spec {
     enum lenet_layer_kind kind;
-    const char *name;      /* the paper's; "" for an activation; a scale has that of its subsampling */
+    const char *name;      /* the paper's; "" for an activation; a scale has the name of its subsampling */
     int maps;              /* of the output: conv and dense (0: the number of classes)  */
     int size;              /* of the kernel (conv) or the window (subsample, and a scale after it) */
-    const uint32_t *links; /* of a conv: bit c of links[o] where map c feeds map o; NULL: every one does */
+    const uint32_t *table; /* of a conv, the connection table: bit c of table[o] where map c feeds map o; or NULL */
 };
 
 struct lenet_arch {
@@ -33,10 +33,10 @@ struct lenet_arch {
     const char *settings; /* "activation=squash batch=1 ...": options that --arch sets, too, or NULL */
 };
 
-/* All architectures, ended by one without a name. */
+/* All architectures. The last one has no name and is none. */
 extern const struct lenet_arch lenet_archs[];
 
-/* NULL where there is none of that name. */
+/* The architecture of that name, or NULL. */
 const struct lenet_arch *lenet_arch_find(const char *name);
 
 /* A layer with its shapes: input C x H x W, output O x OH x OW. Its parameters start
@@ -46,14 +46,14 @@ struct lenet_layer {
     enum lenet_activation activation; /* of a subsampling: what is done to its inputs first */
     int C, H, W, O, OH, OW;
     size_t w, w_count, b, b_count;
-    size_t absent; /* of the weights: those of links that do not exist, which are 0 for ever */
+    size_t absent; /* of the weights: those that the connection table leaves out, which are 0 for ever */
 };
 
 enum lenet_loss { LENET_CROSS_ENTROPY, LENET_MSE, LENET_MAP };
 
-/* How weights begin, F being a unit's fan-in: uniform in +-sqrt(3/F) with biases of 0; in +-2.4/F; in +-2.4/sqrt(F).
- * With PRINTED and ROOT the coefficients and biases of a subsampling are drawn from +-2.4/F, else they make it an
- * average. */
+/* How weights begin, where F is a unit's fan-in. With STANDARD they are uniform in +-sqrt(3/F), and biases are 0; with
+ * PRINTED they are uniform in +-2.4/F, and with ROOT in +-2.4/sqrt(F). With PRINTED and ROOT the coefficients and
+ * biases of a subsampling are drawn from +-2.4/F, too; with the others they make it an average. */
 enum lenet_init {
     LENET_INIT_STANDARD,
     LENET_INIT_PRINTED,
@@ -81,7 +81,7 @@ enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_
                                       enum lenet_pooling pooling, int classes, struct lenet_topology *topology,
                                       struct lenet_error *err);
 
-/* Values that a layer gives for one image. */
+/* How many values a layer gives, and takes, for one image. */
 size_t lenet_layer_outputs(const struct lenet_layer *layer);
 size_t lenet_layer_inputs(const struct lenet_layer *layer);
 
@@ -90,10 +90,10 @@ size_t lenet_layer_inputs(const struct lenet_layer *layer);
  * the first layer with parameters needs no input gradient. */
 double lenet_topology_flops(const struct lenet_topology *topology, int training);
 
-/* 0 for a weight of a link that does not exist. */
+/* Whether there is such a parameter: a weight that a connection table leaves out does not exist. */
 int lenet_parameter_exists(const struct lenet_topology *topology, size_t at);
 
-/* Connections of a layer to its inputs and biases, as the paper counts them. */
+/* The connections of a layer's units to their inputs and biases, as the paper counts them. */
 double lenet_layer_connections(const struct lenet_layer *layer);
 
 /* The outputs' targets: stylised digits of 7 x 12 pixels, ink being +1. Source: LeCun et al. 1998, fig. 3. */

@@ -5,18 +5,14 @@
 
 #include "cpu/ops_cpu.h"
 
-static int sizes_ok(int R, int N, int F, enum lenet_activation activation) {
-    return population_ok(R, N) && F > 0 && activation >= LENET_TANH && activation < LENET_LINEAR;
-}
-
-/* Elements per item, whole vectors: some microseconds of work. */
+/* Elements of an item: whole vectors, and some microseconds of work. */
 enum { CHUNK = 4096 * LANES };
 
 static ptrdiff_t end_of(ptrdiff_t item, ptrdiff_t count) {
     return (item + 1) * CHUNK < count ? (item + 1) * CHUNK : count;
 }
 
-/* The last values of a single image, which do not fill a vector. */
+/* Load and store the last values of a single image, which do not fill a vector. */
 ALWAYS_INLINE vec load_rest(const LENET_REAL *p, ptrdiff_t count) {
     vec v = {0};
     memcpy(&v, p, (size_t)count * sizeof *p);
@@ -62,14 +58,12 @@ static void backward_item(const void *args, ptrdiff_t item) {
 static ptrdiff_t chunks(int R, int N, int F) { return ((ptrdiff_t)R * F * N + CHUNK - 1) / CHUNK; }
 
 enum lenet_status CPU_NAME(activation_forward)(struct lenet_ctx *ctx, const struct activation_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->F, a->activation)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, chunks(a->R, a->N, a->F), forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(activation_backward_input)(struct lenet_ctx *ctx,
                                                       const struct activation_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->F, a->activation)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, chunks(a->R, a->N, a->F), backward_item, a);
     return LENET_OK;
 }

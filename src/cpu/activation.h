@@ -39,7 +39,7 @@ ALWAYS_INLINE vec relu_vec(vec x) { return select_vec(x <= 0, (vec){0}, x); } /*
 
 static const LENET_REAL SQUASH_HEIGHT = (LENET_REAL)1.7159, SQUASH_SLOPE = (LENET_REAL)(2.0 / 3);
 
-/* f(x), where the compiler knows which. */
+/* f(x), for an f that the compiler knows. */
 ALWAYS_INLINE vec activated(vec x, enum lenet_activation f) {
     return f == LENET_TANH     ? tanh_vec(x)
            : f == LENET_RELU   ? relu_vec(x)
@@ -47,7 +47,7 @@ ALWAYS_INLINE vec activated(vec x, enum lenet_activation f) {
                                : x;
 }
 
-/* The gradient of x from that of y = f(x). */
+/* The gradient by x, from the gradient by y = f(x). */
 ALWAYS_INLINE vec activation_gradient(vec y, vec dy, enum lenet_activation f) {
     return f == LENET_TANH     ? dy * (1 - y * y)
            : f == LENET_RELU   ? select_vec(y > 0, dy, (vec){0})

@@ -1,4 +1,5 @@
-/* backend_cpu.c - the CPU backend's table; compiled once for each of names.h's kinds. */
+/* backend_cpu.c - the CPU backend: its memory, its peak, and its table of operations, compiled for each kind of twins
+ * that names.h has. */
 #include "lenet/backend.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/processors.h"
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
+#include "ops/preconditions.h"
 
 enum { ALIGNMENT = 256 };
 
@@ -85,7 +87,11 @@ static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_p
     return LENET_OK;
 }
 
-#define X(op) .op = CPU_NAME(op),
+#define X(op) LENET_CHECKED(op, CPU_NAME(op), IMAGE_LANES)
+LENET_OPS(X)
+#undef X
+
+#define X(op) .op = checked_##op,
 static const struct lenet_backend cpu = {
 #ifdef LENET_CPU64
     .name = "cpu64",
@@ -94,7 +100,7 @@ static const struct lenet_backend cpu = {
 #else
     .name = "cpu",
 #endif
-    .lanes = IMAGES,
+    .lanes = IMAGE_LANES,
     .element_size = sizeof(LENET_REAL),
     .open = cpu_open,
     .close = cpu_close,

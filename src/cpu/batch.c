@@ -1,20 +1,13 @@
 /* batch.c - bytes of the data set to inputs of the network, on the CPU: twin of cuda/batch.cu.
  *
- * One work item is a vector of images, or a single one: each is computed row by row into a
- * small buffer, whose rows are then stored across the lanes. */
+ * An item is as many images as the backend computes together. They are computed row by row into a small buffer, in
+ * which the images of a pixel lie together, and from there they are stored a vector at a time. */
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 #include "ops/draw.h"
 
-enum { MAX_WIDTH = 512 };
-
-static int source_ok(const struct lenet_source *s, int R, int N, int B) {
-    return population_ok(R, N) && B > 0 && B <= N && s->count > 0 && s->count <= 1u << 31 && s->H > 0 && s->W > 0 &&
-           s->classes > 0 && s->classes <= LENET_NO_LABEL && s->OH >= s->H && s->OW >= s->W && s->OW <= MAX_WIDTH;
-}
-
-/* One row of the field for IMAGES images: those of a pixel lie together. */
-typedef LENET_REAL row_buffer[MAX_WIDTH][IMAGES];
+/* One row of the field for IMAGE_LANES images. */
+typedef LENET_REAL row_buffer[LENET_MAX_SIDE][IMAGE_LANES];
 
 static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, row_buffer bytes) {
     const int h = row - (s->OH - s->H) / 2, left = (s->OW - s->W) / 2;
@@ -34,33 +27,34 @@ static void warped_row(const struct lenet_source *s, const uint8_t *image, const
     }
 }
 
-/* Which images an item is to have, from image n of network r on. */
+/* Which images of the data set become the images n ... of network r, which an item computes. */
 struct selection {
     ptrdiff_t r;
     int n;
-    int64_t sample[IMAGES]; /* -1 for padding */
-    uint8_t label[IMAGES];
-    const struct lenet_warp *of[IMAGES]; /* how it is warped, or NULL   */
-    struct lenet_warp warps[IMAGES];
+    int64_t sample[IMAGE_LANES]; /* -1 for padding */
+    uint8_t label[IMAGE_LANES];
+    const struct lenet_warp *of[IMAGE_LANES]; /* how it is distorted, or NULL */
+    struct lenet_warp warps[IMAGE_LANES];
 };
 
 static struct selection select_item(ptrdiff_t item, int N) {
-    return (struct selection){.r = item / (N / IMAGES), .n = (int)(item % (N / IMAGES)) * IMAGES};
+    return (struct selection){.r = item / (N / IMAGE_LANES), .n = (int)(item % (N / IMAGE_LANES)) * IMAGE_LANES};
 }
 
 /* Fills an item's images of x and their labels. */
 static void fill_images(const struct lenet_source *s, const struct selection *selection, int N, LENET_REAL *x,
                         uint8_t *label) {
     _Alignas(VECTOR_BYTES) row_buffer bytes;
-    struct lenet_spline splines[MAX_WIDTH];
+    struct lenet_spline splines[LENET_MAX_SIDE];
     int warped = 0;
-    for (int lane = 0; lane < IMAGES; lane++) warped |= selection->of[lane] != NULL;
+    for (int lane = 0; lane < IMAGE_LANES; lane++) warped |= selection->of[lane] != NULL;
     for (int w = 0; warped && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
-    for (int lane = 0; lane < IMAGES; lane++) label[selection->r * N + selection->n + lane] = selection->label[lane];
+    for (int lane = 0; lane < IMAGE_LANES; lane++)
+        label[selection->r * N + selection->n + lane] = selection->label[lane];
     x += selection->r * s->OH * s->OW * N + selection->n;
     for (int row = 0; row < s->OH; row++) {
-        for (int lane = 0; lane < IMAGES; lane++) {
-            /* padding repeats image 0, so that its outputs are ordinary numbers */
+        for (int lane = 0; lane < IMAGE_LANES; lane++) {
+            /* Padding repeats image 0, so that its outputs are ordinary numbers. */
             const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
             const uint8_t *image = s->images + sample * s->H * s->W;
             if (selection->of[lane])
@@ -69,7 +63,7 @@ static void fill_images(const struct lenet_source *s, const struct selection *se
                 plain_row(s, image, row, lane, bytes);
         }
         const LENET_REAL factor = s->factor, offset = s->offset;
-        for (int w = 0; w < s->OW; w++, x += N) *(images *)x = factor * *(const images *)bytes[w] + offset;
+        for (int w = 0; w < s->OW; w++, x += N) *(image_vec *)x = factor * *(const image_vec *)bytes[w] + offset;
     }
 }
 
@@ -79,7 +73,7 @@ static void draw_item(const void *args, ptrdiff_t item) {
     const struct lenet_hyper *hyper = &a->hyper[selection.r];
     const struct lenet_epoch epoch = lenet_epoch_of(hyper, *a->step, a->B, a->source.count);
     const int augments = lenet_augments(hyper);
-    for (int lane = 0; lane < IMAGES; lane++) {
+    for (int lane = 0; lane < IMAGE_LANES; lane++) {
         const int n = selection.n + lane;
         const int64_t sample = n < a->B ? lenet_sample_at(hyper, &epoch, n) : -1;
         selection.sample[lane] = sample;
@@ -95,7 +89,7 @@ static void slice_item(const void *args, ptrdiff_t item) {
     struct selection selection = select_item(item, a->N);
     struct lenet_bijection split = {.size = 0};
     if (a->hyper) split = lenet_bijection_make(a->hyper[selection.r].seed, LENET_RNG_SPLIT, 0, a->source.count);
-    for (int lane = 0; lane < IMAGES; lane++) {
+    for (int lane = 0; lane < IMAGE_LANES; lane++) {
         const int n = selection.n + lane;
         const uint64_t place = (uint64_t)a->first + (uint64_t)n;
         int64_t sample = -1;
@@ -108,13 +102,11 @@ static void slice_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {
-    if (!source_ok(&a->source, a->R, a->N, a->B)) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGES), draw_item, a);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), draw_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(batch_slice)(struct lenet_ctx *ctx, const struct batch_slice *a) {
-    if (!source_ok(&a->source, a->R, a->N, a->B) || a->first > a->end || a->end > a->source.count) return LENET_ERR_ARG;
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGES), slice_item, a);
+    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), slice_item, a);
     return LENET_OK;
 }

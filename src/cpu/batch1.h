@@ -1,4 +1,4 @@
-/* single.h - what the twins for batches of a single image share: memory of their own.
+/* batch1.h - what the twins for batches of a single image share: memory of their own.
  *
  * Vectors of pixels do not end where a tensor ends, so the items of convolution and subsampling work on copies with
  * room at the ends. A tensor's values of one image lie N apart, which is 1 where it matters; more images are done one
@@ -12,7 +12,7 @@
 
 static inline ptrdiff_t whole_vectors(ptrdiff_t count) { return (count + LANES - 1) / LANES * LANES; }
 
-/* count values of one image, step apart in memory, to and from a line. */
+/* Copy count values of one image, which lie step apart in memory, to and from a line. */
 static inline void copy_in(LENET_REAL *line, const LENET_REAL *x, ptrdiff_t count, int step) {
     if (step == 1)
         memcpy(line, x, (size_t)count * sizeof *line);
@@ -28,7 +28,7 @@ static inline void copy_out(LENET_REAL *y, const LENET_REAL *line, ptrdiff_t cou
 
 static inline void clear(LENET_REAL *line, ptrdiff_t count) { memset(line, 0, (size_t)count * sizeof *line); }
 
-/* What an item gets: the operation's arguments, and memory. */
+/* What an item gets: the arguments of the operation, and memory of its own. */
 struct with_memory {
     const void *args;
     LENET_REAL *memory;
@@ -38,8 +38,8 @@ static inline LENET_REAL *memory_of(const struct with_memory *m, ptrdiff_t item)
     return m->memory + item * m->of_item;
 }
 
-/* The context's memory, valid until the next operation; NULL where there is not so much. Under a sanitizer a new one
- * every time, whose ends it knows. */
+/* Returns memory of the context, which is valid until the next operation, or NULL where the system has not so much.
+ * With AddressSanitizer it is allocated anew every time, so that its ends are known. */
 static inline void *take_memory(struct lenet_ctx *ctx, size_t bytes) {
 #ifdef __SANITIZE_ADDRESS__
     ctx->bytes = 0;
@@ -52,7 +52,7 @@ static inline void *take_memory(struct lenet_ctx *ctx, size_t bytes) {
     return ctx->memory;
 }
 
-/* Runs the items of an operation, each with so many values of memory. */
+/* Runs the items of an operation, each with room for so many values. */
 static inline enum lenet_status for_items(struct lenet_ctx *ctx, const void *args, ptrdiff_t items, ptrdiff_t values,
                                           parallel_body *body) {
     struct with_memory m = {.args = args, .of_item = whole_vectors(values)};

@@ -5,13 +5,15 @@
  * so the number of threads cannot change a bit. */
 #include "cpu/ops_cpu.h"
 #include "cpu/tile.h"
+#include "ops/preconditions.h"
 
 /* Images per work item of the forward pass and the input gradient. */
 enum { CHUNK = TILE_V * LANES };
 
 static int pieces(int size, int chunk) { return (size + chunk - 1) / chunk; }
 
-/* A part of one row of every output map. Pixels of a row lie together, in y as in x: a tile may span some. */
+/* An item is a part of one row of every output map. The pixels of a row lie together, in y as in x, so a tile may span
+ * several of them. */
 static void forward_item(const void *args, ptrdiff_t item) {
     const struct conv_forward *a = args;
     const int N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K, OH = H - K + 1, OW = W - K + 1;
@@ -26,15 +28,14 @@ static void forward_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_forward)(struct lenet_ctx *ctx, const struct conv_forward *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->H - a->K + 1) * pieces(a->N, CHUNK), forward_item, a);
     return LENET_OK;
 }
 
-/* One row of every input map, for one group of images:
- * dx[c][h][w] = sum over o, i, j of w[o][c][i][j] * dy[o][h-i][w-j], over those i and j
- * whose pixel of dy exists. Here for the n_count images from n of column w, or for so many
- * columns of all images as n_count says, where these have the same j. */
+/* Computes a part of row h of every input map,
+ * dx[c][h][w] = sum over o, i, j of w[o][c][i][j] * dy[o][h-i][w-j], over those i and j whose pixel of dy exists.
+ * The part is n_count values from image n of column w on: images of this column, or all images of several columns
+ * whose sums have the same j. */
 static void input_columns(const struct conv_backward_input *a, ptrdiff_t r, int h, int w, int n, int n_count) {
     const int N = a->N, C = a->C, H = a->H, W = a->W, O = a->O, K = a->K, OH = H - K + 1, OW = W - K + 1;
     const ptrdiff_t out_row = (ptrdiff_t)OW * N, out_map = OH * out_row, map = (ptrdiff_t)H * W * N;
@@ -64,7 +65,6 @@ static void input_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->H * pieces(a->N, CHUNK), input_item, a);
     return LENET_OK;
 }
@@ -73,8 +73,8 @@ enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const str
  *
  * dw[o][c][i][j] sums dy[o][h][w] * x[c][h+i][w+j] over pixels and images. A tile
  * is T maps o by J columns j: one vector of dy serves J sums and one of x serves
- * T. Each row is summed for itself, then the rows, at the very end the lanes: such
- * sums cancel, and in one long sum the rounding of its large parts would be left. */
+ * T. Each row is summed by itself, then the rows are added, and at the very end the
+ * lanes: these sums cancel, and one long sum would keep the rounding errors of its large parts. */
 
 /* Which outputs an item owns: T maps o from o_first on, one map c, kernel rows i_first ... i_last. */
 struct params_part {
@@ -82,10 +82,10 @@ struct params_part {
     int o_first, T, c, i_first, i_last;
 };
 
-/* dw, and db where c and i_first are the first: that item has the rows of dy at hand anyway. */
+/* Computes dw; and db where c and i_first are 0, for such an item reads the rows of dy anyway. */
 static void params_sum(const struct conv_backward_params *a, const struct params_part *part) {
     const int N = a->N, H = a->H, W = a->W, K = a->K, OH = H - K + 1, OW = W - K + 1, T = part->T;
-    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES, table = has_links(a);
+    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES, with_table = has_table(a);
     const ptrdiff_t out_map = (ptrdiff_t)OH * OW * N;
     const LENET_REAL *x = a->x + (part->r * a->C + part->c) * H * W * N;
     const LENET_REAL *rows[PARAMS_T];
@@ -105,10 +105,10 @@ static void params_sum(const struct conv_backward_params *a, const struct params
     }
     for (int t = 0; t < T; t++) {
         const size_t o = (size_t)(part->o_first + t), network = (size_t)part->r * a->stride;
-        const int linked = is_linked(a, table, (int)o, part->c);
+        const int connected = is_connected(a, with_table, (int)o, part->c);
         for (int i = part->i_first; i <= part->i_last; i++)
             for (int j = 0; j < K; j++)
-                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = linked ? add_lanes(sum[t][i][j]) : 0;
+                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = connected ? add_lanes(sum[t][i][j]) : 0;
         if (with_bias) a->db[network + o] = add_lanes(bias[t]);
     }
 }
@@ -133,7 +133,6 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_params)(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K) || !links_ok(a)) return LENET_ERR_ARG;
     struct params_args args = {.a = a, .tiles = pieces(a->O, PARAMS_T), .parts = 1};
     args.tile = pieces(a->O, args.tiles); /* even ones: 3 + 3 rather than 4 + 2 */
     const ptrdiff_t items = (ptrdiff_t)a->R * args.tiles * a->C;

@@ -5,15 +5,16 @@
  *
  *     y[o][p] = b[o] + sum over c, i, j of w[o][c][i][j] * x[c][p + i*W + j]   for all p = h*W + w.
  *
- * The last K-1 of each row are no outputs: they are computed for nothing and left out. The gradients, the other way
- * round, find zeros there, and so no border needs a case of its own; a NaN or an infinity times such a zero reaches
+ * The last K-1 values of each row are no outputs: they are computed for nothing and left out. The gradients, the other
+ * way round, find zeros there, and so no border needs a case of its own; a NaN or an infinity times such a zero reaches
  * more results of its map than in conv.c. A lane sums a few dozen products of an image, so that their rounding stays
  * small. An item is an image, or for the parameters' gradient a network. */
 #include "cpu/batch1.h"
 #include "cpu/tile.h"
+#include "ops/preconditions.h"
 
-/* Input maps, and behind each zeros, for its last vectors to end in: a NaN of the next map must not get into its
- * gradient. */
+/* Copies the input maps, each followed by zeros in which its last vectors end: a NaN of the next map must not get into
+ * its gradient. */
 static ptrdiff_t input_pitch(int H, int W) { return whole_vectors((ptrdiff_t)H * W + LANES + LENET_MAX_KERNEL); }
 static void copy_inputs(LENET_REAL *lines, const LENET_REAL *x, int C, int H, int W, int N) {
     const ptrdiff_t pitch = input_pitch(H, W), pixels = (ptrdiff_t)H * W;
@@ -23,7 +24,8 @@ static void copy_inputs(LENET_REAL *lines, const LENET_REAL *x, int C, int H, in
     }
 }
 
-/* Output maps at the input's width, `pitch` values each: `before` zeros, the rows, and zeros to the end. */
+/* Copies the output maps at the input's width into `pitch` values each: `before` zeros, the rows, and zeros to the end.
+ */
 static void copy_outputs(LENET_REAL *lines, ptrdiff_t pitch, ptrdiff_t before, const LENET_REAL *dy, int O, int OH,
                          int OW, int W, int N) {
     clear(lines, O * pitch);
@@ -50,7 +52,6 @@ static void forward_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_forward)(struct lenet_ctx *ctx, const struct conv_forward *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     const ptrdiff_t values = a->C * input_pitch(a->H, a->W) + a->O * whole_vectors((ptrdiff_t)(a->H - a->K + 1) * a->W);
     return for_items(ctx, a, (ptrdiff_t)a->R * a->N, values, forward_item);
 }
@@ -75,7 +76,6 @@ static void input_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K)) return LENET_ERR_ARG;
     const ptrdiff_t values = a->O * gradient_pitch(a->H, a->W, a->K) + a->C * whole_vectors((ptrdiff_t)a->H * a->W);
     return for_items(ctx, a, (ptrdiff_t)a->R * a->N, values, input_item);
 }
@@ -88,14 +88,14 @@ enum lenet_status CPU_NAME(conv_backward_input)(struct lenet_ctx *ctx, const str
 struct one_image {
     const struct conv_backward_params *a;
     size_t network; /* where its parameters begin */
-    int table, is_first;
+    int with_table, is_first;
     const LENET_REAL *x, *dy;
     ptrdiff_t pitch; /* of dy */
 };
 
 static void add_to(LENET_REAL *sum, LENET_REAL part, int is_first) { *sum = is_first ? part : *sum + part; }
 
-/* What map c gives to T maps o. */
+/* Adds what map c gives to the weights of T maps o. */
 static void add_weights(const struct one_image *image, const int o[PARAMS_T], int T, int c) {
     const struct conv_backward_params *a = image->a;
     const int K = a->K;
@@ -113,12 +113,12 @@ static void add_weights(const struct one_image *image, const int o[PARAMS_T], in
     }
 }
 
-/* Only the maps that c feeds: in the table of 1998, ten of sixteen. */
+/* Adds what map c gives to the weights of those maps that it feeds: ten of sixteen in the table of 1998. */
 static void add_map(const struct one_image *image, int c) {
     const struct conv_backward_params *a = image->a;
     int fed[PARAMS_T], T = 0;
     for (int o = 0; o < a->O; o++) {
-        if (is_linked(a, image->table, o, c))
+        if (is_connected(a, image->with_table, o, c))
             fed[T++] = o;
         else
             clear(a->dw + image->network + ((size_t)o * a->C + c) * a->K * a->K, (ptrdiff_t)a->K * a->K);
@@ -143,7 +143,7 @@ static void params_item(const void *args, ptrdiff_t r) {
     LENET_REAL *x = memory_of(m, r), *dy = x + C * input_pitch(H, W);
     struct one_image image = {.a = a,
                               .network = (size_t)r * a->stride,
-                              .table = has_links(a),
+                              .with_table = has_table(a),
                               .x = x,
                               .dy = dy,
                               .pitch = whole_vectors((ptrdiff_t)OH * W)};
@@ -157,7 +157,6 @@ static void params_item(const void *args, ptrdiff_t r) {
 }
 
 enum lenet_status CPU_NAME(conv_backward_params)(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
-    if (!conv_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->O, a->K) || !links_ok(a)) return LENET_ERR_ARG;
     const ptrdiff_t values = a->C * input_pitch(a->H, a->W) + a->O * whole_vectors((ptrdiff_t)(a->H - a->K + 1) * a->W);
     return for_items(ctx, a, a->R, values, params_item);
 }

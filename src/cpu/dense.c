@@ -2,7 +2,7 @@
 #include "cpu/ops_cpu.h"
 #include "cpu/tile.h"
 
-/* Images and outputs per work item: each item is tiles of full size. */
+/* Images and outputs of an item, which is tiles of full size. */
 enum { CHUNK_N = TILE_V * LANES, CHUNK_T = 2 * TILE_T };
 
 /* y[t][n] = b[t] + sum over k of w[t*w_step + k*w_next] * x[k][n], for T outputs and K inputs. */
@@ -29,7 +29,6 @@ static void product_item(const void *args, ptrdiff_t item) {
 }
 
 static enum lenet_status multiply(struct lenet_ctx *ctx, const struct product *p) {
-    if (!dense_sizes_ok(p->R, p->N, p->K, p->T)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)p->R * pieces(p->T, CHUNK_T) * pieces(p->N, CHUNK_N), product_item, p);
     return LENET_OK;
 }
@@ -44,8 +43,8 @@ enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const st
 
 /* ---- gradient of the parameters ---------------------------------------------
  *
- * dw[o][i] sums dy[o][n] * x[i][n] over the images. The lanes are images. To keep them apart, a block of x is
- * transposed first, so that the lanes are inputs i and the sum over n is tile_sum's: weights dy, rows x^T[n]. */
+ * dw[o][i] sums dy[o][n] * x[i][n] over the images. The lanes of x and dy are images, which are to be summed.
+ * So a block of x is transposed first: then the lanes are inputs i, and tile_sum adds rows x^T[n] with weights dy. */
 
 enum { BLOCK_I = TILE_V * LANES, BLOCK_N = 128 };
 
@@ -91,7 +90,6 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(dense_backward_params)(struct lenet_ctx *ctx, const struct dense_backward_params *a) {
-    if (!dense_sizes_ok(a->R, a->N, a->I, a->O)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * blocks(a), params_item, a);
     return LENET_OK;
 }

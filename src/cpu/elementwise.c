@@ -1,7 +1,7 @@
 /* elementwise.c - squares and weighted sums of whole tensors on the CPU: twin of cuda/elementwise.cu. */
 #include "cpu/ops_cpu.h"
 
-/* Elements per item: some microseconds of work. */
+/* Elements of an item: some microseconds of work. */
 enum { CHUNK = 1 << 16 };
 
 static size_t end_of(ptrdiff_t item, size_t count) {
@@ -22,13 +22,11 @@ static void accumulate_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(square)(struct lenet_ctx *ctx, const struct square *a) {
-    if (a->count == 0) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)((a->count + CHUNK - 1) / CHUNK), square_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(accumulate)(struct lenet_ctx *ctx, const struct accumulate *a) {
-    if (a->count == 0) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)((a->count + CHUNK - 1) / CHUNK), accumulate_item, a);
     return LENET_OK;
 }

@@ -1,21 +1,21 @@
 /* loss.c - cross-entropy of the softmax, and the distance, on the CPU: twin of cuda/loss.cu.
  *
- * In double whatever the backend's precision: the sums over a data set are
- * compared across backends, and 10 outputs an image cost nothing. One thread
- * owns a network, so its tally has one order of addition. */
+ * They are computed in double, whatever the backend's precision: the sums over a data set are compared across
+ * backends, and ten outputs of an image cost nothing. One thread owns a network, so its tally has one order of
+ * addition. */
 #include <math.h>
 
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 
-/* What both losses know of an image: a column of y, and where things go. */
+/* What both losses know of an image: its label, its largest output, and where its column of y and dy is. */
 struct image {
     int label, largest;
     ptrdiff_t first, step; /* of y and dy: output o is at first + o*step */
 };
 
-static struct image look(const LENET_REAL *y, const uint8_t *label, uint8_t *predicted, ptrdiff_t r, int n, int N,
-                         int O) {
+static struct image read_image(const LENET_REAL *y, const uint8_t *label, uint8_t *predicted, ptrdiff_t r, int n, int N,
+                               int O) {
     struct image image = {.label = label[r * N + n], .first = r * O * N + n, .step = N};
     for (int o = 1; o < O; o++)
         if (y[image.first + o * image.step] > y[image.first + image.largest * image.step]) image.largest = o;
@@ -37,7 +37,7 @@ static double mean_share(const uint8_t *label, int N) {
 }
 
 static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, double share, double rubbish) {
-    const struct image image = look(a->y, a->label, a->predicted, r, n, a->N, a->O);
+    const struct image image = read_image(a->y, a->label, a->predicted, r, n, a->N, a->O);
     const LENET_REAL *y = a->y + image.first;
     const double top = fmax(y[image.largest * image.step], rubbish);
     double sum = exp(rubbish - top);
@@ -60,7 +60,7 @@ static void distance_network(const void *args, ptrdiff_t r) {
     const struct distance_loss *a = args;
     const double share = mean_share(a->label + r * a->N, a->N);
     for (int n = 0; n < a->N; n++) {
-        const struct image image = look(a->y, a->label, a->predicted, r, n, a->N, a->O);
+        const struct image image = read_image(a->y, a->label, a->predicted, r, n, a->N, a->O);
         for (int o = 0; a->dy && o < a->O; o++)
             a->dy[image.first + o * image.step] = o == image.label ? (LENET_REAL)-share : 0;
         if (image.label != LENET_NO_LABEL)
@@ -68,16 +68,12 @@ static void distance_network(const void *args, ptrdiff_t r) {
     }
 }
 
-static int sizes_ok(int R, int N, int O) { return population_ok(R, N) && O > 0 && O < LENET_NO_LABEL; }
-
 enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
-    if (!sizes_ok(a->R, a->N, a->O) || !(a->rubbish >= 0) || !isfinite(a->rubbish)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, a->R, softmax_network, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(distance_loss)(struct lenet_ctx *ctx, const struct distance_loss *a) {
-    if (!sizes_ok(a->R, a->N, a->O)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, a->R, distance_network, a);
     return LENET_OK;
 }

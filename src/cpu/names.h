@@ -1,5 +1,5 @@
-/* names.h - all compilations of the twins live in one program; the double ones are called *_cpu64, and those for
- * batches of a single image *_cpu_batch1.
+/* names.h - the names of the CPU twins. All of their compilations live in one program: those in double are called
+ * *_cpu64, and those for batches of a single image *_cpu_batch1.
  *
  * The build compiles src/cpu three times: with LENET_REAL=float, with LENET_REAL=double and LENET_CPU64, and with
  * LENET_REAL=float and LENET_BATCH1. */

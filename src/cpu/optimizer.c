@@ -8,7 +8,6 @@ enum { CHUNK = 4096 };
 
 enum lenet_status CPU_NAME(schedule_step)(struct lenet_ctx *ctx, const struct schedule_step *a) {
     (void)ctx;
-    if (a->R <= 0) return LENET_ERR_ARG;
     for (int r = 0; r < a->R; r++) a->rate[r] = lenet_rate(&a->hyper[r], *a->step);
     *a->step += 1;
     return LENET_OK;
@@ -21,7 +20,7 @@ static void sgd(const struct optimizer_step *a, size_t r, size_t first, size_t e
 
 static void momentum(const struct optimizer_step *a, size_t r, size_t first, size_t end) {
     const LENET_REAL rate = a->rate[r], decay = a->hyper[r].weight_decay, mu = a->hyper[r].momentum;
-    /* nesterov looks one step ahead along the new velocity */
+    /* Nesterov's momentum steps from where the new velocity would lead. */
     const LENET_REAL g_share = a->optimizer == LENET_NESTEROV ? 1 : 0, m_share = g_share != 0 ? mu : 1;
     for (size_t i = first; i < end; i++) {
         const LENET_REAL g = a->dw[i] + decay * a->w[i], velocity = mu * a->m[i] + g;
@@ -45,7 +44,7 @@ static void adamw(const struct optimizer_step *a, size_t r, size_t first, size_t
     }
 }
 
-/* m is the curvature, and epsilon the paper's mu */
+/* m is the curvature, and epsilon is the paper's mu. */
 static void sdlm(const struct optimizer_step *a, size_t r, size_t first, size_t end) {
     const LENET_REAL rate = a->rate[r], decay = a->hyper[r].weight_decay, mu = a->hyper[r].epsilon;
     for (size_t i = first; i < end; i++) a->w[i] -= rate * (a->dw[i] + decay * a->w[i]) / (mu + a->m[i]);
@@ -68,7 +67,6 @@ static void step_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(optimizer_step)(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    if (a->R <= 0 || a->stride == 0 || a->optimizer < LENET_SGD || a->optimizer > LENET_SDLM) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)((size_t)a->R * chunks(a)), step_item, a);
     return LENET_OK;
 }

@@ -1,4 +1,5 @@
-/* parallel.c - see parallel.h. */
+/* parallel.c - the pool of threads: it claims the items of an operation one by one, and waits for work by spinning,
+ * then by giving the processor away, then by sleeping. */
 #include "cpu/parallel.h"
 
 #include <pthread.h>
@@ -6,8 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* How long to look for work, and for the end of it, before giving the processor away: longer than the
- * host's work between two operations, shorter than a scheduler's slice. */
+/* How often to check for work, and for its end, before giving the processor away, and then before sleeping: longer than
+ * the host's work between two operations, and shorter than a scheduler's slice. */
 enum { SPINS_BEFORE_YIELD = 1 << 12, YIELDS_BEFORE_SLEEP = 1 << 6 };
 
 struct parallel {
@@ -58,7 +59,7 @@ static void wait_for_work(struct parallel *pool) {
             sched_yield();
     }
     pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add(&pool->sleepers, 1); /* before the last look: parallel_for looks the other way round */
+    atomic_fetch_add(&pool->sleepers, 1); /* before the last check: parallel_for checks in the other order */
     while (!unclaimed(atomic_load(&pool->ticket)) && !atomic_load(&pool->stop))
         pthread_cond_wait(&pool->wake, &pool->mutex);
     atomic_fetch_sub(&pool->sleepers, 1);

@@ -2,8 +2,6 @@
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 
-static int sizes_ok(int R, int N, int C, int P) { return population_ok(R, N) && C > 0 && P > 0; }
-
 /* An item is a map c of a network: `count` values from `first` on, and parameter `at`. */
 struct map {
     ptrdiff_t first, count;
@@ -31,7 +29,7 @@ static void input_item(const void *args, ptrdiff_t item) {
     for (ptrdiff_t i = 0; i < map.count; i++) dx[i] = w * dy[i];
 }
 
-/* Sums of each lane first; single images have a rest that does not fill a vector. */
+/* Each lane is summed by itself first. A map of a single image may end in values that do not fill a vector. */
 static void params_item(const void *args, ptrdiff_t item) {
     const struct scale_backward_params *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
@@ -51,19 +49,16 @@ static void params_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(scale_forward)(struct lenet_ctx *ctx, const struct scale_forward *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_input)(struct lenet_ctx *ctx, const struct scale_backward_input *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, input_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(scale_backward_params)(struct lenet_ctx *ctx, const struct scale_backward_params *a) {
-    if (!sizes_ok(a->R, a->N, a->C, a->P)) return LENET_ERR_ARG;
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, params_item, a);
     return LENET_OK;
 }

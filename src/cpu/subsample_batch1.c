@@ -6,7 +6,7 @@
 #include "cpu/activation.h"
 #include "cpu/batch1.h"
 
-/* line = f(line), to the end of its last vector. */
+/* line = f(line), up to the end of its last vector. */
 static void activate(LENET_REAL *line, ptrdiff_t count, enum lenet_activation f) {
     for (vec *v = (vec *)line; v < (vec *)(line + count); v++)
         *v = f == LENET_TANH     ? activated(*v, LENET_TANH)
@@ -15,7 +15,7 @@ static void activate(LENET_REAL *line, ptrdiff_t count, enum lenet_activation f)
                                  : *v;
 }
 
-/* dx *= the slope of f where it is y, to the end of their last vectors. */
+/* dx *= f', where f is y, up to the end of the last vectors. */
 static void multiply_slopes(LENET_REAL *dx, const LENET_REAL *y, ptrdiff_t count, enum lenet_activation f) {
     for (ptrdiff_t i = 0; i < count; i += LANES) {
         vec *gradient = (vec *)(dx + i);
@@ -32,8 +32,8 @@ struct map {
     LENET_REAL share; /* of a pixel in the sum of its window */
 };
 
-/* Both passes: what the compiler shall know of the window is an argument.
- * y = each window's share of its sum, or its largest pixel. */
+/* y = each window's share of its sum, or its largest pixel. S and max are arguments, so that the compiler knows them.
+ */
 ALWAYS_INLINE void reduce(const struct map *map, const LENET_REAL *x, LENET_REAL *y, int S, int max) {
     for (int h = 0; h < map->OH; h++)
         for (int w = 0; w < map->OW; w++) {
@@ -104,7 +104,7 @@ static void backward_item(const void *args, ptrdiff_t item) {
     for (int n = 0; n < N; n++) {
         copy_in(x, a->x + item * pixels * N + n, pixels, N);
         copy_in(dy, a->dy + item * windows * N + n, windows, N);
-        if (max) { /* the slope at the largest pixels is all that counts */
+        if (max) { /* only the slope at the largest pixels counts */
             SPECIALISED(reduce, &map, x, largest);
             activate(largest, windows, a->activation);
             multiply_slopes(dy, largest, windows, a->activation);
@@ -119,11 +119,9 @@ static void backward_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struct subsample_forward *a) {
-    if (!subsample_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     return for_items(ctx, a, (ptrdiff_t)a->R * a->C, 2 * whole_vectors((ptrdiff_t)a->H * a->W), forward_item);
 }
 
 enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, const struct subsample_backward_input *a) {
-    if (!subsample_sizes_ok(a->R, a->N, a->C, a->H, a->W, a->S, a->pooling, a->activation)) return LENET_ERR_ARG;
     return for_items(ctx, a, (ptrdiff_t)a->R * a->C, 4 * whole_vectors((ptrdiff_t)a->H * a->W), backward_item);
 }

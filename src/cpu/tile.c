@@ -1,10 +1,30 @@
-/* tile.c - see tile.h. */
+/* tile.c - the two inner loops of convolution and fully connected layers, for every size of a tile of registers.
+ *
+ * A tile keeps its sums in registers only where its size is known when it is compiled. So macros make one function for
+ * each size, and a table picks that of the size at hand. Written out, TILE(2, 1) - two outputs by one vector of images
+ * - is this, where `count`, the steps and the pointers are those of struct taps:
+ *
+ *     static void tile_2_1(const struct taps *taps, const float *x, const float *w, const float *start, float *y) {
+ *         vec sum_0 = start[0], sum_1 = start[1];                 (in every lane; 0 where start is NULL)
+ *         for (int i = 0; i < taps->count[0]; i++)
+ *             for (int j = 0; j < taps->count[1]; j++) {
+ *                 const float *x_tap = x + i * x_step[0] + j * x_step[1], *w_tap = w + i * w_step[0] + j * w_step[1];
+ *                 for (int k = 0; k < taps->count[2]; k++, x_tap += x_step[2], w_tap += w_step[2]) {
+ *                     sum_0 += w_tap[0] * *(const vec *)x_tap;    (one weight, times a vector of images)
+ *                     sum_1 += w_tap[w_step[3]] * *(const vec *)x_tap;
+ *                 }
+ *             }
+ *         *(vec *)y = sum_0;
+ *         *(vec *)(y + y_step) = sum_1;
+ *     }
+ *
+ * TILES(1) makes tile_1_1 to tile_6_1, and TILE_NAMES(1) lists them for the table. */
 #include "cpu/tile.h"
 
 typedef void tile_function(const struct taps *, const LENET_REAL *x, const LENET_REAL *w, const LENET_REAL *start,
                            LENET_REAL *y);
 
-/* A macro, because clang keeps acc in registers only where T and V are literals in the source. */
+/* It is a macro, because clang keeps acc in registers only where T and V are literals in the source. */
 #define TILE(T, V)                                                                                                     \
     static void tile_##T##_##V(const struct taps *taps, const LENET_REAL *x, const LENET_REAL *w,                      \
                                const LENET_REAL *start, LENET_REAL *y) {                                               \
@@ -55,7 +75,9 @@ void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, 
     }
 }
 
-/* ---- products of rows ------------------------------------------------------------- */
+/* ---- products of rows -------------------------------------------------------------
+ *
+ * Likewise: ROW(2, 1) is a function row_2_1 that adds dy[0][n] * x[n] to one sum and dy[1][n] * x[n] to another. */
 
 typedef void row_function(int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column, vec *sum,
                           ptrdiff_t sum_step);

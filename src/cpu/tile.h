@@ -36,8 +36,8 @@ struct taps {
 void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, const LENET_REAL *w,
               const LENET_REAL *start, LENET_REAL *y);
 
-/* The gradient of weights is the other sum, of products of rows: T of dy, and those of x that begin at J neighbouring
- * columns. One vector of dy serves J sums and one of x serves T. */
+/* The gradient of weights is the other sum. It adds products of rows: of T rows of dy with those rows of x that begin
+ * at J neighbouring columns. One vector of dy serves J sums, and one vector of x serves T sums. */
 #if VECTOR_REGISTERS == 32
 enum { PARAMS_T = 4 };
 #else

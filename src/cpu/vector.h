@@ -39,25 +39,25 @@ typedef int mask __attribute__((vector_size(VECTOR_BYTES)));
 
 enum { LANES = VECTOR_BYTES / (int)sizeof(LENET_REAL) };
 
-/* For functions whose sizes are constants at every call, so that their arrays
- * of vectors live in registers. */
+/* For functions whose sizes are constants at every call: their arrays of vectors then live in registers. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Unrolls the loop that follows: its trip count is a small constant. */
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* Images that are computed together: a vector of them, or a plain number. */
+/* How many lanes of a vector hold an image each, and the type of so many images: a vector, or a plain number where
+ * the lanes hold something else. */
 #ifdef LENET_BATCH1
-typedef LENET_REAL images;
-enum { IMAGES = 1 };
+typedef LENET_REAL image_vec;
+enum { IMAGE_LANES = 1 };
 #else
-typedef vec images;
-enum { IMAGES = LANES };
+typedef vec image_vec;
+enum { IMAGE_LANES = LANES };
 #endif
 
 #ifdef LENET_BATCH1
 typedef LENET_REAL four __attribute__((vector_size(4 * sizeof(LENET_REAL))));
-/* Runs once for every weight: in fours first takes a third of the time of one by one. */
+/* The sum of the lanes. It runs once for every weight; to add in fours takes a third of the time of one by one. */
 ALWAYS_INLINE LENET_REAL add_lanes(vec v) {
     const union {
         vec whole;

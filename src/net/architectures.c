@@ -1,4 +1,5 @@
-/* architectures.c - the architectures as tables of layers: the only file that knows their sizes. */
+/* architectures.c - the architectures as tables of layers: the only file that knows their sizes. A row is the kind of a
+ * layer, its name, its maps, the size of its kernel or window, and its connection table. */
 #include <string.h>
 
 #include "lenet/topology.h"
@@ -6,7 +7,7 @@
 /* Table I of the paper: the S2 maps that feed each C3 map. */
 #define MAPS(a, b, c)     (1u << a | 1u << b | 1u << c)
 #define MAPS4(a, b, c, d) (MAPS(a, b, c) | 1u << d)
-static const uint32_t table_1[LENET_LINKED] = {
+static const uint32_t table_1[LENET_TABLE_MAPS] = {
     MAPS(0, 1, 2),     MAPS(1, 2, 3),     MAPS(2, 3, 4),     MAPS(3, 4, 5),
     MAPS(0, 4, 5),     MAPS(0, 1, 5),     MAPS4(0, 1, 2, 3), MAPS4(1, 2, 3, 4),
     MAPS4(2, 3, 4, 5), MAPS4(0, 3, 4, 5), MAPS4(0, 1, 4, 5), MAPS4(0, 1, 2, 5),

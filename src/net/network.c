@@ -1,9 +1,11 @@
-/* network.c - see network.h. */
+/* network.c - a population's memory, its passes and its training steps as sequences of the backend's operations. */
 #include "lenet/network.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "net/passes.h"
 
 /* ---- memory: three arenas, each laid out once to measure and once to place ------- */
 
@@ -58,7 +60,7 @@ static void lay_out_control(struct lenet_network *net, struct arena *arena) {
     net->predicted = take(arena, R * net->N);
     net->hyper = take(arena, R * sizeof *net->hyper);
     net->tally = take(arena, R * sizeof *net->tally);
-    net->aside = take(arena, R * sizeof *net->aside);
+    net->scratch_tally = take(arena, R * sizeof *net->scratch_tally);
     net->step = take(arena, sizeof *net->step);
     net->rate = take(arena, R * sizeof *net->rate);
 }
@@ -112,7 +114,7 @@ void lenet_network_free(struct lenet_network *net) {
 
 static int is_as_on_the_host(const struct lenet_network *net) { return net->backend->element_size == sizeof(float); }
 
-/* count parameters into a tensor of them. */
+/* The place of parameter `count` in a tensor of parameters. */
 static void *at(const struct lenet_network *net, void *tensor, size_t count) {
     return (char *)tensor + count * net->backend->element_size;
 }
@@ -141,94 +143,73 @@ enum lenet_status lenet_network_get(struct lenet_network *net, const void *which
     return status;
 }
 
-/* ---- one layer, forward and backward --------------------------------------------- */
+/* ---- one layer, forward and backward ---------------------------------------------
+ *
+ * What a layer is to its operations: the fields that those of a kind have in common. */
+
+#define POPULATION .R = net->R, .N = net->N
+#define CONV_SIZES                                                                                                     \
+    POPULATION, .C = l->C, .H = l->H, .W = l->W, .O = l->O, .K = l->spec.size, .stride = net->topology.stride
+#define SUBSAMPLE_SIZES                                                                                                \
+    POPULATION, .C = l->C, .H = l->H, .W = l->W, .S = l->spec.size, .pooling = net->topology.pooling,                  \
+                .activation = l->activation
+#define SCALE_SIZES      POPULATION, .C = l->C, .P = l->H * l->W, .stride = net->topology.stride
+#define ACTIVATION_SIZES POPULATION, .F = (int)lenet_layer_inputs(l), .activation = net->topology.activation
+#define RBF_SIZES        POPULATION, .I = (int)lenet_layer_inputs(l), .O = l->O
+#define DENSE_SIZES      POPULATION, .I = (int)lenet_layer_inputs(l), .O = l->O, .stride = net->topology.stride
 
 static enum lenet_status forward_layer(struct lenet_network *net, const struct lenet_layer *l, const void *x, void *y) {
-    const struct lenet_backend *be = net->backend;
-    const size_t stride = net->topology.stride;
-    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
     const void *w = at(net, net->w, l->w), *b = at(net, net->w, l->b);
     switch (l->spec.kind) {
-    case LENET_CONV:
-        return be->conv_forward(net->ctx,
-                                &(struct conv_forward){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, x, w, b, y});
-    case LENET_SUBSAMPLE:
-        return be->subsample_forward(net->ctx, &(struct subsample_forward){R, N, l->C, l->H, l->W, l->spec.size,
-                                                                           net->topology.pooling, l->activation, x, y});
-    case LENET_SCALE:
-        return be->scale_forward(net->ctx, &(struct scale_forward){R, N, l->C, l->H * l->W, stride, x, w, b, y});
-    case LENET_ACTIVATION:
-        return be->activation_forward(net->ctx,
-                                      &(struct activation_forward){R, N, inputs, net->topology.activation, x, y});
-    case LENET_RBF:
-        return be->rbf_forward(net->ctx, &(struct rbf_forward){R, N, inputs, l->O, net->topology.targets, x, y});
-    case LENET_DENSE:
-        return be->dense_forward(net->ctx, &(struct dense_forward){R, N, inputs, l->O, stride, x, w, b, y});
+    case LENET_CONV: return RUN(conv_forward, CONV_SIZES, .x = x, .w = w, .b = b, .y = y);
+    case LENET_SUBSAMPLE: return RUN(subsample_forward, SUBSAMPLE_SIZES, .x = x, .y = y);
+    case LENET_SCALE: return RUN(scale_forward, SCALE_SIZES, .x = x, .w = w, .b = b, .y = y);
+    case LENET_ACTIVATION: return RUN(activation_forward, ACTIVATION_SIZES, .x = x, .y = y);
+    case LENET_RBF: return RUN(rbf_forward, RBF_SIZES, .targets = net->topology.targets, .x = x, .y = y);
+    case LENET_DENSE: return RUN(dense_forward, DENSE_SIZES, .x = x, .w = w, .b = b, .y = y);
     }
     return LENET_ERR_ARG;
 }
 
-static enum lenet_status backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                         const void *dy) {
-    const struct lenet_backend *be = net->backend;
-    const size_t stride = net->topology.stride;
-    const int R = net->R, N = net->N;
+enum lenet_status lenet_layer_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                              const void *dy) {
     void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
-    if (l->spec.kind == LENET_CONV) {
-        struct conv_backward_params conv = {R,      N, l->C, l->H, l->W, l->O,         l->spec.size,
-                                            stride, x, dy,   dw,   db,   net->scratch, {0}};
-        if (l->spec.links) memcpy(conv.links, l->spec.links, (size_t)l->O * sizeof *conv.links);
-        return be->conv_backward_params(net->ctx, &conv);
-    }
     if (l->spec.kind == LENET_SCALE)
-        return be->scale_backward_params(
-            net->ctx, &(struct scale_backward_params){R, N, l->C, l->H * l->W, stride, x, dy, dw, db});
-    return be->dense_backward_params(
-        net->ctx, &(struct dense_backward_params){R, N, (int)lenet_layer_inputs(l), l->O, stride, x, dy, dw, db});
+        return RUN(scale_backward_params, SCALE_SIZES, .x = x, .dy = dy, .dw = dw, .db = db);
+    if (l->spec.kind == LENET_DENSE)
+        return RUN(dense_backward_params, DENSE_SIZES, .x = x, .dy = dy, .dw = dw, .db = db);
+    if (l->spec.kind != LENET_CONV) return LENET_ERR_ARG;
+    struct conv_backward_params conv = {CONV_SIZES, .x = x, .dy = dy, .dw = dw, .db = db, .scratch = net->scratch};
+    if (l->spec.table) memcpy(conv.table, l->spec.table, (size_t)l->O * sizeof *conv.table);
+    return net->backend->conv_backward_params(net->ctx, &conv);
 }
 
-/* weights: those of the network, or their squares. */
-static enum lenet_status backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
-                                        const void *x, const void *y, const void *dy, void *dx) {
-    const struct lenet_backend *be = net->backend;
-    const size_t stride = net->topology.stride;
-    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
+enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
+                                             const void *x, const void *y, const void *dy, void *dx) {
     const void *w = at(net, weights, l->w);
     switch (l->spec.kind) {
-    case LENET_CONV:
-        return be->conv_backward_input(
-            net->ctx, &(struct conv_backward_input){R, N, l->C, l->H, l->W, l->O, l->spec.size, stride, dy, w, dx});
-    case LENET_SUBSAMPLE:
-        return be->subsample_backward_input(
-            net->ctx, &(struct subsample_backward_input){R, N, l->C, l->H, l->W, l->spec.size, net->topology.pooling,
-                                                         l->activation, x, dy, dx});
-    case LENET_SCALE:
-        return be->scale_backward_input(net->ctx,
-                                        &(struct scale_backward_input){R, N, l->C, l->H * l->W, stride, dy, w, dx});
-    case LENET_ACTIVATION:
-        return be->activation_backward_input(
-            net->ctx, &(struct activation_backward_input){R, N, inputs, net->topology.activation, y, dy, dx});
+    case LENET_CONV: return RUN(conv_backward_input, CONV_SIZES, .dy = dy, .w = w, .dx = dx);
+    case LENET_SUBSAMPLE: return RUN(subsample_backward_input, SUBSAMPLE_SIZES, .x = x, .dy = dy, .dx = dx);
+    case LENET_SCALE: return RUN(scale_backward_input, SCALE_SIZES, .dy = dy, .w = w, .dx = dx);
+    case LENET_ACTIVATION: return RUN(activation_backward_input, ACTIVATION_SIZES, .y = y, .dy = dy, .dx = dx);
     case LENET_RBF:
-        return be->rbf_backward_input(
-            net->ctx, &(struct rbf_backward_input){R, N, inputs, l->O, net->topology.targets, x, dy, dx});
-    case LENET_DENSE:
-        return be->dense_backward_input(net->ctx,
-                                        &(struct dense_backward_input){R, N, inputs, l->O, stride, dy, w, dx});
+        return RUN(rbf_backward_input, RBF_SIZES, .targets = net->topology.targets, .x = x, .dy = dy, .dx = dx);
+    case LENET_DENSE: return RUN(dense_backward_input, DENSE_SIZES, .dy = dy, .w = w, .dx = dx);
     }
     return LENET_ERR_ARG;
 }
 
 /* ---- passes ------------------------------------------------------------------------ */
 
-static const void *input_of(const struct lenet_network *net, int l) { return l == 0 ? net->x : net->y[l - 1]; }
+const void *lenet_layer_input(const struct lenet_network *net, int l) { return l == 0 ? net->x : net->y[l - 1]; }
 
 enum lenet_status lenet_network_draw(struct lenet_network *net, const struct lenet_source *source) {
-    return net->backend->batch_draw(
-        net->ctx, &(struct batch_draw){net->R, net->N, net->B, *source, net->hyper, net->step, net->x, net->label});
+    return RUN(batch_draw, POPULATION, .B = net->B, .source = *source, .hyper = net->hyper, .step = net->step,
+               .x = net->x, .label = net->label);
 }
 
 enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l) {
-    return forward_layer(net, &net->topology.layers[l], input_of(net, l), net->y[l]);
+    return forward_layer(net, &net->topology.layers[l], lenet_layer_input(net, l), net->y[l]);
 }
 
 enum lenet_status lenet_network_forward(struct lenet_network *net) {
@@ -236,57 +217,59 @@ enum lenet_status lenet_network_forward(struct lenet_network *net) {
     return LENET_OK;
 }
 
-static enum lenet_status distance(struct lenet_network *net, void *dy, struct lenet_tally *tally) {
-    return net->backend->distance_loss(net->ctx, &(struct distance_loss){net->R, net->N, net->topology.classes,
-                                                                         net->y[net->topology.layer_count - 1],
-                                                                         net->label, dy, net->predicted, tally});
+/* With dy and tally as they are called where it stands. */
+#define LOSS_FIELDS                                                                                                    \
+    POPULATION, .O = net->topology.classes, .y = net->y[net->topology.layer_count - 1], .label = net->label, .dy = dy, \
+                .predicted = net->predicted, .tally = tally
+
+enum lenet_status lenet_distance_loss(struct lenet_network *net, void *dy, struct lenet_tally *tally) {
+    return RUN(distance_loss, LOSS_FIELDS);
 }
 
 enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient) {
     const struct lenet_topology *topology = &net->topology;
     void *dy = with_gradient ? net->gradient[0] : NULL;
-    if (topology->loss == LENET_MSE) return distance(net, dy, net->tally);
-    return net->backend->softmax_loss(
-        net->ctx, &(struct softmax_loss){net->R, net->N, topology->classes, net->y[topology->layer_count - 1],
-                                         net->label, dy, net->predicted, net->tally,
-                                         topology->loss == LENET_MAP ? (float)exp(-topology->map_j) : 0});
+    struct lenet_tally *tally = net->tally;
+    if (topology->loss == LENET_MSE) return lenet_distance_loss(net, dy, tally);
+    return RUN(softmax_loss, LOSS_FIELDS, .rubbish = topology->loss == LENET_MAP ? (float)exp(-topology->map_j) : 0);
 }
 
 void *lenet_network_gradient(const struct lenet_network *net, int l) {
-    int other = 0; /* the two buffers take turns, but that an activation works in place */
+    int other = 0; /* the two buffers take turns, except that an activation works in place */
     if (l < 0) return net->dx;
     for (int above = l + 1; above < net->topology.layer_count; above++)
         other ^= net->topology.layers[above].spec.kind != LENET_ACTIVATION;
     return net->gradient[other];
 }
 
-/* The parameters' gradients may be computed beside the input's and what follows from it: nobody waits for them before
- * the update. But they read dy, and before its buffer is written again they must be done. */
+/* The gradients of parameters may be computed beside that of the input and what follows from it: nobody waits for them
+ * before the update. So they are enqueued to the backend's branch. But they read dy, and before its buffer is written
+ * again they must be done. */
 static enum lenet_status join(struct lenet_network *net) {
-    net->read_aside = NULL;
+    net->branch_reads = NULL;
     return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
 }
 
-static enum lenet_status backward_params_aside(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                               const void *dy) {
+static enum lenet_status branch_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                                const void *dy) {
     const struct lenet_backend *be = net->backend;
-    if (!be->branch) return backward_params(net, l, x, dy);
-    LENET_TRY(join(net)); /* one at a time: they share scratch */
+    if (!be->branch) return lenet_layer_backward_params(net, l, x, dy);
+    LENET_TRY(join(net)); /* one layer at a time: they share scratch */
     LENET_TRY(be->branch(net->ctx));
-    const enum lenet_status status = backward_params(net, l, x, dy);
+    const enum lenet_status status = lenet_layer_backward_params(net, l, x, dy);
     be->back(net->ctx);
-    net->read_aside = dy;
+    net->branch_reads = dy;
     return status;
 }
 
 static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     const struct lenet_layer *layer = &net->topology.layers[l];
-    const void *dy = lenet_network_gradient(net, l);
+    const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
     void *dx = lenet_network_gradient(net, l - 1);
-    if (layer->w_count) LENET_TRY(backward_params_aside(net, layer, input_of(net, l), dy));
+    if (layer->w_count) LENET_TRY(branch_backward_params(net, layer, x, dy));
     if (!dx) return LENET_OK;
-    if (dx == net->read_aside) LENET_TRY(join(net));
-    return backward_input(net, layer, net->w, input_of(net, l), net->y[l], dy, dx);
+    if (dx == net->branch_reads) LENET_TRY(join(net));
+    return lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx);
 }
 
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
@@ -300,11 +283,10 @@ enum lenet_status lenet_network_backward(struct lenet_network *net) {
 }
 
 enum lenet_status lenet_network_update(struct lenet_network *net) {
-    const struct lenet_backend *be = net->backend;
-    LENET_TRY(be->schedule_step(net->ctx, &(struct schedule_step){net->R, net->hyper, net->step, net->rate}));
-    return be->optimizer_step(net->ctx,
-                              &(struct optimizer_step){net->R, net->topology.stride, net->optimizer, net->hyper,
-                                                       net->rate, net->step, net->dw, net->w, net->m, net->v});
+    LENET_TRY(RUN(schedule_step, .R = net->R, .hyper = net->hyper, .step = net->step, .rate = net->rate));
+    return RUN(optimizer_step, .R = net->R, .stride = net->topology.stride, .optimizer = net->optimizer,
+               .hyper = net->hyper, .rate = net->rate, .step = net->step, .dw = net->dw, .w = net->w, .m = net->m,
+               .v = net->v);
 }
 
 enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source) {
@@ -313,83 +295,6 @@ enum lenet_status lenet_network_step(struct lenet_network *net, const struct len
     LENET_TRY(lenet_network_loss(net, 1));
     LENET_TRY(lenet_network_backward(net));
     return lenet_network_update(net);
-}
-
-/* ---- second derivatives -------------------------------------------------------------
- *
- * Of the diagonal of the Gauss-Newton matrix. A weighted sum y = sum of w*x has d2x = sum of w^2 * d2y and
- * d2w = sum of x^2 * d2y: the operations of the backward pass, given squares. A nonlinearity has d2x = f'^2 * d2y:
- * its operation twice. */
-
-static size_t values(const struct lenet_network *net, size_t outputs) {
-    return (size_t)net->R * (size_t)net->N * outputs;
-}
-
-/* dx, which has been multiplied by f'(x), once more; and an average by its share once more. */
-static enum lenet_status square_subsampling(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                            void *dx) {
-    const struct lenet_backend *be = net->backend;
-    const int R = net->R, N = net->N, inputs = (int)lenet_layer_inputs(l);
-    const float share = 1 / (float)(l->spec.size * l->spec.size);
-    void *y = net->squared_x; /* free meanwhile */
-    if (l->activation != LENET_LINEAR) {
-        LENET_TRY(be->activation_forward(net->ctx, &(struct activation_forward){R, N, inputs, l->activation, x, y}));
-        LENET_TRY(be->activation_backward_input(
-            net->ctx, &(struct activation_backward_input){R, N, inputs, l->activation, y, dx, dx}));
-    }
-    if (net->topology.pooling != LENET_POOL_AVERAGE) return LENET_OK;
-    return be->accumulate(net->ctx, &(struct accumulate){values(net, (size_t)inputs), share, 0, dx, dx});
-}
-
-static enum lenet_status backward_second_layer(struct lenet_network *net, int l) {
-    const struct lenet_backend *be = net->backend;
-    const struct lenet_layer *layer = &net->topology.layers[l];
-    const void *x = input_of(net, l), *dy = lenet_network_gradient(net, l);
-    void *dx = lenet_network_gradient(net, l - 1);
-    if (layer->w_count) {
-        LENET_TRY(be->square(net->ctx, &(struct square){values(net, lenet_layer_inputs(layer)), x, net->squared_x}));
-        LENET_TRY(backward_params(net, layer, net->squared_x, dy));
-    }
-    if (!dx) return LENET_OK;
-    LENET_TRY(backward_input(net, layer, net->squared_w, x, net->y[l], dy, dx));
-    if (layer->spec.kind == LENET_ACTIVATION) return backward_input(net, layer, net->squared_w, x, net->y[l], dx, dx);
-    return layer->spec.kind == LENET_SUBSAMPLE ? square_subsampling(net, layer, x, dx) : LENET_OK;
-}
-
-enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
-    const struct lenet_backend *be = net->backend;
-    const int last = net->topology.layer_count - 1;
-    const struct lenet_layer *output = &net->topology.layers[last];
-    if (output->spec.kind != LENET_RBF || net->optimizer != LENET_SDLM) return LENET_ERR_ARG;
-    LENET_TRY(distance(net, net->gradient[0], net->aside));
-    LENET_TRY(
-        be->rbf_backward_second(net->ctx, &(struct rbf_backward_second){net->R, net->N, (int)lenet_layer_inputs(output),
-                                                                        output->O, lenet_network_gradient(net, last),
-                                                                        lenet_network_gradient(net, last - 1)}));
-    LENET_TRY(be->square(net->ctx, &(struct square){(size_t)net->R * net->topology.stride, net->w, net->squared_w}));
-    for (int l = last - 1; l >= 0; l--) LENET_TRY(backward_second_layer(net, l));
-    return LENET_OK;
-}
-
-enum lenet_status lenet_network_add_curvature(struct lenet_network *net, int i, int batches) {
-    const struct accumulate mean = {(size_t)net->R * net->topology.stride, i ? 1 : 0, 1 / (float)batches, net->dw,
-                                    net->m};
-    LENET_TRY(lenet_network_backward_second(net));
-    return net->backend->accumulate(net->ctx, &mean);
-}
-
-enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches) {
-    const struct lenet_backend *be = net->backend;
-    uint64_t first;
-    LENET_TRY(be->download(net->ctx, &first, net->step, sizeof first));
-    for (int i = 0; i < batches; i++) {
-        const uint64_t step = first + (uint64_t)i;
-        LENET_TRY(be->upload(net->ctx, net->step, &step, sizeof step));
-        LENET_TRY(lenet_network_draw(net, source));
-        LENET_TRY(lenet_network_forward(net));
-        LENET_TRY(lenet_network_add_curvature(net, i, batches));
-    }
-    return be->upload(net->ctx, net->step, &first, sizeof first);
 }
 
 /* ---- steps --------------------------------------------------------------------------- */
@@ -408,9 +313,9 @@ enum lenet_status lenet_network_steps(struct lenet_network *net, const struct le
     const struct lenet_backend *be = net->backend;
     if (net->graph && memcmp(&net->recorded, source, sizeof *source) != 0) forget_graph(net);
     if (be->record && !net->graph && count > 0) {
-        /* one step for real first: libraries load their kernels at the first call, which must not be recorded */
+        /* The first step is not recorded: at their first call libraries load their kernels. */
         LENET_TRY(lenet_network_step(net, source));
-        LENET_TRY(be->record(net->ctx, enqueue_step, &(struct step_args){net, source}, &net->graph));
+        LENET_TRY(be->record(net->ctx, enqueue_step, &(struct step_args){.net = net, .source = source}, &net->graph));
         net->recorded = *source;
         count--;
     }
@@ -440,7 +345,7 @@ static enum lenet_status fetch_answers(struct lenet_network *net, const struct l
     return status;
 }
 
-/* Evaluates with the training step's own buffers; the tallies of training are put aside. */
+/* Evaluates with the training step's own buffers; the tallies of training are kept on the host meanwhile. */
 enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
                                          const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
                                          struct lenet_tally *host_tally, const struct lenet_answers *answers) {
@@ -452,8 +357,8 @@ enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct
     if (status == LENET_OK) status = be->upload(net->ctx, net->tally, host_tally, tally_bytes);
     for (uint32_t n = first; n < end && status == LENET_OK; n += (uint32_t)net->N) {
         const uint32_t count = end - n < (uint32_t)net->N ? end - n : (uint32_t)net->N;
-        status = be->batch_slice(
-            net->ctx, &(struct batch_slice){net->R, net->N, net->N, *source, hyper, n, end, net->x, net->label});
+        status = RUN(batch_slice, POPULATION, .B = net->N, .source = *source, .hyper = hyper, .first = n, .end = end,
+                     .x = net->x, .label = net->label);
         if (status == LENET_OK) status = lenet_network_forward(net);
         if (status == LENET_OK) status = lenet_network_loss(net, 0);
         if (status == LENET_OK && answers) status = fetch_answers(net, answers, n - first, end - first, count);

@@ -1,4 +1,4 @@
-/* topology.c - every shape that follows from an architecture, the initial weights, and the parameters as tensors. */
+/* topology.c - what follows from an architecture: every shape, the initial weights, and the parameters as tensors. */
 #include "lenet/topology.h"
 
 #include <math.h>
@@ -16,62 +16,58 @@ size_t lenet_layer_inputs(const struct lenet_layer *layer) { return (size_t)laye
 /* Tensors start at multiples of 64 floats: 256 bytes, for vector loads and cuBLAS. */
 static size_t aligned(size_t count) { return (count + 63) / 64 * 64; }
 
-static int layer_fits(const struct lenet_layer *layer) {
-    switch (layer->spec.kind) {
-    case LENET_CONV:
-        return layer->spec.size <= LENET_MAX_KERNEL && layer->spec.size <= layer->H && layer->spec.size <= layer->W;
-    case LENET_SUBSAMPLE: return layer->H % layer->spec.size == 0 && layer->W % layer->spec.size == 0;
-    case LENET_RBF: return lenet_layer_inputs(layer) == DIGIT_PIXELS;
-    case LENET_SCALE:
-    case LENET_ACTIVATION:
-    case LENET_DENSE: return 1;
-    }
-    return 0;
-}
-
-static int is_linked(const struct lenet_layer *layer, int o, int c) {
-    return !layer->spec.links || (layer->spec.links[o] >> c & 1);
+static int is_connected(const struct lenet_layer *layer, int o, int c) {
+    return !layer->spec.table || (layer->spec.table[o] >> c & 1);
 }
 
 /* Maps that feed map o of a convolution. */
 static int inputs_of(const struct lenet_layer *layer, int o) {
     int n = 0;
-    for (int c = 0; c < layer->C; c++) n += is_linked(layer, o, c);
+    for (int c = 0; c < layer->C; c++) n += is_connected(layer, o, c);
     return n;
 }
 
-/* The output's shape and the number of parameters, from the input's shape. */
-static void layer_shapes(struct lenet_layer *layer, int classes) {
+/* A connection table, where there is one, has room for the layer's maps. */
+static int table_fits(const struct lenet_layer *layer) {
+    return !layer->spec.table || (layer->spec.maps <= LENET_TABLE_MAPS && layer->C <= LENET_TABLE_INPUTS);
+}
+
+/* Works out the output's shape and the number of parameters from the input's shape; 0 where the layer does not fit. */
+static int layer_shapes(struct lenet_layer *layer, int classes) {
     const int size = layer->spec.size;
     layer->O = layer->C;
     layer->OH = layer->H;
     layer->OW = layer->W;
     switch (layer->spec.kind) {
     case LENET_CONV:
+        if (size < 1 || size > LENET_MAX_KERNEL || size > layer->H || size > layer->W) return 0;
+        if (layer->spec.maps > LENET_MAX_MAPS || !table_fits(layer)) return 0;
         layer->O = layer->spec.maps;
         layer->OH = layer->H - size + 1;
         layer->OW = layer->W - size + 1;
         layer->w_count = (size_t)layer->O * layer->C * size * size;
         layer->b_count = (size_t)layer->O;
         for (int o = 0; o < layer->O; o++) layer->absent += (size_t)(layer->C - inputs_of(layer, o)) * size * size;
-        break;
-    case LENET_SCALE: layer->w_count = layer->b_count = (size_t)layer->C; break;
+        return 1;
+    case LENET_SCALE: layer->w_count = layer->b_count = (size_t)layer->C; return 1;
     case LENET_RBF:
         layer->O = classes;
         layer->OH = layer->OW = 1;
-        break;
+        return lenet_layer_inputs(layer) == DIGIT_PIXELS;
     case LENET_SUBSAMPLE:
+        if (size < 1) return 0;
         layer->OH = layer->H / size;
         layer->OW = layer->W / size;
-        break;
+        return layer->H % size == 0 && layer->W % size == 0;
     case LENET_DENSE:
         layer->O = layer->spec.maps ? layer->spec.maps : classes;
         layer->OH = layer->OW = 1;
         layer->w_count = (size_t)layer->O * lenet_layer_inputs(layer);
         layer->b_count = (size_t)layer->O;
-        break;
-    case LENET_ACTIVATION: break;
+        return 1;
+    case LENET_ACTIVATION: return 1;
     }
+    return 0;
 }
 
 enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_activation activation,
@@ -93,10 +89,9 @@ enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_
         struct lenet_layer *layer = &topology->layers[topology->layer_count++];
         *layer = (struct lenet_layer){.spec = arch->layers[l], .activation = before, .C = C, .H = H, .W = W};
         before = LENET_LINEAR;
-        if (!layer_fits(layer))
+        if (!layer_shapes(layer, classes))
             return lenet_fail(err, LENET_ERR_ARG, "%s: layer %d (%s) of size %d does not fit its %d x %d input",
                               arch->name, l, layer->spec.name, layer->spec.size, H, W);
-        layer_shapes(layer, classes);
         layer->w = topology->stride;
         layer->b = layer->w + aligned(layer->w_count);
         topology->stride = layer->b + aligned(layer->b_count);
@@ -126,7 +121,7 @@ int lenet_parameter_exists(const struct lenet_topology *topology, size_t at) {
         const struct lenet_layer *layer = &topology->layers[l];
         if (!layer->absent || at < layer->w || at >= layer->w + layer->w_count) continue;
         const size_t kernel = (at - layer->w) / (size_t)(layer->spec.size * layer->spec.size);
-        return is_linked(layer, (int)(kernel / (size_t)layer->C), (int)(kernel % (size_t)layer->C));
+        return is_connected(layer, (int)(kernel / (size_t)layer->C), (int)(kernel % (size_t)layer->C));
     }
     return 1;
 }
@@ -192,12 +187,12 @@ static void init_unit(const struct lenet_layer *layer, enum lenet_init init, uin
     const float limit = scale * limit_of(init, fan_in);
     for (size_t i = 0; i < each; i++) {
         const size_t at = layer->w + o * each + i;
-        host_w[at] = is_conv && !is_linked(layer, (int)o, (int)(i / kernel)) ? 0 : draw(seed, at, limit);
+        host_w[at] = is_conv && !is_connected(layer, (int)o, (int)(i / kernel)) ? 0 : draw(seed, at, limit);
     }
     if (init != LENET_INIT_STANDARD) host_w[layer->b + o] = draw(seed, layer->b + o, limit);
 }
 
-/* A coefficient and a bias of each map of a trained subsampling. */
+/* The coefficient and the bias of each map of a trained subsampling. */
 static void init_subsampling(const struct lenet_topology *topology, const struct lenet_layer *layer,
                              enum lenet_init init, uint64_t seed, float scale, float *host_w) {
     const float window = (float)(layer->spec.size * layer->spec.size);

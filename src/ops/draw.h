@@ -1,7 +1,7 @@
 /* draw.h - which image a network sees next, with which label, and how it is distorted.
  *
- * Pure functions of (seed, step, place in the batch), compiled into both twins
- * of batch_draw, so that the CPU and the GPU draw the same samples. */
+ * These are pure functions of seed, step and place in the batch, compiled into both twins of batch_draw, so that the
+ * CPU and the GPU draw the same images. */
 #ifndef LENET_OPS_DRAW_H
 #define LENET_OPS_DRAW_H
 #include <math.h>
@@ -44,14 +44,15 @@ static LENET_HOST_DEVICE inline int64_t lenet_sample_at(const struct lenet_hyper
     return lenet_permute(&e->split, hyper->train_first + lenet_permute(&e->order, (uint32_t)place));
 }
 
-/* The label that an image is trained with. One word decides whether it is wrong, never at a noise of 0 and always
- * at 1, and another one which it is: more noise adds wrong labels to those that there are. */
+/* The label that an image is trained with. One random word decides whether it is wrong: never at a noise of 0,
+ * and always at 1. Another one decides which wrong label it is. So more noise keeps the wrong labels and adds others.
+ */
 static LENET_HOST_DEVICE inline uint8_t lenet_label_at(const struct lenet_hyper *hyper, const struct lenet_source *s,
                                                        uint32_t sample) {
     const uint32_t label = s->labels[sample], classes = (uint32_t)s->classes;
     const struct lenet_random r = lenet_philox(hyper->seed, LENET_RNG_LABEL, 0, sample);
     if (lenet_unit(r.v[0]) >= hyper->label_noise) return (uint8_t)label;
-    /* 1 to classes-1 further on, round the circle of classes; where there is but one, it stays */
+    /* 1 to classes-1 classes further on, in a circle; where there is only one class, the label stays. */
     return (uint8_t)((label + 1 + lenet_mulhi32(r.v[1], classes - 1)) % classes);
 }
 
@@ -78,7 +79,7 @@ static LENET_HOST_DEVICE inline struct lenet_warp lenet_warp_draw(const struct l
     const float shear = h->shear * lenet_signed_unit(a.v[3]);
     const float c = cosf(angle), s = sinf(angle);
     struct lenet_warp w;
-    /* rotation * shear * scaling, all of them inverted: only the ranges matter, and they are symmetric */
+    /* Rotation * shear * scaling, all of them inverted: only the ranges matter, and these are symmetric. */
     w.m[0][0] = width * c;
     w.m[0][1] = height * (shear * c - s);
     w.m[1][0] = width * s;
@@ -115,7 +116,8 @@ static LENET_HOST_DEVICE inline struct lenet_spline lenet_spline_at(int p, int s
     return s;
 }
 
-/* The warp along one row of an OH x OW field: pixel `column` looks at (x, y) + column * (dx, dy) + spline. */
+/* The warp along one row of an OH x OW field: pixel `column` shows the point
+ * (x, y) + column * (dx, dy) + spline. */
 struct lenet_warp_row {
     float x, y, dx, dy;
     int elastic;
@@ -141,7 +143,7 @@ static LENET_HOST_DEVICE inline struct lenet_warp_row lenet_warp_row_make(const 
     return r;
 }
 
-/* Where a pixel of the row looks in the image; s is lenet_spline_at(column, OW). */
+/* The point of the image that a pixel of the row shows; s is lenet_spline_at(column, OW). */
 static LENET_HOST_DEVICE inline void lenet_warp_point(const struct lenet_warp_row *r, int column,
                                                       const struct lenet_spline *s, float *x, float *y) {
     *x = r->x + (float)column * r->dx;

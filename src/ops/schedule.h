@@ -1,4 +1,4 @@
-/* schedule.h - the learning rate of a step, for both twins of schedule_step; the formulas stand there, in ops.h. */
+/* schedule.h - the learning rate of a step, for both twins of schedule_step. The formulas stand in lenet/ops.h. */
 #ifndef LENET_OPS_SCHEDULE_H
 #define LENET_OPS_SCHEDULE_H
 #include <math.h>

@@ -215,44 +215,4 @@ TEST_P(Activation, InPlaceGivesTheSameBits) {
         }
 }
 
-TEST_P(Activation, SameBitsEveryRun) {
-    const Size s = {3, 5, 7};
-    const Values host_x = Reals(Count(s), 1, 4), host_dy = Reals(Count(s), 2);
-    for (lenet_activation activation : kActivations)
-        ExpectSameBitsEveryRun([&](const Device &device) {
-            const Input x(device, host_x), dy(device, host_dy);
-            const Tensor y(device, Poison(host_x.size())), dx(device, Poison(host_x.size()));
-            device.Run(activation_forward{s.R, s.groups * device.lanes(), s.F, activation, x, y});
-            device.Run(activation_backward_input{s.R, s.groups * device.lanes(), s.F, activation, y, dy, dx});
-            std::vector<uint8_t> bytes = y.Bytes();
-            Append(bytes, dx.Bytes());
-            return bytes;
-        });
-}
-
-template <class Op> Spoilers<Op> BadActivations(const Op &) {
-    return {
-        {"R = 0", [](Op &a) { a.R = 0; }},
-        {"R < 0", [](Op &a) { a.R = -1; }},
-        {"N = 0", [](Op &a) { a.N = 0; }},
-        {"N < 0", [](Op &a) { a.N = -a.N; }},
-        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
-        {"F = 0", [](Op &a) { a.F = 0; }},
-        {"F < 0", [](Op &a) { a.F = -1; }},
-        {"linear is no work", [](Op &a) { a.activation = LENET_LINEAR; }},
-        {"no such activation", [](Op &a) { a.activation = (lenet_activation)(LENET_LINEAR + 1); }},
-    };
-}
-
-TEST_P(Activation, RejectsBadShapes) {
-    const int R = 1, N = 2 * lanes(), F = 3;
-    const Values values = Integers((size_t)(R * N * F), 1);
-    const Input in(device(), values);
-    const Tensor out(device(), Poison(values.size())), out2(device(), Poison(values.size()));
-    const activation_forward forward = {R, N, F, LENET_RELU, in, out};
-    const activation_backward_input backward = {R, N, F, LENET_RELU, in, in, out2};
-    ExpectRejects(device(), forward, out, BadActivations(forward));
-    ExpectRejects(device(), backward, out2, BadActivations(backward));
-}
-
 } // namespace

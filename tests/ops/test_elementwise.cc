@@ -79,24 +79,4 @@ TEST_P(Elementwise, NanStaysNan) {
     EXPECT_TRUE(std::isnan(Accumulate(device(), 1, 1, {1}, {NAN})[0]));
 }
 
-TEST_P(Elementwise, SameBitsEveryRun) {
-    const Values host_x = Reals((1 << 17) + 5, 1), host_y = Reals((1 << 17) + 5, 2);
-    ExpectSameBitsEveryRun([&](const Device &device) {
-        const Input x(device, host_x);
-        const Tensor squares(device, Poison(host_x.size())), y(device, host_y);
-        device.Run(square{host_x.size(), x, squares});
-        device.Run(accumulate{host_x.size(), 0.9f, 0.1f, x, y});
-        std::vector<uint8_t> bytes = squares.Bytes();
-        Append(bytes, y.Bytes());
-        return bytes;
-    });
-}
-
-TEST_P(Elementwise, RejectsBadShapes) {
-    const Input x(device(), {1, 2, 3});
-    const Tensor y(device(), Poison(3)), sum(device(), {4, 5, 6});
-    ExpectRejects<square>(device(), {3, x, y}, y, {{"count = 0", [](square &a) { a.count = 0; }}});
-    ExpectRejects<accumulate>(device(), {3, 0.5f, 2, x, sum}, sum, {{"count = 0", [](accumulate &a) { a.count = 0; }}});
-}
-
 } // namespace

@@ -354,41 +354,6 @@ TEST_P(Loss, GradientIsTheSlope) {
     }
 }
 
-TEST_P(Loss, SameBitsEveryRun) {
-    const LossSize s = Size(3, 9, 10);
-    const Values y = Reals(s.Logits(), 1, 4);
-    for (float rubbish : {0.0f, 0.5f})
-        ExpectSameBitsEveryRun([&](const Device &device) {
-            const LossOnDevice on(device, s, y, MakeLabels(s, 2));
-            device.Run(on.Args(rubbish));
-            return on.Bytes();
-        });
-}
-
-template <class Op> Spoilers<Op> BadLosses() {
-    return {
-        {"R = 0", [](Op &a) { a.R = 0; }},
-        {"R < 0", [](Op &a) { a.R = -1; }},
-        {"N = 0", [](Op &a) { a.N = 0; }},
-        {"N < 0", [](Op &a) { a.N = -a.N; }},
-        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
-        {"O = 0", [](Op &a) { a.O = 0; }},
-        {"O < 0", [](Op &a) { a.O = -1; }},
-        {"a label's byte cannot tell O = 256 classes from LENET_NO_LABEL", [](Op &a) { a.O = 256; }},
-    };
-}
-
-TEST_P(Loss, RejectsBadShapes) {
-    const LossSize s = Size(1, 2, 10);
-    const LossOnDevice on(device(), s, Reals(s.Logits(), 1), MakeLabels(s, 2));
-    Spoilers<softmax_loss> spoilers = BadLosses<softmax_loss>();
-    for (float bad : {-1e-9f, -INFINITY, INFINITY, NAN})
-        spoilers.push_back({"rubbish is no share", [=](softmax_loss &a) { a.rubbish = bad; }});
-    ExpectRejects(device(), on.Args(), on.dy, spoilers);
-    const LossOnDevice again(device(), s, Reals(s.Logits(), 1), MakeLabels(s, 2));
-    ExpectRejects(device(), again.Args(), again.tally, spoilers);
-}
-
 /* ---- distance_loss ------------------------------------------------------------ */
 
 class Distance : public Loss {};
@@ -508,24 +473,6 @@ TEST_P(Distance, NonfiniteLossesAreCounted) {
     EXPECT_TRUE(std::isfinite(on.Added()[0].loss));
     EXPECT_FALSE(std::isfinite(on.Added()[1].loss));
     EXPECT_EQ(on.dy.Host()[at(1, 2, 3)], 0);
-}
-
-TEST_P(Distance, SameBitsEveryRun) {
-    const LossSize s = Size(3, 9, 10);
-    const Values y = Reals(s.Logits(), 1, 4);
-    ExpectSameBitsEveryRun([&](const Device &device) {
-        const LossOnDevice on(device, s, y, MakeLabels(s, 2));
-        device.Run(on.Distance());
-        return on.Bytes();
-    });
-}
-
-TEST_P(Distance, RejectsBadShapes) {
-    const LossSize s = Size(1, 2, 10);
-    const LossOnDevice on(device(), s, Reals(s.Logits(), 1), MakeLabels(s, 2));
-    ExpectRejects(device(), on.Distance(), on.dy, BadLosses<distance_loss>());
-    const LossOnDevice again(device(), s, Reals(s.Logits(), 1), MakeLabels(s, 2));
-    ExpectRejects(device(), again.Distance(), again.tally, BadLosses<distance_loss>());
 }
 
 } // namespace

@@ -191,33 +191,6 @@ TEST_P(Optimizer, AdamWsCorrectionsFadeAway) {
         }
 }
 
-TEST_P(Optimizer, SameBitsEveryRun) {
-    const Population population = MakePopulation(3, 5003);
-    for (lenet_optimizer optimizer : kOptimizers)
-        ExpectSameBitsEveryRun([&](const Device &device) {
-            const OptimizerOnDevice on(device, population, optimizer);
-            for (int t = 1; t <= 2; t++) on.Step(device, optimizer, t);
-            std::vector<uint8_t> bytes = on.w.Bytes();
-            Append(bytes, on.m.Bytes());
-            Append(bytes, on.v.Bytes());
-            return bytes;
-        });
-}
-
-TEST_P(Optimizer, RejectsBadShapes) {
-    const OptimizerOnDevice on(device(), MakePopulation(3, 8));
-    const Input dw(device(), on.population.Gradient(1));
-    const InputArray<uint64_t> step(device(), {1});
-    ExpectRejects<optimizer_step>(
-        device(), on.Args(LENET_ADAMW, step, dw), on.w,
-        {
-            {"R = 0", [](optimizer_step &a) { a.R = 0; }},
-            {"R < 0", [](optimizer_step &a) { a.R = -1; }},
-            {"stride = 0", [](optimizer_step &a) { a.stride = 0; }},
-            {"no such optimizer", [](optimizer_step &a) { a.optimizer = (lenet_optimizer)(LENET_SDLM + 1); }},
-        });
-}
-
 /* ---- the schedule ----------------------------------------------------------- */
 
 const double kPi = std::acos(-1.0);
@@ -343,31 +316,6 @@ TEST_P(Schedule, NetworksHaveSchedulesOfTheirOwn) {
     for (int r = 0; r < 1500; r++) many.push_back(MakeHyper(LENET_SCHEDULE_CONSTANT, (float)(r + 1), 0, 1));
     const std::vector<float> of_many = Rates(many, 7);
     for (size_t r = 0; r < many.size(); r++) EXPECT_EQ(of_many[r], (float)(r + 1));
-}
-
-TEST_P(Schedule, SameBitsEveryRun) {
-    ExpectSameBitsEveryRun([](const Device &device) {
-        const InputArray<lenet_hyper> hyper(
-            device, {MakeHyper(LENET_SCHEDULE_COSINE, 0.3f, 7, 97), MakeHyper(LENET_SCHEDULE_ONE_CYCLE, 0.7f, 7, 97)});
-        const Array<uint64_t> step(device, {0});
-        std::vector<uint8_t> bytes;
-        for (int s = 0; s < 20; s++) {
-            const Array<float> rate(device, {NAN, NAN});
-            device.Run(schedule_step{2, hyper, step, rate});
-            Append(bytes, rate.Bytes());
-        }
-        return bytes;
-    });
-}
-
-TEST_P(Schedule, RejectsBadShapes) {
-    const InputArray<lenet_hyper> hyper(device(), {MakeHyper(LENET_SCHEDULE_CONSTANT, 1, 0, 10)});
-    const Array<uint64_t> step(device(), {3});
-    const Array<float> rate(device(), {NAN});
-    const schedule_step good = {1, hyper, step, rate};
-    const Spoilers<schedule_step> spoilers = {{"R = 0", [](schedule_step &a) { a.R = 0; }},
-                                              {"R < 0", [](schedule_step &a) { a.R = -1; }}};
-    ExpectRejects(device(), good, step, spoilers);
 }
 
 } // namespace

@@ -43,12 +43,6 @@ struct RbfOnDevice {
         device.Run(BackwardInput());
         device.Run(BackwardSecond());
     }
-    std::vector<uint8_t> Bytes() const {
-        std::vector<uint8_t> bytes = y.Bytes();
-        Append(bytes, dx.Bytes());
-        Append(bytes, d2x.Bytes());
-        return bytes;
-    }
 
     const RbfSize size;
     const rbf_targets targets;
@@ -230,40 +224,6 @@ TEST_P(Rbf, NanStaysNan) {
             EXPECT_EQ(std::isnan(d2x[in(i, n)]), n == 3) << "d2x of image " << n;
         }
     }
-}
-
-TEST_P(Rbf, SameBitsEveryRun) {
-    const RbfSize s = Size(3, 5, 84, 10);
-    const Values x = Reals(s.Inputs(), 1, 2), dy = Reals(s.Outputs(), 2);
-    ExpectSameBitsEveryRun([&](const Device &device) {
-        const RbfOnDevice on(device, s, RandomTargets(3), x, dy);
-        on.Run(device);
-        return on.Bytes();
-    });
-}
-
-template <class Op> Spoilers<Op> BadRbfs(const Op &) {
-    return {
-        {"R = 0", [](Op &a) { a.R = 0; }},
-        {"R < 0", [](Op &a) { a.R = -1; }},
-        {"N = 0", [](Op &a) { a.N = 0; }},
-        {"N < 0", [](Op &a) { a.N = -a.N; }},
-        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
-        {"I = 0", [](Op &a) { a.I = 0; }},
-        {"I < 0", [](Op &a) { a.I = -1; }},
-        {"I > LENET_MAX_TARGET", [](Op &a) { a.I = LENET_MAX_TARGET + 1; }},
-        {"O = 0", [](Op &a) { a.O = 0; }},
-        {"O < 0", [](Op &a) { a.O = -1; }},
-        {"more units than targets", [](Op &a) { a.O = 11; }},
-    };
-}
-
-TEST_P(Rbf, RejectsBadShapes) {
-    const RbfSize s = Size(1, 2, 5, 3);
-    const RbfOnDevice on(device(), s, RandomTargets(3), Integers(s.Inputs(), 1), Integers(s.Outputs(), 2));
-    ExpectRejects(device(), on.Forward(), on.y, BadRbfs(on.Forward()));
-    ExpectRejects(device(), on.BackwardInput(), on.dx, BadRbfs(on.BackwardInput()));
-    ExpectRejects(device(), on.BackwardSecond(), on.d2x, BadRbfs(on.BackwardSecond()));
 }
 
 } // namespace

@@ -104,34 +104,6 @@ TEST_P(Scale, NanStaysNan) {
     }
 }
 
-TEST_P(Scale, SameBitsEveryRun) {
-    const ScaleLayer s = Size(3, 5, 7, 9);
-    const LayerInputs in = RealInputs(s);
-    ExpectSameBitsEveryRun([&](const Device &device) {
-        const LayerOnDevice<ScaleLayer> on(device, s, in);
-        on.Run(device);
-        return on.Bytes();
-    });
-}
-
 TEST_P(Scale, NetworksAloneGiveTheSameBits) { ExpectNetworksAloneGiveTheSameBits(device(), Size(3, 3, 7, 25)); }
-
-template <class Op> Spoilers<Op> BadScales(const Op &) {
-    return {
-        {"R = 0", [](Op &a) { a.R = 0; }},
-        {"R < 0", [](Op &a) { a.R = -1; }},
-        {"N = 0", [](Op &a) { a.N = 0; }},
-        {"N < 0", [](Op &a) { a.N = -a.N; }},
-        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
-        {"C = 0", [](Op &a) { a.C = 0; }},
-        {"C < 0", [](Op &a) { a.C = -1; }},
-        {"P = 0", [](Op &a) { a.P = 0; }},
-        {"P < 0", [](Op &a) { a.P = -1; }},
-    };
-}
-
-TEST_P(Scale, RejectsBadShapes) {
-    ExpectLayerRejects(device(), Size(2, 2, 3, 5), [](const auto &args) { return BadScales(args); });
-}
 
 } // namespace

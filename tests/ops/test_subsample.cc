@@ -212,50 +212,6 @@ TEST_P(Subsample, GradientIsTheSlope) {
     }
 }
 
-TEST_P(Subsample, SameBitsEveryRun) {
-    for (lenet_pooling pooling : kPoolings)
-        for (lenet_activation activation : {LENET_TANH, LENET_SQUASH}) {
-            const SubsampleSize s = With(activation, {Size(3, 5, 5, 9, 6, 3, pooling)})[0];
-            const Values x = Reals(s.Inputs(), 1), dy = Reals(s.Outputs(), 2);
-            ExpectSameBitsEveryRun([&](const Device &device) {
-                const SubsampleOnDevice on(device, s, x, dy);
-                on.Run(device);
-                std::vector<uint8_t> bytes = on.y.Bytes();
-                Append(bytes, on.dx.Bytes());
-                return bytes;
-            });
-        }
-}
-
-template <class Op> Spoilers<Op> BadSubsamples(const Op &) {
-    return {
-        {"R = 0", [](Op &a) { a.R = 0; }},
-        {"R < 0", [](Op &a) { a.R = -1; }},
-        {"N = 0", [](Op &a) { a.N = 0; }},
-        {"N < 0", [](Op &a) { a.N = -a.N; }},
-        {"N not a multiple of the lanes", [](Op &a) { a.N -= 1; }},
-        {"C = 0", [](Op &a) { a.C = 0; }},
-        {"C < 0", [](Op &a) { a.C = -1; }},
-        {"H = 0", [](Op &a) { a.H = 0; }},
-        {"H < 0", [](Op &a) { a.H = -a.S; }},
-        {"W = 0", [](Op &a) { a.W = 0; }},
-        {"W < 0", [](Op &a) { a.W = -a.S; }},
-        {"S = 0", [](Op &a) { a.S = 0; }},
-        {"S < 0", [](Op &a) { a.S = -1; }},
-        {"S does not divide H", [](Op &a) { a.H -= 1; }},
-        {"S does not divide W", [](Op &a) { a.W -= 1; }},
-        {"no such activation", [](Op &a) { a.activation = (lenet_activation)(LENET_LINEAR + 1); }},
-        {"no such pooling", [](Op &a) { a.pooling = (lenet_pooling)(LENET_POOL_SUM + 1); }},
-    };
-}
-
-TEST_P(Subsample, RejectsBadShapes) {
-    const SubsampleSize s = Size(1, 2, 2, 4, 6, 2, LENET_POOL_AVERAGE);
-    const SubsampleOnDevice on(device(), s, Integers(s.Inputs(), 1), Integers(s.Outputs(), 2));
-    ExpectRejects(device(), on.Forward(), on.y, BadSubsamples(on.Forward()));
-    ExpectRejects(device(), on.BackwardInput(), on.dx, BadSubsamples(on.BackwardInput()));
-}
-
 /* Not linear: by central differences, in double, to which the other backends are held above. With a step of 2^-12 their
  * error is some h^2 = 6e-8 of the third derivative, below 2 (the squash's is half of tanh's). */
 TEST(SubsampleInDouble, GradientIsTheSlope) {

@@ -158,14 +158,6 @@ class BackendTest : public ::testing::TestWithParam<const char *> {
     int lanes() const { return device_->lanes(); }
     bool IsCuda() const { return std::strcmp(GetParam(), "cuda") == 0; }
 
-    /* run(device) returns the bytes of all outputs: they are the same the second time, and with other threads. */
-    void ExpectSameBitsEveryRun(const std::function<std::vector<uint8_t>(const Device &)> &run) const {
-        const std::vector<uint8_t> first = run(device());
-        EXPECT_TRUE(SameBytes(first, run(device()))) << "the second time";
-        for (int threads = 1; threads <= 3; threads++)
-            EXPECT_TRUE(SameBytes(first, run(Device(&device().backend(), threads)))) << threads << " threads";
-    }
-
   private:
     std::unique_ptr<Device> device_;
     const ::testing::ScopedTrace trace_{__FILE__, __LINE__, "LENET_TEST_SEED=" + std::to_string(TestSeed())};
@@ -176,25 +168,6 @@ inline std::string BackendName(const ::testing::TestParamInfo<const char *> &inf
 #define LENET_ON_ALL_BACKENDS(Fixture)                                                                                 \
     INSTANTIATE_TEST_SUITE_P(Backends, Fixture, ::testing::Values("cpu", "cpu64", "guard", "single", "cuda"),          \
                              BackendName)
-
-/* Ways to break an operation's preconditions, by name. */
-template <class Op> using Spoilers = std::vector<std::pair<const char *, std::function<void(Op &)>>>;
-
-/* Each is refused, and nothing is done: output is what it was. The arguments
- * are valid otherwise, as a last call shows. */
-template <class Op, class Output>
-void ExpectRejects(const Device &device, const Op &good, const Output &output, const Spoilers<Op> &spoilers) {
-    const std::vector<uint8_t> before = output.Bytes();
-    for (const auto &[what, spoil] : spoilers) {
-        if (device.lanes() == 1 && std::strcmp(what, "N not a multiple of the lanes") == 0) continue; /* any N is */
-        Op bad = good;
-        spoil(bad);
-        EXPECT_EQ(device.Call(bad), LENET_ERR_ARG) << what;
-        EXPECT_TRUE(SameBytes(before, output.Bytes())) << what;
-    }
-    EXPECT_EQ(device.Call(good), LENET_OK);
-    EXPECT_FALSE(SameBytes(before, output.Bytes())) << "the valid call did nothing";
-}
 
 /* Bytes of several outputs, one after the other. */
 inline void Append(std::vector<uint8_t> &to, const std::vector<uint8_t> &more) {

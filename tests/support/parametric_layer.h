@@ -70,12 +70,6 @@ template <class Layer> struct LayerOnDevice {
             << "what lies between the parameters' gradients was overwritten";
         return {y.Host(), dx.Host(), dw, db};
     }
-    std::vector<uint8_t> Bytes() const {
-        std::vector<uint8_t> bytes = y.Bytes();
-        Append(bytes, dx.Bytes());
-        Append(bytes, dparams.Bytes());
-        return bytes;
-    }
 
     static constexpr double kGap = 100;
 
@@ -179,15 +173,6 @@ template <class Layer> void ExpectNetworksAloneGiveTheSameBits(const Device &dev
         EXPECT_TRUE(Equal(part(together.dw, r), alone.dw)) << "dw of network " << r;
         EXPECT_TRUE(Equal(part(together.db, r), alone.db)) << "db of network " << r;
     }
-}
-
-/* spoilers(args) lists what is wrong for any of the three operations. */
-template <class Layer, class MakeSpoilers>
-void ExpectLayerRejects(const Device &device, const Layer &s, MakeSpoilers spoilers) {
-    const LayerOnDevice<Layer> on(device, s, IntegerInputs(s));
-    ExpectRejects(device, on.Forward(), on.y, spoilers(on.Forward()));
-    ExpectRejects(device, on.BackwardInput(), on.dx, spoilers(on.BackwardInput()));
-    ExpectRejects(device, on.BackwardParams(), on.dparams, spoilers(on.BackwardParams()));
 }
 
 #endif

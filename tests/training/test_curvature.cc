@@ -114,7 +114,7 @@ class ByConnection {
             const size_t o = unit / OH / OW, row = unit / OW % OH, column = unit % OW;
             for (size_t tap = 0; tap < C * K * K; tap++) {
                 const size_t c = tap / K / K, i = tap / K % K, j = tap % K, at = (c * H + row + i) * W + column + j;
-                if (l.spec.links && !(l.spec.links[o] >> c & 1)) continue;
+                if (l.spec.table && !(l.spec.table[o] >> c & 1)) continue;
                 Connect(l.w + o * C * K * K + tap, x[at], d[unit], &before[at]);
             }
             h_[l.b + o] += d[unit];
@@ -248,7 +248,7 @@ TEST_F(Curvature, IsTheMeanOverBatchesAndLeavesTrainingAlone) {
     EXPECT_EQ(after.correct, tally.correct);
 }
 
-TEST_F(Curvature, AWeightWithoutALinkIsNeverMoved) {
+TEST_F(Curvature, AWeightWithoutAConnectionIsNeverMoved) {
     ASSERT_EQ(lenet_network_curvature(&net_, &on_device_.train, 2), LENET_OK);
     for (int i = 0; i < 5; i++) ASSERT_EQ(lenet_network_step(&net_, &on_device_.train), LENET_OK);
     const Values w = Weights();
@@ -259,7 +259,7 @@ TEST_F(Curvature, AWeightWithoutALinkIsNeverMoved) {
         absent++;
         EXPECT_EQ(w[at], 0) << at - c3.w;
     }
-    EXPECT_EQ(absent, 36u * 25) << "of 96 pairs of maps, 60 are linked";
+    EXPECT_EQ(absent, 36u * 25) << "of 96 pairs of maps, 60 are connected";
 }
 
 } // namespace

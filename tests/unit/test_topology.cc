@@ -92,7 +92,7 @@ TEST(Nets, TheNetworkAsPublishedHasThePapersParametersAndConnections) {
 }
 
 /* Table I: each row of S2's maps is used by ten maps of C3, and no two maps of C3 look at the same ones. */
-TEST(Nets, TheTableOfLinksIsThePapers) {
+TEST(Nets, TheConnectionTableIsThePapers) {
     const lenet_topology topology = Plan("lenet5-1998");
     const std::string table[] = {"012",  "123",  "234",  "345",  "045",  "015",  "0123", "1234",
                                  "2345", "0345", "0145", "0125", "0134", "1245", "0235", "012345"};
@@ -181,10 +181,24 @@ TEST(Nets, ArchitecturesAreFoundByTheirWholeName) {
 /* ---- what does not fit --------------------------------------------------------------- */
 
 TEST(Nets, ALayerThatDoesNotFitIsRefusedByName) {
+    const uint32_t table[LENET_TABLE_MAPS + 1] = {};
     const struct {
         const char *what;
         lenet_arch arch;
     } bad[] = {
+        {"no kernel", {"x", "", 4, 1, {{LENET_CONV, "none", 6, 0, nullptr}}, nullptr}},
+        {"no window", {"x", "", 4, 1, {{LENET_SUBSAMPLE, "none", 0, 0, nullptr}}, nullptr}},
+        {"more maps than an operation takes",
+         {"x", "", 4, 1, {{LENET_CONV, "many", LENET_MAX_MAPS + 1, 1, nullptr}}, nullptr}},
+        {"more maps than a connection table has",
+         {"x", "", 4, 1, {{LENET_CONV, "wide", LENET_TABLE_MAPS + 1, 1, table}}, nullptr}},
+        {"more input maps than a connection table has",
+         {"x",
+          "",
+          4,
+          2,
+          {{LENET_CONV, "C", LENET_TABLE_INPUTS + 1, 1, nullptr}, {LENET_CONV, "deep", 2, 1, table}},
+          nullptr}},
         {"a kernel wider than its input", {"x", "", 4, 1, {{LENET_CONV, "wide", 6, 5, nullptr}}, nullptr}},
         {"a kernel wider than any",
          {"x", "", 32, 1, {{LENET_CONV, "huge", 6, LENET_MAX_KERNEL + 1, nullptr}}, nullptr}},

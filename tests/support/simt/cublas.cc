@@ -1,4 +1,4 @@
-/* cublas.cc - see cublas_v2.h. */
+/* cublas.cc - the emulated cuBLAS: products as plain loops, which check what cuBLAS asks of its arguments. */
 #include <algorithm>
 #include <cstring>
 #include <string>

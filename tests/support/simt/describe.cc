@@ -1,4 +1,4 @@
-/* describe.cc - see describe.h. */
+/* describe.cc - names of kernels, which are found in the program's own symbols, and places, as reports show them. */
 #include "describe.h"
 
 #include <cxxabi.h>

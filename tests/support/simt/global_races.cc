@@ -1,4 +1,4 @@
-/* global_races.cc - see global_races.h. */
+/* global_races.cc - who last read and wrote each word of global memory, and a report where two threads race. */
 #include "global_races.h"
 
 #include <cstdlib>

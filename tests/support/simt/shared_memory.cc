@@ -1,4 +1,5 @@
-/* shared_memory.cc - see shared_memory.h; and what the checks of shared.h say when they fail. */
+/* shared_memory.cc - gives out the shared memory of a launch, and says what is wrong where a check of shared.h fails.
+ */
 #include "shared_memory.h"
 
 #include <cstdlib>

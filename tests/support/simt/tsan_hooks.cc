@@ -1,4 +1,5 @@
-/* tsan_hooks.cc - what code that is compiled with -fsanitize=thread calls, without ThreadSanitizer: see global_races.h.
+/* tsan_hooks.cc - the functions that code compiled with -fsanitize=thread calls, which pass each access on to
+ * global_races.h instead of to ThreadSanitizer.
  *
  * Under the real ThreadSanitizer they would be defined twice. */
 #if defined(__has_feature)

@@ -1,0 +1,24 @@
+/* passes.h - the parts of the forward and backward pass that network.c shares with the second derivatives, curvature.c:
+ * a layer's operations on tensors that the caller names. */
+#ifndef LENET_NET_PASSES_H
+#define LENET_NET_PASSES_H
+#include "lenet/network.h"
+
+/* Runs an operation of net's backend with these arguments: RUN(square, .count = 3, .x = x, .y = y). */
+#define RUN(op, ...) net->backend->op(net->ctx, &(struct op){__VA_ARGS__})
+
+/* What layer l reads: the output of the layer before it, or the network's input. */
+const void *lenet_layer_input(const struct lenet_network *net, int l);
+
+/* The gradients of a layer's parameters, into net->dw. */
+enum lenet_status lenet_layer_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                              const void *dy);
+
+/* The gradient of a layer's input x, from that of its output y. `weights` are net->w, or as many others. */
+enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
+                                             const void *x, const void *y, const void *dy, void *dx);
+
+/* The distance loss of the network's outputs, whatever its own loss is. */
+enum lenet_status lenet_distance_loss(struct lenet_network *net, void *dy, struct lenet_tally *tally);
+
+#endif

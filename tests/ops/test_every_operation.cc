@@ -1,0 +1,176 @@
+/* test_every_operation.cc - what is claimed of all operations, for each of LENET_OPS and on each backend. */
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "support/samples.h"
+
+namespace {
+
+class EveryOperation : public BackendTest {
+  protected:
+    /* The second time, and with other numbers of threads. */
+    template <class Op> void ExpectSameBitsEveryRun() const {
+        for (int variant = 0; Exists<Op>(variant); variant++) {
+            SCOPED_TRACE(variant);
+            const auto run = [variant](const Device &on) {
+                Sample<Op> sample(on);
+                Fill(sample, variant);
+                on.Run(sample.args);
+                return sample.Outputs();
+            };
+            const auto first = run(device());
+            EXPECT_TRUE(first == run(device())) << "the second time";
+            for (int threads = 1; threads <= (IsCuda() ? 1 : 3); threads++) /* a GPU has none to choose */
+                EXPECT_TRUE(first == run(Device(&device().backend(), threads))) << threads << " threads";
+        }
+    }
+    template <class Op> void ExpectRejectsBadArguments() const;
+
+  private:
+    template <class Op> bool Exists(int variant) const {
+        Sample<Op> sample(device());
+        return Fill(sample, variant);
+    }
+};
+LENET_ON_ALL_BACKENDS(EveryOperation);
+
+TEST_P(EveryOperation, GivesTheSameBitsEveryRun) {
+#define X(op)                                                                                                          \
+    {                                                                                                                  \
+        SCOPED_TRACE(#op);                                                                                             \
+        ExpectSameBitsEveryRun<struct op>();                                                                           \
+    }
+    LENET_OPS(X)
+#undef X
+}
+
+/* ---- what is no argument --------------------------------------------------------------------------- */
+
+/* A way to spoil an operation's arguments, for operations that have the fields which it needs. */
+template <class Op> class Spoilers {
+  public:
+    template <class Spoil> void Add(const char *what, Spoil spoil) {
+        if constexpr (std::is_invocable_v<Spoil, Op &>) all_.push_back({what, spoil});
+    }
+    const auto &All() const { return all_; }
+
+  private:
+    std::vector<std::pair<const char *, std::function<void(Op &)>>> all_;
+};
+
+/* Every limit of lenet/ops.h. An operation has those limits whose fields it has. */
+template <class Op> Spoilers<Op> AllSpoilers() {
+    Spoilers<Op> all;
+#define SPOILER(what, ...) all.Add(what, [](auto &a) -> decltype((void)(__VA_ARGS__)) { __VA_ARGS__; })
+#define POSITIVE(size)                                                                                                 \
+    SPOILER(#size " = 0", a.size = 0);                                                                                 \
+    SPOILER(#size " < 0", a.size = -a.size)
+    POSITIVE(R);
+    POSITIVE(N);
+    POSITIVE(B);
+    POSITIVE(C);
+    POSITIVE(H);
+    POSITIVE(W);
+    POSITIVE(O);
+    POSITIVE(K);
+    POSITIVE(S);
+    POSITIVE(P);
+    POSITIVE(F);
+    POSITIVE(I);
+    POSITIVE(source.H);
+    POSITIVE(source.W);
+    POSITIVE(source.classes);
+    SPOILER("count = 0", a.count = 0);
+    SPOILER("stride = 0", (void)a.optimizer, a.stride = 0);
+
+    SPOILER("R > LENET_MAX_NETWORKS", a.R = LENET_MAX_NETWORKS + 1);
+    SPOILER("N > LENET_MAX_BATCH", a.N *= LENET_MAX_BATCH + 1);
+    SPOILER("N not a multiple of the lanes", a.N -= 1);
+    SPOILER("C > LENET_MAX_MAPS", a.C = LENET_MAX_MAPS + 1);
+    SPOILER("H > LENET_MAX_SIDE", a.H *= LENET_MAX_SIDE + 1);
+    SPOILER("W > LENET_MAX_SIDE", a.W *= LENET_MAX_SIDE + 1);
+
+    SPOILER("B > N", a.B = a.N + 1);
+    SPOILER("no images", a.source.count = 0);
+    SPOILER("more than 2^31 images", a.source.count = (1u << 31) + 1);
+    SPOILER("OH < H", a.source.OH = a.source.H - 1);
+    SPOILER("OW < W", a.source.OW = a.source.W - 1);
+    SPOILER("OH > LENET_MAX_SIDE", a.source.OH = LENET_MAX_SIDE + 1);
+    SPOILER("OW > LENET_MAX_SIDE", a.source.OW = LENET_MAX_SIDE + 1);
+    SPOILER("a class that would be no label", a.source.classes = LENET_NO_LABEL + 1);
+    SPOILER("first > end", a.first = a.end + 1);
+    SPOILER("end > count", a.end = a.source.count + 1);
+
+    SPOILER("O > LENET_MAX_MAPS of a convolution", (void)a.K, a.O = LENET_MAX_MAPS + 1);
+    SPOILER("K > H", a.H = a.K - 1);
+    SPOILER("K > W", a.W = a.K - 1);
+    SPOILER("K > LENET_MAX_KERNEL", a.K = LENET_MAX_KERNEL + 1);
+    SPOILER("K > LENET_MAX_KERNEL on maps that are large enough", a.H = a.W = a.K = LENET_MAX_KERNEL + 1);
+    SPOILER("more maps than a table of a single connection has", a.table[LENET_TABLE_MAPS - 1] = 1,
+            a.O = LENET_TABLE_MAPS + 1);
+    SPOILER("more input maps than a table of a single connection has", a.table[LENET_TABLE_MAPS - 1] = 1,
+            a.C = LENET_TABLE_INPUTS + 1);
+
+    SPOILER("S does not divide H", (void)a.S, a.H -= 1);
+    SPOILER("S does not divide W", (void)a.S, a.W -= 1);
+    SPOILER("no such pooling", a.pooling = (lenet_pooling)(LENET_POOL_SUM + 1));
+    SPOILER("no such activation", a.activation = (lenet_activation)(LENET_LINEAR + 1));
+    SPOILER("linear units are no work", (void)a.F, a.activation = LENET_LINEAR);
+    SPOILER("no such optimizer", a.optimizer = (lenet_optimizer)(LENET_SDLM + 1));
+
+    SPOILER("I > LENET_MAX_TARGET", (void)a.targets, a.I = LENET_MAX_TARGET + 1);
+    SPOILER("I > LENET_MAX_TARGET of second derivatives", (void)a.d2x, a.I = LENET_MAX_TARGET + 1);
+    SPOILER("O > LENET_TARGETS", (void)a.targets, a.O = LENET_TARGETS + 1);
+    SPOILER("O > LENET_TARGETS of second derivatives", (void)a.d2x, a.O = LENET_TARGETS + 1);
+    SPOILER("a class that is no label's", (void)a.label, a.O = LENET_NO_LABEL);
+    SPOILER("more classes than a byte has", (void)a.label, a.O = 256);
+    SPOILER("rubbish < 0", a.rubbish = -1e-9f);
+    SPOILER("rubbish is -infinity", a.rubbish = -INFINITY);
+    SPOILER("rubbish is infinite", a.rubbish = INFINITY);
+    SPOILER("rubbish is NaN", a.rubbish = NAN);
+#undef POSITIVE
+#undef SPOILER
+    return all;
+}
+
+/* Each spoiled call is refused, and nothing is done. The arguments are valid otherwise: a last call writes all outputs.
+ */
+template <class Op> void EveryOperation::ExpectRejectsBadArguments() const {
+    const Spoilers<Op> spoilers = AllSpoilers<Op>();
+    EXPECT_FALSE(spoilers.All().empty()) << "nothing is known of its limits";
+    for (int variant = 0;; variant++) {
+        SCOPED_TRACE(variant);
+        Sample<Op> sample(device());
+        if (!Fill(sample, variant)) return;
+        const auto before = sample.Outputs();
+        for (const auto &[what, spoil] : spoilers.All()) {
+            if (lanes() == 1 && std::strcmp(what, "N not a multiple of the lanes") == 0) continue; /* any N is */
+            Op bad = sample.args;
+            spoil(bad);
+            EXPECT_EQ(device().Call(bad), LENET_ERR_ARG) << what;
+            EXPECT_TRUE(before == sample.Outputs()) << what << ": it was done nevertheless";
+        }
+        EXPECT_EQ(device().Call(sample.args), LENET_OK);
+        const auto after = sample.Outputs();
+        for (size_t i = 0; i < after.size(); i++)
+            EXPECT_FALSE(SameBytes(before[i], after[i])) << "the valid call left output " << i << " as it was";
+    }
+}
+
+TEST_P(EveryOperation, RejectsBadArguments) {
+#define X(op)                                                                                                          \
+    {                                                                                                                  \
+        SCOPED_TRACE(#op);                                                                                             \
+        ExpectRejectsBadArguments<struct op>();                                                                        \
+    }
+    LENET_OPS(X)
+#undef X
+}
+
+} // namespace
