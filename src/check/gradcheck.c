@@ -22,13 +22,13 @@
 
 /* How a kind of network is checked: the step, the smallest one that is tried instead, the disagreement of differences
  * that is no reason to, and the error that is left to everything but rounding; these as fractions of the slope.
- * Smooth: where derivatives grow by a factor s from one to the next, as of sin(s x), (h s)^4 / 30 is 1e-11 when
- * (h s)^2 / 2 is 1e-5. Those of tanh grow faster, to 16 s^4: 5e-8. Kinked: one kink moves the slope by at most 4/3 of
- * the disagreement. */
+ * Smooth: where derivatives grow by a factor s from one to the next, as of sin(s x), (h s)^4 / 30 is 5e-13 when
+ * (h s)^2 / 2 is 2e-6. Those of tanh grow faster, to 8 s^3 and 16 s^4: 5e-9. Kinked: one kink moves the slope by at
+ * most 4/3 of the disagreement. */
 struct method {
     double step, smallest_step, disagreement, bound;
 };
-static const struct method SMOOTH = {1e-3, 1e-6, 1e-5, 1e-7}, KINKED = {1e-5, 1e-8, 1e-6, 1e-5};
+static const struct method SMOOTH = {1e-3, 1e-6, 2e-6, 1e-7}, KINKED = {1e-5, 1e-8, 1e-6, 1e-5};
 enum { STEP_RATIO = 8 };
 
 /* A sum of n terms of one sign, each addition rounded up or down by 0.4 * 2^-53 of what is there already, is off by
