@@ -33,10 +33,10 @@ struct norms {
     double norm, largest;
 };
 /* The curvature is a chain of all layers' sums, but of squares, which do not cancel. */
-static const struct norms CURVATURE = {2e-6, 1e-5};
+static const struct norms CURVATURE = {.norm = 2e-6, .largest = 1e-5};
 /* TF32 rounds both factors of a product to 11 bits: each is off by 2^-12 on average, a product by sqrt(2) times as
  * much, 3.5e-4; three layers follow each other in a curvature, 6e-4. An error of 1 % stays visible. */
-static const struct norms TF32 = {2e-3, 5e-3};
+static const struct norms TF32 = {.norm = 2e-3, .largest = 5e-3};
 
 /* A network and its data on one backend. */
 struct side {

@@ -28,7 +28,8 @@
 struct method {
     double step, smallest_step, disagreement, bound;
 };
-static const struct method SMOOTH = {1e-3, 1e-6, 2e-6, 1e-7}, KINKED = {1e-5, 1e-8, 1e-6, 1e-5};
+static const struct method SMOOTH = {.step = 1e-3, .smallest_step = 1e-6, .disagreement = 2e-6, .bound = 1e-7};
+static const struct method KINKED = {.step = 1e-5, .smallest_step = 1e-8, .disagreement = 1e-6, .bound = 1e-5};
 enum { STEP_RATIO = 8 };
 
 /* A sum of n terms of one sign, each addition rounded up or down by 0.4 * 2^-53 of what is there already, is off by

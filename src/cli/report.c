@@ -181,7 +181,7 @@ void lenet_print_gradcheck(const struct lenet_config *config, const struct lenet
 
 void lenet_print_crosscheck(const struct lenet_crosscheck *result) {
     printf("\n%s against the CPU in double, %d training steps; seed %" PRId64
-           "; errors as fractions of what they may be\n\n%-22s %-13s %10s %10s %10s\n",
+           "; errors as fractions of the norm, of the largest value and of the bound\n\n%-22s %-13s %10s %10s %10s\n",
            result->backend, result->steps, result->seed, "tensor", "quantity", "of norm", "of largest", "of bound");
     for (int i = 0; i < result->n; i++) {
         const struct lenet_crosscheck_row *row = &result->rows[i];
