@@ -3,7 +3,10 @@
 #define LENET_TRAIN_H
 #include <signal.h>
 
-#include "train/population.h"
+#include "lenet/device.h"
+#include "lenet/metrics.h"
+#include "lenet/model.h"
+#include "lenet/options.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -21,6 +24,7 @@ struct lenet_observer {
     void (*progress)(void *self, const struct lenet_progress *progress); /* about ten times a second */
     void (*epoch)(void *self, const struct lenet_metrics *metrics, uint64_t total_epochs);
     void *self;
+    void (*note)(void *self, const char *text); /* what is no error, but should be known */
 };
 
 enum lenet_ending {

@@ -18,7 +18,8 @@
 #include <time.h>
 
 #include "base/rng.h"
-#include "train/population.h"
+#include "lenet/network.h"
+#include "train/settings.h"
 
 /* How a kind of network is checked: the step, the smallest one that is tried instead, the disagreement of differences
  * that is no reason to, and the error that is left to everything but rounding; these as fractions of the slope.
