@@ -1,4 +1,4 @@
-/* bench.c - see bench.h.
+/* bench.c - how long a training step takes, whole and taken apart.
  *
  * Each operation is timed inside real training steps, through a backend that wraps
  * every entry of the table: there is no list of benchmarks that could forget one. */
@@ -29,44 +29,35 @@ struct timed_ctx {
     double seconds[LENET_MAX_BENCH_ROWS][ROUNDS * STEPS];
 };
 
-/* Floating-point operations of an operation's matrix product. */
-static double product(double R, double N, double weights, double pixels) { return 2 * R * N * weights * pixels; }
+/* Floating-point operations of the matrix product of R networks and N images: forward as backward, by input and by
+ * parameters, each weight meets each pixel of the output. */
+static double conv_flops(const struct conv_forward *a) {
+    const double weights = (double)a->O * a->C * a->K * a->K, pixels = (double)(a->H - a->K + 1) * (a->W - a->K + 1);
+    return 2.0 * a->R * a->N * weights * pixels;
+}
+static double dense_flops(const struct dense_forward *a) { return 2.0 * a->R * a->N * (double)a->I * a->O; }
 
-#define CONV_FLOPS(op)                                                                                                 \
-    static double flops_of_##op(const struct op *a) {                                                                  \
-        return product(a->R, a->N, (double)a->O * a->C * a->K * a->K, (double)(a->H - a->K + 1) * (a->W - a->K + 1));  \
+/* Of any operation: those without a matrix product have none. */
+static double flops_of(const char *name, const void *args) {
+#define CONV(op)                                                                                                       \
+    if (strcmp(name, #op) == 0) {                                                                                      \
+        const struct op *a = args;                                                                                     \
+        return conv_flops(                                                                                             \
+            &(struct conv_forward){.R = a->R, .N = a->N, .C = a->C, .H = a->H, .W = a->W, .O = a->O, .K = a->K});      \
     }
-#define DENSE_FLOPS(op)                                                                                                \
-    static double flops_of_##op(const struct op *a) { return product(a->R, a->N, (double)a->I * a->O, 1); }
-#define NO_FLOPS(op)                                                                                                   \
-    static double flops_of_##op(const struct op *a) {                                                                  \
-        (void)a;                                                                                                       \
-        return 0;                                                                                                      \
+#define DENSE(op)                                                                                                      \
+    if (strcmp(name, #op) == 0) {                                                                                      \
+        const struct op *a = args;                                                                                     \
+        return dense_flops(&(struct dense_forward){.R = a->R, .N = a->N, .I = a->I, .O = a->O});                       \
     }
-CONV_FLOPS(conv_forward)
-CONV_FLOPS(conv_backward_input)
-CONV_FLOPS(conv_backward_params)
-DENSE_FLOPS(dense_forward)
-DENSE_FLOPS(dense_backward_input)
-DENSE_FLOPS(dense_backward_params)
-NO_FLOPS(batch_draw)
-NO_FLOPS(batch_slice)
-NO_FLOPS(subsample_forward)
-NO_FLOPS(subsample_backward_input)
-NO_FLOPS(activation_forward)
-NO_FLOPS(activation_backward_input)
-NO_FLOPS(scale_forward)
-NO_FLOPS(scale_backward_input)
-NO_FLOPS(scale_backward_params)
-NO_FLOPS(rbf_forward)
-NO_FLOPS(rbf_backward_input)
-NO_FLOPS(rbf_backward_second)
-NO_FLOPS(softmax_loss)
-NO_FLOPS(distance_loss)
-NO_FLOPS(square)
-NO_FLOPS(accumulate)
-NO_FLOPS(schedule_step)
-NO_FLOPS(optimizer_step)
+    CONV(conv_forward)
+    CONV(conv_backward_input)
+    CONV(conv_backward_params)
+    DENSE(dense_forward)
+    DENSE(dense_backward_input)
+    DENSE(dense_backward_params)
+    return 0;
+}
 
 static void record(struct timed_ctx *t, const char *name, double flops, double seconds) {
     if (t->call >= LENET_MAX_BENCH_ROWS) return;
@@ -84,7 +75,7 @@ static void record(struct timed_ctx *t, const char *name, double flops, double s
         const double began = lenet_now();                                                                              \
         for (int i = 0; i < times; i++) LENET_TRY(t->inner->op(t->ctx, args));                                         \
         LENET_TRY(t->inner->download(t->ctx, &step, t->sync, sizeof step));                                            \
-        record(t, #op, flops_of_##op(args), (lenet_now() - began) / times);                                            \
+        record(t, #op, flops_of(#op, args), (lenet_now() - began) / times);                                            \
         return LENET_OK;                                                                                               \
     }
 LENET_OPS(X)
@@ -203,7 +194,8 @@ enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lene
     struct lenet_topology topology;
     struct lenet_dataset data;
     if (config->batch > IMAGES)
-        return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images", (long long)config->batch, IMAGES);
+        return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images; wanted at most so many",
+                          (long long)config->batch, IMAGES);
     *result = (struct lenet_bench){0};
     LENET_TRY(lenet_config_topology(config, LENET_MAX_CLASSES, &topology, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));

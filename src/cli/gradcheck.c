@@ -13,7 +13,7 @@
 static void print_gradcheck(const struct lenet_config *config, const struct lenet_gradcheck *result) {
     printf("%s: gradients against central differences of step %g in double; seed %" PRId64 "\n\n", config->arch,
            result->step, result->seed);
-    printf("%-16s %10s %10s %8s %12s %10s\n", "tensor", "values", "checked", "corners", "error", "bound");
+    printf("%-16s %10s %10s %8s %12s %10s\n", "tensor", "values", "checked", "kinks", "error", "bound");
     for (int i = 0; i < result->n; i++) {
         const struct lenet_check *c = &result->checks[i];
         printf("%-16s %10" PRIu64 " %10" PRIu64 " %8" PRIu64 " %12.3g %10.3g  %s\n", c->tensor, c->size, c->entries,
@@ -23,13 +23,12 @@ static void print_gradcheck(const struct lenet_config *config, const struct lene
 
 static void print_crosscheck(const struct lenet_crosscheck *result) {
     printf("\n%s against the CPU in double, %d training steps; seed %" PRId64
-           "; bounds %.3g of the norm, %.3g of the largest value\n\n%-22s %-13s %10s %10s\n",
-           result->backend, result->steps, result->seed, result->norm_bound, result->max_bound, "tensor", "quantity",
-           "of norm", "of largest");
+           "; errors as fractions of the norm, of the largest value and of the bound\n\n%-22s %-13s %10s %10s %10s\n",
+           result->backend, result->steps, result->seed, "tensor", "quantity", "of norm", "of largest", "of bound");
     for (int i = 0; i < result->n; i++) {
         const struct lenet_crosscheck_row *row = &result->rows[i];
-        printf("%-22s %-13s %10.3g %10.3g  %s\n", row->tensor, row->quantity, row->norm_error, row->max_error,
-               row->passed ? "ok" : "FAILED");
+        printf("%-22s %-13s %10.3g %10.3g %10.3g  %s\n", row->tensor, row->quantity, row->norm_error, row->max_error,
+               row->of_bound, row->passed ? "ok" : "FAILED");
     }
 }
 
@@ -42,6 +41,7 @@ static void add_crosscheck(cJSON *json, const char *key, const struct lenet_cros
         cJSON_AddStringToObject(row, "quantity", check->quantity);
         lenet_json_add_real(row, "norm_error", check->norm_error);
         lenet_json_add_real(row, "max_error", check->max_error);
+        lenet_json_add_real(row, "of_bound", check->of_bound);
         cJSON_AddBoolToObject(row, "passed", check->passed);
         cJSON_AddItemToArray(rows, row);
     }
