@@ -15,19 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-try:
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-    import numpy as np
-except ImportError as missing:
-    print(f"{missing}; {sys.executable} needs numpy and matplotlib "
-          "(Debian: python3-numpy python3-matplotlib, for /usr/bin/python3)", file=sys.stderr)
-    sys.exit(3)
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-from plot_run import FAINT, INK, STYLE, TEST, TRAIN, VALIDATION  # noqa: E402  the colours of all pictures
+from pictures import (BadInput, FAINT, INK, STYLE, TEST, TRAIN, VALIDATION, plt,  # noqa: E402  the path comes first
+                      save)
+import numpy as np  # noqa: E402
 
 __all__ = ["Experiment", "FAINT", "INK", "TEST", "TRAIN", "VALIDATION", "np", "plt", "interval", "percent"]
 
@@ -154,16 +146,17 @@ class Experiment:
         with plt.rc_context(STYLE):
             figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
             draw(axes)
-            path = self.out / f"{self.name}.png"
-            figure.savefig(path, dpi=120)
-            plt.close(figure)
-        print(f"\n{path}\n{self.out}/table.csv")
+            try:
+                save(figure, self.out / f"{self.name}.png")
+            except BadInput as error:
+                sys.exit(self.fail(error))
+        print(f"wrote {self.out}/table.csv")
 
     def plot_sweep(self, directory, *options):
         """NAME.png by scripts/plot_sweep.py."""
-        path = self.out / f"{self.name}.png"
-        words = [sys.executable, ROOT / "scripts/plot_sweep.py", directory, "--lenet", self.lenet, "--out", path, *options]
+        words = [sys.executable, ROOT / "scripts/plot_sweep.py", directory, "--lenet", self.lenet,
+                 "--out", self.out / f"{self.name}.png", *options]
         done = subprocess.run([str(word) for word in words], check=False)
         if done.returncode:
             sys.exit(done.returncode)
-        print(f"\n{path}\n{self.out}/table.csv")
+        print(f"wrote {self.out}/table.csv")
