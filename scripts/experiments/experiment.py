@@ -30,8 +30,10 @@ def percent(value, digits=2):
 
 
 def interval(group, digits=2):
-    """The two ends of a group's 95 % interval of the mean, in percent; '-' where one run has none."""
-    return [percent(value, digits) for value in group["interval"] or (None, None)]
+    """The ends of a group's 95 % interval of the mean error, in percent; '-' where one run has none. That of two runs may
+    reach where no error can be."""
+    low, high = group["interval"] or (None, None)
+    return ["-", "-"] if low is None else [percent(max(low, 0), digits), percent(min(high, 1), digits)]
 
 
 class Experiment:
