@@ -101,17 +101,17 @@ def read_eval(path):
 
 
 def read_idx(directory, name, dimensions):
-    """The bytes of an IDX file, raw or .gz, as an array."""
-    path = directory / name
-    packed = directory / f"{name}.gz"
-    if not path.exists() and packed.exists():
-        path = packed
+    """The bytes of an IDX file as an array: of the names that lenet takes, the first that is there and not empty."""
+    paths = [directory / (spelling + ending) for spelling in (name, name.replace("-idx", ".idx"))
+             for ending in ("", ".gz")]
+    present = [path for path in paths if path.is_file()]
+    path = next((path for path in present if path.stat().st_size), (present + paths)[0])
     try:
         content = path.read_bytes()
-        if path == packed:
+        if path.suffix == ".gz":
             content = gzip.decompress(content)
     except FileNotFoundError:
-        raise BadInput(f"{path}: not there, nor {packed.name}; --data names the directory of the data set") from None
+        raise BadInput(f"{path}: not there, nor with .gz; --data names the directory of the data set") from None
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 

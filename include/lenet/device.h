@@ -9,10 +9,12 @@ extern "C" {
 struct lenet_device {
     const struct lenet_backend *backend;
     struct lenet_ctx *ctx;
+    char name[16]; /* that lenet_device_open takes to open the same one: "cpu", "cuda", "cuda:1" */
 };
 
 /* name: cpu, cuda, cuda:INDEX, or auto (a GPU where there is one, else the CPU); options.index is taken from it.
- * LENET_ERR_ARG for another name, LENET_ERR_DEVICE where the named one is not there: never another one instead. */
+ * LENET_ERR_ARG for another name, LENET_ERR_DEVICE where the named one is not there: never another one instead.
+ * On failure *device is zero. */
 enum lenet_status lenet_device_open(const char *name, struct lenet_open_options options, struct lenet_device *device,
                                     struct lenet_error *err);
 /* Hands status on, with the backend's own words in err where nobody has written there yet. */

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 1024 };
+enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 1024, LENET_POPULATION_KEY = 512 };
 
 struct lenet_config {
     /* where */
@@ -106,9 +106,6 @@ extern const struct lenet_option lenet_options[];
 
 /* NULL where there is none of that name. */
 const struct lenet_option *lenet_option_find(const char *name);
-
-/* What the configuration says of opening a backend. */
-struct lenet_open_options lenet_open_options_of(const struct lenet_config *config);
 
 /* Every option at its initial value. */
 void lenet_config_init(struct lenet_config *config);

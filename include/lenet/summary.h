@@ -7,7 +7,8 @@
  * and too good. */
 #ifndef LENET_SUMMARY_H
 #define LENET_SUMMARY_H
-#include "train/run_dir.h"
+#include "lenet/metrics.h"
+#include "lenet/options.h"
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -10,12 +10,12 @@ extern "C" {
 #endif
 
 /* What there is to do. */
-struct lenet_sweep_work {
+struct lenet_sweep_overview {
     size_t runs, here;      /* of the whole plan; of those, this shard's                        */
     size_t ended, diverged; /* of this shard's, those that have ended already; how many of them diverged */
     size_t populations;     /* that the others are grouped into                                 */
     size_t resumed;         /* of these, those that go on from a checkpoint                     */
-    int workers, threads;   /* populations that train at a time; threads of each                */
+    int workers;            /* populations that train at a time                                 */
     const char *device;
     const struct lenet_dataset *data;
 };
@@ -35,11 +35,12 @@ struct lenet_sweep_progress {
 
 /* What a sweep tells whoever started it; never two calls at a time. Every function may be NULL. */
 struct lenet_sweep_observer {
-    void (*begin)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_work *work);
+    void (*begin)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *overview);
     void (*group)(void *self, const struct lenet_sweep_group *group); /* a dry run's */
     void (*estimate)(void *self, double seconds);                     /* a dry run's */
     void (*run)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
-                const struct lenet_member *member, const struct lenet_sweep_progress *progress);
+                const struct lenet_metrics *last,
+                const struct lenet_sweep_progress *progress);                  /* last: NULL, it diverged */
     void (*progress)(void *self, const struct lenet_sweep_progress *progress); /* about ten times a second */
     void *self;
 };

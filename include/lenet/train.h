@@ -3,7 +3,10 @@
 #define LENET_TRAIN_H
 #include <signal.h>
 
-#include "train/population.h"
+#include "lenet/device.h"
+#include "lenet/metrics.h"
+#include "lenet/model.h"
+#include "lenet/options.h"
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "train/population.h"
+#include "lenet/network.h"
+#include "train/settings.h"
 
 enum { WARM_UP = 20, ROUNDS = 10, STEPS = 20, IMAGES = 4096, SIDE = 28 };
 

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "train/population.h"
+#include "lenet/network.h"
+#include "train/settings.h"
 
 /* Two members, so that everything is tried away from the first one; the second one's images are distorted, and some
  * of its labels wrong. 63 images are padded to 64 by any number of lanes up to 64; the backend for single images gets

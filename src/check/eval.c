@@ -1,16 +1,20 @@
-/* eval.c - see eval.h. */
+/* eval.c - measures one network, or several that answer together, on a test set, and writes the result as JSON. */
 #include "lenet/eval.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/files.h"
 #include "base/json.h"
 #include "lenet/device.h"
+#include "lenet/model.h"
+#include "lenet/network.h"
 #include "lenet/train.h"
-#include "train/population_file.h"
 #include "train/run_dir.h"
+#include "train/settings.h"
 
 enum { EVAL_BATCH = 128 };
 
@@ -217,34 +221,113 @@ void lenet_evaluation_free(struct lenet_evaluation *e) {
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
+/* What a run says of itself. */
+struct origin {
+    char data[LENET_MAX_PATH], hash[65]; /* the data set that it was trained on */
+    int own_weights;                     /* 1: its last weights are those to be evaluated */
+};
+
+static int has(const char *directory, const char *name) {
+    char path[LENET_MAX_PATH];
+    return lenet_run_path(directory, name, path, NULL) == LENET_OK && lenet_path_exists(path);
+}
+
+static int is_same_file(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* Refuses a file, and a directory of another kind than a run's, with the option that is likely to be meant. */
+static enum lenet_status check_run(const char *run, struct lenet_error *err) {
+    if (!lenet_path_exists(run) || has(run, "run.json")) return LENET_OK;
+    if (!lenet_path_is_directory(run)) {
+        const char *slash = strrchr(run, '/');
+        char parent[LENET_MAX_PATH];
+        snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - run) : 1, slash ? run : ".");
+        const int in_run = has(parent, "run.json");
+        return lenet_fail(err, LENET_ERR_IO,
+                          "--run %.300s: a file, wanted the directory of a run; did you mean --weights %.300s%s%.300s?",
+                          run, run, in_run ? ", or --run " : "", in_run ? parent : "");
+    }
+    if (has(run, "sweep.json"))
+        return lenet_fail(err, LENET_ERR_IO,
+                          "%.300s/run.json: not there, this is a sweep's directory; did you mean lenet report %.300s, "
+                          "or --weights %.300s/weights (sweep --keep-weights)?",
+                          run, run, run);
+    if (lenet_dataset_is_in(run))
+        return lenet_fail(err, LENET_ERR_IO,
+                          "%.400s/run.json: not there, this is a data set's directory; did you mean --data %.400s?",
+                          run, run);
+    return LENET_OK;
+}
+
+static enum lenet_status check_weights(const struct lenet_config *config, struct lenet_error *err) {
+    const char *path = config->weights;
+    if (config->ensemble || !lenet_path_is_directory(path)) return LENET_OK;
+    if (has(path, "run.json"))
+        return lenet_fail(err, LENET_ERR_ARG, "--weights %.400s: a run's directory; did you mean --run %.400s?", path,
+                          path);
+    if (has(path, "sweep.json"))
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--weights %.400s: a sweep's directory; did you mean %.400s/weights (sweep --keep-weights)?",
+                          path, path);
+    return LENET_OK;
+}
+
 /* Whose weights, and the data set they were trained on where none is named. */
-static enum lenet_status choose_files(struct lenet_config *config, struct lenet_error *err) {
+static enum lenet_status choose_files(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
+    char last[LENET_MAX_PATH];
     if (!config->run[0] && !config->weights[0])
         return lenet_fail(err, LENET_ERR_ARG, "give --run DIR or --weights FILE");
+    LENET_TRY(check_weights(config, err));
     if (!config->run[0]) return LENET_OK;
     struct lenet_config trained = *config;
-    char hash[65];
-    LENET_TRY(lenet_run_read(config->run, &trained, hash, err));
+    LENET_TRY(check_run(config->run, err));
+    LENET_TRY(lenet_run_read(config->run, &trained, origin->hash, err));
+    LENET_TRY(lenet_run_path(config->run, "last.safetensors", last, err));
+    strcpy(origin->data, trained.data);
+    if (!config->data[0] && !lenet_path_exists(trained.data))
+        return lenet_fail(err, LENET_ERR_IO,
+                          "%.400s: not there, and --run %.400s was trained on it; started in another directory? --data "
+                          "names where it is now",
+                          trained.data, config->run);
     if (!config->data[0]) strcpy(config->data, trained.data);
-    if (config->weights[0]) return LENET_OK;
-    return lenet_run_path(config->run, "last.safetensors", config->weights, err);
+    if (!config->weights[0]) strcpy(config->weights, last);
+    origin->own_weights = strcmp(config->weights, last) == 0 || is_same_file(config->weights, last);
+    return LENET_OK;
+}
+
+/* Of a test half alone the run knows the directory, not the hash. */
+static int is_own_data(const struct origin *origin, const char *directory, const struct lenet_dataset *data) {
+    return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(directory, origin->data) == 0;
 }
 
 enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
                                  struct lenet_dataset *data, struct lenet_error *err) {
     struct networks all;
+    struct origin origin = {.own_weights = 0};
     *evaluation = (struct lenet_evaluation){0};
     *data = (struct lenet_dataset){0};
-    LENET_TRY(choose_files(config, err));
+    LENET_TRY(choose_files(config, &origin, err));
     enum lenet_status status = read_networks(config->weights, &all, err);
-    if (status == LENET_OK) status = lenet_data_open(config, all.model.topology.arch->field, data, err);
+    if (status == LENET_OK)
+        status = lenet_dataset_open(config->data, sizeof config->data, LENET_TEST_HALF, all.model.topology.arch->field,
+                                    data, err);
     if (status == LENET_OK) status = evaluate_networks(config, &all, data, evaluation, err);
+    evaluation->of_run = origin.own_weights && is_own_data(&origin, config->data, data);
     free(all.w);
     if (status != LENET_OK) {
         lenet_evaluation_free(evaluation);
         lenet_dataset_free(data);
     }
     return status;
+}
+
+enum lenet_status lenet_evaluation_path(const struct lenet_config *config, const struct lenet_evaluation *evaluation,
+                                        char path[LENET_MAX_PATH], struct lenet_error *err) {
+    strcpy(path, config->json);
+    if (path[0] || !config->run[0] || !evaluation->of_run) return LENET_OK;
+    return lenet_run_path(config->run, "eval.json", path, err);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */

@@ -13,7 +13,8 @@
 #include <time.h>
 
 #include "base/rng.h"
-#include "train/population.h"
+#include "lenet/network.h"
+#include "train/settings.h"
 
 static const double SMOOTH_STEP = 1e-3, SMOOTH_BOUND = 1e-7;
 /* Rounding: 1e-16 * loss / h = 2e-10 against gradients of 1e-3 and more. */

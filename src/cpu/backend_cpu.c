@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/processors.h"
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 
@@ -13,7 +13,7 @@ enum { ALIGNMENT = 256 };
 
 static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                                   struct lenet_error *err) {
-    const int threads = options->threads > 0 ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    const int threads = options->threads > 0 ? options->threads : lenet_processors();
     struct parallel *pool = parallel_create(threads);
     *ctx = calloc(1, sizeof **ctx);
     if (pool && *ctx) {

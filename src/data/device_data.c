@@ -1,4 +1,4 @@
-/* device_data.c - see device_data.h. */
+/* device_data.c - copies the bytes of a data set to a backend, and works out how they become inputs. */
 #include "lenet/device_data.h"
 
 #include <math.h>
@@ -34,6 +34,7 @@ enum lenet_status lenet_device_data_create(const struct lenet_backend *backend, 
                           backend->name);
     uint8_t *at = out->memory;
     for (int h = 0; h < 2; h++) {
+        if (halves[h]->count == 0) continue; /* a test half alone */
         const size_t image_bytes = halves[h]->count * pixels;
         uint8_t *images = at, *labels = at + lenet_padded(image_bytes);
         at = labels + lenet_padded(halves[h]->count);

@@ -1,6 +1,7 @@
-/* device.c - see device.h. */
+/* device.c - finds and opens the backend that --device names. */
 #include "lenet/device.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,13 @@ enum lenet_status lenet_device_open(const char *name, struct lenet_open_options 
     } else {
         return lenet_fail(err, LENET_ERR_ARG, "--device: '%s' is not one of auto, cpu, cuda, cuda:INDEX", name);
     }
-    return device->backend->open(&device->ctx, &options, err);
+    const enum lenet_status status = device->backend->open(&device->ctx, &options, err);
+    if (status != LENET_OK) *device = (struct lenet_device){0}; /* what fails to open leaves nothing behind */
+    if (status == LENET_OK && options.index)
+        snprintf(device->name, sizeof device->name, "%s:%d", device->backend->name, options.index);
+    else if (status == LENET_OK)
+        snprintf(device->name, sizeof device->name, "%s", device->backend->name);
+    return status;
 }
 
 enum lenet_status lenet_device_explain(const struct lenet_device *device, enum lenet_status status,

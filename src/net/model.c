@@ -1,64 +1,50 @@
-/* model.c - see model.h. */
+/* model.c - weights files: the metadata that say which network it is, and the networks' weights. */
 #include "lenet/model.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/choice.h"
+#include "net/stack.h"
 
-enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, MAX_CHECKPOINT = 2 * MAX_TENSORS + 2 };
+enum { MAX_METADATA = 16, VALUE = 32 };
 
 /* ---- writing ------------------------------------------------------------------------ */
 
-static int checkpoint_tensors(const struct lenet_topology *topology, const struct lenet_checkpoint *c, double reals[2],
-                              int64_t integers[4], struct lenet_tensor *tensors) {
-    int n = 0;
-    if (c->m) n += lenet_topology_tensors(topology, "checkpoint.m.", (float *)c->m, tensors + n);
-    if (c->v) n += lenet_topology_tensors(topology, "checkpoint.v.", (float *)c->v, tensors + n);
-    reals[0] = c->tally.loss;
-    reals[1] = c->seconds;
-    integers[0] = (int64_t)c->step;
-    integers[1] = (int64_t)c->tally.count;
-    integers[2] = (int64_t)c->tally.correct;
-    integers[3] = (int64_t)c->tally.nonfinite;
-    tensors[n++] = (struct lenet_tensor){"checkpoint.loss_seconds", LENET_F64, 1, {2}, reals};
-    tensors[n++] = (struct lenet_tensor){"checkpoint.step_count_correct_nonfinite", LENET_I64, 1, {4}, integers};
-    return n;
-}
-
-void lenet_model_describe(const struct lenet_model *model, struct lenet_model_text *text) {
+enum lenet_status lenet_model_write_tensors(const char *path, const struct lenet_model *model,
+                                            const struct lenet_tensor *tensors, int n, const cJSON *members,
+                                            const struct lenet_metadata *more, int n_more, struct lenet_error *err) {
     const struct lenet_topology *topology = &model->topology;
-    snprintf(text->classes, sizeof text->classes, "%d", topology->classes);
-    snprintf(text->factor, sizeof text->factor, "%.9g", (double)model->scaling.factor);
-    snprintf(text->offset, sizeof text->offset, "%.9g", (double)model->scaling.offset);
-    snprintf(text->map_j, sizeof text->map_j, "%.9g", topology->map_j);
-    lenet_choice_name(LENET_ACTIVATIONS, (int)topology->activation, text->activation, sizeof text->activation);
-    lenet_choice_name(LENET_POOLINGS, (int)topology->pooling, text->pooling, sizeof text->pooling);
-    lenet_choice_name(LENET_LOSSES, (int)topology->loss, text->loss, sizeof text->loss);
-    const struct lenet_metadata entries[LENET_MODEL_METADATA] = {{"format", "lenet"},
-                                                                 {"arch", topology->arch->name},
-                                                                 {"activation", text->activation},
-                                                                 {"pooling", text->pooling},
-                                                                 {"classes", text->classes},
-                                                                 {"input_factor", text->factor},
-                                                                 {"input_offset", text->offset},
-                                                                 {"loss", text->loss},
-                                                                 {"map_j", text->map_j}};
-    memcpy(text->entries, entries, sizeof entries);
+    char activation[VALUE], pooling[VALUE], classes[VALUE], factor[VALUE], offset[VALUE], loss[VALUE], map_j[VALUE];
+    lenet_choice_name(LENET_ACTIVATIONS, (int)topology->activation, activation, VALUE);
+    lenet_choice_name(LENET_POOLINGS, (int)topology->pooling, pooling, VALUE);
+    lenet_choice_name(LENET_LOSSES, (int)topology->loss, loss, VALUE);
+    snprintf(classes, VALUE, "%d", topology->classes);
+    snprintf(factor, VALUE, "%.9g", (double)model->scaling.factor);
+    snprintf(offset, VALUE, "%.9g", (double)model->scaling.offset);
+    snprintf(map_j, VALUE, "%.9g", topology->map_j);
+    struct lenet_metadata metadata[MAX_METADATA] = {
+        {"format", "lenet"},  {"arch", topology->arch->name}, {"activation", activation}, {"pooling", pooling},
+        {"classes", classes}, {"input_factor", factor},       {"input_offset", offset},   {"loss", loss},
+        {"map_j", map_j}};
+    int count = 9;
+    char *text = members ? cJSON_PrintUnformatted(members) : NULL;
+    if (members && !text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    if (members) metadata[count++] = (struct lenet_metadata){"members", text};
+    for (int i = 0; i < n_more; i++) metadata[count++] = more[i];
+    const enum lenet_status status = lenet_tensors_write(path, tensors, n, metadata, count, err);
+    free(text);
+    return status;
 }
 
 enum lenet_status lenet_model_write(const char *path, const struct lenet_model *model, const float *host_w,
-                                    const struct lenet_checkpoint *checkpoint, struct lenet_error *err) {
-    struct lenet_tensor tensors[MAX_TENSORS + MAX_CHECKPOINT];
-    struct lenet_model_text text;
-    double reals[2];
-    int64_t integers[4];
-    int n = lenet_topology_tensors(&model->topology, "", (float *)host_w, tensors);
-    if (checkpoint) n += checkpoint_tensors(&model->topology, checkpoint, reals, integers, tensors + n);
-    lenet_model_describe(model, &text);
-    return lenet_tensors_write(path, tensors, n, text.entries, LENET_MODEL_METADATA, err);
+                                    struct lenet_error *err) {
+    struct lenet_tensor tensors[2 * LENET_MAX_LAYERS];
+    const int n = lenet_topology_tensors(&model->topology, "", (float *)host_w, tensors);
+    return lenet_model_write_tensors(path, model, tensors, n, NULL, NULL, 0, err);
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
@@ -131,74 +117,68 @@ enum lenet_status lenet_tensor_copy(const char *path, const struct lenet_tensor_
     return LENET_OK;
 }
 
-static enum lenet_status copy_parameters(const char *path, const struct lenet_tensor_file *file,
-                                         const struct lenet_topology *topology, const char *prefix, float *host_w,
-                                         struct lenet_error *err) {
-    struct lenet_tensor tensors[MAX_TENSORS];
-    const int n = lenet_topology_tensors(topology, prefix, host_w, tensors);
-    for (int i = 0; i < n; i++) LENET_TRY(lenet_tensor_copy(path, file, &tensors[i], err));
-    for (size_t i = 0; i < topology->stride; i++)
-        if (!isfinite(host_w[i]))
-            return lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; a run that diverged?", path);
-    return LENET_OK;
+enum lenet_status lenet_members_from_file(const char *path, const struct lenet_tensor_file *file, cJSON **members,
+                                          struct lenet_error *err) {
+    const char *text = lenet_metadata_find(file, "members");
+    *members = text ? cJSON_Parse(text) : NULL;
+    if (!text || (cJSON_IsArray(*members) && cJSON_GetArraySize(*members) > 0)) return LENET_OK;
+    cJSON_Delete(*members);
+    *members = NULL;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: its metadata have no list of 'members'; damaged?", path);
+}
+
+static enum lenet_status read_weights(const char *path, const struct lenet_tensor_file *file,
+                                      const struct lenet_topology *topology, int R, int single, float **host_w,
+                                      struct lenet_error *err) {
+    const size_t values = (size_t)R * topology->stride;
+    struct lenet_stack stack;
+    *host_w = calloc(values, sizeof **host_w);
+    if (!*host_w) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    enum lenet_status status = lenet_stack_make(topology, R, single, 1, &stack, err);
+    if (status == LENET_OK) status = lenet_stack_read(&stack, path, file, err);
+    for (int r = 0; r < R && status == LENET_OK; r++)
+        lenet_stack_copy(&stack, r, *host_w + (size_t)r * topology->stride, LENET_STACK_OUT);
+    for (size_t i = 0; i < values && status == LENET_OK; i++)
+        if (!isfinite((*host_w)[i]))
+            status = lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; a run that diverged?", path);
+    free(stack.memory);
+    return status;
+}
+
+static enum lenet_status read_file(const char *path, const struct lenet_tensor_file *file, struct lenet_model *model,
+                                   int *R, float **host_w, cJSON **members, struct lenet_error *err) {
+    LENET_TRY(lenet_model_from_file(path, file, model, err));
+    LENET_TRY(lenet_members_from_file(path, file, members, err));
+    *R = *members ? cJSON_GetArraySize(*members) : 1;
+    return read_weights(path, file, &model->topology, *R, !*members, host_w, err);
+}
+
+enum lenet_status lenet_weights_read(const char *path, struct lenet_model *model, int *R, float **host_w,
+                                     cJSON **members, struct lenet_error *err) {
+    struct lenet_tensor_file file;
+    *host_w = NULL;
+    *members = NULL;
+    LENET_TRY(lenet_tensors_read(path, &file, err));
+    const enum lenet_status status = read_file(path, &file, model, R, host_w, members, err);
+    lenet_tensors_free(&file);
+    if (status == LENET_OK) return LENET_OK;
+    cJSON_Delete(*members);
+    free(*host_w);
+    *members = NULL;
+    *host_w = NULL;
+    return status;
 }
 
 enum lenet_status lenet_model_read(const char *path, struct lenet_model *model, float **host_w,
                                    struct lenet_error *err) {
-    struct lenet_tensor_file file;
+    cJSON *members;
+    int R;
+    LENET_TRY(lenet_weights_read(path, model, &R, host_w, &members, err));
+    const int single = members == NULL;
+    cJSON_Delete(members);
+    if (single) return LENET_OK;
+    free(*host_w);
     *host_w = NULL;
-    LENET_TRY(lenet_tensors_read(path, &file, err));
-    enum lenet_status status = lenet_model_from_file(path, &file, model, err);
-    if (status == LENET_OK) {
-        *host_w = calloc(model->topology.stride, sizeof **host_w);
-        status = *host_w ? copy_parameters(path, &file, &model->topology, "", *host_w, err)
-                         : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    }
-    lenet_tensors_free(&file);
-    if (status != LENET_OK) {
-        free(*host_w);
-        *host_w = NULL;
-    }
-    return status;
-}
-
-static enum lenet_status copy_checkpoint(const char *path, const struct lenet_tensor_file *file,
-                                         const struct lenet_topology *topology, int moments, float *state,
-                                         struct lenet_checkpoint *c, struct lenet_error *err) {
-    double reals[2];
-    int64_t integers[4];
-    struct lenet_tensor tensors[MAX_CHECKPOINT];
-    float *m = state + topology->stride, *v = m + topology->stride;
-    LENET_TRY(copy_parameters(path, file, topology, "", state, err));
-    if (moments > 0) LENET_TRY(copy_parameters(path, file, topology, "checkpoint.m.", m, err));
-    if (moments > 1) LENET_TRY(copy_parameters(path, file, topology, "checkpoint.v.", v, err));
-    const int n = checkpoint_tensors(topology, &(struct lenet_checkpoint){0}, reals, integers, tensors);
-    for (int i = 0; i < n; i++) LENET_TRY(lenet_tensor_copy(path, file, &tensors[i], err));
-    *c = (struct lenet_checkpoint){
-        .step = (uint64_t)integers[0],
-        .seconds = reals[1],
-        .tally = {reals[0], (uint64_t)integers[1], (uint64_t)integers[2], (uint64_t)integers[3]},
-        .m = moments > 0 ? m : NULL,
-        .v = moments > 1 ? v : NULL};
-    return LENET_OK;
-}
-
-enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_topology *topology, int moments,
-                                        float **host_state, struct lenet_checkpoint *checkpoint,
-                                        struct lenet_error *err) {
-    struct lenet_tensor_file file;
-    enum lenet_status status = LENET_OK;
-    *host_state = NULL;
-    LENET_TRY(lenet_tensors_read(path, &file, err));
-    if (lenet_tensors_find(&file, "checkpoint.loss_seconds")) {
-        *host_state = calloc(3 * topology->stride, sizeof **host_state);
-        status = *host_state ? copy_checkpoint(path, &file, topology, moments, *host_state, checkpoint, err)
-                             : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    }
-    lenet_tensors_free(&file);
-    if (status != LENET_OK) {
-        free(*host_state);
-        *host_state = NULL;
-    }
-    return status;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: weights of a population of %d networks; wanted those of one", path,
+                      R);
 }

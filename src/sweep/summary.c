@@ -10,6 +10,7 @@
 #include "base/grow.h"
 #include "base/json.h"
 #include "lenet/topology.h"
+#include "train/run_dir.h"
 
 /* ---- one line ----------------------------------------------------------------------------------- */
 

@@ -1,153 +1,161 @@
-/* sweep.c - see lenet/sweep.h.
+/* sweep.c - a sweep from its plan to its last run: a queue of jobs, each a population, and the threads that train them.
  *
- * A sweep is a queue of jobs, each a population. On a CPU a population is one network, and a worker thread trains one
- * at a time, with the data set shared by all; on a GPU there is one worker, whose populations are as large as its
- * memory allows. A run that has ended is one line of the sweep's directory, and what is not there is missing. */
-#include "base/clock.h"
-#include "sweep/sweep_parts.h"
+ * On a CPU a population is one network, and each worker thread trains one at a time, with the data set shared by all;
+ * on a GPU there is one worker, whose populations are as large as its memory allows. A run that has ended is one line
+ * of the sweep's directory, and what is not there is missing. */
+#include "lenet/sweep.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/processors.h"
 #include "lenet/version.h"
+#include "sweep/sweep_worker.h"
+#include "train/run_dir.h"
+
+struct sweep {
+    struct lenet_sweep_plan *plan;
+    struct lenet_dataset data;
+    struct lenet_device home; /* holds the data set; workers open their own */
+    struct lenet_device_data device_data;
+    struct lenet_sweep_dir dir;
+    struct jobs jobs;
+    struct ledger ledger;
+
+    int workers;
+    int next_job;             /* this and what follows under the ledger's mutex */
+    enum lenet_status status; /* the first error */
+    struct lenet_error *err;
+};
+
+static const struct lenet_config *base_of(const struct sweep *s) { return &s->plan->base; }
 
 /* ---- workers ------------------------------------------------------------------------------------------ */
 
 /* The next job, or 0. Its runs stay where they are; the array of jobs may move. */
 static int take_job(struct sweep *s, struct job *job) {
-    pthread_mutex_lock(&s->mutex);
-    const int there = s->status == LENET_OK && !*s->stop && s->next_job < s->n_jobs;
-    if (there) *job = s->jobs[s->next_job++];
-    pthread_mutex_unlock(&s->mutex);
+    pthread_mutex_lock(&s->ledger.mutex);
+    const int there = s->status == LENET_OK && !*s->jobs.stop && s->next_job < s->jobs.n_jobs;
+    if (there) *job = s->jobs.jobs[s->next_job++];
+    pthread_mutex_unlock(&s->ledger.mutex);
     return there;
 }
 
-static void *work(void *argument) {
-    struct worker *w = argument;
-    struct sweep *s = w->sweep;
+static enum lenet_status halve_job(struct sweep *s, const struct job *job, struct lenet_error *err) {
+    pthread_mutex_lock(&s->ledger.mutex);
+    const enum lenet_status status = sweep_halve_job(&s->jobs, job, err);
+    pthread_mutex_unlock(&s->ledger.mutex);
+    return status;
+}
+
+static enum lenet_status run_job(struct sweep *s, struct worker *w, const struct job *job, struct lenet_error *err) {
+    enum lenet_status status = sweep_open_job(w, job, err);
+    if (status == LENET_ERR_MEMORY && job->R > 1 && !job->resumed)
+        status = halve_job(s, job, err);
+    else if (status == LENET_OK)
+        status = sweep_train_job(w, err);
+    status = lenet_device_explain(&w->trainer.device, status, err);
+    sweep_close_job(w);
+    return status;
+}
+
+static void fail(struct sweep *s, enum lenet_status status, const struct lenet_error *err) {
+    pthread_mutex_lock(&s->ledger.mutex);
+    if (s->status == LENET_OK) {
+        s->status = status;
+        atomic_store(&s->ledger.failed, 1);
+        if (s->err) *s->err = *err;
+    }
+    pthread_mutex_unlock(&s->ledger.mutex);
+}
+
+static void *run_worker(void *argument) {
+    struct sweep *s = argument;
+    struct worker w = {.ledger = &s->ledger};
     for (struct job job; take_job(s, &job);) {
         struct lenet_error err = {{0}};
-        const enum lenet_status status = sweep_run_job(w, job, &err);
-        pthread_mutex_lock(&s->mutex);
-        if (status != LENET_OK && s->status == LENET_OK) {
-            s->status = status;
-            atomic_store(&s->failed, 1);
-            if (s->err) *s->err = err;
-        }
-        pthread_mutex_unlock(&s->mutex);
+        const enum lenet_status status = run_job(s, &w, &job, &err);
+        if (status != LENET_OK) fail(s, status, &err);
     }
-    lenet_device_close(&w->device);
+    lenet_trainer_close(&w.trainer);
     return NULL;
 }
 
 static enum lenet_status run_workers(struct sweep *s, struct lenet_error *err) {
-    struct worker *workers = calloc((size_t)s->workers, sizeof *workers);
     pthread_t *threads = calloc((size_t)s->workers, sizeof *threads);
+    if (!threads) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     int started = 0;
     s->err = err;
-    s->status = workers && threads ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    s->began = s->last_progress = lenet_now();
-    for (int i = 0; s->status == LENET_OK && i < s->workers; i++) workers[i].sweep = s;
-    while (workers && threads && started < s->workers &&
-           pthread_create(&threads[started], NULL, work, &workers[started]) == 0)
-        started++;
-    if (workers && threads && started == 0) s->status = lenet_fail(err, LENET_ERR_MEMORY, "no thread can be started");
+    s->ledger.flops = s->jobs.flops;
+    s->ledger.began = s->ledger.last_progress = lenet_now();
+    while (started < s->workers && pthread_create(&threads[started], NULL, run_worker, s) == 0) started++;
+    if (started == 0) s->status = lenet_fail(err, LENET_ERR_MEMORY, "no thread can be started");
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
-    free(workers);
     free(threads);
-    s->result->interrupted = s->status == LENET_OK && s->ended < s->n_missing;
+    s->ledger.result->interrupted = s->status == LENET_OK && s->ledger.ended < s->jobs.n_missing;
     return s->status;
 }
 
 /* ---- dry run ------------------------------------------------------------------------------------------ */
 
-static enum lenet_status advance_and_wait(struct lenet_population *pop, double *seconds) {
+/* Seconds of a job: to begin, and to train. */
+static enum lenet_status time_job(struct worker *w, const struct job *job, double seconds[2], struct lenet_error *err) {
     const double began = lenet_now();
-    LENET_TRY(lenet_population_advance(pop));
-    LENET_TRY(lenet_population_look_at_tallies(pop));
-    *seconds += lenet_now() - began;
-    return LENET_OK;
-}
-
-/* Seconds of all steps, from a fifth of a second of them. What the first ones took longer is a warm-up, but of sdlm its
- * look at the curvature, which begins every epoch: then no other epoch is begun here. */
-static enum lenet_status time_steps(struct lenet_population *pop, double *seconds) {
-    enum { LEAST = 3 };
-    const double total = (double)pop->total_steps, per_epoch = (double)pop->members[0].steps_per_epoch;
-    const int is_sdlm = pop->net.optimizer == LENET_SDLM;
-    double first_took = 0, took = 0;
-    LENET_TRY(advance_and_wait(pop, &first_took));
-    const uint64_t first = pop->step;
-    while ((pop->step - first < LEAST || took < 0.2) && !lenet_population_has_ended(pop) &&
-           !(is_sdlm && pop->step % pop->members[0].steps_per_epoch == 0))
-        LENET_TRY(advance_and_wait(pop, &took));
-    const double each = pop->step > first ? took / (double)(pop->step - first) : first_took / (double)first;
-    *seconds = each * total + (is_sdlm ? ceil(total / per_epoch) * fmax(first_took - each * (double)first, 0) : 0);
-    return LENET_OK;
-}
-
-static enum lenet_status time_measurements(struct lenet_population *pop, double *seconds) {
-    const double measurements = ceil((double)pop->total_steps / (double)pop->members[0].interval);
-    const double began = lenet_now();
-    struct lenet_tally *tally = calloc((size_t)pop->R, sizeof *tally);
-    if (!tally) return LENET_ERR_MEMORY;
-    enum lenet_status status = lenet_network_evaluate(&pop->net, &pop->test, NULL, 0, pop->test.count, tally, NULL);
-    if (status == LENET_OK)
-        status = lenet_network_evaluate(&pop->net, &pop->train, pop->net.hyper, 0, pop->validation, tally, NULL);
-    *seconds = measurements * (lenet_now() - began);
-    free(tally);
+    enum lenet_status status = sweep_open_job(w, job, err);
+    seconds[0] = lenet_now() - began;
+    if (status == LENET_OK) status = lenet_trainer_estimate(&w->trainer, &seconds[1]);
+    sweep_close_job(w);
     return status;
 }
 
-/* Estimates the seconds of a job. */
-static enum lenet_status time_job(struct worker *w, struct job *job, double *seconds, struct lenet_error *err) {
-    double steps = 0, measurements = 0;
-    enum lenet_status status = sweep_open_population(w, job, err);
-    if (status == LENET_OK) status = lenet_population_init(&w->pop);
-    if (status == LENET_OK) status = time_steps(&w->pop, &steps);
-    if (status == LENET_OK) status = time_measurements(&w->pop, &measurements);
-    *seconds = steps + measurements;
-    sweep_close_population(w);
-    return status;
-}
-
-static enum lenet_status describe_group(struct worker *w, int group, double *total, struct lenet_error *err) {
-    struct sweep *s = w->sweep;
-    struct lenet_sweep_group shown = {.runs = s->groups[group].missing};
-    struct job *largest = NULL;
-    for (int j = 0; j < s->n_jobs; j++) {
-        if (s->runs[s->jobs[j].runs[0]].group != group) continue;
-        shown.populations++;
-        if (!largest || s->jobs[j].R > largest->R) largest = &s->jobs[j];
+static const struct job *largest_job(const struct jobs *jobs, int group, int *count) {
+    const struct job *largest = NULL;
+    *count = 0;
+    for (int j = 0; j < jobs->n_jobs; j++) {
+        const struct job *job = &jobs->jobs[j];
+        if (jobs->runs[job->runs[0]].group != group) continue;
+        ++*count;
+        if (!largest || job->R > largest->R) largest = job;
     }
+    return largest;
+}
+
+static enum lenet_status describe_group(struct sweep *s, struct worker *w, int group, double *total,
+                                        struct lenet_error *err) {
+    struct lenet_sweep_group shown = {.runs = s->jobs.groups[group].missing};
+    const struct job *largest = largest_job(&s->jobs, group, &shown.populations);
     if (!largest) return LENET_OK;
-    double seconds = 0;
+    double seconds[2] = {0, 0};
     struct job fitting = *largest;
     enum lenet_status status;
-    while ((status = time_job(w, &fitting, &seconds, err)) == LENET_ERR_MEMORY && fitting.R > 1) {
+    while ((status = time_job(w, &fitting, seconds, err)) == LENET_ERR_MEMORY && fitting.R > 1) {
         fitting.R -= fitting.R / 2; /* as training will */
         shown.populations *= 2;
         if (err) err->text[0] = 0;
     }
     if (status != LENET_OK) return status;
     shown.largest = fitting.R;
-    snprintf(shown.key, sizeof shown.key, "%s", s->groups[group].key);
-    if (s->observer->group) s->observer->group(s->observer->self, &shown);
-    *total += seconds * (double)shown.runs / fitting.R / s->workers;
+    snprintf(shown.key, sizeof shown.key, "%s", s->jobs.groups[group].key);
+    if (s->ledger.observer->group) s->ledger.observer->group(s->ledger.observer->self, &shown);
+    *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers;
     return LENET_OK;
 }
 
 static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
-    struct worker w = {.sweep = s};
+    struct worker w = {.ledger = &s->ledger};
+    const struct lenet_sweep_observer *observer = s->ledger.observer;
     double total = 0;
     enum lenet_status status = LENET_OK;
-    for (int g = 0; g < s->n_groups && status == LENET_OK; g++) status = describe_group(&w, g, &total, err);
-    status = lenet_device_explain(&w.device, status, err);
-    lenet_device_close(&w.device);
-    if (status == LENET_OK && s->observer->estimate) s->observer->estimate(s->observer->self, total);
+    for (int g = 0; g < s->jobs.n_groups && status == LENET_OK && !*s->jobs.stop; g++)
+        status = describe_group(s, &w, g, &total, err);
+    status = lenet_device_explain(&w.trainer.device, status, err);
+    lenet_trainer_close(&w.trainer);
+    s->ledger.result->interrupted = *s->jobs.stop != 0;
+    if (status == LENET_OK && !*s->jobs.stop && observer->estimate) observer->estimate(observer->self, total);
     return status;
 }
 
@@ -188,7 +196,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     cJSON_AddStringToObject(json, "version", LENET_VERSION);
     cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
     cJSON_AddStringToObject(json, "device", s->home.backend->name);
-    cJSON_AddNumberToObject(json, "runs", (double)s->n_runs);
+    cJSON_AddNumberToObject(json, "runs", (double)s->jobs.n_runs);
     cJSON_AddNumberToObject(json, "samples", (double)base_of(s)->samples);
     cJSON_AddItemToObject(json, "axes", axes_json(s->plan));
     cJSON_AddItemToObject(json, "config", lenet_config_json(base_of(s)));
@@ -196,43 +204,69 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     return lenet_json_write(path, json, err);
 }
 
+/* How many workers train at a time, each with how many threads. */
+static void share_out(struct sweep *s, struct lenet_sweep_overview *overview) {
+    const int threads = base_of(s)->threads ? (int)base_of(s)->threads : lenet_processors();
+    const int alone = s->home.backend != lenet_backend_cpu() || s->jobs.n_jobs <= 1;
+    s->workers = alone ? 1 : s->jobs.n_jobs < threads ? s->jobs.n_jobs : threads;
+    s->ledger.threads = threads / s->workers;
+    s->ledger.device = s->home.name;
+    overview->workers = s->workers;
+    overview->device = s->home.name;
+    overview->data = &s->data;
+}
+
+/* Says what there is to do; 0 jobs where the directory has it all. */
+static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
+    struct lenet_sweep_overview overview = {0};
+    const struct lenet_sweep_observer *observer = s->ledger.observer;
+    s->jobs.backend = s->home.backend;
+    LENET_TRY(sweep_list_runs(&s->jobs, err));
+    if (*s->jobs.stop) return LENET_OK;
+    LENET_TRY(base_of(s)->dry_run
+                  ? lenet_sweep_dir_look(base_of(s)->out, &s->dir, err)
+                  : lenet_sweep_dir_open(base_of(s)->out, s->plan->shard, s->plan->shards, &s->dir, err));
+    sweep_find_missing(&s->jobs, &s->dir, &overview);
+    LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
+    share_out(s, &overview);
+    if (observer->begin) observer->begin(observer->self, s->plan, &overview);
+    return LENET_OK;
+}
+
 static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
-    const struct lenet_sweep_plan *plan = s->plan;
-    struct lenet_sweep_work work_to_do = {0};
     if (!base_of(s)->out[0] && !base_of(s)->dry_run)
         return lenet_fail(err, LENET_ERR_ARG, "give --out DIR, where the results go and are found again");
     LENET_TRY(open_data(s, err));
-    LENET_TRY(sweep_list_runs(s, err));
-    LENET_TRY(base_of(s)->dry_run ? lenet_sweep_dir_look(base_of(s)->out, &s->dir, err)
-                                  : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, &s->dir, err));
-    sweep_find_missing(s, &work_to_do);
-    LENET_TRY(sweep_make_jobs(s, &work_to_do, err));
-    if (s->observer->begin) s->observer->begin(s->observer->self, plan, &work_to_do);
+    LENET_TRY(plan_jobs(s, err));
+    s->ledger.result->interrupted = *s->jobs.stop != 0;
+    if (*s->jobs.stop) return LENET_OK;
     if (base_of(s)->dry_run) return dry_run(s, err);
     LENET_TRY(write_description(s, err));
-    return s->n_jobs ? run_workers(s, err) : LENET_OK;
+    return s->jobs.n_jobs ? run_workers(s, err) : LENET_OK;
 }
 
 static void close_all(struct sweep *s) {
     lenet_sweep_dir_close(&s->dir);
-    for (int j = 0; j < s->n_jobs; j++) free(s->jobs[j].runs);
-    free(s->jobs);
-    free(s->groups);
-    free(s->runs);
+    sweep_free_jobs(&s->jobs);
     if (s->home.backend) lenet_device_data_free(s->home.backend, s->home.ctx, &s->device_data);
     lenet_device_close(&s->home);
     lenet_dataset_free(&s->data);
-    pthread_mutex_destroy(&s->mutex);
+    pthread_mutex_destroy(&s->ledger.mutex);
 }
 
 enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_sweep_observer *observer,
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,
                               struct lenet_error *err) {
-    struct sweep s = {.plan = plan, .observer = observer, .stop = stop, .result = result};
-    s.dir.lock[0] = s.dir.lock[1] = -1;
+    struct sweep s = {.plan = plan, .dir = {.lock = {-1, -1}}};
+    s.jobs = (struct jobs){.plan = plan, .data = &s.data, .stop = stop};
+    s.ledger.jobs = &s.jobs;
+    s.ledger.dir = &s.dir;
+    s.ledger.device_data = &s.device_data;
+    s.ledger.observer = observer;
+    s.ledger.result = result;
     *result = (struct lenet_sweep_result){0};
     if (err) err->text[0] = 0;
-    pthread_mutex_init(&s.mutex, NULL);
+    pthread_mutex_init(&s.ledger.mutex, NULL);
     const enum lenet_status status = lenet_device_explain(&s.home, sweep(&s, err), err);
     close_all(&s);
     return status;

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/grow.h"
 #include "base/json.h"
+#include "train/run_dir.h"
 
 /* ---- files ---------------------------------------------------------------------------------- */
 

@@ -148,11 +148,6 @@ const struct lenet_option *lenet_option_find(const char *name) {
     return NULL;
 }
 
-struct lenet_open_options lenet_open_options_of(const struct lenet_config *config) {
-    const int threads = config->batch == 1 ? 1 : (int)config->threads; /* more would wait for the one with the image */
-    return (struct lenet_open_options){.threads = threads, .tf32 = config->tf32};
-}
-
 /* ---- one option from text ------------------------------------------------------------ */
 
 static enum lenet_status set_number(void *field, const struct lenet_option *option, const char *text,

@@ -43,7 +43,7 @@ cJSON *lenet_config_json(const struct lenet_config *config) {
 cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "name", data->name);
-    cJSON_AddStringToObject(json, "hash", data->hash);
+    cJSON_AddStringToObject(json, data->hash[0] ? "hash" : "test_hash", data->hash[0] ? data->hash : data->test_hash);
     cJSON_AddStringToObject(json, "directory", directory);
     cJSON_AddNumberToObject(json, "train", (double)data->train.count);
     cJSON_AddNumberToObject(json, "test", (double)data->test.count);

@@ -2,23 +2,13 @@
 #ifndef LENET_TRAIN_RUN_DIR_H
 #define LENET_TRAIN_RUN_DIR_H
 #include "lenet/data.h"
+#include "lenet/metrics.h"
 #include "lenet/options.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct cJSON;
-
-/* One line of metrics.jsonl. Accuracies are fractions of 1. */
-struct lenet_metrics {
-    uint64_t epoch, step;
-    double train_loss, train_accuracy; /* of the epoch's own batches, while they were trained on */
-    double test_loss, test_accuracy;
-    int has_validation;
-    double validation_loss, validation_accuracy;
-    double images_per_s; /* of training alone                  */
-    double seconds;      /* since the run began, all together  */
-};
 
 /* path = directory/name. LENET_ERR_ARG where it is too long. */
 enum lenet_status lenet_run_path(const char *directory, const char *name, char path[LENET_MAX_PATH],
@@ -50,7 +40,8 @@ enum lenet_status lenet_config_from_json(const char *path, const struct cJSON *v
 enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
                                  struct lenet_error *err);
 
-/* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object. */
+/* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object; "test_hash" in place of "hash"
+ * where the training half was not read. */
 struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
 
 /* An epoch as a new cJSON object to be printed, and back from one that was parsed. Non-finite numbers are null, which

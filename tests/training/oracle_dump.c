@@ -28,6 +28,7 @@
 #include "lenet/network.h"
 #include "lenet/options.h"
 #include "lenet/train.h"
+#include "train/settings.h"
 
 enum { MAX_STEPS = 64, MAX_TENSORS = 8 * LENET_MAX_LAYERS + 2 * MAX_STEPS + 4, MAX_METADATA = 64, MAX_TEXT = 64 };
 
@@ -167,7 +168,9 @@ static enum lenet_status open_all(struct dump *d, struct lenet_error *err) {
     LENET_TRY(lenet_data_open(config, lenet_arch_find(config->arch)->field, &d->data, err));
     LENET_TRY(lenet_topology_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                                   d->data.classes, &d->topology, err));
-    LENET_TRY(lenet_hyper_make(config, d->data.train.count, &d->hyper, err));
+    struct lenet_settings settings;
+    LENET_TRY(lenet_settings_make(config, d->data.train.count, &settings, err));
+    d->hyper = settings.hyper;
     LENET_TRY(open_device(d, err));
     const struct lenet_scaling scaling = lenet_scaling_of(&d->data.train, d->data.H, d->data.W);
     const struct lenet_network_options options = {.topology = &d->topology,

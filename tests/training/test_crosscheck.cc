@@ -124,7 +124,7 @@ class Crosscheck : public BackendTest {
         return config;
     }
     lenet_status Check(const lenet_backend &backend, const lenet_config &config, int steps) {
-        const lenet_device opened = {&backend, device().ctx()};
+        const lenet_device opened = {&backend, device().ctx(), ""};
         return lenet_crosscheck_run(&opened, &config, steps, &result_, &err_);
     }
 

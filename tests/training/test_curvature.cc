@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "train/population.h"
+#include "lenet/network.h"
+#include "train/settings.h"
 
 namespace {
 

@@ -26,7 +26,8 @@
 #include "support/fill.h"
 #include "support/idx.h"
 #include "sweep/sweep_dir.h"
-#include "train/population_file.h"
+#include "train/checkpoint.h"
+#include "train/run_dir.h"
 
 namespace {
 
@@ -108,7 +109,7 @@ class Watcher {
     bool slow = false; /* makes progress due after every run, whatever the machine: it is told ten times a second */
     std::function<void()> on_run;
     int begins = 0, runs = 0, progresses = 0;
-    lenet_sweep_work work = {};
+    lenet_sweep_overview work = {};
     size_t grouped_runs = 0, grouped_populations = 0;
     std::vector<int> largest;
     double estimate = -1;
@@ -120,7 +121,7 @@ class Watcher {
     void Count() {
         if (begins + runs + progresses >= stop_after) stop = 1;
     }
-    static void Begin(void *self, const lenet_sweep_plan *, const lenet_sweep_work *work) {
+    static void Begin(void *self, const lenet_sweep_plan *, const lenet_sweep_overview *work) {
         Of(self).work = *work;
         Of(self).begins++;
         Of(self).Count();
@@ -131,7 +132,7 @@ class Watcher {
         Of(self).largest.push_back(group->largest);
     }
     static void Estimate(void *self, double seconds) { Of(self).estimate = seconds; }
-    static void Run(void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_member *,
+    static void Run(void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
                     const lenet_sweep_progress *progress) {
         Watcher &w = Of(self);
         w.runs++;

@@ -21,7 +21,8 @@
 #include "ops/draw.h"
 #include "support/fill.h"
 #include "support/idx.h"
-#include "train/population_file.h"
+#include "train/checkpoint.h"
+#include "train/run_dir.h"
 
 namespace {
 
@@ -491,8 +492,8 @@ class SingleImages : public Train {
         lenet_sweep_plan plan;
         lenet_sweep_observer observer = {};
         observer.self = &work_;
-        observer.begin = [](void *self, const lenet_sweep_plan *, const lenet_sweep_work *work) {
-            *static_cast<lenet_sweep_work *>(self) = *work;
+        observer.begin = [](void *self, const lenet_sweep_plan *, const lenet_sweep_overview *work) {
+            *static_cast<lenet_sweep_overview *>(self) = *work;
         };
         lenet_sweep_result result = {};
         const sig_atomic_t stop = 0;
@@ -504,7 +505,7 @@ class SingleImages : public Train {
         for (const fs::directory_entry &file : fs::directory_iterator(Run("sweep") / "weights")) Add(file, weights);
         return weights;
     }
-    lenet_sweep_work work_ = {};
+    lenet_sweep_overview work_ = {};
 
   private:
     static void Add(const fs::path &path, std::map<std::string, std::vector<float>> &weights) {
@@ -559,29 +560,36 @@ TEST_F(SingleImages, ACheckpointOfAPopulationGoesOnWithTheSameBytes) {
     model.scaling = lenet_scaling_of(&data.train, data.H, data.W);
     ASSERT_EQ(lenet_device_data_create(device.backend, device.ctx, &data, model.scaling, 32, &device_data, &err),
               LENET_OK);
-    lenet_population whole, begun, resumed;
-    for (lenet_population *pop : {&whole, &begun, &resumed}) {
+    lenet_population *whole = nullptr, *begun = nullptr, *resumed = nullptr;
+    for (lenet_population **pop : {&whole, &begun, &resumed}) {
         ASSERT_EQ(lenet_population_create(&device, &device_data, &model, pointers, 2, pop, &err), LENET_OK) << err.text;
-        EXPECT_EQ(pop->net.backend, lenet_backend_cpu_batch1());
-        ASSERT_EQ(lenet_population_init(pop), LENET_OK);
+        ASSERT_EQ(lenet_population_init(*pop), LENET_OK);
     }
     const auto advance = [](lenet_population *pop, uint64_t step) {
-        while (pop->step < step) ASSERT_EQ(lenet_population_advance(pop), LENET_OK);
-        ASSERT_EQ(lenet_population_look(pop), LENET_OK);
+        while (lenet_population_snapshot(pop)->step < step) ASSERT_EQ(lenet_population_advance(pop), LENET_OK);
+        ASSERT_EQ(lenet_population_download(pop), LENET_OK);
     };
-    advance(&whole, 20);
-    advance(&begun, 7);
+    advance(whole, 20);
+    advance(begun, 7);
     const std::string path = Run("checkpoint").string();
-    cJSON *members = cJSON_Parse("[{}, {}]");
-    ASSERT_EQ(lenet_population_write_checkpoint(path.c_str(), &begun, "cpu", members, &err), LENET_OK) << err.text;
-    ASSERT_EQ(lenet_population_read_checkpoint(path.c_str(), &resumed, &err), LENET_OK) << err.text;
-    advance(&resumed, 20);
-    const size_t values = 2 * (size_t)(1 + whole.moments) * model.topology.stride;
-    EXPECT_EQ(std::vector<float>(whole.state, whole.state + values),
-              std::vector<float>(resumed.state, resumed.state + values));
-    EXPECT_EQ(memcmp(whole.tally, resumed.tally, 2 * sizeof *whole.tally), 0);
-    cJSON_Delete(members);
-    for (lenet_population *pop : {&whole, &begun, &resumed}) lenet_population_free(pop);
+    lenet_checkpoint_labels labels = {};
+    labels.device = "cpu";
+    labels.members = cJSON_Parse("[{}, {}]");
+    int ended = 1;
+    const lenet_snapshot *there = lenet_population_snapshot(begun);
+    ASSERT_EQ(lenet_checkpoint_write(path.c_str(), &model, there, &labels, &err), LENET_OK) << err.text;
+    lenet_snapshot *here = lenet_population_snapshot(resumed);
+    ASSERT_EQ(lenet_checkpoint_read(path.c_str(), &model, nullptr, here, &ended, &err), LENET_OK) << err.text;
+    EXPECT_EQ(ended, 0);
+    ASSERT_EQ(lenet_population_restore(resumed, path.c_str(), &err), LENET_OK) << err.text;
+    advance(resumed, 20);
+    const lenet_snapshot *want = lenet_population_snapshot(whole);
+    const size_t values = 2 * (size_t)(1 + want->moments) * model.topology.stride;
+    EXPECT_EQ(std::vector<float>(want->state, want->state + values),
+              std::vector<float>(here->state, here->state + values));
+    EXPECT_EQ(memcmp(want->tally, here->tally, 2 * sizeof *want->tally), 0);
+    cJSON_Delete(const_cast<cJSON *>(labels.members));
+    for (lenet_population *pop : {whole, begun, resumed}) lenet_population_free(pop);
     lenet_device_data_free(device.backend, device.ctx, &device_data);
     lenet_dataset_free(&data);
     lenet_device_close(&device);
@@ -946,35 +954,6 @@ TEST_F(Train, TheUsualDataIsMnistAndElseTheSample) {
     ASSERT_EQ(lenet_data_open(&config, 32, &data, &err_), LENET_OK) << err_.text;
     EXPECT_STREQ(config.data, "few");
     lenet_dataset_free(&data);
-}
-
-/* ---- the settings of a member -------------------------------------------------------------------------------- */
-
-TEST(Hyper, CountsEpochsInSteps) {
-    lenet_config config;
-    lenet_config_init(&config);
-    lenet_hyper h;
-    lenet_error err = {};
-    config.batch = 64;
-    config.epochs = 10;
-    config.warmup = 2.5;
-    config.decay_every = 3;
-    ASSERT_EQ(lenet_hyper_make(&config, 60000, &h, &err), LENET_OK) << err.text;
-    EXPECT_EQ(h.train_first, 0u);
-    EXPECT_EQ(h.train_count, 60000u);
-    EXPECT_EQ(h.total_steps, 9380u) << "937 batches of 64 and one of 32, ten times";
-    EXPECT_EQ(h.warmup_steps, 2345u);
-    EXPECT_EQ(h.decay_every, 2814u);
-    config.validation = 10000;
-    ASSERT_EQ(lenet_hyper_make(&config, 60000, &h, &err), LENET_OK) << err.text;
-    EXPECT_EQ(h.train_first, 10000u);
-    EXPECT_EQ(h.train_count, 50000u);
-    config.train_size = 1;
-    config.steps = 7;
-    ASSERT_EQ(lenet_hyper_make(&config, 60000, &h, &err), LENET_OK) << err.text;
-    EXPECT_EQ(h.train_first, 10000u);
-    EXPECT_EQ(h.train_count, 1u);
-    EXPECT_EQ(h.total_steps, 7u);
 }
 
 } // namespace

@@ -16,7 +16,7 @@
 #include "lenet/sweep.h"
 #include "support/fill.h"
 #include "support/simt/simt.h"
-#include "train/population_file.h"
+#include "train/checkpoint.h"
 
 namespace {
 
@@ -163,7 +163,7 @@ class SmallGpuSweep : public CudaErrors {
             static_cast<SmallGpuSweep *>(self)->largest_ = group->largest;
             static_cast<SmallGpuSweep *>(self)->planned_ = group->populations;
         };
-        observer.run = [](void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_member *,
+        observer.run = [](void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
                           const lenet_sweep_progress *) {
             static_cast<SmallGpuSweep *>(self)->used_ = simt::allocated_bytes();
         };
@@ -208,6 +208,20 @@ class SmallGpuSweep : public CudaErrors {
     int largest_ = 0, planned_ = 0;
     size_t used_ = 0, one_ = 0, each_ = 0;
 };
+
+/* Opening the worker's device, the data set's, or either one's memory may be what fails. */
+TEST_F(SmallGpuSweep, HoweverLittleMemoryThereIsTheSweepEndsWithASentence) {
+    const size_t enough = MemoryFor(1);
+    std::set<lenet_status> seen;
+    for (size_t i = 0; i <= 24; i++) {
+        const size_t memory = enough * i / 24;
+        const lenet_status status = Sweep("little " + std::to_string(i), memory);
+        seen.insert(status);
+        EXPECT_TRUE(status == LENET_OK || status == LENET_ERR_MEMORY) << memory << " bytes: " << err_.text;
+        EXPECT_EQ(err_.text[0] == 0, status == LENET_OK) << memory << " bytes: " << err_.text;
+    }
+    EXPECT_EQ(seen.size(), 2u) << "some amounts suffice and some do not";
+}
 
 /* On the emulated GPU a member's bytes do not depend on how many there are. */
 TEST_F(SmallGpuSweep, APopulationThatDoesNotFitIsHalvedUntilItDoes) {

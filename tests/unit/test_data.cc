@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "data/contents.h"
 #include "lenet/data.h"
 
 namespace {
@@ -31,6 +33,33 @@ Bytes big_endian(uint32_t value) {
 Bytes idx_images(uint32_t count, uint32_t H, uint32_t W, unsigned first) {
     Bytes bytes = big_endian(0x803) + big_endian(count) + big_endian(H) + big_endian(W);
     for (uint32_t i = 0; i < count * H * W; i++) bytes += char((first + i * 7) & 255);
+    return bytes;
+}
+
+/* IDX of any type and sizes, of zeros but for what is given. */
+Bytes idx_array(int type, const std::vector<uint32_t> &sizes, size_t bytes_per_value, const Bytes &values = "") {
+    Bytes bytes = big_endian(uint32_t(type) << 8 | uint32_t(sizes.size()));
+    size_t length = bytes_per_value;
+    for (uint32_t size : sizes) {
+        bytes += big_endian(size);
+        length *= size;
+    }
+    return bytes + values + Bytes(length - values.size(), '\0');
+}
+
+/* With each group of four bytes of its header, up to this one, turned around. */
+Bytes reversed(Bytes idx, size_t from, size_t to) {
+    for (size_t at = from; at < to; at += 4) std::reverse(idx.begin() + long(at), idx.begin() + long(at) + 4);
+    return idx;
+}
+
+template <typename T> Bytes big_endian_values(const std::vector<T> &values) {
+    Bytes bytes;
+    for (T value : values) {
+        Bytes one(reinterpret_cast<const char *>(&value), sizeof value);
+        std::reverse(one.begin(), one.end());
+        bytes += one;
+    }
     return bytes;
 }
 
@@ -57,7 +86,7 @@ Bytes gzip(Bytes bytes) {
 bool is_zero(const lenet_dataset &data) {
     return !data.train.images && !data.train.labels && !data.test.images && !data.test.labels &&
            data.train.count == 0 && data.test.count == 0 && data.H == 0 && data.W == 0 && data.classes == 0 &&
-           data.name[0] == '\0' && data.hash[0] == '\0';
+           data.name[0] == '\0' && data.hash[0] == '\0' && data.test_hash[0] == '\0';
 }
 
 /* Each test begins with a good raw set in a directory of its own: 5 training
@@ -103,6 +132,7 @@ class Data : public ::testing::Test {
 
     /* The read fails with this status and one line that holds each of these. */
     void expect_fails(lenet_status wanted, const std::vector<std::string> &pieces) {
+        if (loaded) lenet_dataset_free(&data);
         const lenet_status status = lenet_dataset_read(directory.c_str(), &data, &err);
         EXPECT_EQ(wanted, status) << err.text;
         loaded = status == LENET_OK;
@@ -407,6 +437,388 @@ TEST_F(Data, AnEmptyGzipFileIsRefused) {
     expect_fails(LENET_ERR_FORMAT, {at(TRAIN_IMAGES) + ".gz", "1f 8b"});
     write(std::string(TRAIN_IMAGES) + ".gz", gzip(""));
     expect_fails(LENET_ERR_FORMAT, {at(TRAIN_IMAGES) + ".gz", "0 bytes"});
+}
+
+/* ---- what a file is instead -------------------------------------------------------------------------- */
+
+struct Kind {
+    const char *name;
+    Bytes bytes;
+    std::vector<std::string> says;
+};
+
+std::vector<Kind> kinds_of_files() {
+    const Bytes zeros(400, '\0');
+    Bytes wide = "\xff\xfe";
+    for (char c : std::string("<html><body>403</body></html>")) wide += {c, '\0'};
+    Bytes tar = "train-images-idx3-ubyte" + Bytes(512, '\0');
+    tar.replace(257, 5, "ustar");
+    return {
+        {"an error page", "<!DOCTYPE html><html><body>403 Forbidden</body></html>\n", {"web page (HTML)", "server"}},
+        {"capital letters", "<!doctype HTML PUBLIC \"-//W3C//DTD HTML 4.0//EN\">\n<TITLE>404</TITLE>", {"web page"}},
+        {"no doctype", "<html lang=en><head><title>Sign in</title>", {"web page (HTML)"}},
+        {"spaces before it", "\r\n\t  <html>", {"web page (HTML)"}},
+        {"a mark before it", "\xef\xbb\xbf<html>", {"web page (HTML)"}},
+        {"a comment before it", "<!-- cached -->\n<html>", {"web page (HTML)"}},
+        {"XHTML", "<?xml version=\"1.0\"?>\n<html xmlns=\"x\">", {"web page (HTML)"}},
+        {"UTF-16", wide, {"web page (HTML)"}},
+        {"Latin-1", "<html><title>Zugriff verweigert f\xfcr</title>", {"web page (HTML)"}},
+        {"no characters at all", "<html>\x1b[31m", {"bytes of no known kind", "3c 68"}},
+        {"XML", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>", {"XML", "AccessDenied", "server"}},
+        {"JSON", "{\"message\": \"Not Found\"}", {"JSON", "Not Found"}},
+        {"a list of JSON", " [1, 2]\n", {"JSON"}},
+        {"a text", "404: Not Found", {"a text", "404: Not Found"}},
+        {"one letter", "x", {"a text", "'x'"}},
+        {"comma-separated values", "5,0,0,12\n0,0,0,0\n", {"a text", "5,0,0,12'", "numbers as text"}},
+        {"empty lines", "\n\n", {"nothing but spaces"}},
+        {"a pointer",
+         "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 47040016\n",
+         {"a Git LFS pointer", "git lfs pull"}},
+        {"nothing", "", {"empty file (0 bytes)", "interrupted"}},
+        {"zip", "PK\3\4" + zeros, {"a zip archive", "unpack"}},
+        {"xz", Bytes("\xfd\x37zXZ\0", 6) + zeros, {"an xz archive", "unpack"}},
+        {"bzip2", "BZh91AY" + zeros, {"a bzip2 archive", "unpack"}},
+        {"tar", tar, {"a tar archive", "unpack"}},
+        {"npy", "\x93NUMPY\1" + zeros, {"NumPy", "convert it to IDX"}},
+        {"png", "\x89PNG\r\n\x1a\n" + zeros, {"a PNG picture"}},
+        {"jpeg", "\xff\xd8\xff\xe0" + zeros, {"a JPEG picture"}},
+        {"zeros", zeros, {"400 bytes of no known kind", "00 00 00 00"}},
+        {"pixels without a header", Bytes("\0\x80\xff\7", 4) + zeros, {"no known kind that begin with 00 80 ff 07"}},
+        {"an unknown type", big_endian(0xa03) + zeros, {"no known kind", "00 00 0a 03"}},
+        {"no dimensions", big_endian(0x800) + zeros, {"no known kind"}},
+        {"200 dimensions", big_endian(0x8c8) + zeros, {"no known kind"}},
+        {"signed bytes", idx_array(9, {5, 4, 3}, 1, Bytes("\x80\x7f")), {"5 x 4 x 3 signed bytes from -128 to 127"}},
+        {"int16",
+         idx_array(0xb, {5, 4, 3}, 2, big_endian_values<int16_t>({-300, 500})),
+         {"5 x 4 x 3 int16 values from -300 to 500", "0x00000b03"}},
+        {"int32",
+         idx_array(0xc, {5}, 4, big_endian_values<int32_t>({7, -100000})),
+         {"5 int32 values from -100000 to 7", "1 dimension ", "0x00000c01"}},
+        {"float32",
+         idx_array(0xd, {5, 4, 3}, 4, big_endian_values<float>({0.25F, 1})),
+         {"5 x 4 x 3 float32 values from 0 to 1", "bytes"}},
+        {"float64",
+         idx_array(0xe, {5, 4, 3}, 8, big_endian_values<double>({-0.5, 0.5})),
+         {"5 x 4 x 3 float64 values from -0.5 to 0.5"}},
+        {"NaN", idx_array(0xd, {5, 4, 3}, 4, big_endian_values<float>({NAN, 2, NAN})), {"from 0 to 2, 2 of them NaN"}},
+        {"nothing but NaN",
+         idx_array(0xe, {1}, 8, big_endian_values<double>({NAN})),
+         {"float64 values, 1 of them NaN"}},
+        {"half a float", idx_array(0xd, {1}, 4).substr(0, 10), {"float32 values in 1 dimension"}},
+        {"floats without sizes", big_endian(0xd03), {"0 x 0 x 0 float32 values"}},
+        {"reversed", reversed(idx_images(5, 4, 3, 1), 0, 16), {"reversed byte order", "5 x 4 x 3 unsigned bytes"}},
+        {"only the magic reversed", reversed(idx_images(5, 4, 3, 1), 0, 4), {"reversed byte order", "5 x 4 x 3 "}},
+        {"only the sizes reversed", reversed(idx_images(5, 4, 3, 1), 4, 16), {"reversed byte order", "5 x 4 x 3 "}},
+        {"reversed labels", reversed(idx_labels({1, 2, 3}), 0, 8), {"reversed byte order", "of 3 unsigned bytes"}},
+        {"reversed floats", reversed(idx_array(0xd, {5, 4, 3}, 4), 0, 16), {"reversed byte order", "float32"}},
+        {"8 dimensions", idx_array(8, {1, 1, 1, 1, 1, 1, 1, 1}, 1), {"8 dimensions", "0x00000808"}},
+        {"the largest sizes", big_endian(0x808) + Bytes(32, '\xff'), {"4294967295 x 4294967295"}},
+    };
+}
+
+TEST_F(Data, WhatAFileIsInsteadIsSaidWhereverItLies) {
+    for (const char *name : {TRAIN_IMAGES, TEST_LABELS})
+        for (const Kind &kind : kinds_of_files()) {
+            SCOPED_TRACE(kind.name);
+            const Bytes good = contents(name);
+            const std::string wanted = name == TRAIN_IMAGES ? "wanted images" : "wanted labels";
+            std::vector<std::string> says = kind.says;
+            says.insert(says.end(), {at(name) + ": is ", wanted, name == TRAIN_IMAGES ? "0x00000803" : "0x00000801"});
+            write(name, kind.bytes);
+            expect_fails(LENET_ERR_FORMAT, says);
+            remove(name);
+            says = kind.says;
+            says.insert(says.end(), {at(name) + ".gz: unpacks to ", wanted});
+            write(std::string(name) + ".gz", gzip(kind.bytes));
+            expect_fails(LENET_ERR_FORMAT, says);
+            says = {kind.says[0], at(name) + ".gz: is ", "wanted gzip"};
+            write(std::string(name) + ".gz", kind.bytes);
+            expect_fails(LENET_ERR_FORMAT, says);
+            remove(std::string(name) + ".gz");
+            write(name, good);
+        }
+}
+
+TEST_F(Data, AnotherNumberOfDimensionsIsNamedWithItsCause) {
+    const struct {
+        const char *name;
+        Bytes bytes;
+        std::vector<std::string> says;
+    } cases[] = {
+        {TRAIN_IMAGES, idx_array(8, {5, 1, 28, 28}, 1), {"5 x 1 x 28 x 28", "channels"}},
+        {TRAIN_IMAGES, idx_array(8, {5, 28, 28, 1}, 1), {"5 x 28 x 28 x 1", "channels"}},
+        {TRAIN_IMAGES, idx_array(8, {5, 3, 32, 32}, 1), {"5 x 3 x 32 x 32", "colour"}},
+        {TRAIN_IMAGES, idx_array(8, {5, 32, 32, 3}, 1), {"5 x 32 x 32 x 3", "colour"}},
+        {TRAIN_IMAGES, idx_array(8, {5, 784}, 1), {"5 x 784", "2 dimensions", "flattened"}},
+        {TRAIN_IMAGES, idx_labels({3, 0, 7, 1, 1}), {"holds labels", "swapped"}},
+        {TRAIN_LABELS, idx_images(5, 4, 3, 1), {"holds images", "swapped"}},
+        {TRAIN_LABELS, idx_array(8, {5, 10}, 1), {"5 x 10", "one-hot"}},
+        {TRAIN_LABELS, idx_array(8, {5, 1}, 1), {"5 x 1", "column"}},
+        {TRAIN_LABELS, idx_array(0xc, {5}, 4), {"int32", "one unsigned byte"}},
+        {TRAIN_LABELS, idx_array(0xd, {5, 10}, 4), {"float32", "5 x 10"}},
+    };
+    for (const auto &[name, bytes, says] : cases) {
+        const Bytes good = contents(name);
+        write(name, bytes);
+        expect_fails(LENET_ERR_FORMAT, says);
+        write(name, good);
+    }
+}
+
+/* With AddressSanitizer, too: each copy ends where its memory does. */
+TEST(Contents, NoBeginningOfAnyFileIsReadBeyondItsEnd) {
+    for (const Kind &kind : kinds_of_files())
+        for (size_t length = 0; length <= kind.bytes.size(); length++) {
+            const std::vector<uint8_t> bytes(kind.bytes.begin(), kind.bytes.begin() + long(length));
+            for (int dimensions : {1, 3}) {
+                lenet_contents contents = {};
+                lenet_contents_describe(bytes.data(), length, dimensions, &contents);
+                EXPECT_NE('\0', contents.what[0]) << kind.name << " " << length;
+                EXPECT_LT(strlen(contents.what), sizeof contents.what - 1) << "cut: " << contents.what;
+                ASSERT_NE(nullptr, contents.cause) << kind.name << " " << length;
+            }
+        }
+}
+
+TEST_F(Data, GzipInGzipIsNamed) {
+    pack(TRAIN_IMAGES);
+    write(std::string(TRAIN_IMAGES) + ".gz", gzip(contents(std::string(TRAIN_IMAGES) + ".gz")));
+    expect_fails(LENET_ERR_FORMAT, {at(TRAIN_IMAGES) + ".gz", "unpacks to gzip", "packed twice", "gunzip"});
+}
+
+TEST_F(Data, LabelsThatBeginAt1AreNamedSo) {
+    write(TRAIN_LABELS, idx_labels({10, 1, 7, 1, 1}));
+    expect_fails(LENET_ERR_FORMAT, {"label 10 at index 0", "1 to 10", "0 to 9", "begin at 1"});
+    write(TRAIN_LABELS, idx_labels({1, 26, 7, 1, 1}));
+    expect_fails(LENET_ERR_FORMAT, {"1 to 26", "0 to 9", "10 classes", "too many classes", "begin at 1"});
+    write(TRAIN_LABELS, idx_labels({0, 10, 7, 1, 1}));
+    expect_fails(LENET_ERR_FORMAT, {"0 to 10", "10 classes", "too many classes"});
+    write(TRAIN_LABELS, idx_labels({'0', '9', '3', '1', '1'}));
+    expect_fails(LENET_ERR_FORMAT, {"48 to 57", "characters"});
+    write(TRAIN_LABELS, idx_labels({0, 255, 7, 1, 1}));
+    expect_fails(LENET_ERR_FORMAT, {"label 255 at index 1", "damaged"});
+    write(TRAIN_LABELS, idx_labels({9, 1, 7, 1, 1})); /* of a set without class 0 */
+    expect_loads();
+}
+
+/* ---- legal gzip ------------------------------------------------------------------------------------------ */
+
+TEST_F(Data, SeveralGzipMembersAndZerosAfterThemAreLegal) {
+    const Bytes raw = idx_images(5, 256, 256, 1); /* larger than the first buffer */
+    write(TRAIN_IMAGES, raw);
+    write(TEST_IMAGES, idx_images(3, 256, 256, 2));
+    expect_loads();
+    const std::string hash = data.hash;
+    remove(TRAIN_IMAGES);
+    Bytes singly;
+    for (size_t i = 0; i < 100; i++) singly += gzip(raw.substr(i, 1));
+    for (const Bytes &packed :
+         {gzip(raw) + Bytes(1, '\0'), gzip(raw) + Bytes(512, '\0'), gzip("") + gzip(raw), gzip(raw) + gzip(""),
+          gzip(raw.substr(0, 7)) + gzip(raw.substr(7)),
+          gzip(raw.substr(0, 100000)) + gzip(raw.substr(100000)) + Bytes(3, '\0'), singly + gzip(raw.substr(100))}) {
+        write(std::string(TRAIN_IMAGES) + ".gz", packed);
+        expect_loads();
+        EXPECT_EQ(hash, data.hash);
+    }
+}
+
+TEST_F(Data, WhatFollowsAGzipMemberAndIsNoneIsRefused) {
+    const Bytes raw = contents(TRAIN_IMAGES), packed = gzip(raw), second = gzip(raw.substr(20));
+    remove(TRAIN_IMAGES);
+    const std::string name = std::string(TRAIN_IMAGES) + ".gz";
+    for (const Bytes &after : {Bytes("x"), Bytes("\0x", 2), Bytes("\x1f"), Bytes("\0\0\x1f", 3), Bytes("PK\3\4")}) {
+        write(name, packed + after);
+        expect_fails(LENET_ERR_FORMAT, {at(name), "corrupt gzip", "bytes after its end"});
+    }
+    for (size_t length = 1; length < second.size(); length++) {
+        write(name, gzip(raw.substr(0, 20)) + second.substr(0, length));
+        expect_fails(LENET_ERR_FORMAT, {at(name), "corrupt gzip"});
+    }
+    write(name, packed + packed);
+    expect_fails(LENET_ERR_FORMAT, {at(name), "152 bytes unpacked", "added at the end"});
+}
+
+/* ---- which file is meant --------------------------------------------------------------------------------- */
+
+std::string with_dot(std::string name) { return name.replace(name.rfind("-idx"), 1, "."); }
+
+TEST_F(Data, NamesWithADotAreTakenRawAndPacked) {
+    expect_loads();
+    const std::string hash = data.hash;
+    for (const char *name : ALL) fs::rename(at(name), at(with_dot(name)));
+    expect_loads();
+    EXPECT_EQ(hash, data.hash);
+    for (const char *name : ALL) {
+        pack(with_dot(name));
+        expect_loads();
+        EXPECT_EQ(hash, data.hash) << name;
+    }
+    write(with_dot(TEST_LABELS) + ".gz", "x");
+    expect_fails(LENET_ERR_FORMAT, {at(with_dot(TEST_LABELS)) + ".gz", "a text"});
+}
+
+TEST_F(Data, AnEmptyFileGivesWayToAnotherOfTheSame) {
+    expect_loads();
+    const std::string hash = data.hash;
+    for (const char *name : ALL) {
+        pack(name);
+        write(name, "");
+        expect_loads();
+        EXPECT_EQ(hash, data.hash) << name;
+    }
+    fs::rename(at(TEST_IMAGES) + ".gz", at(with_dot(TEST_IMAGES)) + ".gz");
+    write(std::string(TEST_IMAGES) + ".gz", "");
+    expect_loads();
+    remove(with_dot(TEST_IMAGES) + ".gz");
+    expect_fails(LENET_ERR_FORMAT, {at(TEST_IMAGES) + ": ", "empty file"});
+}
+
+TEST_F(Data, AFolderOfTheNameGivesWayToAFile) {
+    const Bytes bytes = contents(TRAIN_IMAGES);
+    remove(TRAIN_IMAGES);
+    fs::create_directory(directory / TRAIN_IMAGES);
+    write(with_dot(TRAIN_IMAGES), bytes);
+    expect_loads();
+}
+
+TEST_F(Data, ABadRawFileBesideAPackedOneIsNamedWithIt) {
+    pack(TRAIN_LABELS);
+    write(TRAIN_LABELS, "<html>");
+    expect_fails(LENET_ERR_FORMAT, {at(TRAIN_LABELS) + ": is a web page", "train-labels-idx1-ubyte.gz is there, too"});
+}
+
+/* ---- what lies there instead ----------------------------------------------------------------------------- */
+
+TEST_F(Data, TheNamesInTheDirectoryAndTheCauseAreSaidWhereAFileIsMissing) {
+    const struct {
+        std::vector<std::string> files;
+        std::vector<std::string> says;
+    } cases[] = {
+        {{}, {"there: nothing", "not yet downloaded", "get_mnist.sh"}},
+        {{"README.md"}, {"there: README.md", "another directory"}},
+        {{".hidden"}, {"there: nothing"}},
+        {{"TRAIN-IMAGES-IDX3-UBYTE"}, {"rename it to train-images-idx3-ubyte,", "there: TRAIN"}},
+        {{"TRAIN-IMAGES-IDX3-UBYTE.GZ"}, {"rename it to train-images-idx3-ubyte.gz"}},
+        {{"emnist-balanced-train-images-idx3-ubyte", "emnist-balanced-train-labels-idx1-ubyte"},
+         {"likely emnist-balanced-train-images-idx3-ubyte ", "rename it to train-images-idx3-ubyte"}},
+        {{"emnist-digits-test-images-idx3-ubyte.gz", "emnist-digits-train-images-idx3-ubyte.gz"},
+         {"likely emnist-digits-train-images-idx3-ubyte.gz ", "rename it to train-images-idx3-ubyte.gz"}},
+        {{"train-images-idx3-ubyte (1).gz"}, {"rename it"}},
+        {{"train_images"}, {"rename it"}},
+        {{"train-images-idx3-ubyte.gz.part"}, {"not been fetched to its end"}},
+        {{"train-images-idx3-ubyte.zip"}, {"train-images-idx3-ubyte.zip has not been unpacked"}},
+        {{"archive.zip"}, {"archive.zip has not been unpacked"}},
+        {{"mnist.tar.gz"}, {"has not been unpacked"}},
+        {{"mnist_train.csv", "mnist_test.csv"}, {"another format than IDX (mnist_test.csv)"}},
+        {{"MNIST/raw/train-images-idx3-ubyte"},
+         {"--data " + directory.string() + "/other/MNIST/raw;", "there: MNIST/"}},
+        {{"raw/train-images-idx3-ubyte.gz"}, {"--data " + directory.string() + "/other/raw;"}},
+        {{"FashionMNIST/raw/train-images-idx3-ubyte"}, {"/other/FashionMNIST/raw;"}},
+        {{"data/MNIST/raw/train-images-idx3-ubyte"}, {"/other/data/MNIST/raw;"}},
+        {{"mnist/train-images.idx3-ubyte"}, {"/other/mnist;"}},
+        {{"train-images-idx3-ubyte/train-images-idx3-ubyte"},
+         {"a folder of its own", "there: train-images-idx3-ubyte/"}},
+        {{"run.json", "last.safetensors"}, {"--data names the directory of a run"}},
+        {{"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}, {"test half alone", "lenet eval", "get_mnist.sh"}},
+        {{"a\x1b[31m\n\x7f\xc2\x9b"}, {"there: a?[31m??"}},
+        {{"1", "2", "3", "4", "5", "6", "7", "8"}, {"there: 1, 2, 3, 4, 5, 6 and 2 more"}},
+        {{std::string(250, 'n')}, {"there: nnn"}},
+    };
+    const fs::path real = directory;
+    directory /= "other";
+    for (const auto &[files, says] : cases) {
+        fs::create_directory(directory);
+        for (const std::string &file : files) {
+            fs::create_directories((directory / file).parent_path());
+            write(file, "");
+        }
+        std::vector<std::string> all = says;
+        all.push_back(at(TRAIN_IMAGES) + ": not found");
+        SCOPED_TRACE(files.empty() ? "" : files[0]);
+        expect_fails(LENET_ERR_IO, all);
+        fs::remove_all(directory);
+    }
+    directory = real;
+}
+
+TEST_F(Data, ALinkToNothingIsNamed) {
+    remove(TRAIN_LABELS);
+    fs::create_symlink("nowhere", at(TRAIN_LABELS));
+    expect_fails(LENET_ERR_IO, {at(TRAIN_LABELS) + ": not found", "train-labels-idx1-ubyte is a link to what is not"});
+}
+
+TEST_F(Data, ALongPathLeavesRoomForTheCause) {
+    const fs::path real = directory;
+    for (int i = 0; i < 3; i++) directory /= std::string(200, 'd');
+    fs::create_directories(directory / "MNIST");
+    for (int i = 0; i < 20; i++) write(std::string(60, 'f') + std::to_string(i), "");
+    write(std::string("MNIST/") + TRAIN_IMAGES, "x");
+    expect_fails(LENET_ERR_IO, {"not found", "it lies in a folder"});
+    directory = real;
+}
+
+TEST_F(Data, AFileInPlaceOfTheDirectoryIsNamed) {
+    const fs::path real = directory;
+    directory /= TRAIN_IMAGES;
+    expect_fails(LENET_ERR_IO, {directory.string() + ": a file", "--data"});
+    directory = real;
+}
+
+/* ---- the test half alone ---------------------------------------------------------------------------------- */
+
+class Half : public Data {
+  protected:
+    lenet_status open(lenet_half needed, int field = 32) {
+        if (loaded) lenet_dataset_free(&data);
+        snprintf(path, sizeof path, "%s", directory.c_str());
+        const lenet_status status = lenet_dataset_open(path, sizeof path, needed, field, &data, &err);
+        loaded = status == LENET_OK;
+        return status;
+    }
+    char path[4096];
+};
+
+TEST_F(Half, OfAWholeSetIsTheWholeSet) {
+    expect_loads();
+    const std::string hash = data.hash, test_hash = data.test_hash;
+    EXPECT_EQ(64u, test_hash.size());
+    ASSERT_EQ(LENET_OK, open(LENET_TEST_HALF)) << err.text;
+    EXPECT_EQ(hash, data.hash);
+    EXPECT_EQ(5u, data.train.count);
+    remove(TRAIN_LABELS); /* half a training half is none */
+    ASSERT_EQ(LENET_OK, open(LENET_TEST_HALF)) << err.text;
+    EXPECT_STREQ("", data.hash);
+    EXPECT_EQ(test_hash, data.test_hash);
+    EXPECT_EQ(0u, data.train.count);
+    EXPECT_EQ(nullptr, data.train.images);
+    EXPECT_EQ(3u, data.test.count);
+    EXPECT_EQ(9, data.classes);
+    EXPECT_EQ(4, data.H);
+    EXPECT_EQ(3, data.W);
+}
+
+TEST_F(Half, ATrainingHalfThatIsThereIsChecked) {
+    write(TRAIN_LABELS, idx_labels({3, 0, 7, 1, 11}));
+    EXPECT_EQ(LENET_ERR_FORMAT, open(LENET_TEST_HALF));
+    EXPECT_TRUE(is_zero(data));
+}
+
+TEST_F(Half, IsNotEnoughToTrainOn) {
+    remove(TRAIN_IMAGES);
+    remove(TRAIN_LABELS);
+    EXPECT_EQ(LENET_OK, open(LENET_TEST_HALF)) << err.text;
+    EXPECT_EQ(LENET_ERR_IO, open(LENET_BOTH_HALVES));
+    EXPECT_NE(nullptr, strstr(err.text, TRAIN_IMAGES)) << err.text;
+    remove(TEST_LABELS);
+    EXPECT_EQ(LENET_ERR_IO, open(LENET_TEST_HALF));
+    EXPECT_NE(nullptr, strstr(err.text, TEST_LABELS)) << err.text;
+}
+
+TEST_F(Half, LargerThanTheFieldIsRefused) {
+    EXPECT_EQ(LENET_OK, open(LENET_TEST_HALF, 4)) << err.text;
+    EXPECT_EQ(LENET_ERR_FORMAT, open(LENET_TEST_HALF, 3));
+    EXPECT_NE(nullptr, strstr(err.text, "4 x 3 pixels")) << err.text;
+    EXPECT_TRUE(is_zero(data));
 }
 
 } // namespace

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lenet/eval.h"
+#include "train/run_dir.h"
 
 namespace {
 
@@ -158,7 +159,7 @@ class Evaluate : public ::testing::Test {
         std::vector<float> w(model.topology.stride);
         const size_t inputs = lenet_layer_inputs(&model.topology.layers[0]);
         for (size_t o = 0; o < (size_t)model.topology.layers[0].O; o++) w[o * inputs + o] = kWeight;
-        ASSERT_EQ(lenet_model_write(Path(name).c_str(), &model, w.data(), nullptr, &err), LENET_OK) << err.text;
+        ASSERT_EQ(lenet_model_write(Path(name).c_str(), &model, w.data(), &err), LENET_OK) << err.text;
     }
 
     /* A linear network of which pixel 0 makes output `o` as large as `weight`, in DIRECTORY/networks. */
@@ -169,12 +170,22 @@ class Evaluate : public ::testing::Test {
         model.scaling = {1 / 255.0f, 0};
         std::vector<float> w(model.topology.stride);
         w[o * lenet_layer_inputs(&model.topology.layers[0])] = weight;
-        ASSERT_EQ(lenet_model_write(Path("networks/" + name).c_str(), &model, w.data(), nullptr, nullptr), LENET_OK);
+        ASSERT_EQ(lenet_model_write(Path("networks/" + name).c_str(), &model, w.data(), nullptr), LENET_OK);
     }
 
     lenet_status Run() {
         Free();
         return lenet_evaluate(&config_, &evaluation_, &data_, &err_);
+    }
+    /* What the results' JSON has behind this key of the data, "" where it is not there. */
+    std::string Json(const std::string &key) {
+        EXPECT_EQ(lenet_evaluation_write(Path("e.json").c_str(), &config_, &evaluation_, &data_, &err_), LENET_OK);
+        std::ifstream in(Path("e.json"));
+        const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+        const size_t at = text.find(key);
+        if (at == std::string::npos) return "";
+        const size_t begin = text.find('"', at + key.size()) + 1;
+        return text.substr(begin, text.find('"', begin) - begin);
     }
     void Free() {
         lenet_evaluation_free(&evaluation_);
@@ -305,6 +316,157 @@ TEST_F(Evaluate, NamesADeviceThatIsNone) {
     WriteHalf("t10k", {0}, {0});
     snprintf(config_.device, sizeof config_.device, "tpu");
     ExpectFails(LENET_ERR_ARG, {"--device", "tpu"});
+}
+
+/* ---- a test half alone ------------------------------------------------------------------------ */
+
+TEST_F(Evaluate, NeedsTheTestHalfOnly) {
+    WriteHalf("t10k", {0, 1, 1}, {0, 1, 2});
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    const double loss = evaluation_.loss;
+    const std::string hash = data_.hash, test_hash = data_.test_hash;
+    EXPECT_EQ(Json("\"hash\""), hash);
+    EXPECT_EQ(Json("\"test_hash\""), "");
+    for (const char *file : {"train-labels-idx1-ubyte", "train-images-idx3-ubyte"}) {
+        fs::remove(Path(file));
+        ASSERT_EQ(Run(), LENET_OK) << err_.text;
+        EXPECT_EQ(evaluation_.loss, loss);
+        EXPECT_EQ(evaluation_.correct, 2u);
+        EXPECT_EQ(Json("\"hash\""), "");
+        EXPECT_EQ(Json("\"test_hash\""), test_hash);
+    }
+}
+
+TEST_F(Evaluate, OfATestHalfAloneTheLabelsAreStillChecked) {
+    fs::remove(Path("train-images-idx3-ubyte"));
+    WriteModel("linear", 3);
+    WriteHalf("t10k", {0}, {3});
+    ExpectFails(LENET_ERR_FORMAT, {"w.safetensors", "3 classes", directory_.string(), "4"});
+}
+
+/* ---- where the results go ------------------------------------------------------------------------ */
+
+/* The run in DIRECTORY/name of this class's data set and of the weights in w.safetensors. */
+class EvaluateRun : public Evaluate {
+  protected:
+    void MakeRun(const std::string &name) {
+        lenet_config trained = config_;
+        lenet_dataset data;
+        snprintf(trained.run, sizeof trained.run, "%s", Path(name).c_str());
+        ASSERT_EQ(lenet_dataset_read(trained.data, &data, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(lenet_run_create(&trained, "cpu", &data, &err_), LENET_OK) << err_.text;
+        lenet_dataset_free(&data);
+        fs::copy(Path("w.safetensors"), Path(name + "/last.safetensors"));
+    }
+    void SetUp() override {
+        Evaluate::SetUp();
+        WriteHalf("t10k", {0, 1, 1}, {0, 1, 2});
+        MakeRun("r");
+        MakeRun("other");
+    }
+    /* Where the results of these options are kept, "" for nowhere. */
+    std::string Kept(const std::string &run, const std::string &weights, const std::string &data) {
+        Choose(run, weights, data);
+        EXPECT_EQ(Run(), LENET_OK) << err_.text;
+        char path[LENET_MAX_PATH] = "?";
+        EXPECT_EQ(lenet_evaluation_path(&config_, &evaluation_, path, &err_), LENET_OK) << err_.text;
+        return path;
+    }
+    void Choose(const std::string &run, const std::string &weights, const std::string &data) {
+        snprintf(config_.run, sizeof config_.run, "%s", run.c_str());
+        snprintf(config_.weights, sizeof config_.weights, "%s", weights.c_str());
+        snprintf(config_.data, sizeof config_.data, "%s", data.c_str());
+    }
+    /* A copy of the four files. */
+    void CopyData(const std::string &name) const {
+        fs::create_directory(Path(name));
+        for (const auto &entry : fs::directory_iterator(directory_))
+            if (entry.path().filename().string().find("-ubyte") != std::string::npos)
+                fs::copy(entry.path(), Path(name));
+    }
+};
+
+TEST_F(EvaluateRun, ResultsOfItsOwnWeightsAndDataAreTheRuns) {
+    const std::string own = Path("r/eval.json"), last = Path("r/last.safetensors");
+    CopyData("copy");
+    EXPECT_EQ(Kept(Path("r"), "", ""), own);
+    EXPECT_EQ(Kept(Path("r"), "", directory_), own);
+    EXPECT_EQ(Kept(Path("r"), "", Path("copy")), own) << "the same data elsewhere";
+    EXPECT_EQ(Kept(Path("r"), last, ""), own);
+    EXPECT_EQ(Kept(Path("r"), Path("r/../r//last.safetensors"), ""), own);
+}
+
+TEST_F(EvaluateRun, ResultsOfOtherWeightsOrDataAreNotTheRuns) {
+    CopyData("changed");
+    std::fstream labels(Path("changed/t10k-labels-idx1-ubyte"), std::ios::binary | std::ios::in | std::ios::out);
+    labels.seekp(8);
+    labels.put('\2');
+    labels.close();
+    EXPECT_EQ(Kept(Path("r"), Path("other/last.safetensors"), ""), "");
+    EXPECT_EQ(Kept(Path("r"), "", Path("changed")), "");
+    EXPECT_EQ(Kept("", Path("r/last.safetensors"), directory_), "");
+}
+
+TEST_F(EvaluateRun, WhereResultsAreToGoIsWhereTheyGo) {
+    snprintf(config_.json, sizeof config_.json, "here.json");
+    EXPECT_EQ(Kept(Path("r"), "", ""), "here.json");
+    EXPECT_EQ(Kept(Path("r"), Path("other/last.safetensors"), ""), "here.json");
+    EXPECT_EQ(Kept("", Path("r/last.safetensors"), directory_), "here.json");
+}
+
+TEST_F(EvaluateRun, ATestHalfAloneIsTheRunsWhereTheRunsDataLay) {
+    CopyData("half");
+    fs::remove(Path("half/train-images-idx3-ubyte"));
+    fs::remove(Path("train-images-idx3-ubyte"));
+    EXPECT_EQ(Kept(Path("r"), "", ""), Path("r/eval.json"));
+    EXPECT_EQ(Kept(Path("r"), "", Path("half")), "");
+}
+
+/* ---- hints ---------------------------------------------------------------------------------------- */
+
+TEST_F(EvaluateRun, AFileInPlaceOfTheRunIsAHintToWeights) {
+    Choose(Path("r/last.safetensors"), "", "");
+    ExpectFails(LENET_ERR_IO, {"--run", "a file", "did you mean --weights " + Path("r/last.safetensors"),
+                               "or --run " + Path("r") + "?"});
+    Choose(Path("w.safetensors"), "", "");
+    ExpectFails(LENET_ERR_IO, {"--run", "a file", "did you mean --weights " + Path("w.safetensors") + "?"});
+    fs::current_path(Path("r"));
+    Choose("last.safetensors", "", "");
+    ExpectFails(LENET_ERR_IO, {"did you mean --weights last.safetensors, or --run .?"});
+    fs::current_path("/");
+}
+
+TEST_F(EvaluateRun, AnotherDirectoryInPlaceOfTheRunIsNamed) {
+    Choose(directory_, "", "");
+    ExpectFails(LENET_ERR_IO, {directory_.string() + "/run.json", "data set", "did you mean --data"});
+    fs::create_directory(Path("sweep"));
+    Write("sweep/sweep.json", "{}");
+    Choose(Path("sweep"), "", "");
+    ExpectFails(LENET_ERR_IO, {"sweep/run.json", "a sweep's directory", "lenet report", "--weights", "--keep-weights"});
+    fs::create_directory(Path("empty"));
+    Choose(Path("empty"), "", "");
+    ExpectFails(LENET_ERR_IO, {"empty/run.json"});
+}
+
+TEST_F(EvaluateRun, ARunInPlaceOfTheWeightsIsAHintToRun) {
+    Choose("", Path("r"), directory_);
+    ExpectFails(LENET_ERR_ARG, {"--weights", "did you mean --run " + Path("r") + "?"});
+    Choose(Path("r"), Path("other"), "");
+    ExpectFails(LENET_ERR_ARG, {"did you mean --run " + Path("other")});
+    fs::create_directory(Path("sweep"));
+    Write("sweep/sweep.json", "{}");
+    Choose("", Path("sweep"), directory_);
+    ExpectFails(LENET_ERR_ARG, {"a sweep's directory", Path("sweep/weights"), "--keep-weights"});
+}
+
+TEST_F(EvaluateRun, DataThatIsNoLongerWhereTheRunFoundItIsSaidToBeTheRuns) {
+    CopyData("moved");
+    Choose("", "", Path("moved"));
+    MakeRun("late");
+    fs::rename(Path("moved"), Path("elsewhere"));
+    Choose(Path("late"), "", "");
+    ExpectFails(LENET_ERR_IO, {Path("moved"), Path("late"), "was trained on it", "--data"});
+    EXPECT_EQ(Kept(Path("late"), "", Path("elsewhere")), Path("late/eval.json"));
 }
 
 /* ---- ensembles ------------------------------------------------------------------------------- */

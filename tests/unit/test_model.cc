@@ -18,6 +18,7 @@
 #include "lenet/model.h"
 #include "support/compare.h"
 #include "support/fill.h"
+#include "train/checkpoint.h"
 
 namespace {
 
@@ -59,6 +60,14 @@ std::vector<uint8_t> Bytes(const float *values, size_t n) {
     return bytes;
 }
 
+/* What a test writes of a run under way. */
+struct Checkpoint {
+    uint64_t step;
+    double seconds;
+    lenet_tally tally;
+    const float *m, *v; /* [stride], nullptr for none */
+};
+
 class ModelFile : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -69,12 +78,30 @@ class ModelFile : public ::testing::Test {
     }
     void TearDown() override {
         free(w_);
-        free(state_);
         fs::remove_all(directory_);
     }
 
-    void Write(const lenet_model &model, const std::vector<float> &w, const lenet_checkpoint *checkpoint = nullptr) {
-        ASSERT_EQ(lenet_model_write(path_.c_str(), &model, w.data(), checkpoint, &err_), LENET_OK) << err_.text;
+    void Write(const lenet_model &model, const std::vector<float> &w, const Checkpoint *checkpoint = nullptr) {
+        if (!checkpoint) {
+            ASSERT_EQ(lenet_model_write(path_.c_str(), &model, w.data(), &err_), LENET_OK) << err_.text;
+            return;
+        }
+        lenet_snapshot snapshot = Room(model.topology, (checkpoint->m != nullptr) + (checkpoint->v != nullptr));
+        const float *parts[] = {w.data(), checkpoint->m, checkpoint->v};
+        for (int i = 0; i <= snapshot.moments; i++)
+            std::copy_n(parts[i], snapshot.stride, state_.begin() + i * (long)snapshot.stride);
+        snapshot.step = checkpoint->step;
+        snapshot.seconds = checkpoint->seconds;
+        tally_ = checkpoint->tally;
+        const lenet_checkpoint_labels labels = {};
+        ASSERT_EQ(lenet_checkpoint_write(path_.c_str(), &model, &snapshot, &labels, &err_), LENET_OK) << err_.text;
+    }
+    /* A snapshot of one network, whose arrays are the fixture's. */
+    lenet_snapshot Room(const lenet_topology &topology, int moments) {
+        state_.assign((size_t)(1 + moments) * topology.stride, 0);
+        tally_ = {};
+        diverged_ = 0;
+        return {1, moments, topology.stride, 0, 0, &tally_, &diverged_, state_.data()};
     }
     lenet_status Read() {
         free(w_);
@@ -83,10 +110,11 @@ class ModelFile : public ::testing::Test {
         return lenet_model_read(path_.c_str(), &read_, &w_, &err_);
     }
     lenet_status ReadCheckpoint(const lenet_topology &topology, int moments) {
-        free(state_);
-        checkpoint_ = {};
+        lenet_model model = {};
+        model.topology = topology;
+        snapshot_ = Room(topology, moments);
         err_ = {};
-        return lenet_checkpoint_read(path_.c_str(), &topology, moments, &state_, &checkpoint_, &err_);
+        return lenet_checkpoint_read(path_.c_str(), &model, nullptr, &snapshot_, &ended_, &err_);
     }
     bool Says(const std::string &piece) const { return std::string(err_.text).find(piece) != std::string::npos; }
     void ExpectRefused(const std::vector<std::string> &pieces) {
@@ -96,7 +124,6 @@ class ModelFile : public ::testing::Test {
     }
     void ExpectCheckpointRefused(const lenet_topology &topology, int moments, const std::vector<std::string> &pieces) {
         EXPECT_EQ(ReadCheckpoint(topology, moments), LENET_ERR_FORMAT) << err_.text;
-        EXPECT_EQ(state_, nullptr);
         ExpectSays(pieces);
     }
     void ExpectSays(const std::vector<std::string> &pieces) const {
@@ -116,8 +143,11 @@ class ModelFile : public ::testing::Test {
     fs::path directory_;
     std::string path_;
     lenet_model read_ = {};
-    lenet_checkpoint checkpoint_ = {};
-    float *w_ = nullptr, *state_ = nullptr;
+    lenet_snapshot snapshot_ = {};
+    std::vector<float> state_;
+    lenet_tally tally_ = {};
+    int diverged_ = 0, ended_ = -1;
+    float *w_ = nullptr;
     lenet_error err_ = {};
 
   private:
@@ -163,29 +193,23 @@ TEST_F(ModelFile, ACheckpointComesBackWithItsMoments) {
                              v = Weights(model.topology, 40);
     for (int moments = 0; moments <= 2; moments++) {
         SCOPED_TRACE(moments);
-        const lenet_checkpoint checkpoint = {.step = 9007199254740993, /* more than a double can say */
-                                             .seconds = 1e6 / 7,
-                                             .tally = {1 / 3.0, 12345678901234567, 123, 1},
-                                             .m = moments > 0 ? m.data() : nullptr,
-                                             .v = moments > 1 ? v.data() : nullptr};
+        const Checkpoint checkpoint = {.step = 9007199254740993, /* more than a double can say */
+                                       .seconds = 1e6 / 7,
+                                       .tally = {1 / 3.0, 12345678901234567, 123, 1},
+                                       .m = moments > 0 ? m.data() : nullptr,
+                                       .v = moments > 1 ? v.data() : nullptr};
         Write(model, w, &checkpoint);
         ASSERT_EQ(ReadCheckpoint(model.topology, moments), LENET_OK) << err_.text;
-        ASSERT_NE(state_, nullptr);
-        EXPECT_EQ(checkpoint_.step, checkpoint.step);
-        EXPECT_EQ(checkpoint_.seconds, checkpoint.seconds);
-        EXPECT_EQ(checkpoint_.tally.loss, checkpoint.tally.loss);
-        EXPECT_EQ(checkpoint_.tally.count, checkpoint.tally.count);
-        EXPECT_EQ(checkpoint_.tally.correct, checkpoint.tally.correct);
-        EXPECT_EQ(checkpoint_.tally.nonfinite, checkpoint.tally.nonfinite);
-        EXPECT_TRUE(SameBytes(Bytes(w.data(), stride), Bytes(state_, stride)));
-        EXPECT_EQ(checkpoint_.m, moments > 0 ? state_ + stride : nullptr);
-        EXPECT_EQ(checkpoint_.v, moments > 1 ? state_ + 2 * stride : nullptr);
-        if (moments > 0) {
-            EXPECT_TRUE(SameBytes(Bytes(m.data(), stride), Bytes(checkpoint_.m, stride)));
-        }
-        if (moments > 1) {
-            EXPECT_TRUE(SameBytes(Bytes(v.data(), stride), Bytes(checkpoint_.v, stride)));
-        }
+        EXPECT_EQ(ended_, 0);
+        EXPECT_EQ(snapshot_.step, checkpoint.step);
+        EXPECT_EQ(snapshot_.seconds, checkpoint.seconds);
+        EXPECT_EQ(tally_.loss, checkpoint.tally.loss);
+        EXPECT_EQ(tally_.count, checkpoint.tally.count);
+        EXPECT_EQ(tally_.correct, checkpoint.tally.correct);
+        EXPECT_EQ(tally_.nonfinite, checkpoint.tally.nonfinite);
+        const std::vector<float> *const parts[] = {&w, &m, &v};
+        for (size_t i = 0; i <= (size_t)moments; i++)
+            EXPECT_TRUE(SameBytes(Bytes(parts[i]->data(), stride), Bytes(state_.data() + i * stride, stride))) << i;
 
         ASSERT_EQ(Read(), LENET_OK) << "a checkpoint is a weights file, too: " << err_.text;
         EXPECT_TRUE(SameBytes(Bytes(w.data(), stride), Bytes(w_, stride)));
@@ -199,7 +223,7 @@ TEST_F(ModelFile, AFileOfWeightsAloneIsARunThatHasEnded) {
     const lenet_model model = Model("linear");
     Write(model, Weights(model.topology, 1));
     ASSERT_EQ(ReadCheckpoint(model.topology, 2), LENET_OK) << err_.text;
-    EXPECT_EQ(state_, nullptr);
+    EXPECT_EQ(ended_, 1);
 }
 
 /* ---- what is wrong ---------------------------------------------------------------------- */
@@ -210,21 +234,19 @@ TEST_F(ModelFile, AFileThatIsMissingIsNamed) {
     EXPECT_EQ(w_, nullptr);
     EXPECT_EQ(ReadCheckpoint(Model("linear").topology, 0), LENET_ERR_IO);
     ExpectSays({});
-    EXPECT_EQ(state_, nullptr);
 }
 
 TEST_F(ModelFile, APlaceThatCannotBeWrittenIsNamed) {
     const lenet_model model = Model("linear");
     path_ = (directory_ / "no" / "such" / "m.safetensors").string();
-    EXPECT_EQ(lenet_model_write(path_.c_str(), &model, Weights(model.topology, 1).data(), nullptr, &err_),
-              LENET_ERR_IO);
+    EXPECT_EQ(lenet_model_write(path_.c_str(), &model, Weights(model.topology, 1).data(), &err_), LENET_ERR_IO);
     ExpectSays({});
 }
 
 TEST_F(ModelFile, AFileCutAnywhereIsRefused) {
     const lenet_model model = Model("linear", LENET_TANH, LENET_POOL_MAX, 1);
     const std::vector<float> w = Weights(model.topology, 1);
-    const lenet_checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = w.data(), .v = w.data()};
+    const Checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = w.data(), .v = w.data()};
     Write(model, w, &checkpoint);
     const std::string valid = File();
     for (size_t size = 0; size < valid.size(); size += size < 1500 ? 1 : 97) {
@@ -241,7 +263,7 @@ TEST_F(ModelFile, AFileCutAnywhereIsRefused) {
 TEST_F(ModelFile, AChangedByteOfTheHeaderGivesAnErrorOrAValidModel) {
     const lenet_model model = Model("linear", LENET_TANH, LENET_POOL_MAX, 1);
     const std::vector<float> w = Weights(model.topology, 1);
-    const lenet_checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = w.data(), .v = nullptr};
+    const Checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = w.data(), .v = nullptr};
     Write(model, w, &checkpoint);
     const std::string valid = File();
     const size_t end = valid.find("}}") + 2;
@@ -287,7 +309,7 @@ TEST_F(ModelFile, AMomentThatIsNoNumberIsRefused) {
     const std::vector<float> w = Weights(model.topology, 1);
     std::vector<float> bad = w;
     bad[5] = NAN;
-    lenet_checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = bad.data(), .v = w.data()};
+    Checkpoint checkpoint = {.step = 1, .seconds = 0, .tally = {}, .m = bad.data(), .v = w.data()};
     Write(model, w, &checkpoint);
     ExpectCheckpointRefused(model.topology, 2, {"NaN"});
     checkpoint.m = w.data();
@@ -417,14 +439,31 @@ TEST_F(ForeignModel, ATensorOfAnotherTypeOrShapeIsNamed) {
 }
 
 TEST_F(ForeignModel, ACheckpointWithoutItsCountersIsRefused) {
-    std::vector<double> reals(2);
-    std::vector<int64_t> integers(4);
+    double seconds = 0.5;
+    int64_t step = 7;
+    tensors_.push_back({"checkpoint.seconds", LENET_F64, 0, {}, &seconds});
+    WriteParts();
+    ExpectCheckpointRefused(model_.topology, 0, {"checkpoint.step"});
+    tensors_.push_back({"checkpoint.step", LENET_I64, 0, {}, &step});
+    WriteParts();
+    ExpectCheckpointRefused(model_.topology, 0, {"checkpoint.loss"});
+}
+
+TEST_F(ForeignModel, ACheckpointOfVersion01IsRead) {
+    std::vector<double> reals = {1.5, 2.5};
+    std::vector<int64_t> integers = {7, 640, 600, 0};
     tensors_.push_back({"checkpoint.loss_seconds", LENET_F64, 1, {2}, reals.data()});
     WriteParts();
     ExpectCheckpointRefused(model_.topology, 0, {"checkpoint.step"});
     tensors_.push_back({"checkpoint.step_count_correct_nonfinite", LENET_I64, 1, {4}, integers.data()});
     WriteParts();
     EXPECT_EQ(ReadCheckpoint(model_.topology, 0), LENET_OK) << err_.text;
+    EXPECT_EQ(snapshot_.step, 7u);
+    EXPECT_EQ(snapshot_.seconds, 2.5);
+    EXPECT_EQ(tally_.loss, 1.5);
+    EXPECT_EQ(tally_.count, 640u);
+    EXPECT_EQ(tally_.correct, 600u);
+    EXPECT_EQ(diverged_, 0);
     tensors_.back().shape[0] = 3;
     WriteParts();
     ExpectCheckpointRefused(model_.topology, 0, {"checkpoint.step"});

@@ -221,6 +221,19 @@ class PlotRun(unittest.TestCase):
         self.enter_directory(self.work)
         self.assert_draws()
 
+    def test_data_under_every_name_that_lenet_takes(self):
+        for ending in ("", ".gz"):
+            self.make(packed=bool(ending))
+            for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+                (self.data / (name + ending)).rename(self.data / (name.replace("-idx", ".idx") + ending))
+            with self.subTest(ending=ending):
+                self.assert_draws()
+
+    def test_an_empty_file_gives_way_to_a_packed_one(self):
+        self.make(packed=True)
+        (self.data / "t10k-images-idx3-ubyte").touch()
+        self.assert_draws()
+
     def test_without_data_in_eval_json_that_of_run_json_counts(self):
         self.change("eval.json", data=...)
         self.assert_draws()

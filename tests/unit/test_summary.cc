@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "lenet/summary.h"
 #include "support/compare.h"
+#include "train/run_dir.h"
 
 namespace {
 

@@ -1,0 +1,138 @@
+/* idx.c - reads one IDX file of unsigned bytes.
+ *
+ * A file is taken whole into memory, unpacked if it is gzip, and only then looked at: its true size is known before a
+ * count in its header is believed, and one set of checks serves raw and packed files. */
+#include "data/idx.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "base/files.h"
+#include "data/contents.h"
+
+enum { MAX_SIDE = 256, MOST_UNPACKED = 1 << 30 };
+
+/* Goes on to the next member of a gzip file, of which any number may follow one another; zeros may fill the rest of
+ * the file. Returns Z_OK, or Z_STREAM_END where nothing or no gzip follows. */
+static int next_member(z_stream *stream) {
+    while (stream->avail_in > 0 && *stream->next_in == 0) stream->next_in++, stream->avail_in--;
+    return lenet_is_gzip(stream->next_in, stream->avail_in) ? inflateReset(stream) : Z_STREAM_END;
+}
+
+/* Inflates gzip into *unpacked, which is the caller's to free whatever is returned: zlib's code, and Z_MEM_ERROR
+ * without memory or at MOST_UNPACKED bytes. The buffer grows with what comes out: the length that gzip keeps at its
+ * end is nonsense in a file that was cut short. */
+static int inflate_all(z_stream *stream, uint8_t **unpacked, size_t *size) {
+    enum { GZIP_ONLY = 16 + MAX_WBITS, FIRST_ROOM = 1 << 16 };
+    size_t room = 0;
+    int code = inflateInit2(stream, GZIP_ONLY);
+    while (code == Z_OK) {
+        if (stream->avail_out == 0) {
+            room = room > 0 ? 2 * room : FIRST_ROOM;
+            uint8_t *larger = room <= MOST_UNPACKED ? realloc(*unpacked, room) : NULL;
+            if (!larger) return Z_MEM_ERROR;
+            *unpacked = larger;
+            stream->next_out = larger + *size;
+            stream->avail_out = (uInt)(room - *size);
+        }
+        code = inflate(stream, Z_NO_FLUSH);
+        *size = room - stream->avail_out;
+        if (code == Z_STREAM_END) code = next_member(stream);
+    }
+    return code;
+}
+
+/* Puts the unpacked bytes into the file in place of the packed ones. */
+static enum lenet_status unpack_gzip(struct lenet_idx *file, struct lenet_error *err) {
+    if (file->size > MOST_UNPACKED)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: has %zu bytes, wanted at most %d; likely no IDX data set",
+                          file->path, file->size, MOST_UNPACKED);
+    z_stream stream = {.next_in = file->bytes, .avail_in = (uInt)file->size};
+    uint8_t *packed = file->bytes;
+    file->bytes = NULL;
+    file->size = 0;
+    const int code = inflate_all(&stream, &file->bytes, &file->size);
+    const char *found = stream.msg ? stream.msg : code == Z_STREAM_END ? "bytes after its end" : "it ends too early";
+    inflateEnd(&stream);
+    free(packed);
+    if (file->size == MOST_UNPACKED)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: unpacks to %d bytes or more, wanted fewer; likely no IDX data set", file->path,
+                          MOST_UNPACKED);
+    if (code == Z_MEM_ERROR)
+        return lenet_fail(err, LENET_ERR_MEMORY,
+                          "%s: no memory to unpack more than %zu bytes; likely too little is free", file->path,
+                          file->size);
+    if (code == Z_STREAM_END && stream.avail_in == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: corrupt gzip: %s; wanted whole gzip and nothing else; likely an interrupted or damaged "
+                      "download",
+                      file->path, found);
+}
+
+/* Says what the file is instead of gzip or, unpacked or raw, of IDX. */
+static enum lenet_status fail_contents(const struct lenet_idx *file, int dimensions, int wants_gzip,
+                                       struct lenet_error *err) {
+    struct lenet_contents found;
+    struct lenet_idx_header header;
+    lenet_contents_describe(file->bytes, file->size, dimensions, &found);
+    if (wants_gzip) {
+        if (lenet_idx_header_read(file->bytes, file->size, &header))
+            found.cause = "a raw IDX file whose name should not end in .gz";
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: is %s, wanted gzip (1f 8b at the beginning), as its name says; likely %s", file->path,
+                          found.what, found.cause);
+    }
+    if (!file->packed && lenet_is_gzip(file->bytes, file->size))
+        found.cause = "it is gzip, and its name should end in .gz";
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: %s %s, wanted %s: an IDX file of unsigned bytes in %d dimension%s (magic 0x0000080%d); "
+                      "likely %s",
+                      file->path, file->packed ? "unpacks to" : "is", found.what,
+                      dimensions == LENET_IDX_IMAGES ? "images" : "labels", dimensions, dimensions == 1 ? "" : "s",
+                      dimensions, found.cause);
+}
+
+/* Fills in count, H and W, and holds them against the file's true size. */
+static enum lenet_status parse_header(struct lenet_idx *file, int dimensions, struct lenet_error *err) {
+    struct lenet_idx_header header;
+    if (!lenet_idx_header_read(file->bytes, file->size, &header) || header.reversed || header.type != LENET_IDX_BYTES ||
+        header.dimensions != dimensions)
+        return fail_contents(file, dimensions, 0, err);
+    file->header = header.bytes;
+    if (file->size < file->header)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: has %zu bytes, wanted a header of %zu; likely an interrupted download", file->path,
+                          file->size, file->header);
+    file->count = header.size[0];
+    file->H = dimensions == LENET_IDX_IMAGES ? header.size[1] : 1;
+    file->W = dimensions == LENET_IDX_IMAGES ? header.size[2] : 1;
+    if (file->count == 0)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: its header says 0 samples, wanted at least 1; likely an empty set", file->path);
+    if (file->H < 1 || file->H > MAX_SIDE || file->W < 1 || file->W > MAX_SIDE)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: images of %" PRIu32 "x%" PRIu32 ", wanted 1 to %d a side; likely a damaged header",
+                          file->path, file->H, file->W, MAX_SIDE);
+    const uint64_t wanted = file->header + (uint64_t)file->count * file->H * file->W; /* below 2^49 */
+    if (file->size != wanted)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: has %zu bytes%s, wanted %" PRIu64 " for the %" PRIu32
+                          " samples of its header; likely %s",
+                          file->path, file->size, file->packed ? " unpacked" : "", wanted, file->count,
+                          file->size < wanted ? "cut short by an interrupted download"
+                                              : "a damaged header, or bytes added at the end");
+    return LENET_OK;
+}
+
+enum lenet_status lenet_idx_read(struct lenet_idx *file, int dimensions, struct lenet_error *err) {
+    char *bytes = NULL;
+    LENET_TRY(lenet_file_read(file->path, &bytes, &file->size, err));
+    file->bytes = (uint8_t *)bytes;
+    if (file->packed) {
+        if (!lenet_is_gzip(file->bytes, file->size)) return fail_contents(file, dimensions, 1, err);
+        LENET_TRY(unpack_gzip(file, err));
+    }
+    return parse_header(file, dimensions, err);
+}

@@ -1,0 +1,67 @@
+/* sweep_jobs.h - the runs of a plan that are missing, cut into populations. */
+#ifndef LENET_SWEEP_SWEEP_JOBS_H
+#define LENET_SWEEP_SWEEP_JOBS_H
+#include <signal.h>
+
+#include "lenet/sweep.h"
+#include "sweep/sweep_dir.h"
+#include "train/settings.h"
+
+/* Whether a run is to be trained here and now. */
+enum missing { NOT_MISSING, MISSING, RESUMED }; /* RESUMED: in a population that goes on from its checkpoint */
+
+/* One run of the plan. */
+struct run {
+    size_t index; /* in the plan */
+    char id[LENET_RUN_ID];
+    int group;
+    enum missing missing;
+    double flops;
+};
+
+/* Runs that could be one population. */
+struct group {
+    char key[LENET_POPULATION_KEY];
+    size_t missing;
+};
+
+/* A population to be trained. */
+struct job {
+    int R;
+    size_t *runs; /* [R] into jobs->runs          */
+    char name[LENET_RUN_ID];
+    int resumed;  /* 1: from progress/NAME        */
+    double flops; /* of the runs that are missing */
+};
+
+struct jobs {
+    const struct lenet_sweep_plan *plan;
+    const struct lenet_dataset *data;
+    const struct lenet_backend *backend; /* that trains them */
+    const volatile sig_atomic_t *stop;
+
+    size_t n_runs, n_missing;
+    struct run *runs;
+    int n_groups;
+    struct group *groups;
+    int n_jobs;
+    struct job *jobs;
+    double flops; /* of all runs that are missing */
+};
+
+/* Works out every run's id and group, until *stop. */
+enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err);
+
+/* Marks those that this process has to train, and counts them. */
+void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_sweep_overview *overview);
+
+/* Makes them jobs: first the populations that have checkpoints, then the others, the longest first. */
+enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,
+                                  struct lenet_sweep_overview *overview, struct lenet_error *err);
+
+/* Appends the two halves of a job that memory does not suffice for. */
+enum lenet_status sweep_halve_job(struct jobs *jobs, const struct job *job, struct lenet_error *err);
+
+void sweep_free_jobs(struct jobs *jobs);
+
+#endif

@@ -1,0 +1,219 @@
+/* checkpoint.c - the one format in which networks are kept while they train, one network or many. */
+#include "train/checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/stack.h"
+
+enum { COUNTERS = 4, IMAGES = 0, CORRECT, NONFINITE, DIVERGED };
+enum { MAX_TENSORS = LENET_STACK_TENSORS + COUNTERS };
+
+/* Everything of a checkpoint but its metadata, as tensors: for writing, or to be filled by reading. */
+struct tensors {
+    struct lenet_stack stack;
+    int n;
+    struct lenet_tensor all[MAX_TENSORS]; /* the stack's, then the counters' */
+    double seconds[1];
+    int64_t step[1];
+    double *loss;    /* [R]                                                        */
+    int64_t *counts; /* [R][4] images, right ones, non-finite ones, 1: it diverged */
+};
+
+static void add_counters(struct tensors *t, size_t R) {
+    const struct lenet_tensor counters[COUNTERS] = {
+        {"checkpoint.seconds", LENET_F64, 0, {0}, t->seconds},
+        {"checkpoint.step", LENET_I64, 0, {0}, t->step},
+        {"checkpoint.loss", LENET_F64, 1, {R}, t->loss},
+        {"checkpoint.count_correct_nonfinite_diverged", LENET_I64, 2, {R, COUNTERS}, t->counts}};
+    memcpy(t->all, t->stack.tensors, (size_t)t->stack.n * sizeof *t->all);
+    memcpy(t->all + t->stack.n, counters, sizeof counters);
+    t->n = t->stack.n + COUNTERS;
+}
+
+static void free_tensors(struct tensors *t) {
+    free(t->stack.memory);
+    free(t->loss);
+    free(t->counts);
+    free(t);
+}
+
+/* To be freed; NULL without memory. */
+static struct tensors *make_tensors(const struct lenet_topology *topology, const struct lenet_snapshot *snapshot,
+                                    int single, struct lenet_error *err) {
+    const size_t R = (size_t)snapshot->R;
+    struct tensors *t = calloc(1, sizeof *t);
+    if (t) {
+        t->loss = calloc(R, sizeof *t->loss);
+        t->counts = calloc(R, COUNTERS * sizeof *t->counts);
+        if (t->loss && t->counts &&
+            lenet_stack_make(topology, snapshot->R, single, 1 + snapshot->moments, &t->stack, err) == LENET_OK) {
+            add_counters(t, R);
+            return t;
+        }
+        free_tensors(t);
+    }
+    lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    return NULL;
+}
+
+static float *state_of(const struct lenet_snapshot *snapshot, int r) {
+    return snapshot->state + (size_t)r * (size_t)(1 + snapshot->moments) * snapshot->stride;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static void fill(struct tensors *t, const struct lenet_snapshot *snapshot) {
+    t->step[0] = (int64_t)snapshot->step;
+    t->seconds[0] = snapshot->seconds;
+    for (int r = 0; r < snapshot->R; r++) {
+        int64_t *counts = t->counts + COUNTERS * (size_t)r;
+        lenet_stack_copy(&t->stack, r, state_of(snapshot, r), LENET_STACK_IN);
+        t->loss[r] = snapshot->tally[r].loss;
+        counts[IMAGES] = (int64_t)snapshot->tally[r].count;
+        counts[CORRECT] = (int64_t)snapshot->tally[r].correct;
+        counts[NONFINITE] = (int64_t)snapshot->tally[r].nonfinite;
+        counts[DIVERGED] = snapshot->diverged[r];
+    }
+}
+
+enum lenet_status lenet_checkpoint_write(const char *path, const struct lenet_model *model,
+                                         const struct lenet_snapshot *snapshot,
+                                         const struct lenet_checkpoint_labels *labels, struct lenet_error *err) {
+    struct lenet_metadata more[2];
+    int n = 0;
+    if (labels->device) more[n++] = (struct lenet_metadata){"device", labels->device};
+    if (labels->run) more[n++] = (struct lenet_metadata){"run", labels->run};
+    struct tensors *t = make_tensors(&model->topology, snapshot, !labels->members, err);
+    if (!t) return LENET_ERR_MEMORY;
+    fill(t, snapshot);
+    const enum lenet_status status =
+        lenet_model_write_tensors(path, model, t->all, t->n, labels->members, more, n, err);
+    free_tensors(t);
+    return status;
+}
+
+enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct lenet_model *model,
+                                                 const struct lenet_snapshot *snapshot, const int *which, int n,
+                                                 const cJSON *members, struct lenet_error *err) {
+    struct lenet_stack stack;
+    enum lenet_status status = lenet_stack_make(&model->topology, n, !members, 1, &stack, err);
+    for (int i = 0; i < n && status == LENET_OK; i++)
+        lenet_stack_copy(&stack, i, state_of(snapshot, which[i]), LENET_STACK_IN);
+    if (status == LENET_OK)
+        status = lenet_model_write_tensors(path, model, stack.tensors, stack.n, members, NULL, 0, err);
+    free(stack.memory);
+    return status;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+/* Version 0.1 kept a single run's counters in two tensors of other names. */
+static enum lenet_status read_counters(struct tensors *t, const char *path, const struct lenet_tensor_file *file,
+                                       struct lenet_error *err) {
+    double loss_seconds[2];
+    int64_t counts[4];
+    const struct lenet_tensor old[] = {
+        {"checkpoint.loss_seconds", LENET_F64, 1, {2}, loss_seconds},
+        {"checkpoint.step_count_correct_nonfinite", LENET_I64, 1, {4}, counts},
+    };
+    if (t->stack.R > 1 || !lenet_tensors_find(file, old[0].name)) {
+        for (int i = t->stack.n; i < t->n; i++) LENET_TRY(lenet_tensor_copy(path, file, &t->all[i], err));
+        return LENET_OK;
+    }
+    for (int i = 0; i < 2; i++) LENET_TRY(lenet_tensor_copy(path, file, &old[i], err));
+    t->loss[0] = loss_seconds[0];
+    t->seconds[0] = loss_seconds[1];
+    t->step[0] = counts[0];
+    memcpy(t->counts, counts + 1, 3 * sizeof *counts);
+    return LENET_OK;
+}
+
+static int is_finite(const struct lenet_snapshot *snapshot, int r) {
+    const float *state = state_of(snapshot, r);
+    int finite = 1;
+    for (size_t i = 0; i < (size_t)(1 + snapshot->moments) * snapshot->stride; i++)
+        finite = finite && isfinite(state[i]);
+    return finite;
+}
+
+static int counts_are_counts(const struct tensors *t) {
+    int good = t->step[0] >= 0;
+    for (int r = 0; r < t->stack.R; r++) {
+        const int64_t *counts = t->counts + COUNTERS * (size_t)r;
+        good = good && (counts[DIVERGED] == 0 || counts[DIVERGED] == 1);
+        for (int i = 0; i < COUNTERS; i++) good = good && counts[i] >= 0;
+    }
+    return good;
+}
+
+static enum lenet_status read_snapshot(const char *path, const struct lenet_tensor_file *file, struct tensors *t,
+                                       struct lenet_snapshot *snapshot, struct lenet_error *err) {
+    LENET_TRY(lenet_stack_read(&t->stack, path, file, err));
+    LENET_TRY(read_counters(t, path, file, err));
+    if (!counts_are_counts(t))
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: its counters do not fit the run: one is negative; damaged?",
+                          path);
+    snapshot->step = (uint64_t)t->step[0];
+    snapshot->seconds = t->seconds[0];
+    for (int r = 0; r < snapshot->R; r++) {
+        const int64_t *counts = t->counts + COUNTERS * (size_t)r;
+        lenet_stack_copy(&t->stack, r, state_of(snapshot, r), LENET_STACK_OUT);
+        snapshot->tally[r] = (struct lenet_tally){t->loss[r], (uint64_t)counts[IMAGES], (uint64_t)counts[CORRECT],
+                                                  (uint64_t)counts[NONFINITE]};
+        snapshot->diverged[r] = (int)counts[DIVERGED];
+        if (!snapshot->diverged[r] && !is_finite(snapshot, r))
+            return lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; damaged?", path);
+    }
+    return LENET_OK;
+}
+
+static int has_counters(const struct lenet_tensor_file *file) {
+    for (int i = 0; i < file->n; i++)
+        if (strncmp(file->tensors[i].name, "checkpoint.", strlen("checkpoint.")) == 0) return 1;
+    return 0;
+}
+
+static enum lenet_status check_run(const char *path, const struct lenet_tensor_file *file, const char *run,
+                                   struct lenet_error *err) {
+    const char *found = lenet_metadata_find(file, "run");
+    if (!run || !found || strcmp(run, found) == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: a checkpoint of another configuration or data set (%.20s, wanted %s); was run.json edited?",
+                      path, found, run);
+}
+
+enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_model *model, const char *run,
+                                        struct lenet_snapshot *snapshot, int *ended, struct lenet_error *err) {
+    struct lenet_tensor_file file;
+    *ended = 0;
+    LENET_TRY(lenet_tensors_read(path, &file, err));
+    enum lenet_status status = LENET_OK;
+    *ended = !has_counters(&file);
+    if (!*ended) {
+        const int single = snapshot->R == 1 && !lenet_metadata_find(&file, "members");
+        struct tensors *t = make_tensors(&model->topology, snapshot, single, err);
+        status = t ? check_run(path, &file, run, err) : LENET_ERR_MEMORY;
+        if (status == LENET_OK) status = read_snapshot(path, &file, t, snapshot, err);
+        if (t) free_tensors(t);
+    }
+    lenet_tensors_free(&file);
+    return status;
+}
+
+enum lenet_status lenet_checkpoint_read_members(const char *path, cJSON **members, char device[32],
+                                                struct lenet_error *err) {
+    struct lenet_tensor_file file;
+    *members = NULL;
+    LENET_TRY(lenet_tensors_read(path, &file, err));
+    const char *name = lenet_metadata_find(&file, "device");
+    snprintf(device, 32, "%s", name ? name : "");
+    enum lenet_status status = lenet_members_from_file(path, &file, members, err);
+    lenet_tensors_free(&file);
+    if (status == LENET_OK && !*members)
+        status = lenet_fail(err, LENET_ERR_FORMAT,
+                            "%s: its metadata have no list of 'members'; not the checkpoint of a population?", path);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* checkpoint.h - a population's file: what its networks need to go on, or their weights alone.
+ *
+ * A weights file (see model.h) that also has, while training is under way, the moments as checkpoint.m.* and
+ * checkpoint.v.*, the counters checkpoint.step, .seconds, .loss [R] and .count_correct_nonfinite_diverged [R][4], and
+ * the device among its metadata. */
+#ifndef LENET_TRAIN_CHECKPOINT_H
+#define LENET_TRAIN_CHECKPOINT_H
+#include <cjson/cJSON.h>
+
+#include "train/population.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a checkpoint says besides the networks' state; text that is NULL is left out. */
+struct lenet_checkpoint_labels {
+    const char *device;   /* "cpu", "cuda": bytes are the same on the same one only                         */
+    const char *run;      /* of a single run: its id, the hash of its configuration and data                */
+    const cJSON *members; /* of a population: an array with an object for each; NULL: R is 1, and no member */
+};
+
+/* Writes the snapshot. */
+enum lenet_status lenet_checkpoint_write(const char *path, const struct lenet_model *model,
+                                         const struct lenet_snapshot *snapshot,
+                                         const struct lenet_checkpoint_labels *labels, struct lenet_error *err);
+
+/* Writes the weights alone of n networks, which[n]: members[n], or NULL for a single one. */
+enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct lenet_model *model,
+                                                 const struct lenet_snapshot *snapshot, const int *which, int n,
+                                                 const cJSON *members, struct lenet_error *err);
+
+/* Fills a snapshot, whose R and moments say what is wanted. *ended becomes 1, and nothing else is touched, where the
+ * file has weights alone. id: the run that the file must be of, where it says so; NULL: any. LENET_ERR_FORMAT where the
+ * file is damaged or of other networks. */
+enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_model *model, const char *run,
+                                        struct lenet_snapshot *snapshot, int *ended, struct lenet_error *err);
+
+/* Reads the array of members, the caller's to delete, and the device. LENET_ERR_FORMAT where there are none. */
+enum lenet_status lenet_checkpoint_read_members(const char *path, cJSON **members, char device[32],
+                                                struct lenet_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,158 @@
+/* settings.c - the one place that turns options into what networks, schedules and backends want. */
+#include "train/settings.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "ops/draw.h"
+
+/* ---- hyper-parameters ------------------------------------------------------------------------ */
+
+/* Images that are trained on. */
+static enum lenet_status count_training(const struct lenet_config *config, size_t train_images, size_t *count,
+                                        struct lenet_error *err) {
+    const size_t validation = (size_t)config->validation;
+    if (validation >= train_images)
+        return lenet_fail(err, LENET_ERR_ARG, "--validation %zu: leaves nothing of the %zu training images", validation,
+                          train_images);
+    const size_t rest = train_images - validation;
+    *count = config->train_size ? (size_t)config->train_size : rest;
+    if (*count <= rest) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_ARG, "--train-size %zu: only %zu training images%s", *count, rest,
+                      validation ? " are left beside the validation set" : "");
+}
+
+/* A batch of more images than there are would be padding. */
+static int batch_of(const struct lenet_config *config, size_t count) {
+    return (size_t)config->batch < count ? (int)config->batch : (int)count;
+}
+
+static uint64_t total_steps(const struct lenet_config *config, uint64_t steps_per_epoch) {
+    return config->steps ? (uint64_t)config->steps : (uint64_t)config->epochs * steps_per_epoch;
+}
+
+enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train_images, struct lenet_error *err) {
+    size_t count = 0;
+    LENET_TRY(count_training(config, train_images, &count, err));
+    if (config->warmup >= 0) return LENET_OK;
+    const uint64_t per_epoch = lenet_steps_per_epoch((uint32_t)count, batch_of(config, count));
+    const double epochs = config->steps ? (double)config->steps / (double)per_epoch : (double)config->epochs;
+    config->warmup = epochs / 5;
+    return LENET_OK;
+}
+
+enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t train_images,
+                                      struct lenet_settings *settings, struct lenet_error *err) {
+    struct lenet_config resolved = *config;
+    size_t count = 0;
+    LENET_TRY(count_training(config, train_images, &count, err));
+    LENET_TRY(lenet_config_resolve(&resolved, train_images, err));
+    if (config->patience && !config->validation)
+        return lenet_fail(err, LENET_ERR_ARG, "--patience %lld: needs --validation N to judge by",
+                          (long long)config->patience);
+    const int B = batch_of(config, count);
+    const uint64_t steps_per_epoch = lenet_steps_per_epoch((uint32_t)count, B);
+    const double per_epoch = (double)steps_per_epoch;
+    *settings = (struct lenet_settings){.init = (enum lenet_init)config->init,
+                                        .init_scale = (float)config->init_scale,
+                                        .B = B,
+                                        .steps_per_epoch = steps_per_epoch,
+                                        .interval = steps_per_epoch * (uint64_t)config->eval_every,
+                                        .hyper = {
+                                            .seed = (uint64_t)config->seed,
+                                            .train_first = (uint32_t)config->validation,
+                                            .train_count = (uint32_t)count,
+                                            .learning_rate = (float)config->learning_rate,
+                                            .momentum = (float)config->momentum,
+                                            .weight_decay = (float)config->weight_decay,
+                                            .beta2 = (float)config->beta2,
+                                            .epsilon = (float)config->epsilon,
+                                            .schedule = (enum lenet_schedule)config->schedule,
+                                            .warmup_steps = (uint64_t)round(resolved.warmup * per_epoch),
+                                            .total_steps = total_steps(config, steps_per_epoch),
+                                            .decay_every = (uint64_t)round(config->decay_every * per_epoch),
+                                            .decay_factor = (float)config->decay_factor,
+                                            .constant_order = config->order,
+                                            .shift = (float)config->shift,
+                                            .rotate = (float)config->rotate,
+                                            .scale = (float)config->scale,
+                                            .shear = (float)config->shear,
+                                            .elastic = (float)config->elastic,
+                                            .label_noise = (float)config->label_noise,
+                                        }};
+    return LENET_OK;
+}
+
+double lenet_run_flops(const struct lenet_config *config, const struct lenet_settings *settings,
+                       const struct lenet_topology *topology, size_t test_images) {
+    const double steps = (double)settings->hyper.total_steps, per_epoch = (double)settings->steps_per_epoch;
+    const double estimates = config->optimizer == LENET_SDLM ? ceil(steps / per_epoch) : 0; /* of the curvature */
+    return (steps * (double)settings->B + estimates * (double)config->curvature_images) *
+               lenet_topology_flops(topology, 1) +
+           ceil(steps / (double)settings->interval) * (double)(test_images + settings->hyper.train_first) *
+               lenet_topology_flops(topology, 0);
+}
+
+/* ---- the network --------------------------------------------------------------------------------- */
+
+enum lenet_status lenet_config_topology(const struct lenet_config *config, int classes, struct lenet_topology *topology,
+                                        struct lenet_error *err) {
+    const struct lenet_arch *arch = lenet_arch_find(config->arch);
+    if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
+    LENET_TRY(lenet_topology_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
+                                  classes, topology, err));
+    topology->loss = (enum lenet_loss)config->loss;
+    topology->map_j = config->map_j;
+    if (topology->layers[topology->layer_count - 1].spec.kind == LENET_RBF) {
+        if (config->loss != LENET_CROSS_ENTROPY) return LENET_OK;
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--loss cross-entropy: not for %s's RBF outputs; --loss map with a large --map-j is the same",
+                          arch->name);
+    }
+    if (config->loss != LENET_CROSS_ENTROPY)
+        return lenet_fail(err, LENET_ERR_ARG, "--loss mse and map: for RBF outputs, which %s does not have",
+                          arch->name);
+    if (config->optimizer == LENET_SDLM)
+        return lenet_fail(err, LENET_ERR_ARG, "--optimizer sdlm: for RBF outputs, which %s does not have", arch->name);
+    return LENET_OK;
+}
+
+/* published: background -0.1, foreground 1.175; LeCun et al. 1998, section II.B */
+static const struct lenet_scaling published = {.factor = (1.175f + 0.1f) / 255, .offset = -0.1f};
+
+struct lenet_scaling lenet_config_scaling(const struct lenet_config *config, const struct lenet_dataset *data) {
+    return config->inputs ? published : lenet_scaling_of(&data->train, data->H, data->W);
+}
+
+enum lenet_status lenet_config_model(const struct lenet_config *config, const struct lenet_dataset *data,
+                                     struct lenet_scaling standard, struct lenet_model *model,
+                                     struct lenet_error *err) {
+    LENET_TRY(lenet_config_topology(config, data->classes, &model->topology, err));
+    model->scaling = config->inputs ? published : standard;
+    const int field = model->topology.arch->field;
+    if (data->H <= field && data->W <= field) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit %s's %d x %d", config->data,
+                      data->H, data->W, config->arch, field, field);
+}
+
+/* ---- the machine, and company ------------------------------------------------------------------------ */
+
+struct lenet_open_options lenet_open_options_of(const struct lenet_config *config) {
+    const int threads = config->batch == 1 ? 1 : (int)config->threads; /* more would wait for the one with the image */
+    return (struct lenet_open_options){.threads = threads, .tf32 = config->tf32};
+}
+
+void lenet_population_key(const struct lenet_config *config, const struct lenet_settings *settings,
+                          char key[LENET_POPULATION_KEY]) {
+    int used = snprintf(key, LENET_POPULATION_KEY, "%" PRIu64 " steps", settings->hyper.total_steps);
+    /* sdlm estimates the curvature for all members at a time */
+    if (config->optimizer == LENET_SDLM || settings->B < config->batch)
+        used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %u images", settings->hyper.train_count);
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char text[LENET_MAX_CHOICE];
+        if (option->identity != LENET_OF_POPULATION) continue;
+        lenet_option_get(config, option, text, sizeof text);
+        used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %s %s", option->name, text);
+    }
+}
