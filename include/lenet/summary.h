@@ -32,9 +32,10 @@ enum { LENET_MAX_ID = 64, LENET_MAX_BY = 64 };
 struct lenet_record {
     char id[LENET_MAX_ID];
     int diverged;
-    struct lenet_config config;
-    struct lenet_metrics last; /* its last epoch; of a diverged run nothing */
-    size_t order;              /* of its line among all that were read      */
+    char hash[65];              /* of its data                              */
+    struct lenet_config config; /* with the directory that its data were in */
+    struct lenet_metrics last;  /* its last epoch; of a diverged run nothing */
+    size_t order;               /* of its line among all that were read      */
 };
 
 struct lenet_records {
@@ -44,6 +45,15 @@ struct lenet_records {
     char torn[LENET_MAX_PATH]; /* the first file whose last line has no end and is left out */
     int torn_files;            /* how many there are                                        */
 };
+
+/* Calls take(self, where, record) for every record of a file, until it fails; where is the file and the line, for
+ * messages. *torn becomes the length of what is whole where the last line is torn, else SIZE_MAX. LENET_ERR_FORMAT,
+ * naming file and line, where a line is no record, or its id, where it is one of this program's, is not that of its
+ * configuration and data: then one of them was edited. */
+typedef enum lenet_status lenet_take_record(void *self, const char *where, const struct lenet_record *record,
+                                            struct lenet_error *err);
+enum lenet_status lenet_records_each(const char *path, lenet_take_record *take, void *self, size_t *torn,
+                                     struct lenet_error *err);
 
 /* Reads every path: a directory's runs*.jsonl in the order of their names, or one file. Where an id occurs more than
  * once its last "done" line counts, or else its last line. Lines that are no records, runs on different data and no
@@ -65,6 +75,11 @@ struct lenet_statistics {
     double min, max;
 };
 struct lenet_statistics lenet_statistics_of(const double *values, size_t n);
+
+/* Cuts the interval to what values of a metric can be: none is below 0, and no error above 1. Student's interval does
+ * not know that, and of two or three runs, or of errors near 0, it reaches beyond. What is cut off holds no possible
+ * mean, so the probability is at least what it was. */
+void lenet_interval_cut(enum lenet_metric metric, double interval[2]);
 
 /* ---- groups ------------------------------------------------------------------------------------------ */
 

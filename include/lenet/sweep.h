@@ -43,6 +43,7 @@ struct lenet_sweep_observer {
                 const struct lenet_sweep_progress *progress);                  /* last: NULL, it diverged */
     void (*progress)(void *self, const struct lenet_sweep_progress *progress); /* about ten times a second */
     void *self;
+    void (*note)(void *self, const char *text); /* what is no error, but should be known */
 };
 
 struct lenet_sweep_result {

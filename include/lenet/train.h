@@ -24,6 +24,7 @@ struct lenet_observer {
     void (*progress)(void *self, const struct lenet_progress *progress); /* about ten times a second */
     void (*epoch)(void *self, const struct lenet_metrics *metrics, uint64_t total_epochs);
     void *self;
+    void (*note)(void *self, const char *text); /* what is no error, but should be known */
 };
 
 enum lenet_ending {

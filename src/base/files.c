@@ -1,4 +1,5 @@
-/* files.c - whole files. What is written is on the disk (fsync) before a call says so. */
+/* files.c - reads, replaces and appends to whole files, makes and lists directories, and hashes. What is written is on
+ * the disk (fsync) before a call says so. */
 #define _POSIX_C_SOURCE 200809L
 #include "base/files.h"
 
@@ -128,16 +129,20 @@ enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t
     return sync_code == 0 ? LENET_OK : fail_errno(err, "sync the directory of", path, sync_code);
 }
 
-void lenet_file_clear_temporaries(const char *path) {
-    int fd;
-    const char *name;
-    char prefix[MAX_NAME];
-    if (open_parent(path, &fd, &name) != 0) return;
-    const int length = snprintf(prefix, sizeof prefix, ".%s.tmp.", name);
-    DIR *directory = fdopendir(fd);
-    if (!directory) close(fd);
+/* 1 for a name that open_temporary gives. */
+static bool is_temporary(const char *name) {
+    int length = 0;
+    const char *tmp = NULL;
+    for (const char *next = name; (next = strstr(next, ".tmp.")); next++) tmp = next;
+    if (name[0] != '.' || !tmp || tmp == name) return false;
+    sscanf(tmp, ".tmp.%*[0-9].%*[0-9]%n", &length);
+    return length > 0 && tmp[length] == '\0';
+}
+
+void lenet_directory_clear_temporaries(const char *path) {
+    DIR *directory = opendir(path);
     for (const struct dirent *entry; directory && (entry = readdir(directory));)
-        if (strncmp(entry->d_name, prefix, (size_t)length) == 0) unlinkat(dirfd(directory), entry->d_name, 0);
+        if (is_temporary(entry->d_name)) unlinkat(dirfd(directory), entry->d_name, 0);
     if (directory) closedir(directory);
 }
 
@@ -212,13 +217,22 @@ enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, 
     return status;
 }
 
+enum lenet_status lenet_file_cut(const char *path, size_t size, struct lenet_error *err) {
+    char *bytes;
+    size_t there;
+    LENET_TRY(lenet_file_read(path, &bytes, &there, err));
+    const enum lenet_status status = lenet_file_replace(path, bytes, size < there ? size : there, err);
+    free(bytes);
+    return status;
+}
+
 static enum lenet_status make_one(const char *path, struct lenet_error *err) {
     if (mkdir(path, 0777) == 0) return LENET_OK;
     const int code = errno; /* not only EEXIST: "/" or an automounted parent may say EISDIR, EROFS, ... */
     return lenet_path_is_directory(path) ? LENET_OK : fail_errno(err, "create the directory", path, code);
 }
 
-enum lenet_status lenet_directory_create(const char *path, struct lenet_error *err) {
+static enum lenet_status make_parents(const char *path, struct lenet_error *err) {
     char *prefix = strdup(path);
     if (!prefix) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for a path", path);
     enum lenet_status status = LENET_OK;
@@ -228,9 +242,19 @@ enum lenet_status lenet_directory_create(const char *path, struct lenet_error *e
         status = make_one(prefix, err);
         *p = '/';
     }
-    if (status == LENET_OK) status = make_one(prefix, err);
     free(prefix);
     return status;
+}
+
+enum lenet_status lenet_directory_create(const char *path, struct lenet_error *err) {
+    LENET_TRY(make_parents(path, err));
+    return make_one(path, err);
+}
+
+enum lenet_status lenet_directory_claim(const char *path, int *made, struct lenet_error *err) {
+    LENET_TRY(make_parents(path, err));
+    *made = mkdir(path, 0777) == 0;
+    return *made || errno == EEXIST ? LENET_OK : fail_errno(err, "create the directory", path, errno);
 }
 
 int lenet_path_exists(const char *path) {

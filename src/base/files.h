@@ -22,8 +22,12 @@ enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, 
  * directory or a device is refused. LENET_ERR_IO, with the system's reason. */
 enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t size, struct lenet_error *err);
 
-/* Removes the temporary files that a killed process has left beside path. Nobody may be replacing path meanwhile. */
-void lenet_file_clear_temporaries(const char *path);
+/* Replaces path by its own first bytes, or all of them where it has no more. Fails as the two above do. */
+enum lenet_status lenet_file_cut(const char *path, size_t size, struct lenet_error *err);
+
+/* Removes the temporary files that a killed process has left in a directory, whatever they were to replace. Nobody may
+ * be replacing a file there meanwhile. */
+void lenet_directory_clear_temporaries(const char *directory);
 
 /* Appends these bytes to path (an ordinary file, created if need be) and fsyncs. A
  * failed append is cut off again, so the file never keeps part of a record; the
@@ -34,6 +38,10 @@ enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t 
 /* Creates the directory and its missing parents; one that is there is fine.
  * LENET_ERR_IO; LENET_ERR_MEMORY. */
 enum lenet_status lenet_directory_create(const char *path, struct lenet_error *err);
+
+/* Creates the directory, with its missing parents, unless something of that name is there: *made says which. Of several
+ * processes that try one makes it. Fails likewise. */
+enum lenet_status lenet_directory_claim(const char *path, int *made, struct lenet_error *err);
 
 /* Return 1 where path exists (a file or a directory), and where it is a directory, else 0. */
 int lenet_path_exists(const char *path);

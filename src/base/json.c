@@ -1,4 +1,4 @@
-/* json.c - see json.h. */
+/* json.c - prints numbers so that they read back the same, writes whole JSON files, and reads files of JSON lines. */
 #include "base/json.h"
 
 #include <math.h>
@@ -26,6 +26,65 @@ enum lenet_status lenet_json_write(const char *path, cJSON *json, struct lenet_e
     cJSON_Delete(json);
     const enum lenet_status status =
         text ? lenet_file_replace(path, text, strlen(text), err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    free(text);
+    return status;
+}
+
+static int is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+/* The next line's text without the spaces around it. */
+static size_t trim(const char **line, size_t length) {
+    while (length && is_space((*line)[length - 1])) length--;
+    for (; length && is_space(**line); length--) ++*line;
+    return length;
+}
+
+static enum lenet_status take_line(const char *text, size_t length, struct lenet_json_line *line, lenet_take_line *take,
+                                   void *self, struct lenet_error *err) {
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(text, length, &end, 0);
+    line->json = json;
+    const enum lenet_status status =
+        cJSON_IsObject(json) && end == text + length
+            ? take(self, line, err)
+            : lenet_fail(err, LENET_ERR_FORMAT, "%s: not a JSON object, and nothing else; damaged, or edited by hand?",
+                         line->where);
+    cJSON_Delete(json);
+    return status;
+}
+
+/* The length of the line that begins there; -1 for a torn one. */
+static ptrdiff_t line_length(const char *line, size_t left) {
+    const char *end = memchr(line, '\n', left);
+    if (!end) return -1;
+    const size_t length = (size_t)(end - line);
+    return length + 1 == left && memchr(line, 0, length) ? -1 : (ptrdiff_t)length;
+}
+
+static enum lenet_status take_lines(const char *path, const char *text, size_t size, lenet_take_line *take, void *self,
+                                    struct lenet_json_lines_end *end, struct lenet_error *err) {
+    char where[1100];
+    ptrdiff_t length;
+    *end = (struct lenet_json_lines_end){0, 0};
+    for (size_t number = 1; end->whole < size; number++) {
+        const char *line = text + end->whole;
+        if ((length = line_length(line, size - end->whole)) < 0) break;
+        struct lenet_json_line found = {.where = where, .begin = end->whole};
+        const size_t trimmed = trim(&line, (size_t)length);
+        snprintf(where, sizeof where, "%s line %zu", path, number);
+        if (trimmed) LENET_TRY(take_line(line, trimmed, &found, take, self, err));
+        end->whole += (size_t)length + 1;
+    }
+    end->torn = end->whole < size;
+    return LENET_OK;
+}
+
+enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self,
+                                   struct lenet_json_lines_end *end, struct lenet_error *err) {
+    char *text;
+    size_t size;
+    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    const enum lenet_status status = take_lines(path, text, size, take, self, end, err);
     free(text);
     return status;
 }

@@ -1,7 +1,9 @@
-/* json.h - what cJSON leaves to be done: numbers that come back to the last bit, and whole files. */
+/* json.h - what cJSON leaves to be done: numbers that come back to the last bit, whole files, and files of one object a
+ * line. */
 #ifndef LENET_BASE_JSON_H
 #define LENET_BASE_JSON_H
 #include <cjson/cJSON.h>
+#include <stddef.h>
 
 #include "lenet/status.h"
 #ifdef __cplusplus
@@ -16,6 +18,26 @@ void lenet_json_add_real(cJSON *object, const char *name, double value);
 
 /* Replaces path by the text of *json, as lenet_file_replace does, and deletes it whatever happens. */
 enum lenet_status lenet_json_write(const char *path, cJSON *json, struct lenet_error *err);
+
+/* A line of a file of JSON lines. */
+struct lenet_json_line {
+    const char *where; /* "runs.jsonl line 3", for messages        */
+    size_t begin;      /* of the line, in bytes of the file        */
+    const cJSON *json; /* an object                                */
+};
+
+/* What lenet_json_lines has found. */
+struct lenet_json_lines_end {
+    size_t whole; /* bytes up to the last line's end */
+    int torn;     /* 1: more bytes follow           */
+};
+
+/* Calls take(self, line) for each line of a file, until it fails. Lines may end in CRLF and be blank. A last line that
+ * has no end, or zero bytes in it, is torn: it is being written, or its writer was killed, or the power failed; it is
+ * not read. LENET_ERR_FORMAT, naming file and line, where any other line is no JSON object. */
+typedef enum lenet_status lenet_take_line(void *self, const struct lenet_json_line *line, struct lenet_error *err);
+enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self,
+                                   struct lenet_json_lines_end *end, struct lenet_error *err);
 
 #ifdef __cplusplus
 }

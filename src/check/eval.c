@@ -286,12 +286,8 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
     LENET_TRY(lenet_run_read(config->run, &trained, origin->hash, err));
     LENET_TRY(lenet_run_path(config->run, "last.safetensors", last, err));
     strcpy(origin->data, trained.data);
-    if (!config->data[0] && !lenet_path_exists(trained.data))
-        return lenet_fail(err, LENET_ERR_IO,
-                          "%.400s: not there, and --run %.400s was trained on it; started in another directory? --data "
-                          "names where it is now",
-                          trained.data, config->run);
     if (!config->data[0]) strcpy(config->data, trained.data);
+    LENET_TRY(lenet_run_find_data(config->run, config, err));
     if (!config->weights[0]) strcpy(config->weights, last);
     origin->own_weights = strcmp(config->weights, last) == 0 || is_same_file(config->weights, last);
     return LENET_OK;

@@ -60,9 +60,15 @@ static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct
     fflush(stdout);
 }
 
+static void on_note(void *self, const char *text) {
+    (void)self;
+    clear_bar();
+    print_note("sweep", text);
+}
+
 static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_error *err) {
-    const struct lenet_sweep_observer observer = {print_plan, print_group,       print_estimate,
-                                                  on_run,     on_sweep_progress, NULL};
+    const struct lenet_sweep_observer observer = {print_plan,        print_group, print_estimate, on_run,
+                                                  on_sweep_progress, NULL,        on_note};
     struct lenet_sweep_result result;
     const enum lenet_status status = lenet_sweep(plan, &observer, &stop_requested, &result, err);
     clear_bar();

@@ -134,6 +134,12 @@ static void note_failure(const struct lenet_config *config, const struct display
     print_note("train", note.text);
 }
 
+static void on_note(void *self, const char *text) {
+    (void)self;
+    clear_bar();
+    print_note("train", text);
+}
+
 /* With --resume, the run's own configuration comes first and the command line over it; where they differ,
  * lenet_train refuses. */
 static enum lenet_status read_train_options(int argc, char **argv, struct lenet_config *config,
@@ -148,7 +154,7 @@ static enum lenet_status read_train_options(int argc, char **argv, struct lenet_
 
 enum lenet_status train_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct display display = {.loss = NAN};
-    const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &display};
+    const struct lenet_observer observer = {on_begin, on_progress, on_epoch, &display, on_note};
     enum lenet_ending ending;
     LENET_TRY(read_train_options(argc, argv, config, err));
     const enum lenet_status status = lenet_train(config, &observer, &stop_requested, &ending, err);

@@ -1,4 +1,5 @@
-/* summary.c - see summary.h. */
+/* summary.c - collects the records of a sweep, groups them by options, and works out each group's mean and what it is
+ * worth. */
 #include "lenet/summary.h"
 
 #include <math.h>
@@ -12,53 +13,11 @@
 #include "lenet/topology.h"
 #include "train/run_dir.h"
 
-/* ---- one line ----------------------------------------------------------------------------------- */
-
-/* A file and a line's number. */
-struct place {
-    char text[LENET_MAX_PATH + 32];
-};
-
-static enum lenet_status status_from_json(const char *where, const cJSON *json, int *diverged,
-                                          struct lenet_error *err) {
-    const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "status"));
-    *diverged = status && strcmp(status, "diverged") == 0;
-    if (*diverged || (status && strcmp(status, "done") == 0)) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_FORMAT, "%s: status is %.40s; wanted done or diverged", where,
-                      status ? status : "missing");
-}
-
-/* Every epoch must be one; the last is kept. */
-static enum lenet_status last_epoch_from_json(const char *where, const cJSON *json, struct lenet_record *record,
-                                              struct lenet_error *err) {
-    const cJSON *epochs = cJSON_GetObjectItemCaseSensitive(json, "metrics"), *epoch;
-    int n = 0;
-    if (!cJSON_IsArray(epochs)) return lenet_fail(err, LENET_ERR_FORMAT, "%s: metrics is not a list of epochs", where);
-    cJSON_ArrayForEach(epoch, epochs) {
-        if (!lenet_metrics_from_json(epoch, &record->last))
-            return lenet_fail(err, LENET_ERR_FORMAT, "%s: element %d of metrics lacks some of an epoch's numbers",
-                              where, n);
-        n++;
-    }
-    if (n || record->diverged) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_FORMAT, "%s: the run is done, but has no epoch in its metrics", where);
-}
-
-static enum lenet_status config_of_record(const char *where, const cJSON *json, struct lenet_config *config,
-                                          struct lenet_error *err) {
-    lenet_config_init(config);
-    LENET_TRY(lenet_config_from_json(where, cJSON_GetObjectItemCaseSensitive(json, "config"), config, err));
-    if (lenet_arch_find(config->arch)) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_FORMAT, "%s: arch '%s' is not known", where, config->arch);
-}
+/* ---- reading ------------------------------------------------------------------------------------ */
 
 /* Averages over different data would mean nothing. */
-static enum lenet_status same_data(const char *where, const cJSON *json, struct lenet_records *records,
+static enum lenet_status same_data(const char *where, const char *hash, struct lenet_records *records,
                                    struct lenet_error *err) {
-    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
-    if (!hash || strlen(hash) != 64)
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: the data's hash is missing or has not 64 digits", where);
     if (!records->hash[0]) strcpy(records->hash, hash);
     if (strcmp(records->hash, hash) == 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT,
@@ -66,82 +25,70 @@ static enum lenet_status same_data(const char *where, const cJSON *json, struct 
                       hash, records->hash);
 }
 
-static enum lenet_status record_from_json(const char *where, const cJSON *json, struct lenet_records *records,
-                                          struct lenet_record *record, struct lenet_error *err) {
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
-    if (!id || !id[0] || strlen(id) >= sizeof record->id)
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: id is missing, empty or longer than %d characters", where,
-                          LENET_MAX_ID - 1);
-    strcpy(record->id, id);
-    record->order = records->n;
-    LENET_TRY(status_from_json(where, json, &record->diverged, err));
-    LENET_TRY(config_of_record(where, json, &record->config, err));
-    LENET_TRY(same_data(where, json, records, err));
-    return last_epoch_from_json(where, json, record, err);
-}
-
-static enum lenet_status read_line(const char *where, const char *line, size_t length, struct lenet_records *records,
-                                   struct lenet_error *err) {
+static enum lenet_status keep_record(void *self, const char *where, const struct lenet_record *record,
+                                     struct lenet_error *err) {
+    struct lenet_records *records = self;
+    LENET_TRY(same_data(where, record->hash, records, err));
     struct lenet_record **larger = lenet_grow(records->records, records->n, sizeof *larger);
     if (larger) records->records = larger;
-    struct lenet_record *record = larger ? calloc(1, sizeof *record) : NULL;
-    if (!record) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for more than %zu runs", records->n);
-    const char *end = NULL;
-    cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
-    const enum lenet_status status =
-        json && end == line + length
-            ? record_from_json(where, json, records, record, err)
-            : lenet_fail(err, LENET_ERR_FORMAT, "%s: not a JSON object; wanted one run, and nothing else", where);
-    cJSON_Delete(json);
-    if (status == LENET_OK)
-        records->records[records->n++] = record;
-    else
-        free(record);
-    return status;
-}
-
-/* ---- files ---------------------------------------------------------------------------------------- */
-
-static enum lenet_status read_lines(const char *path, const char *text, size_t size, struct lenet_records *records,
-                                    struct lenet_error *err) {
-    size_t begin = 0;
-    for (size_t line = 1; begin < size; line++) {
-        struct place where;
-        const char *end = memchr(text + begin, '\n', size - begin);
-        if (!end) { /* it is being written, or its writer was killed */
-            if (!records->torn_files++) snprintf(records->torn, sizeof records->torn, "%s", path);
-            break;
-        }
-        snprintf(where.text, sizeof where.text, "%s line %zu", path, line);
-        LENET_TRY(read_line(where.text, text + begin, (size_t)(end - text) - begin, records, err));
-        begin = (size_t)(end - text) + 1;
-    }
+    struct lenet_record *copy = larger ? malloc(sizeof *copy) : NULL;
+    if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for more than %zu runs", records->n);
+    *copy = *record;
+    copy->order = records->n;
+    records->records[records->n++] = copy;
     return LENET_OK;
 }
 
-static enum lenet_status read_file(const char *path, struct lenet_records *records, struct lenet_error *err) {
-    char *text;
-    size_t size;
-    LENET_TRY(lenet_file_read(path, &text, &size, err));
-    const enum lenet_status status = read_lines(path, text, size, records, err);
-    free(text);
-    return status;
+static enum lenet_status read_file(void *self, const char *path, struct lenet_error *err) {
+    struct lenet_records *records = self;
+    size_t torn;
+    LENET_TRY(lenet_records_each(path, keep_record, records, &torn, err));
+    if (torn != SIZE_MAX && !records->torn_files++) snprintf(records->torn, sizeof records->torn, "%s", path);
+    return LENET_OK;
 }
 
-static enum lenet_status read_directory(const char *directory, struct lenet_records *records, struct lenet_error *err) {
-    char **names, path[LENET_MAX_PATH];
+/* How many names of a directory begin and end so. */
+static int count_names(const char *directory, const char *begin, const char *end) {
+    char **names;
     int n;
-    LENET_TRY(lenet_directory_list(directory, "runs", ".jsonl", &names, &n, err));
-    enum lenet_status status =
-        n ? LENET_OK
-          : lenet_fail(err, LENET_ERR_IO, "%s: no runs*.jsonl in it; wanted the directory of a sweep", directory);
-    for (int i = 0; i < n; i++) {
-        if (status == LENET_OK) status = lenet_run_path(directory, names[i], path, err);
-        if (status == LENET_OK) status = read_file(path, records, err);
-        free(names[i]);
-    }
-    free(names);
-    return status;
+    if (lenet_directory_list(directory, begin, end, &names, &n, NULL) != LENET_OK) return 0;
+    for (int i = 0; i < n; i++) free(names[i]);
+    if (n) free(names);
+    return n;
+}
+
+/* What a directory without records is, and what was probably meant. */
+static void describe_directory(const char *path, char text[160]) {
+    static const struct {
+        const char *begin, *end, *text;
+    } kinds[] = {
+        {"", ".safetensors", "it holds weights, which lenet eval --weights evaluates"},
+        {"", "-ubyte", "it is a data set's; wanted the directory of a sweep"},
+        {"", "-ubyte.gz", "it is a data set's; wanted the directory of a sweep"},
+        {"run.json", "", "it is a single run's, which lenet eval --run evaluates"},
+    };
+    char progress[LENET_MAX_PATH];
+    snprintf(text, 160, "wanted the directory of a sweep");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (count_names(path, kinds[i].begin, kinds[i].end)) snprintf(text, 160, "%s", kinds[i].text);
+    if (count_names(path, "sweep.json", "") && lenet_run_path(path, "progress", progress, NULL) == LENET_OK)
+        snprintf(text, 160, "the sweep is under way or was stopped (%d checkpoints); the same command goes on with it",
+                 count_names(progress, "", ".safetensors"));
+}
+
+static enum lenet_status read_path(const char *path, struct lenet_records *records, struct lenet_error *err) {
+    char kind[160];
+    if (!lenet_path_is_directory(path)) return read_file(records, path, err);
+    if (count_names(path, "runs", ".jsonl"))
+        return lenet_directory_each(path, "runs", ".jsonl", read_file, records, err);
+    describe_directory(path, kind);
+    return lenet_fail(err, LENET_ERR_IO, "%s: no runs*.jsonl in it; %s", path, kind);
+}
+
+static enum lenet_status fail_empty(const char *path, struct lenet_error *err) {
+    char kind[160];
+    describe_directory(path, kind);
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: no run in it has ended yet; %s", path, kind);
 }
 
 /* By id; of the same id the one that counts is the last. */
@@ -169,11 +116,8 @@ enum lenet_status lenet_records_read(char *const *paths, int n, struct lenet_rec
                                      struct lenet_error *err) {
     enum lenet_status status = LENET_OK;
     *records = (struct lenet_records){0};
-    for (int i = 0; i < n && status == LENET_OK; i++)
-        status = lenet_path_is_directory(paths[i]) ? read_directory(paths[i], records, err)
-                                                   : read_file(paths[i], records, err);
-    if (status == LENET_OK && !records->n)
-        status = lenet_fail(err, LENET_ERR_FORMAT, "%s: no run in it has ended yet", n ? paths[0] : "nothing given");
+    for (int i = 0; i < n && status == LENET_OK; i++) status = read_path(paths[i], records, err);
+    if (status == LENET_OK && !records->n) status = fail_empty(n ? paths[0] : "", err);
     if (status == LENET_OK)
         drop_repeated(records);
     else
@@ -233,6 +177,13 @@ struct lenet_statistics lenet_statistics_of(const double *values, size_t n) {
     s.interval[0] = s.mean - half;
     s.interval[1] = s.mean + half;
     return s;
+}
+
+void lenet_interval_cut(enum lenet_metric metric, double interval[2]) {
+    const int is_error = metric == LENET_TEST_ERROR || metric == LENET_TRAIN_ERROR || metric == LENET_VALIDATION_ERROR;
+    if (isnan(interval[0])) return;
+    interval[0] = fmax(interval[0], 0);
+    if (is_error) interval[1] = fmin(interval[1], 1);
 }
 
 /* ---- which options make a group ------------------------------------------------------------------- */
@@ -366,8 +317,10 @@ static void fill_groups(const struct entry *entries, size_t n, enum lenet_metric
         s->values[at] = value_of(&record->last, metric);
         s->seeds[at] = record->config.seed;
     }
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         s->groups[i].statistics = lenet_statistics_of(s->groups[i].values, s->groups[i].n);
+        lenet_interval_cut(metric, s->groups[i].statistics.interval);
+    }
 }
 
 /* The lowest mean first, none last; equal ones stay as they were, which is the order of their values' places. */

@@ -204,6 +204,15 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     return lenet_json_write(path, json, err);
 }
 
+static void note_missing_lock(const struct sweep *s) {
+    const struct lenet_sweep_observer *observer = s->ledger.observer;
+    struct lenet_error text;
+    if (!s->dir.lock.missing || !observer->note) return;
+    lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
+               s->dir.path, s->dir.lock.missing);
+    observer->note(observer->self, text.text);
+}
+
 /* How many workers train at a time, each with how many threads. */
 static void share_out(struct sweep *s, struct lenet_sweep_overview *overview) {
     const int threads = base_of(s)->threads ? (int)base_of(s)->threads : lenet_processors();
@@ -218,18 +227,20 @@ static void share_out(struct sweep *s, struct lenet_sweep_overview *overview) {
 
 /* Says what there is to do; 0 jobs where the directory has it all. */
 static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
+    const struct lenet_sweep_plan *plan = s->plan;
     struct lenet_sweep_overview overview = {0};
     const struct lenet_sweep_observer *observer = s->ledger.observer;
     s->jobs.backend = s->home.backend;
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
     LENET_TRY(base_of(s)->dry_run
-                  ? lenet_sweep_dir_look(base_of(s)->out, &s->dir, err)
-                  : lenet_sweep_dir_open(base_of(s)->out, s->plan->shard, s->plan->shards, &s->dir, err));
+                  ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
+                  : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
+    note_missing_lock(s);
     sweep_find_missing(&s->jobs, &s->dir, &overview);
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
-    if (observer->begin) observer->begin(observer->self, s->plan, &overview);
+    if (observer->begin) observer->begin(observer->self, plan, &overview);
     return LENET_OK;
 }
 
@@ -257,7 +268,7 @@ static void close_all(struct sweep *s) {
 enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_sweep_observer *observer,
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,
                               struct lenet_error *err) {
-    struct sweep s = {.plan = plan, .dir = {.lock = {-1, -1}}};
+    struct sweep s = {.plan = plan};
     s.jobs = (struct jobs){.plan = plan, .data = &s.data, .stop = stop};
     s.ledger.jobs = &s.jobs;
     s.ledger.dir = &s.dir;

@@ -1,97 +1,89 @@
-/* sweep_dir.c - see sweep_dir.h. */
+/* sweep_dir.c - keeps a sweep's directory: lets one process at a time work on it or on each of its shards, finds out
+ * which runs have ended and whether they are of the same data, and appends those that end. */
 #include "sweep/sweep_dir.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/files.h"
 #include "base/grow.h"
 #include "base/json.h"
+#include "lenet/summary.h"
 #include "train/run_dir.h"
-
-/* ---- files ---------------------------------------------------------------------------------- */
-
-/* What lenet_file_replace has left of this directory's files in a process that was killed. */
-static enum lenet_status clear_temporary(void *self, const char *path, struct lenet_error *err) {
-    (void)self;
-    (void)err;
-    const char *name = strrchr(path, '/') + 1;
-    if (strstr(name, ".safetensors.tmp.") || strstr(name, ".json.tmp.") || strstr(name, ".jsonl.tmp.")) unlink(path);
-    return LENET_OK;
-}
-
-static void clear_temporaries(const struct lenet_sweep_dir *dir) {
-    static const char *const kinds[] = {"progress", "weights"};
-    char directory[LENET_MAX_PATH];
-    lenet_directory_each(dir->path, ".runs.", "", clear_temporary, NULL, NULL);
-    lenet_directory_each(dir->path, ".sweep.json.tmp.", "", clear_temporary, NULL, NULL);
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (lenet_run_path(dir->path, kinds[i], directory, NULL) == LENET_OK)
-            lenet_directory_each(directory, ".", "", clear_temporary, NULL, NULL);
-}
 
 /* ---- one process at a time --------------------------------------------------------------- */
 
-static enum lenet_status open_lock(const struct lenet_sweep_dir *dir, const char *name, int *lock,
-                                   struct lenet_error *err) {
-    char path[LENET_MAX_PATH];
-    LENET_TRY(lenet_run_path(dir->path, name, path, err));
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    return *lock < 0 ? lenet_fail(err, LENET_ERR_IO, "%s: %s", path, strerror(errno)) : LENET_OK;
-}
+/* Who wants to work here, and whether anybody else does. */
+struct starter {
+    const char *directory, *name; /* the name of its lock file */
+    int shards;                   /* 0 for the whole           */
+    int alone;
+};
 
-static enum lenet_status take_lock(const struct lenet_sweep_dir *dir, int lock, int operation,
-                                   struct lenet_error *err) {
-    if (flock(lock, operation | LOCK_NB) == 0) return LENET_OK;
-    if (errno == EWOULDBLOCK)
-        return lenet_fail(err, LENET_ERR_IO, "%s: another process is at work on this sweep; wait for it, or stop it",
-                          dir->path);
-    return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", dir->path, strerror(errno));
-}
-
-/* Whoever is alone clears up and, where it is a shard, writes down how many there are. *alone says whether it was. */
-static enum lenet_status lock_alone(const struct lenet_sweep_dir *dir, int shards, int *alone,
-                                    struct lenet_error *err) {
-    char text[16];
-    const int length = snprintf(text, sizeof text, "%d", shards), lock = dir->lock[0];
-    *alone = flock(lock, LOCK_EX | LOCK_NB) == 0;
-    if (!*alone) return LENET_OK;
-    clear_temporaries(dir);
-    if (ftruncate(lock, 0) == 0 && pwrite(lock, text, (size_t)length, 0) == length) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_IO, "%s/lock: %s", dir->path, strerror(errno));
+/* The number of shards that a lock file's name tells; 0 for the whole. */
+static int shards_of(const char *name) {
+    int shards = 0;
+    return sscanf(name, "lock.%*d-of-%d", &shards) == 1 ? shards : 0;
 }
 
 /* A whole sweep shares its directory with nobody, a shard with the other shards of the same number. */
-static enum lenet_status lock_directory(const struct lenet_sweep_dir *dir, int shards, struct lenet_error *err) {
-    char text[16] = "";
-    int alone;
-    LENET_TRY(lock_alone(dir, shards, &alone, err));
-    if (!shards) return alone ? LENET_OK : take_lock(dir, dir->lock[0], LOCK_EX, err);
-    LENET_TRY(take_lock(dir, dir->lock[0], LOCK_SH, err));
-    if (pread(dir->lock[0], text, sizeof text - 1, 0) > 0 && atoi(text) == shards) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_IO, "%s: another process is at work on a shard of %s, not of %d; wait for it",
-                      dir->path, text, shards);
+static int may_share(const struct starter *self, const char *name) {
+    return self->shards && shards_of(name) == self->shards && strcmp(name, self->name) != 0;
 }
 
-static enum lenet_status take_locks(struct lenet_sweep_dir *dir, int shard, int shards, struct lenet_error *err) {
-    char name[64];
-    LENET_TRY(open_lock(dir, "lock", &dir->lock[0], err));
-    const int turn = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* those that begin do so one by one */
-    if (turn < 0 || flock(turn, LOCK_EX) != 0) {
-        if (turn >= 0) close(turn);
-        return lenet_fail(err, LENET_ERR_IO, "%s: cannot be locked: %s", dir->path, strerror(errno));
-    }
-    const enum lenet_status status = lock_directory(dir, shards, err);
-    close(turn);
-    if (status != LENET_OK || !shards) return status;
-    snprintf(name, sizeof name, "lock.%d-of-%d", shard, shards);
-    LENET_TRY(open_lock(dir, name, &dir->lock[1], err));
-    return take_lock(dir, dir->lock[1], LOCK_EX, err);
+static enum lenet_status fail_held(const struct starter *self, const char *name, const char *holder,
+                                   struct lenet_error *err) {
+    const int shards = shards_of(name);
+    if (self->shards && shards && shards != self->shards)
+        return lenet_fail(err, LENET_ERR_IO,
+                          "%s: another process is at work on a shard of %d, not of %d (%s); wait for it, or stop it",
+                          self->directory, shards, self->shards, holder);
+    return lenet_fail(err, LENET_ERR_IO, "%s: another process is at work on this sweep (%s); wait for it, or stop it",
+                      self->directory, holder);
+}
+
+static enum lenet_status look_at_lock(void *self, const char *path, struct lenet_error *err) {
+    struct starter *starter = self;
+    const char *name = strrchr(path, '/') + 1;
+    struct lenet_lock lock;
+    if (!lenet_lock_is_held(path)) return LENET_OK;
+    starter->alone = 0;
+    if (may_share(starter, name)) return LENET_OK;
+    LENET_TRY(lenet_lock_take(path, LENET_LOCK_AT_ONCE, &lock, err)); /* for its holder's name */
+    lenet_lock_release(&lock);
+    return lock.holder[0] ? fail_held(starter, name, lock.holder, err) : LENET_OK;
+}
+
+/* What lenet_file_replace has left in a process that was killed. */
+static void clear_temporaries(const char *directory) {
+    static const char *const kinds[] = {"progress", "weights"};
+    char path[LENET_MAX_PATH];
+    lenet_directory_clear_temporaries(directory);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (lenet_run_path(directory, kinds[i], path, NULL) == LENET_OK) lenet_directory_clear_temporaries(path);
+}
+
+/* Whoever is alone clears up, before others may begin. */
+static enum lenet_status take_lock(struct lenet_sweep_dir *dir, struct starter *self, struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_directory_each(dir->path, "lock", "", look_at_lock, self, err));
+    if (self->alone) clear_temporaries(dir->path);
+    LENET_TRY(lenet_run_path(dir->path, self->name, path, err));
+    return lenet_lock_take(path, LENET_LOCK_AT_ONCE, &dir->lock, err);
+}
+
+/* Those that begin do so one by one. */
+static enum lenet_status lock_directory(struct lenet_sweep_dir *dir, int shard, int shards, struct lenet_error *err) {
+    char name[64] = "lock", path[LENET_MAX_PATH];
+    struct lenet_lock turn;
+    if (shards) snprintf(name, sizeof name, "lock.%d-of-%d", shard, shards);
+    struct starter self = {dir->path, name, shards, 1};
+    LENET_TRY(lenet_run_path(dir->path, "begin.lock", path, err));
+    LENET_TRY(lenet_lock_take(path, LENET_LOCK_WAIT, &turn, err));
+    const enum lenet_status status = take_lock(dir, &self, err);
+    lenet_lock_release(&turn);
+    return status;
 }
 
 /* ---- which runs have ended ---------------------------------------------------------------- */
@@ -110,46 +102,47 @@ static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const char *id, 
     return LENET_OK;
 }
 
-static enum lenet_status read_line(struct lenet_sweep_dir *dir, const char *path, size_t number, const char *line,
-                                   size_t length, struct lenet_error *err) {
-    const char *end = NULL;
-    cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
-    const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "status"));
-    const int diverged = status && strcmp(status, "diverged") == 0;
-    const int good = end == line + length && id && strlen(id) == LENET_RUN_ID - 1 &&
-                     (diverged || (status && strcmp(status, "done") == 0));
-    const enum lenet_status result =
-        good ? add_ended(dir, id, diverged, err)
-             : lenet_fail(err, LENET_ERR_FORMAT, "%s:%zu: not a run of a sweep; damaged?", path, number);
-    cJSON_Delete(json);
-    return result;
-}
-
-/* *kept becomes the length up to the last line's end. */
-static enum lenet_status read_runs(struct lenet_sweep_dir *dir, const char *path, char **text, size_t *size,
-                                   size_t *kept, struct lenet_error *err) {
-    size_t number = 0;
-    *kept = 0;
-    LENET_TRY(lenet_file_read(path, text, size, err));
-    enum lenet_status status = LENET_OK;
-    while (status == LENET_OK) {
-        const char *line = *text + *kept, *end = memchr(line, '\n', *size - *kept);
-        if (!end) break;
-        status = read_line(dir, path, ++number, line, (size_t)(end - line), err);
-        *kept = (size_t)(end + 1 - *text);
-    }
-    return status;
+static enum lenet_status take_record(void *self, const char *where, const struct lenet_record *record,
+                                     struct lenet_error *err) {
+    struct lenet_sweep_dir *dir = self;
+    if (strlen(record->id) != LENET_RUN_ID - 1)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: '%s' is no id of a sweep's run; damaged?", where, record->id);
+    if (strcmp(record->hash, dir->data_hash) != 0)
+        return lenet_fail(
+            err, LENET_ERR_ARG,
+            "%s: a run on the data in %s (%.12s...), and --data names others (%.12s...); mistyped? Another "
+            "data set needs another --out",
+            where, record->config.data[0] ? record->config.data : "another place", record->hash, dir->data_hash);
+    return add_ended(dir, record->id, record->diverged, err);
 }
 
 static enum lenet_status take_runs_file(void *self, const char *path, struct lenet_error *err) {
     struct lenet_sweep_dir *dir = self;
-    char *text = NULL;
-    size_t size, kept;
-    enum lenet_status status = read_runs(dir, path, &text, &size, &kept, err);
+    size_t torn;
+    LENET_TRY(lenet_records_each(path, take_record, dir, &torn, err));
     /* Another process may be at work on another shard's file, whose last line then need not be whole yet. */
-    if (status == LENET_OK && kept < size && strcmp(path, dir->runs) == 0)
-        status = lenet_file_replace(path, text, kept, err);
+    return torn != SIZE_MAX && strcmp(path, dir->runs) == 0 ? lenet_file_cut(path, torn, err) : LENET_OK;
+}
+
+/* Where no run has ended, the sweep that was begun here says what its data are. */
+static enum lenet_status check_description(const struct lenet_sweep_dir *dir, struct lenet_error *err) {
+    char path[LENET_MAX_PATH], *text;
+    size_t size;
+    LENET_TRY(lenet_run_path(dir->path, "sweep.json", path, err));
+    if (!lenet_path_exists(path)) return LENET_OK;
+    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    cJSON *json = cJSON_ParseWithLength(text, size);
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
+    const char *directory = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "directory"));
+    const enum lenet_status status =
+        !hash || strcmp(hash, dir->data_hash) == 0
+            ? LENET_OK
+            : lenet_fail(err, LENET_ERR_ARG,
+                         "%s: the sweep began with the data in %s (%.12s...), and --data names others (%.12s...); "
+                         "mistyped? Another data set needs another --out",
+                         path, directory ? directory : "another place", hash, dir->data_hash);
+    cJSON_Delete(json);
     free(text);
     return status;
 }
@@ -180,7 +173,7 @@ static void sort_ended(struct lenet_sweep_dir *dir) {
 static enum lenet_status read_all_runs(struct lenet_sweep_dir *dir, struct lenet_error *err) {
     LENET_TRY(lenet_directory_each(dir->path, "runs", ".jsonl", take_runs_file, dir, err));
     sort_ended(dir);
-    return LENET_OK;
+    return dir->n ? LENET_OK : check_description(dir, err);
 }
 
 const struct lenet_run_state *lenet_sweep_dir_find(const struct lenet_sweep_dir *dir, const char *id) {
@@ -191,29 +184,29 @@ const struct lenet_run_state *lenet_sweep_dir_find(const struct lenet_sweep_dir 
 
 /* ---- opening and writing -------------------------------------------------------------------- */
 
-enum lenet_status lenet_sweep_dir_open(const char *path, int shard, int shards, struct lenet_sweep_dir *dir,
-                                       struct lenet_error *err) {
+enum lenet_status lenet_sweep_dir_open(const char *path, int shard, int shards, const char *data_hash,
+                                       struct lenet_sweep_dir *dir, struct lenet_error *err) {
     char name[64] = "runs.jsonl";
-    *dir = (struct lenet_sweep_dir){.lock = {-1, -1}};
+    *dir = (struct lenet_sweep_dir){.data_hash = data_hash};
     if (shards) snprintf(name, sizeof name, "runs.%d-of-%d.jsonl", shard, shards);
     snprintf(dir->path, sizeof dir->path, "%s", path);
     LENET_TRY(lenet_run_path(dir->path, name, dir->runs, err));
     LENET_TRY(lenet_directory_create(dir->path, err));
-    LENET_TRY(take_locks(dir, shard, shards, err));
+    LENET_TRY(lock_directory(dir, shard, shards, err));
     return read_all_runs(dir, err);
 }
 
-enum lenet_status lenet_sweep_dir_look(const char *path, struct lenet_sweep_dir *dir, struct lenet_error *err) {
-    *dir = (struct lenet_sweep_dir){.lock = {-1, -1}};
+enum lenet_status lenet_sweep_dir_look(const char *path, const char *data_hash, struct lenet_sweep_dir *dir,
+                                       struct lenet_error *err) {
+    *dir = (struct lenet_sweep_dir){.data_hash = data_hash};
     snprintf(dir->path, sizeof dir->path, "%s", path);
     return read_all_runs(dir, err);
 }
 
 void lenet_sweep_dir_close(struct lenet_sweep_dir *dir) {
-    for (int i = 0; i < 2; i++)
-        if (dir->lock[i] >= 0) close(dir->lock[i]);
+    lenet_lock_release(&dir->lock);
     free(dir->ended);
-    *dir = (struct lenet_sweep_dir){.lock = {-1, -1}};
+    *dir = (struct lenet_sweep_dir){.n = 0};
 }
 
 enum lenet_status lenet_sweep_dir_append(const struct lenet_sweep_dir *dir, const char *lines,

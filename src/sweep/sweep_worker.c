@@ -89,22 +89,17 @@ static enum lenet_status keep(void *self, struct lenet_error *err) {
     return status;
 }
 
-/* A measurement at the end of each interval up to the checkpoint's step; of one that has diverged, up to then. */
 static enum lenet_status restore_history(struct worker *w, const char *path, const cJSON *json, int r,
                                          struct lenet_error *err) {
-    const struct lenet_member *member = member_of(w, r);
-    const uint64_t interval = member->settings.interval, last = snapshot_of(w)->step / interval;
     const cJSON *item;
     int good = 1;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "metrics")) {
         struct lenet_metrics metrics;
-        good = good && lenet_metrics_from_json(item, &metrics) &&
-               metrics.step == (uint64_t)(member->measured + 1) * interval;
+        good = good && lenet_metrics_from_json(item, &metrics);
         if (good) LENET_TRY(lenet_population_append(w->trainer.pop, r, &metrics));
     }
-    good =
-        good && (snapshot_of(w)->diverged[r] ? (uint64_t)member->measured <= last : (uint64_t)member->measured == last);
-    return good ? LENET_OK : lenet_fail(err, LENET_ERR_FORMAT, "%s: its metrics do not fit its runs; damaged?", path);
+    if (good && lenet_population_history_fits(w->trainer.pop, r)) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: its metrics do not fit its runs; damaged?", path);
 }
 
 static enum lenet_status restore(struct worker *w, struct lenet_error *err) {

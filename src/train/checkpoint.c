@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/stack.h"
+#include "train/run_dir.h"
 
 enum { COUNTERS = 4, IMAGES = 0, CORRECT, NONFINITE, DIVERGED };
 enum { MAX_TENSORS = LENET_STACK_TENSORS + COUNTERS };
@@ -176,15 +177,6 @@ static int has_counters(const struct lenet_tensor_file *file) {
     return 0;
 }
 
-static enum lenet_status check_run(const char *path, const struct lenet_tensor_file *file, const char *run,
-                                   struct lenet_error *err) {
-    const char *found = lenet_metadata_find(file, "run");
-    if (!run || !found || strcmp(run, found) == 0) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_FORMAT,
-                      "%s: a checkpoint of another configuration or data set (%.20s, wanted %s); was run.json edited?",
-                      path, found, run);
-}
-
 enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_model *model, const char *run,
                                         struct lenet_snapshot *snapshot, int *ended, struct lenet_error *err) {
     struct lenet_tensor_file file;
@@ -195,7 +187,9 @@ enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_mod
     if (!*ended) {
         const int single = snapshot->R == 1 && !lenet_metadata_find(&file, "members");
         struct tensors *t = make_tensors(&model->topology, snapshot, single, err);
-        status = t ? check_run(path, &file, run, err) : LENET_ERR_MEMORY;
+        status = t ? LENET_OK : LENET_ERR_MEMORY;
+        if (status == LENET_OK && run)
+            status = lenet_run_check_identity(path, lenet_metadata_find(&file, "run"), run, err);
         if (status == LENET_OK) status = read_snapshot(path, &file, t, snapshot, err);
         if (t) free_tensors(t);
     }

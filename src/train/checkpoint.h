@@ -15,7 +15,7 @@ extern "C" {
 /* What a checkpoint says besides the networks' state; text that is NULL is left out. */
 struct lenet_checkpoint_labels {
     const char *device;   /* "cpu", "cuda": bytes are the same on the same one only                         */
-    const char *run;      /* of a single run: its id, the hash of its configuration and data                */
+    const char *run;      /* of a single run: its lenet_run_identity                                        */
     const cJSON *members; /* of a population: an array with an object for each; NULL: R is 1, and no member */
 };
 
@@ -30,7 +30,7 @@ enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct 
                                                  const cJSON *members, struct lenet_error *err);
 
 /* Fills a snapshot, whose R and moments say what is wanted. *ended becomes 1, and nothing else is touched, where the
- * file has weights alone. id: the run that the file must be of, where it says so; NULL: any. LENET_ERR_FORMAT where the
+ * file has weights alone. run: the identity that it must have, where it says so; NULL: any. LENET_ERR_FORMAT where the
  * file is damaged or of other networks. */
 enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_model *model, const char *run,
                                         struct lenet_snapshot *snapshot, int *ended, struct lenet_error *err);

@@ -285,6 +285,14 @@ enum lenet_status lenet_population_append(struct lenet_population *pop, int r, c
     return LENET_OK;
 }
 
+int lenet_population_history_fits(const struct lenet_population *pop, int r) {
+    const struct lenet_member *member = &pop->members[r];
+    const uint64_t interval = member->settings.interval, n = (uint64_t)member->measured;
+    int fits = pop->now.diverged[r] ? n <= pop->now.step / interval : n == pop->now.step / interval;
+    for (uint64_t i = 0; i < n; i++) fits = fits && member->metrics[i].step == (i + 1) * interval;
+    return fits;
+}
+
 int lenet_member_best(const struct lenet_member *member) {
     int best = -1;
     for (int i = 0; i < member->measured; i++)

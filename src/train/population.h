@@ -80,6 +80,10 @@ const struct lenet_member *lenet_population_member(const struct lenet_population
 /* Appends to a member's history. LENET_ERR_MEMORY. */
 enum lenet_status lenet_population_append(struct lenet_population *pop, int r, const struct lenet_metrics *metrics);
 
+/* Whether a member's history is that of the snapshot: a measurement at the end of each interval up to its step; of a
+ * member that has diverged, up to then. */
+int lenet_population_history_fits(const struct lenet_population *pop, int r);
+
 /* The measurement with the highest validation accuracy, the first of several; -1 for none. */
 int lenet_member_best(const struct lenet_member *member);
 

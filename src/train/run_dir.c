@@ -1,4 +1,5 @@
-/* run_dir.c - see run_dir.h. */
+/* run_dir.c - claims and locks a run directory, writes and reads run.json, says whether what is there belongs together,
+ * and keeps metrics.jsonl. */
 #include "train/run_dir.h"
 
 #include <math.h>
@@ -7,10 +8,11 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/grow.h"
 #include "base/json.h"
 #include "lenet/version.h"
 
-static const char RUN_FILE[] = "run.json", METRICS_FILE[] = "metrics.jsonl";
+static const char RUN_FILE[] = "run.json", METRICS_FILE[] = "metrics.jsonl", LOCK_FILE[] = "lock";
 
 enum lenet_status lenet_run_path(const char *directory, const char *name, char path[LENET_MAX_PATH],
                                  struct lenet_error *err) {
@@ -50,35 +52,55 @@ cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) 
     return json;
 }
 
-/* Makes the run directory: the named one, or the first free of runs/ARCH-1, -2, ... */
-static enum lenet_status choose_directory(struct lenet_config *config, char path[LENET_MAX_PATH],
-                                          struct lenet_error *err) {
-    const int named = config->run[0] != 0;
-    for (int i = 1;; i++) {
-        if (!named) snprintf(config->run, sizeof config->run, "runs/%s-%d", config->arch, i);
-        LENET_TRY(lenet_run_path(config->run, RUN_FILE, path, err));
-        if (!lenet_path_exists(path)) return lenet_directory_create(config->run, err);
-        if (named)
-            return lenet_fail(err, LENET_ERR_IO,
-                              "%s: a run is there already; --resume %s goes on with it, or give "
-                              "another --run",
-                              config->run, config->run);
-    }
+/* ---- a new run, and a run at work ------------------------------------------------------ */
+
+enum lenet_status lenet_run_lock(const char *directory, struct lenet_lock *lock, struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(directory, LOCK_FILE, path, err));
+    LENET_TRY(lenet_lock_take(path, LENET_LOCK_AT_ONCE, lock, err));
+    if (!lock->holder[0]) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO, "%s: %s is at work on this run; wait for it, or stop it", directory,
+                      lock->holder);
 }
 
-enum lenet_status lenet_run_create(struct lenet_config *config, const char *backend, const struct lenet_dataset *data,
+/* Makes runs/ARCH-1, or the first after it that is not there: of several processes each makes another one. */
+static enum lenet_status claim_directory(struct lenet_config *config, struct lenet_error *err) {
+    int made = 0;
+    for (int i = 1; !made; i++) {
+        snprintf(config->run, sizeof config->run, "runs/%s-%d", config->arch, i);
+        LENET_TRY(lenet_directory_claim(config->run, &made, err));
+    }
+    return LENET_OK;
+}
+
+/* The lock is taken first and run.json looked for then: whoever has the lock decides alone. */
+static enum lenet_status begin_run(const char *directory, char path[LENET_MAX_PATH], struct lenet_lock *lock,
                                    struct lenet_error *err) {
+    LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
+    LENET_TRY(lenet_directory_create(directory, err));
+    LENET_TRY(lenet_run_lock(directory, lock, err));
+    if (!lenet_path_exists(path)) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%s: a run is there already; --resume %s goes on with it, or give another --run", directory,
+                      directory);
+}
+
+enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const struct lenet_dataset *data,
+                                   struct lenet_lock *lock, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
-    LENET_TRY(choose_directory(config, path, err));
+    if (!config->run[0]) LENET_TRY(claim_directory(config, err));
+    LENET_TRY(begin_run(config->run, path, lock, err));
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "command", "train");
     cJSON_AddStringToObject(json, "version", LENET_VERSION);
     cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
-    cJSON_AddStringToObject(json, "device", backend);
+    cJSON_AddStringToObject(json, "device", device);
     cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
     return lenet_json_write(path, json, err);
 }
+
+/* ---- reading run.json ------------------------------------------------------------------ */
 
 /* Sets one option from its JSON value. */
 static enum lenet_status option_from_json(const char *path, const struct lenet_option *option, const cJSON *value,
@@ -134,6 +156,8 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
     return status;
 }
 
+/* ---- what belongs together ------------------------------------------------------------- */
+
 enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
                                  struct lenet_error *err) {
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
@@ -147,6 +171,91 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
                               now->resume, option->name, before, after);
     }
     return LENET_OK;
+}
+
+enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_config *config,
+                                      struct lenet_error *err) {
+    struct lenet_config was = *config;
+    char hash[65];
+    if (lenet_path_exists(config->data)) return LENET_OK;
+    LENET_TRY(lenet_run_read(directory, &was, hash, err));
+    if (strcmp(was.data, config->data) != 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%s: the run began with --data %s, which is not found from here; give --data DIR", directory,
+                      was.data);
+}
+
+enum lenet_status lenet_run_check_options(const struct lenet_config *now, struct lenet_error *err) {
+    struct lenet_config was = *now;
+    char hash[65];
+    LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
+    LENET_TRY(lenet_run_same(&was, now, err));
+    return lenet_run_find_data(now->resume, now, err);
+}
+
+enum lenet_status lenet_run_check_machine(const struct lenet_config *now, const char *data_hash, const char *backend,
+                                          struct lenet_error *err) {
+    struct lenet_config was = *now;
+    char hash[65];
+    LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
+    if (strcmp(data_hash, hash) != 0)
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--resume %s: the data set in %s is not the one the run began with, which was in %s",
+                          now->resume, now->data, was.data);
+    const size_t length = strcspn(was.device, ":");
+    if (strlen(backend) == length && strncmp(was.device, backend, length) == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", now->resume, was.device,
+                      backend);
+}
+
+char *lenet_run_identity(const struct lenet_config *config, const char *data_hash) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddItemToObject(json, "config", lenet_config_json(config));
+    cJSON_AddStringToObject(json, "data", data_hash);
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    return text;
+}
+
+/* A number or a string as a user writes it. */
+static const char *value_text(const cJSON *value, char text[32]) {
+    if (cJSON_IsString(value)) return cJSON_GetStringValue(value);
+    lenet_real_text(cJSON_GetNumberValue(value), text);
+    return text;
+}
+
+/* Options that one of them does not have, of another program's version, are left out. */
+static enum lenet_status compare_identities(const char *path, const cJSON *was, const cJSON *now,
+                                            struct lenet_error *err) {
+    const cJSON *values = cJSON_GetObjectItemCaseSensitive(was, "config");
+    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(was, "data"));
+    const char *data = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(now, "data"));
+    const cJSON *value;
+    char before[32], after[32];
+    if (!cJSON_IsObject(values) || !hash)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: does not say which run it is of; damaged?", path);
+    cJSON_ArrayForEach(value, cJSON_GetObjectItemCaseSensitive(now, "config")) {
+        const cJSON *other = cJSON_GetObjectItemCaseSensitive(values, value->string);
+        if (other && !cJSON_Compare(other, value, 1))
+            return lenet_fail(
+                err, LENET_ERR_FORMAT,
+                "%s: was trained with --%s %.100s, but run.json says %.100s; was it edited? A run goes on "
+                "as it began",
+                path, value->string, value_text(other, before), value_text(value, after));
+    }
+    if (data && strcmp(hash, data) == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: was trained on another data set (%.12s...) than run.json says", path,
+                      hash);
+}
+
+enum lenet_status lenet_run_check_identity(const char *path, const char *was, const char *now,
+                                           struct lenet_error *err) {
+    if (!was || strcmp(was, now) == 0) return LENET_OK;
+    cJSON *before = cJSON_Parse(was), *after = cJSON_Parse(now);
+    const enum lenet_status status = compare_identities(path, before, after, err);
+    cJSON_Delete(before);
+    cJSON_Delete(after);
+    return status;
 }
 
 /* ---- metrics.jsonl -------------------------------------------------------------------- */
@@ -212,36 +321,66 @@ int lenet_metrics_from_json(const cJSON *json, struct lenet_metrics *m) {
            real_from_json(json, "images_per_s", &m->images_per_s) && real_from_json(json, "seconds", &m->seconds);
 }
 
-/* Reads one line of the given length; 0 where it is not a record. */
-static int parse_metrics(const char *line, size_t length, struct lenet_metrics *m) {
-    const char *end = NULL;
-    cJSON *json = cJSON_ParseWithLengthOpts(line, length, &end, 0);
-    const int good = end == line + length && lenet_metrics_from_json(json, m);
-    cJSON_Delete(json);
-    return good;
+/* The epochs up to a step. */
+struct history {
+    uint64_t step;
+    struct lenet_metrics *metrics;
+    size_t n, kept; /* how many, and in how many bytes */
+    uint64_t last;  /* the step of the line before, of whatever epoch */
+    int past;       /* 1: a line was of a later step */
+};
+
+static enum lenet_status take_epoch(void *self, const struct lenet_json_line *line, struct lenet_error *err) {
+    struct history *history = self;
+    struct lenet_metrics epoch;
+    if (!lenet_metrics_from_json(line->json, &epoch))
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: lacks some of an epoch's numbers; damaged, or edited by hand?",
+                          line->where);
+    if (epoch.step <= history->last)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: step %llu does not follow step %llu; two runs mixed?",
+                          line->where, (unsigned long long)epoch.step, (unsigned long long)history->last);
+    history->last = epoch.step;
+    if (epoch.step > history->step && !history->past) {
+        history->past = 1;
+        history->kept = line->begin;
+    }
+    if (history->past) return LENET_OK;
+    struct lenet_metrics *longer = lenet_grow(history->metrics, history->n, sizeof *longer);
+    if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    history->metrics = longer;
+    longer[history->n++] = epoch;
+    return LENET_OK;
 }
 
 enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, struct lenet_metrics **metrics, int *n,
                                        struct lenet_error *err) {
-    char path[LENET_MAX_PATH], *text;
-    size_t size, kept = 0;
+    char path[LENET_MAX_PATH];
+    struct history history = {.step = step};
+    struct lenet_json_lines_end end;
     *metrics = NULL;
     *n = 0;
     LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
     if (!lenet_path_exists(path)) return LENET_OK;
-    LENET_TRY(lenet_file_read(path, &text, &size, err));
-    int lines = 0;
-    for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
-    *metrics = calloc((size_t)lines + 1, sizeof **metrics);
-    enum lenet_status status = *metrics ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    while (status == LENET_OK && *n < lines) {
-        const size_t length = (size_t)((char *)memchr(text + kept, '\n', size - kept) - (text + kept));
-        struct lenet_metrics *m = &(*metrics)[*n];
-        if (!parse_metrics(text + kept, length, m) || m->step > step) break;
-        kept += length + 1;
-        ++*n;
+    enum lenet_status status = lenet_json_lines(path, take_epoch, &history, &end, err);
+    if (status == LENET_OK && (history.past || end.torn))
+        status = lenet_file_cut(path, history.past ? history.kept : end.whole, err);
+    if (status != LENET_OK) {
+        free(history.metrics);
+        return status;
     }
-    if (status == LENET_OK && kept < size) status = lenet_file_replace(path, text, kept, err);
-    free(text);
-    return status;
+    *metrics = history.metrics;
+    *n = (int)history.n;
+    return LENET_OK;
+}
+
+enum lenet_status lenet_run_may_begin_again(const char *directory, const char *checkpoint, struct lenet_error *err) {
+    struct lenet_metrics *metrics;
+    int n;
+    LENET_TRY(lenet_metrics_rewind(directory, UINT64_MAX, &metrics, &n, err));
+    free(metrics);
+    if (n <= 1) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: %s is missing, of which %d epochs are recorded; put it back, or begin again with another "
+                      "--run",
+                      directory, checkpoint, n);
 }

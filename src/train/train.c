@@ -23,6 +23,8 @@ struct run {
     struct lenet_dataset data;
     struct lenet_device_data device_data;
     struct lenet_trainer trainer;
+    struct lenet_lock lock;  /* of the run directory */
+    char *identity;          /* of the run, for its checkpoints */
     int recorded, announced; /* so many measurements are in metrics.jsonl, and known to the observer */
 };
 
@@ -47,14 +49,20 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     struct lenet_trainer *trainer = &run->trainer;
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     LENET_TRY(lenet_data_open(config, arch->field, &run->data, err));
-    LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
+    if (config->resume[0])
+        LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));
+    LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
+    run->identity = lenet_run_identity(config, run->data.hash);
+    if (!run->identity) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     LENET_TRY(lenet_device_data_create(trainer->device.backend, trainer->device.ctx, &run->data,
                                        (struct lenet_scaling){1, 0}, arch->field, &run->device_data, err));
     return lenet_trainer_populate(trainer, configs, 1, &run->data, &run->device_data, err);
 }
 
 static void close_all(struct run *run) {
+    lenet_lock_release(&run->lock);
+    free(run->identity);
     const struct lenet_device *device = &run->trainer.device;
     lenet_trainer_empty(&run->trainer);
     if (device->backend) lenet_device_data_free(device->backend, device->ctx, &run->device_data);
@@ -106,9 +114,8 @@ static enum lenet_status keep(void *self, struct lenet_error *err) {
     struct run *run = self;
     char path[LENET_MAX_PATH];
     LENET_TRY(lenet_run_path(run->config->run, LAST, path, err));
-    LENET_TRY(lenet_checkpoint_write(path, lenet_population_model(run->trainer.pop), snapshot_of(run),
-                                     &(struct lenet_checkpoint_labels){.device = run->trainer.device.backend->name},
-                                     err));
+    const struct lenet_checkpoint_labels labels = {.device = run->trainer.device.backend->name, .run = run->identity};
+    LENET_TRY(lenet_checkpoint_write(path, lenet_population_model(run->trainer.pop), snapshot_of(run), &labels, err));
     return announce(run);
 }
 
@@ -150,68 +157,49 @@ static enum lenet_status rewind_metrics(struct run *run, struct lenet_error *err
         status = lenet_population_append(run->trainer.pop, 0, &metrics[i]);
     free(metrics);
     run->recorded = run->announced = member_of(run)->measured;
-    return status;
+    if (status != LENET_OK || lenet_population_history_fits(run->trainer.pop, 0)) return status;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s/metrics.jsonl: %d epochs do not fit the checkpoint at step %llu; were lines removed?",
+                      run->config->run, run->recorded, (unsigned long long)snapshot_of(run)->step);
 }
 
-/* What a process that was killed while it wrote has left. */
-static enum lenet_status clear_temporaries(const struct run *run, struct lenet_error *err) {
-    static const char *const names[] = {LAST, BEST, "run.json", "metrics.jsonl"};
-    char path[LENET_MAX_PATH];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        LENET_TRY(lenet_run_path(run->config->run, names[i], path, err));
-        lenet_file_clear_temporaries(path);
-    }
-    return LENET_OK;
+/* Tells what is no error: the run's directory, and what is the matter with it. */
+static void note(const struct run *run, const char *matter, const char *reason) {
+    struct lenet_error text;
+    if (!run->observer->note) return;
+    lenet_fail(&text, LENET_OK, "%s: %s%s", run->config->run, matter, reason);
+    run->observer->note(run->observer->self, text.text);
 }
 
 /* Puts the last checkpoint's state back. *ended becomes 1 where the run needs no more steps. */
 static enum lenet_status restore(struct run *run, int *ended, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     LENET_TRY(lenet_run_path(run->config->run, LAST, path, err));
-    if (!lenet_path_exists(path)) { /* killed before the first checkpoint */
-        LENET_TRY(rewind_metrics(run, err));
-        return lenet_population_init(run->trainer.pop);
+    if (lenet_path_exists(path)) {
+        LENET_TRY(lenet_trainer_restore(&run->trainer, path, run->identity, ended, err));
+        return *ended ? LENET_OK : rewind_metrics(run, err);
     }
-    LENET_TRY(lenet_trainer_restore(&run->trainer, path, NULL, ended, err));
-    return *ended ? LENET_OK : rewind_metrics(run, err);
-}
-
-/* The run that --resume names must have begun just as this one is configured ... */
-static enum lenet_status check_same_options(const struct run *run, struct lenet_error *err) {
-    struct lenet_config was = *run->config;
-    char hash[65];
-    LENET_TRY(lenet_run_read(run->config->resume, &was, hash, err));
-    return lenet_run_same(&was, run->config, err);
-}
-
-/* ... with the same data, on the same device. */
-static enum lenet_status check_same_run(const struct run *run, struct lenet_error *err) {
-    struct lenet_config was = *run->config;
-    char hash[65];
-    LENET_TRY(lenet_run_read(run->config->resume, &was, hash, err));
-    if (strcmp(run->data.hash, hash) != 0)
-        return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the data set in %s is not the one the run began with",
-                          run->config->resume, run->config->data);
-    if (strcmp(was.device, run->trainer.device.backend->name) != 0)
-        return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", run->config->resume,
-                          was.device, run->trainer.device.backend->name);
-    return LENET_OK;
+    LENET_TRY(lenet_run_may_begin_again(run->config->run, LAST, err));
+    note(run, "it has no checkpoint yet, and begins again", "");
+    LENET_TRY(rewind_metrics(run, err));
+    return lenet_population_init(run->trainer.pop);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */
 
-static enum lenet_status begin(struct run *run, int *ended, struct lenet_error *err) {
-    struct lenet_config *config = run->config;
-    if (!config->resume[0]) {
-        LENET_TRY(open_all(run, err));
-        LENET_TRY(lenet_run_create(config, run->trainer.device.backend->name, &run->data, err));
-        return lenet_population_init(run->trainer.pop);
-    }
-    LENET_TRY(check_same_options(run, err));
+static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
     LENET_TRY(open_all(run, err));
+    LENET_TRY(lenet_run_create(run->config, run->trainer.device.name, &run->data, &run->lock, err));
+    return lenet_population_init(run->trainer.pop);
+}
+
+static enum lenet_status go_on(struct run *run, int *ended, struct lenet_error *err) {
+    struct lenet_config *config = run->config;
     strcpy(config->run, config->resume);
-    LENET_TRY(check_same_run(run, err));
-    LENET_TRY(clear_temporaries(run, err));
+    LENET_TRY(lenet_run_check_options(config, err));
+    LENET_TRY(lenet_run_lock(config->run, &run->lock, err));
+    LENET_TRY(open_all(run, err));
+    lenet_directory_clear_temporaries(config->run);
     return restore(run, ended, err);
 }
 
@@ -225,7 +213,8 @@ static enum lenet_status train(struct run *run, enum lenet_ending *ending, struc
                                     .end = end,
                                     .progress = report_progress};
     int ended = 0;
-    LENET_TRY(begin(run, &ended, err));
+    LENET_TRY(run->config->resume[0] ? go_on(run, &ended, err) : begin_new(run, err));
+    if (run->lock.missing) note(run, "cannot be locked; start no other process on it meanwhile: ", run->lock.missing);
     *ending = LENET_ENDED_BEFORE;
     if (ended) return LENET_OK;
     const struct lenet_population *pop = run->trainer.pop;

@@ -38,16 +38,16 @@ printed() { diff "$work/out" -; }
 lenet report sweep
 claim "a table: exit 0" code_is 0
 claim "  it complains of nothing" is_quiet
-# Of 1, 2 and 3 % the deviation is 1 %, and the interval +- 4.303 / sqrt(3) %.
+# Of 1, 2 and 3 % the deviation is 1 %, and the interval +- 4.303 / sqrt(3) %, but for what is below 0.
 claim "  of groups in the order of the options' values, with what they come to" printed <<'END'
 test error in % after the last epoch: mean over the runs, standard deviation, 95 % interval of the mean
 
 optimizer  lr       n  diverged       mean  deviation          95 % interval        min        max
 sgd        0.02     1         1     10.000          -                      -     10.000     10.000
-sgd        0.1      3         0      2.000      1.000        -0.484 to 4.484      1.000      3.000
+sgd        0.1      3         0      2.000      1.000         0.000 to 4.484      1.000      3.000
 adamw      1        0         1          -          -                      -          -          -
 
-6 runs, 2 diverged; best: --optimizer sgd --lr 0.1 with 2.000 % (95 % interval -0.484 to 4.484), 3 runs
+6 runs, 2 diverged; best: --optimizer sgd --lr 0.1 with 2.000 % (95 % interval 0.000 to 4.484), 3 runs
 END
 lenet report sweep --best 1 --by lr
 claim "--best 1: the group of the lowest mean" test "$(sed -n 4p "$work/out" | awk '{ print $1, $2 }')" = "0.1 3"
@@ -68,7 +68,7 @@ claim "CSV: exit 0" code_is 0
 claim "  a line for its columns and one for each group, fractions of 1" test "$(sed -E 's/(0\.0?[0-9]{3})[0-9]+/\1/g' "$work/out")" = \
     "lr,n,diverged,mean,deviation,interval_low,interval_high,min,max
 0.02,1,1,0.1,,,,0.1,0.1
-0.1,3,0,0.02,0.01,-0.0048,0.0448,0.01,0.03
+0.1,3,0,0.02,0.01,0,0.0448,0.01,0.03
 1,0,1,,,,,,"
 lenet report sweep --format json
 claim "JSON: exit 0" code_is 0
@@ -84,6 +84,14 @@ claim "  it is left out" cmp "$work/out" whole
 claim "  which is said once" test "$(wc -l <"$work/err")" -eq 1
 claim "  by name" complains "lenet report: torn.jsonl: its last line has no end"
 
+{
+    printf '\r\n'
+    sed 's/$/\r/' sweep/runs.1-of-2.jsonl
+} >crlf.jsonl
+lenet report crlf.jsonl sweep/runs.2-of-2.jsonl --best 1
+claim "blank lines, and lines that end in CRLF: exit 0" code_is 0
+claim "  are as good" cmp "$work/out" whole
+
 lenet report sweep torn.jsonl --by lr --format csv
 cp "$work/out" whole
 for arguments in "--by lr sweep --format csv torn.jsonl" "--format=csv sweep --by lr torn.jsonl" "--by=lr --format csv sweep torn.jsonl"; do
@@ -91,6 +99,7 @@ for arguments in "--by lr sweep --format csv torn.jsonl" "--format=csv sweep --b
     lenet report $arguments
     claim "report $arguments: paths may stand anywhere" cmp "$work/out" whole
 done
+
 lenet report --help
 claim "its help says which epoch counts" says "never the best one"
 "$program" report sweep >/dev/full 2>"$work/err"
@@ -116,7 +125,19 @@ refused "no such metric" 2 "test-error|test-loss" -- sweep --metric accuracy
 refused "no such option to group by" 2 "'rate'" -- sweep --by lr,rate
 refused "a validation error without a validation set" 2 "no validation set" -- sweep --metric validation-error
 refused "a path that is not there" 3 "nowhere: cannot open" -- nowhere
-refused "a directory without records" 3 "made: no runs*.jsonl in it" -- made
+refused "a run's directory" 3 "made: no runs*.jsonl in it; it is a single run's, which lenet eval --run" -- made
+refused "a data set's directory" 3 "no runs*.jsonl in it; it is a data set's" -- "$sample"
+lenet sweep --data "$sample" --device cpu --arch linear --train-size 64 --seed 1,2 --epochs 1 --out ended
+mkdir begun && cp ended/sweep.json begun
+refused "a sweep before any run has ended" 3 "begun: no runs*.jsonl in it; the sweep is under way or was stopped" -- begun
+head -c 100 ended/runs.jsonl >begun/runs.jsonl
+refused "a sweep whose first run is being written" 3 "begun: no run in it has ended yet; the sweep is" -- begun
+lenet report ended
+claim "a sweep that has ended: exit 0" code_is 0
+for edit in 's/"lr":0.05/"lr":0.06/' 's/"seed":[12]/"seed":3/' 's/"hash":"./"hash":"x/'; do
+    sed "2$edit" ended/runs.jsonl >edited.jsonl
+    refused "a record that was edited ($edit)" 3 "edited.jsonl line 2: " -- edited.jsonl
+done
 sed '2s/"lr"/"rate"/' sweep/runs.1-of-2.jsonl >damaged.jsonl
 refused "a record without a learning rate" 3 "damaged.jsonl line 2: no 'lr' in it" -- sweep damaged.jsonl
 printf '\x1b[31m\n' >"$(printf 'colour\x1b.jsonl')"

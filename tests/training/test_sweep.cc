@@ -114,7 +114,7 @@ class Watcher {
     std::vector<int> largest;
     double estimate = -1;
 
-    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this}; }
+    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, nullptr}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
@@ -181,6 +181,15 @@ class Sweep : public ::testing::Test {
     }
 
     fs::path Dir(const std::string &name) const { return directory_ / name; }
+    /* Of the data set that the sweeps here train on. */
+    std::string Hash() const {
+        lenet_dataset few = {};
+        lenet_error err = {};
+        EXPECT_EQ(lenet_dataset_read(Dir("few").c_str(), &few, &err), LENET_OK) << err.text;
+        const std::string hash = few.hash;
+        lenet_dataset_free(&few);
+        return hash;
+    }
 
     /* The command line of a sweep of short runs. */
     Strings Words(const std::string &out, const Strings &more) const {
@@ -419,7 +428,7 @@ TEST_F(Sweep, WeightsFilesSayWhoseTheyAre) {
     ExpectSame("alone", "together");
     Finish("none", {"--seed", "1,2", "--keep-weights", "off"});
     EXPECT_FALSE(fs::exists(Dir("none") / "weights"));
-    EXPECT_EQ(FilesIn(Dir("none")), Strings({"lock", "progress", "runs.jsonl", "sweep.json"}));
+    EXPECT_EQ(FilesIn(Dir("none")), Strings({"progress", "runs.jsonl", "sweep.json"}));
 }
 
 TEST_F(Sweep, RunsThatAreTheSameAreDoneOnce) {
@@ -835,8 +844,7 @@ TEST_F(Sweep, ADamagedLineIsNamedWithItsNumber) {
     const fs::path file = Dir("run") / "runs.jsonl";
     const Strings good = Lines(file);
     const std::string id = good[1].substr(good[1].find("\"id\":\"") + 6, 16);
-    const Strings bad = {"",
-                         "null",
+    const Strings bad = {"null",
                          "{}",
                          "x" + good[1],
                          good[1] + "x",
@@ -857,7 +865,7 @@ TEST_F(Sweep, ADamagedLineIsNamedWithItsNumber) {
             const Snapshot before = Contents(Dir("run"));
             Watcher watcher;
             EXPECT_EQ(Start("run", {"--seed", "1..4"}, watcher), LENET_ERR_FORMAT) << line;
-            EXPECT_TRUE(Says(file.string() + ":" + std::to_string(number) + ":")) << err_.text;
+            EXPECT_TRUE(Says(file.string() + " line " + std::to_string(number) + ":")) << err_.text;
             EXPECT_EQ(watcher.begins, 0);
             EXPECT_TRUE(Contents(Dir("run")) == before);
         }
@@ -892,19 +900,58 @@ TEST_F(Sweep, AnAxisThatGrowsDoesOnlyWhatIsNew) {
     EXPECT_EQ(Finish("drawn", {"--lr", "log:1e-3..1e-2", "--samples", "5"}).runs, 3);
 }
 
-TEST_F(Sweep, OtherDataGivesOtherRuns) {
-    Finish("run", {"--seed", "1..2"});
-    const auto before = Recorded("run");
+/* Runs on several data sets would be a directory that no report can be had of. */
+TEST_F(Sweep, OtherDataIsRefusedBeforeAnythingIsWritten) {
     WriteHalf(directory_ / "other", "train", sample_.train, 300, 28, 28);
     WriteHalf(directory_ / "other", "t10k", sample_.test, 21, 28, 28);
-    const Watcher other = Finish("run", {"--seed", "1..2", "--data", (directory_ / "other").string()});
-    EXPECT_EQ(other.work.ended, 0u);
-    EXPECT_EQ(other.runs, 2);
-    const auto after = Recorded("run");
-    EXPECT_EQ(after.size(), 4u);
-    for (const auto &[id, line] : before) EXPECT_TRUE(after.count(id)) << id;
+    const auto expect_refused = [&](const Strings &more, const std::string &naming) {
+        const Snapshot before = Contents(Dir("run"));
+        Watcher watcher;
+        EXPECT_EQ(Start("run", With({"--seed", "1..2", "--data", Dir("other").string()}, more), watcher),
+                  LENET_ERR_ARG);
+        for (const std::string &piece : {(Dir("run") / naming).string(), Dir("few").string(), std::string("--data")})
+            EXPECT_TRUE(Says(piece)) << "wanted " << piece << ": " << err_.text;
+        EXPECT_EQ(watcher.begins, 0);
+        EXPECT_TRUE(Contents(Dir("run")) == before);
+    };
+    Finish("run", {"--seed", "1..2"});
+    expect_refused({}, "runs.jsonl line 1");
+    expect_refused({"--shard", "1/2"}, "runs.jsonl line 1");
+    expect_refused({"--dry-run"}, "runs.jsonl line 1");
+    fs::remove(Dir("run") / "runs.jsonl");
+    expect_refused({}, "sweep.json"); /* begun, and stopped before a run had ended */
     fs::copy(directory_ / "few", directory_ / "the same elsewhere");
+    Finish("run", {"--seed", "1..2"});
     EXPECT_EQ(Finish("run", {"--seed", "1..2", "--data", (directory_ / "the same elsewhere").string()}).runs, 0);
+}
+
+TEST_F(Sweep, ARecordThatWasEditedIsNamed) {
+    Finish("run", {"--seed", "1..2"});
+    const fs::path file = Dir("run") / "runs.jsonl";
+    const std::string text = Read(file);
+    for (const auto &[what, with] : {std::pair("\"batch\":8", "\"batch\":9"), std::pair("\"relu\"", "\"tanh\""),
+                                     std::pair("\"id\":\"", "\"id\":\"0123456789abcdef\",\"was\":\"")}) {
+        const size_t at = text.rfind(what);
+        ASSERT_NE(at, std::string::npos) << what;
+        Write(file, std::string(text).replace(at, strlen(what), with));
+        Watcher watcher;
+        EXPECT_EQ(Start("run", {"--seed", "1..3"}, watcher), LENET_ERR_FORMAT) << with;
+        EXPECT_TRUE(Says(file.string() + " line 2: its id")) << err_.text;
+        EXPECT_EQ(watcher.begins, 0);
+    }
+}
+
+TEST_F(Sweep, LinesMayBeBlankAndEndInCrlf) {
+    Finish("run", {"--seed", "1..2"});
+    const fs::path file = Dir("run") / "runs.jsonl";
+    const Strings lines = Lines(file);
+    for (const std::string &text :
+         {lines[0] + "\r\n" + lines[1] + "\r\n", "\n" + lines[0] + "\n \t\r\n" + lines[1] + "\n\n\n"}) {
+        Write(file, text);
+        EXPECT_EQ(Finish("run", {"--seed", "1..2"}).runs, 0);
+        EXPECT_EQ(Read(file), text);
+    }
+    EXPECT_EQ(Finish("run", {"--seed", "1..3"}).runs, 1);
 }
 
 TEST_F(Sweep, ShardsShareTheRunsAmongThem) {
@@ -937,13 +984,14 @@ class SweepLock : public Sweep {
         for (const auto &[name, bytes] : after) EXPECT_TRUE(before.count(name) && before.at(name) == bytes) << name;
     }
     void Open(int shard, int shards) {
-        ASSERT_EQ(lenet_sweep_dir_open(Dir("run").c_str(), shard, shards, &dir_, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(lenet_sweep_dir_open(Dir("run").c_str(), shard, shards, Hash().c_str(), &dir_, &err_), LENET_OK)
+            << err_.text;
     }
     void TearDown() override {
         lenet_sweep_dir_close(&dir_);
         Sweep::TearDown();
     }
-    lenet_sweep_dir dir_ = {{0}, {0}, {-1, -1}, 0, nullptr};
+    lenet_sweep_dir dir_ = {};
 };
 
 TEST_F(SweepLock, ASecondSweepInTheSameDirectoryIsRefused) {
@@ -970,7 +1018,7 @@ TEST_F(SweepLock, ASweepAtWorkHoldsItsDirectory) {
     watcher.on_run = [&] {
         lenet_sweep_dir second;
         lenet_error err = {};
-        refused += lenet_sweep_dir_open(Dir("run").c_str(), 0, 0, &second, &err) == LENET_ERR_IO;
+        refused += lenet_sweep_dir_open(Dir("run").c_str(), 0, 0, Hash().c_str(), &second, &err) == LENET_ERR_IO;
         lenet_sweep_dir_close(&second);
     };
     ASSERT_EQ(Start("run", {"--seed", "1..3"}, watcher), LENET_OK) << err_.text;
@@ -1035,7 +1083,7 @@ TEST_F(Sweep, ADryRunWritesNothing) {
     EXPECT_EQ(again.grouped_runs, 7u);
 
     lenet_sweep_dir dir; /* nor does it wait for anybody */
-    ASSERT_EQ(lenet_sweep_dir_open(Dir("run").c_str(), 0, 0, &dir, &err_), LENET_OK) << err_.text;
+    ASSERT_EQ(lenet_sweep_dir_open(Dir("run").c_str(), 0, 0, Hash().c_str(), &dir, &err_), LENET_OK) << err_.text;
     Watcher third;
     EXPECT_EQ(Start("run", With(words, {"--dry-run"}), third), LENET_OK) << err_.text;
     lenet_sweep_dir_close(&dir);

@@ -65,7 +65,7 @@ class Watcher {
     std::function<void(const lenet_metrics &)> on_epoch;
     uint64_t stop_at_step = UINT64_MAX; /* in the middle of an epoch, but not of the first one of a process */
 
-    lenet_observer Observer() { return {Begin, Progress, Epoch, this}; }
+    lenet_observer Observer() { return {Begin, Progress, Epoch, this, nullptr}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
@@ -889,7 +889,8 @@ TEST_F(RefusedResume, ACheckpointOfAnotherArchitectureIsNamed) {
     fs::copy_file(Run("mlp") / "last.safetensors", Run("run") / "last.safetensors",
                   fs::copy_options::overwrite_existing);
     before_ = Contents(Run("run"));
-    ExpectRefused(config_, LENET_ERR_FORMAT, {"last.safetensors", "another architecture"});
+    ExpectRefused(config_, LENET_ERR_FORMAT,
+                  {"last.safetensors", "trained with --arch mlp-300", "run.json says lenet5"});
 }
 
 TEST_F(RefusedResume, AnotherDeviceIsNamed) {

@@ -354,7 +354,9 @@ class EvaluateRun : public Evaluate {
         lenet_dataset data;
         snprintf(trained.run, sizeof trained.run, "%s", Path(name).c_str());
         ASSERT_EQ(lenet_dataset_read(trained.data, &data, &err_), LENET_OK) << err_.text;
-        ASSERT_EQ(lenet_run_create(&trained, "cpu", &data, &err_), LENET_OK) << err_.text;
+        lenet_lock lock = {};
+        ASSERT_EQ(lenet_run_create(&trained, "cpu", &data, &lock, &err_), LENET_OK) << err_.text;
+        lenet_lock_release(&lock);
         lenet_dataset_free(&data);
         fs::copy(Path("w.safetensors"), Path(name + "/last.safetensors"));
     }
@@ -465,7 +467,7 @@ TEST_F(EvaluateRun, DataThatIsNoLongerWhereTheRunFoundItIsSaidToBeTheRuns) {
     MakeRun("late");
     fs::rename(Path("moved"), Path("elsewhere"));
     Choose(Path("late"), "", "");
-    ExpectFails(LENET_ERR_IO, {Path("moved"), Path("late"), "was trained on it", "--data"});
+    ExpectFails(LENET_ERR_IO, {Path("moved"), Path("late"), "the run began with", "--data"});
     EXPECT_EQ(Kept(Path("late"), "", Path("elsewhere")), Path("late/eval.json"));
 }
 

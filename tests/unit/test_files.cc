@@ -385,6 +385,46 @@ TEST_F(Files, DirectoriesAreMadeWithTheirParents) {
     EXPECT_TRUE(fs::is_directory(at("a/new")));
 }
 
+TEST_F(Files, ADirectoryIsClaimedOnce) {
+    std::atomic<int> makers{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 16; i++)
+        threads.emplace_back([&] {
+            int made = 0;
+            EXPECT_EQ(lenet_directory_claim(at("a/b/c").c_str(), &made, nullptr), LENET_OK);
+            makers += made;
+        });
+    for (std::thread &thread : threads) thread.join();
+    EXPECT_EQ(makers, 1);
+    int made = 1;
+    put(at("file"), "");
+    ASSERT_EQ(lenet_directory_claim(at("file").c_str(), &made, &err), LENET_OK) << err.text;
+    EXPECT_EQ(made, 0) << "the name is not free";
+    EXPECT_EQ(lenet_directory_claim(at("file/below").c_str(), &made, &err), LENET_ERR_IO);
+    EXPECT_TRUE(says(err, at("file")));
+}
+
+TEST_F(Files, OfADirectoryTheTemporariesAreClearedAndNothingElse) {
+    const Names kept = {".f.tmp",     ".f.tmp.1", ".f.tmp.1.", ".f.tmp.1.2.x", ".f.tmp.1.b",
+                        ".f.tmp.a.0", ".mine",    "f",         "f.tmp.1.2",    "x.f.tmp.1.2"};
+    for (const std::string &name : kept) put(at(name), "");
+    for (const char *name : {".f.tmp.1.2", ".last.safetensors.tmp.12345.63", ".f.tmp.1.2.tmp.3.4", ".x y.json.tmp.7.0"})
+        put(at(name), "half");
+    lenet_directory_clear_temporaries(directory.c_str());
+    EXPECT_EQ(names(), kept);
+    lenet_directory_clear_temporaries(at("missing").c_str());
+}
+
+TEST_F(Files, ACutFileKeepsItsFirstBytes) {
+    put(at("f"), "one\ntwo\nthr");
+    ASSERT_EQ(lenet_file_cut(at("f").c_str(), 8, &err), LENET_OK) << err.text;
+    EXPECT_EQ(get(at("f")), "one\ntwo\n");
+    ASSERT_EQ(lenet_file_cut(at("f").c_str(), 100, &err), LENET_OK) << err.text;
+    EXPECT_EQ(get(at("f")), "one\ntwo\n");
+    EXPECT_EQ(lenet_file_cut(at("missing").c_str(), 1, &err), LENET_ERR_IO);
+    EXPECT_EQ(names(), Names{"f"});
+}
+
 TEST_F(Files, ADirectoryIsRefusedWhereAFileIsInTheWay) {
     put(at("file"), "old");
     EXPECT_EQ(lenet_directory_create(at("file").c_str(), &err), LENET_ERR_IO);

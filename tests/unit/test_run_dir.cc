@@ -9,7 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
+#include <thread>
+#include <tuple>
 #include <vector>
 
 #include "base/json.h"
@@ -70,6 +73,7 @@ class RunDir : public ::testing::Test {
         snprintf(config_.data, sizeof config_.data, "some/where");
     }
     void TearDown() override {
+        lenet_lock_release(&lock_);
         fs::current_path("/");
         fs::remove_all(directory_);
     }
@@ -84,7 +88,10 @@ class RunDir : public ::testing::Test {
         fs::remove(Path(name)); /* ext4 waits for the disk where an old file is cut to nothing and written again */
         std::ofstream(Path(name), std::ios::binary) << bytes;
     }
-    lenet_status Create() { return lenet_run_create(&config_, "cpu", &data_, &err_); }
+    lenet_status Create() {
+        lenet_lock_release(&lock_); /* of the run before */
+        return lenet_run_create(&config_, "cpu", &data_, &lock_, &err_);
+    }
     lenet_status Read() {
         lenet_config_init(&read_);
         memset(hash_, 0, sizeof hash_);
@@ -98,6 +105,7 @@ class RunDir : public ::testing::Test {
     std::string run_;
     lenet_config config_, read_;
     char hash_[65];
+    lenet_lock lock_ = {};
     lenet_error err_ = {};
 };
 
@@ -186,6 +194,106 @@ TEST_F(RunDir, WithoutANameTheFirstFreeOneIsTaken) {
         EXPECT_STREQ(config_.run, want);
         EXPECT_TRUE(fs::exists(directory_ / want / "run.json"));
     }
+}
+
+TEST_F(RunDir, ADirectoryOfThatNameIsNotFree) {
+    fs::current_path(directory_);
+    fs::create_directories("runs/lenet5-1"); /* of a process that has not written its run.json yet */
+    config_.run[0] = '\0';
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    EXPECT_STREQ(config_.run, "runs/lenet5-2");
+}
+
+TEST_F(RunDir, StartsAtOnceWithoutANameTakeADirectoryEach) {
+    fs::current_path(directory_);
+    const int n = 16;
+    std::vector<lenet_config> configs(n, config_);
+    std::vector<lenet_lock> locks(n, lenet_lock{});
+    std::vector<lenet_status> statuses(n, LENET_ERR_CHECK);
+    std::vector<std::thread> starts;
+    for (int i = 0; i < n; i++)
+        starts.emplace_back([&, i] {
+            configs[i].run[0] = '\0';
+            statuses[i] = lenet_run_create(&configs[i], "cpu", &data_, &locks[i], nullptr);
+        });
+    std::set<std::string> names;
+    for (int i = 0; i < n; i++) {
+        starts[i].join();
+        EXPECT_EQ(statuses[i], LENET_OK);
+        names.insert(configs[i].run);
+        lenet_lock_release(&locks[i]);
+    }
+    EXPECT_EQ(names.size(), (size_t)n);
+}
+
+TEST_F(RunDir, OfStartsAtOnceInOneDirectoryOneGoesOn) {
+    for (int round = 0; round < 20; round++) {
+        const int n = 8;
+        snprintf(config_.run, sizeof config_.run, "%s", Path(("round " + std::to_string(round)).c_str()).c_str());
+        std::vector<lenet_config> configs(n, config_);
+        std::vector<lenet_lock> locks(n, lenet_lock{});
+        std::vector<lenet_error> errors(n, lenet_error{});
+        std::vector<lenet_status> statuses(n, LENET_ERR_CHECK);
+        std::vector<std::thread> starts;
+        for (int i = 0; i < n; i++) {
+            configs[i].seed = i + 1;
+            starts.emplace_back(
+                [&, i] { statuses[i] = lenet_run_create(&configs[i], "cpu", &data_, &locks[i], &errors[i]); });
+        }
+        int winner = -1;
+        for (int i = 0; i < n; i++) {
+            starts[i].join();
+            if (statuses[i] == LENET_OK) {
+                EXPECT_EQ(winner, -1);
+                winner = i;
+            } else {
+                EXPECT_EQ(statuses[i], LENET_ERR_IO);
+                const std::string who = "process " + std::to_string(getpid()) + " on ";
+                EXPECT_NE(std::string(errors[i].text).find(who), std::string::npos) << errors[i].text;
+            }
+        }
+        ASSERT_GE(winner, 0);
+        ASSERT_EQ(lenet_run_read(config_.run, &read_, hash_, &err_), LENET_OK) << err_.text;
+        EXPECT_EQ(read_.seed, winner + 1);
+        for (lenet_lock &lock : locks) lenet_lock_release(&lock);
+        EXPECT_FALSE(fs::exists(fs::path(config_.run) / "lock"));
+    }
+}
+
+TEST_F(RunDir, ARunAtWorkKeepsOutASecondOne) {
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    lenet_lock second = {};
+    EXPECT_EQ(lenet_run_lock(run_.c_str(), &second, &err_), LENET_ERR_IO);
+    EXPECT_TRUE(Says(run_ + ": process " + std::to_string(getpid()) + " on ")) << err_.text;
+    lenet_lock_release(&lock_);
+    EXPECT_EQ(lenet_run_lock(run_.c_str(), &second, &err_), LENET_OK) << err_.text;
+    lenet_lock_release(&second);
+    EXPECT_EQ(Contents("lock"), "") << "nothing of it stays";
+}
+
+TEST_F(RunDir, TheIndexOfAGpuIsRecorded) {
+    for (const auto &[want, backend] :
+         {std::pair("cuda:1", "cuda"), std::pair("cuda", "cuda"), std::pair("cpu", "cpu")}) {
+        fs::remove_all(run_);
+        lenet_lock_release(&lock_);
+        ASSERT_EQ(lenet_run_create(&config_, want, &data_, &lock_, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(Read(), LENET_OK) << err_.text;
+        EXPECT_STREQ(read_.device, want);
+        snprintf(config_.resume, sizeof config_.resume, "%s", run_.c_str());
+        EXPECT_EQ(lenet_run_check_machine(&config_, kHash, backend, &err_), LENET_OK) << "another index may go on";
+        EXPECT_EQ(lenet_run_check_machine(&config_, kHash, "other", &err_), LENET_ERR_ARG);
+        EXPECT_TRUE(Says(std::string("began on ") + want)) << err_.text;
+    }
+}
+
+TEST_F(RunDir, DataThatAreNotFoundFromHereAreThoseTheRunBeganWith) {
+    ASSERT_EQ(Create(), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_ERR_IO);
+    EXPECT_TRUE(Says("began with --data some/where")) << err_.text;
+    snprintf(config_.data, sizeof config_.data, "else/where"); /* which is its own error */
+    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_OK) << err_.text;
+    snprintf(config_.data, sizeof config_.data, "%s", directory_.c_str());
+    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_OK) << err_.text;
 }
 
 TEST_F(RunDir, ADirectoryThatCannotBeMadeIsNamed) {
@@ -325,6 +433,40 @@ TEST_F(RunDir, TheMachineMayDiffer) {
         if (!option->identity && option->type != LENET_OPTION_AUGMENT)
             lenet_option_set(&was, option, option->type == LENET_OPTION_TEXT ? "x" : "3", nullptr);
     EXPECT_EQ(lenet_run_same(&was, &config_, &err_), LENET_OK) << err_.text;
+}
+
+/* What a checkpoint keeps tells of every option that was edited in run.json. */
+TEST_F(RunDir, ACheckpointKnowsWhichRunItIsOf) {
+    const auto identity = [](const lenet_config &config, const std::string &hash) {
+        char *text = lenet_run_identity(&config, hash.c_str());
+        const std::string copy = text;
+        free(text);
+        return copy;
+    };
+    const std::string was = identity(config_, kHash);
+    const auto check = [&](const std::string &was_text, const std::string &now) {
+        err_ = {};
+        return lenet_run_check_identity("last", was_text.c_str(), now.c_str(), &err_);
+    };
+    EXPECT_EQ(check(was, was), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_run_check_identity("last", nullptr, was.c_str(), &err_), LENET_OK) << "of an older program";
+    for (const lenet_option *option : IdentityOptions()) {
+        lenet_config edited = config_;
+        lenet_option_set(&edited, option, OtherValue(option).c_str(), nullptr);
+        EXPECT_EQ(check(was, identity(edited, kHash)), LENET_ERR_FORMAT) << option->name;
+        EXPECT_TRUE(Says("last: was trained with --" + std::string(option->name) + " " + Get(config_, option)))
+            << err_.text;
+        EXPECT_TRUE(Says("says " + Get(edited, option))) << err_.text;
+    }
+    EXPECT_EQ(check(was, identity(config_, std::string(64, '0'))), LENET_ERR_FORMAT);
+    EXPECT_TRUE(Says("another data set")) << err_.text;
+    for (const char *damaged : {"", "{}", "[]", "3", "{\"config\":3,\"data\":\"\"}", "{\"config\":{\"lr\":\"x\"}}",
+                                "{\"config\":{\"lr\":[1]},\"data\":\"\"}", "{\"config\":{},\"data\":\"\"}"}) {
+        EXPECT_EQ(check(damaged, was), LENET_ERR_FORMAT) << damaged;
+        EXPECT_TRUE(Says("last: ")) << err_.text;
+    }
+    EXPECT_EQ(check(std::string("{\"config\":{\"gone\":1},\"data\":\"") + kHash + "\"}", was), LENET_OK)
+        << "a program that had other options";
 }
 
 /* ---- metrics.jsonl ------------------------------------------------------------------------------ */
@@ -500,20 +642,52 @@ TEST_F(Metrics, ATornLastLineIsRepairedWhereverItIsTorn) {
     EXPECT_EQ(File(), three);
 }
 
-TEST_F(Metrics, ALineThatIsNoRecordEndsTheFile) {
+/* What was recorded after it would be lost. */
+TEST_F(Metrics, ADamagedLineIsNamedAndNothingIsCut) {
     AppendLines(1, 2);
     const std::string two = File();
     AppendLines(3, 3);
     const std::string third = File().substr(two.size());
     for (const std::string &line :
-         {std::string("\n"), std::string("x\n"), std::string("{}\n"), std::string("[]\n"),
-          std::string("{\"step\":30}\n"), std::string("{\"step\":\"1\"}\n"), std::string("{\"step\":null}\n"),
-          std::string("\0\0\0\n", 4), third.substr(0, 20) + "\n", std::string(5000, '{') + "\n"}) {
+         {std::string("x\n"), std::string("{}\n"), std::string("[]\n"), std::string("{\"step\":30}\n"),
+          std::string("{\"step\":\"1\"}\n"), std::string("{\"step\":null}\n"), std::string("\0\0\0\n", 4),
+          third.substr(0, 20) + "\n", std::string(5000, '{') + "\n", third.substr(0, third.size() - 1) + third,
+          two.substr(two.find('\n') + 1) /* an epoch twice, as two processes at once would record it */}) {
         Write("metrics.jsonl", two + line + third);
+        for (uint64_t step : {1000, 20, 10}) {
+            EXPECT_EQ(Rewind(step), LENET_ERR_FORMAT) << line;
+            EXPECT_TRUE(Says(Path("metrics.jsonl") + " line 3: ")) << err_.text;
+            EXPECT_EQ(metrics_, nullptr);
+            EXPECT_EQ(File(), two + line + third) << line;
+        }
+    }
+}
+
+TEST_F(Metrics, LinesMayBeBlankAndEndInCrlf) {
+    AppendLines(1, 2);
+    const std::string two = File(), first = two.substr(0, two.find('\n')), second = two.substr(first.size() + 1);
+    for (const std::string &text : {first + "\r\n" + second, "\n" + first + "\n \t\r\n" + second + "\n\r\n"}) {
+        Write("metrics.jsonl", text);
         ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
         ExpectLines(2);
-        EXPECT_EQ(File(), two) << line;
+        EXPECT_EQ(File(), text);
+        ASSERT_EQ(Rewind(10), LENET_OK) << err_.text;
+        ExpectLines(1);
+        AppendLines(2, 2);
+        ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
+        ExpectLines(2);
     }
+}
+
+/* An epoch is recorded before its checkpoint is written, so one may be there without any. */
+TEST_F(Metrics, ARunOfSeveralEpochsDoesNotBeginAgain) {
+    EXPECT_EQ(lenet_run_may_begin_again(run_.c_str(), "last", &err_), LENET_OK) << err_.text;
+    AppendLines(1, 1);
+    EXPECT_EQ(lenet_run_may_begin_again(run_.c_str(), "last", &err_), LENET_OK) << err_.text;
+    AppendLines(2, 2);
+    EXPECT_EQ(lenet_run_may_begin_again(run_.c_str(), "last", &err_), LENET_ERR_FORMAT);
+    EXPECT_TRUE(Says(run_ + ": last is missing")) << err_.text;
+    EXPECT_TRUE(Says("2 epochs")) << err_.text;
 }
 
 /* A file system may leave zeros where a block was not written before the power failed. */

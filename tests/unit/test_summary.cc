@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "lenet/summary.h"
+#include "lenet/sweep_plan.h"
 #include "support/compare.h"
 #include "train/run_dir.h"
 
@@ -68,6 +69,30 @@ TEST(Statistics, AreThoseOfTheDefinition) {
     const double half = 2.365 * std::sqrt(32 / 7.0) / std::sqrt(8.0); /* t of 7 degrees, to half of 0.001 */
     EXPECT_LE(std::fabs(s.interval[0] - (5 - half)), 0.0005);
     EXPECT_LE(std::fabs(s.interval[1] - (5 + half)), 0.0005);
+}
+
+/* Of 0 and 2 %, the interval would reach from -11.7 to 13.7 %; of 0 and 100 %, beyond both ends. */
+TEST(Statistics, AnIntervalHasNoValuesThatCannotBe) {
+    const struct {
+        lenet_metric metric;
+        double values[2], low, high;
+    } cases[] = {{LENET_TEST_ERROR, {0, 0.02}, 0, 0.01 + 0.1271},
+                 {LENET_TRAIN_ERROR, {0, 1}, 0, 1},
+                 {LENET_VALIDATION_ERROR, {0.98, 1}, 0.99 - 0.1271, 1},
+                 {LENET_TEST_LOSS, {0, 2}, 0, 1 + 12.706},
+                 {LENET_TRAIN_LOSS, {0, 2}, 0, 1 + 12.706},
+                 {LENET_VALIDATION_LOSS, {0, 2}, 0, 1 + 12.706},
+                 {LENET_SECONDS, {0, 2}, 0, 1 + 12.706},
+                 {LENET_SECONDS, {99, 101}, 87.294, 112.706}};
+    for (const auto &c : cases) {
+        lenet_statistics s = lenet_statistics_of(c.values, 2);
+        lenet_interval_cut(c.metric, s.interval);
+        EXPECT_LE(std::fabs(s.interval[0] - c.low), 0.0005) << c.metric;
+        EXPECT_LE(std::fabs(s.interval[1] - c.high), 0.0005) << c.metric;
+    }
+    double none[2] = {NAN, NAN};
+    lenet_interval_cut(LENET_TEST_ERROR, none);
+    EXPECT_TRUE(std::isnan(none[0]) && std::isnan(none[1])) << "of one value there is none still";
 }
 
 TEST(Statistics, OfOneValueHaveNoDeviation) {
@@ -296,6 +321,38 @@ TEST_F(Summary, ATornLastLineIsLeftOutWhereverItIsTorn) {
     EXPECT_EQ(records_.torn, Path("runs.2.jsonl")) << "the first";
 }
 
+TEST_F(Summary, LinesMayBeBlankAndEndInCrlf) {
+    std::string a = Line("a", {}, {Epoch(0.25)}), b = Line("b", {}, {Epoch(0.5)});
+    Write("runs.jsonl", "\r\n" + a.replace(a.size() - 1, 1, "\r\n") + "\n \t\n" + b + "\n\n");
+    ASSERT_EQ(Read(), LENET_OK) << err_.text;
+    EXPECT_EQ(Accuracies(), Found({{"a", 0.25}, {"b", 0.5}}));
+    EXPECT_EQ(records_.torn_files, 0);
+    Write("runs.jsonl", a + "\n\n{}\n");
+    EXPECT_EQ(Read(), LENET_ERR_FORMAT);
+    EXPECT_TRUE(Says("runs.jsonl line 4:")) << err_.text;
+}
+
+/* A hint at what was meant. */
+TEST_F(Summary, APathWithoutRunsIsSaidToBeWhatItIs) {
+    const struct {
+        Names names;
+        const char *says;
+    } cases[] = {{{"run.json", "metrics.jsonl", "last.safetensors"}, "lenet eval --run"},
+                 {{"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}, "a data set's"},
+                 {{"t10k-images-idx3-ubyte.gz"}, "a data set's"},
+                 {{"0123.safetensors"}, "lenet eval --weights"},
+                 {{"notes"}, "wanted the directory of a sweep"},
+                 {{"sweep.json"}, "under way or was stopped"},
+                 {{"sweep.json", "progress/a.safetensors", "progress/b.safetensors"}, "2 checkpoints"},
+                 {{"sweep.json", "runs.jsonl", "progress/a.safetensors"}, "no run in it has ended yet; the sweep is"}};
+    for (const auto &[names, says] : cases) {
+        fs::remove_all(Path("d"));
+        for (const std::string &name : names) Write("d/" + name, "");
+        EXPECT_NE(Read({Path("d")}), LENET_OK);
+        EXPECT_TRUE(Says(Path("d")) && Says(says)) << "wanted " << says << ": " << err_.text;
+    }
+}
+
 TEST_F(Summary, ThousandsOfRunsAreFine) {
     std::string text;
     for (int i = 0; i < 3000; i++)
@@ -335,9 +392,9 @@ class DamagedRecord : public Summary {
 
 TEST_F(DamagedRecord, WhatIsNoRecordIsRefused) {
     for (const std::string &line :
-         {std::string(""), std::string(" "), std::string("{}"), std::string("[]"), std::string("null"),
-          std::string("3"), std::string("\"a\""), std::string("{"), std::string(5000, '{'), std::string("\0\0", 2),
-          std::string("\xff\xfe"), good_.substr(0, good_.size() / 2), good_.substr(0, good_.size() - 1) + "x",
+         {std::string("{}"), std::string("[]"), std::string("null"), std::string("3"), std::string("\"a\""),
+          std::string("{"), std::string(5000, '{'), std::string("\0\0", 2), std::string("\xff\xfe"),
+          good_.substr(0, good_.size() / 2), good_.substr(0, good_.size() - 1) + "x",
           good_.substr(0, good_.size() - 1) + good_.substr(0, good_.size() - 1)})
         ExpectRefused(line + "\n");
 }
@@ -347,7 +404,7 @@ TEST_F(DamagedRecord, AChangedByteGivesAnErrorOrARecord) {
         for (const char other : {char(good_[i] ^ 1), '\0', '"', '}', '9'}) {
             std::string text = good_;
             text[i] = other;
-            Write("runs.jsonl", text);
+            Write("runs.jsonl", other ? text : text + good_); /* a last line with a zero would be a torn one */
             const lenet_status status = Read();
             ASSERT_TRUE(status == LENET_OK || status == LENET_ERR_FORMAT) << "byte " << i << ": " << err_.text;
             if (status != LENET_OK) {
@@ -378,6 +435,26 @@ TEST_F(DamagedRecord, ValuesThatMakeNoSenseAreRefused) {
     ExpectRefused(Replaced(kHash, "0123"), "hash");
     ExpectRefused(Replaced("\"metrics\":[", "\"metrics\":3,\"x\":["), "metrics");
     ExpectRefused(Line("b", {}, {}), "no epoch");
+}
+
+/* The id that the program gives, and a configuration that is not its own. */
+TEST_F(DamagedRecord, AConfigurationThatWasEditedIsRefused) {
+    lenet_config config;
+    lenet_dataset data = {};
+    char id[LENET_RUN_ID];
+    lenet_config_init(&config);
+    snprintf(data.hash, sizeof data.hash, "%s", kHash);
+    ASSERT_EQ(lenet_run_id(&config, &data, id, &err_), LENET_OK) << err_.text;
+    good_ = Line(id, {}, {Epoch(0.5)});
+    Write("runs.jsonl", good_);
+    EXPECT_EQ(Read(), LENET_OK) << err_.text;
+    ExpectRefused(Replaced("\"lr\":0.05", "\"lr\":0.06"), "its id " + std::string(id));
+    ExpectRefused(Replaced("\"seed\":1", "\"seed\":2"), "its id");
+    ExpectRefused(Replaced("\"relu\"", "\"tanh\""), "its id");
+    ExpectRefused(Replaced(id, "0123456789abcdef"), "its id");
+    std::string other = kHash;
+    other[63] ^= 1;
+    ExpectRefused(Replaced(kHash, other), "its id");
 }
 
 TEST_F(DamagedRecord, RunsOnOtherDataAreNotAveraged) {
