@@ -116,15 +116,23 @@ comma_separated() { local list; printf -v list '%s, ' "$@"; printf '%s' "${list%
 # python_with MODULE...: prints a python3 that can import them. The first one on PATH may be another
 # than Debian's (pyenv, conda), without the modules that Debian's packages bring.
 python_with() {
-    local python modules
+    local path modules
     modules=$(comma_separated "$@")
-    for python in python3 /usr/bin/python3; do
-        if command -v "$python" >/dev/null && "$python" -c "import $modules" >/dev/null 2>&1; then
-            command -v "$python"
+    while read -r path; do
+        if "$path" -c "import $modules" </dev/null >/dev/null 2>&1; then
+            echo "$path"
             return
         fi
-    done
+    done < <(every_python3)
     return 1
+}
+# every_python3: first those of this name, then those that name their version, too.
+every_python3() {
+    local name
+    type -aP python3 /usr/bin/python3 || true
+    for name in $(compgen -c python3.); do
+        if [[ $name =~ ^python3\.[0-9]+$ ]]; then type -aP "$name"; fi
+    done
 }
 # need_python MODULES PACKAGE...: the packages, unless some python3 has the modules already.
 need_python() {

@@ -17,13 +17,12 @@ import time
 from pathlib import Path
 from statistics import median
 
-try:
-    import torch
-    import torch.nn.functional as F
-except ImportError as missing:
-    print(f"compare_pytorch: {missing}; {sys.executable} needs PyTorch "
-          "(Debian: python3-torch, for /usr/bin/python3)", file=sys.stderr)
-    sys.exit(3)
+from needs import need
+
+need("numpy", "torch", packages="python3-torch")
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+import sound_torch  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -183,6 +182,8 @@ def processor():
 def machine(options):
     found = {"cpu": processor(), "device": options.device, "threads": options.threads, "rounds": options.rounds,
              "pytorch": torch.__version__, "python": platform.python_version()}
+    if sound_torch.CORE in os.environ:
+        found["openblas_coretype"] = os.environ[sound_torch.CORE]
     if options.device == "cuda":
         found["gpu"] = torch.cuda.get_device_name()
     return found
@@ -191,7 +192,8 @@ def machine(options):
 def print_head(about):
     where = about.get("gpu") or f"{about['cpu']}, {about['threads']} thread{'s' * (about['threads'] > 1)}"
     print(f"A training step of LeNet-5 (relu, max, Nesterov) in float32 on {where}")
-    print(f"PyTorch {about['pytorch']}; images/s, medians of {about['rounds']} rounds in turn\n")
+    core = f" with {sound_torch.CORE}={about['openblas_coretype']}" if "openblas_coretype" in about else ""
+    print(f"PyTorch {about['pytorch']}{core}; images/s, medians of {about['rounds']} rounds in turn\n")
     print(f"{'batch':>6} {'lenet':>10}   {'PyTorch':<22} {'images/s':>10} {'lenet is':>10}")
 
 
@@ -247,6 +249,9 @@ def run(options):
     if options.json and not options.json.parent.is_dir():  # said before the minutes of timing, not after
         raise Failure(f"{options.json}: there is no directory {options.json.parent}")
     torch.set_num_threads(options.threads)
+    doubt = options.device == "cpu" and sound_torch.prove(torch.float32, sound_torch.wrong_product, batches=[64])
+    if doubt:
+        raise Failure(doubt)
     about, rows = machine(options), []
     variants = ["eager", "compiled"] if compile_works(options.device) else ["eager"]
     for batch in options.batch:

@@ -9,43 +9,20 @@ import argparse
 import gzip
 import json
 import math
-import os
 import sys
 import zlib
 from pathlib import Path
 
-try:
-    import numpy as np
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-    from matplotlib import colors, ticker
-except ImportError as missing:
-    print(f"{Path(sys.argv[0]).stem}: {missing}; {sys.executable} needs numpy and matplotlib "
-          "(Debian: python3-numpy python3-matplotlib, for /usr/bin/python3)", file=sys.stderr)
-    sys.exit(3)
+from pictures import (BadInput, FAINT, FORMATS, INK, STYLE, TEST, TRAIN, VALIDATION, WRONG, matplotlib, names_a_picture,
+                      plt, save)
+import numpy as np
+from matplotlib import colors, ticker
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 COLUMNS = 10     # of the grid of images
 WRONG_SHOWN = 40
 IMAGES_SHOWN = 50
-
-# Blue, vermilion and green of Okabe and Ito: told apart with any colour vision.
-TRAIN, TEST, VALIDATION = "#0072b2", "#d55e00", "#009e73"
-WRONG, INK, FAINT = "#d00000", "#222222", "#8a8a8a"
-
-STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 11, "axes.titlesize": 12, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.titlepad": 10, "text.color": INK, "axes.labelcolor": INK,
-    "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": "#999999", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4", "legend.frameon": False,
-    "figure.facecolor": "white",
-}
-
-
-class BadInput(Exception):
-    """One line that names the file, what was found and what was wanted."""
 
 
 # ---- reading -----------------------------------------------------------------------------------
@@ -439,20 +416,6 @@ def draw_digits(run):
 
 # ---- command -----------------------------------------------------------------------------------
 
-def save(figure, path):
-    """Under a temporary name first: an interrupted run leaves no half picture."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(part, format="png", dpi=130)
-        os.replace(part, path)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        plt.close(figure)
-        part.unlink(missing_ok=True)
-    print(f"wrote {path}")
-
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="plot_run.py", description="Draws learning_curves.png, confusion.png and digits.png of a run.",
@@ -460,8 +423,12 @@ def main(arguments=None):
     parser.add_argument("run", metavar="RUN", type=Path, help="the run directory of `lenet train`")
     parser.add_argument("--data", metavar="DIR", type=Path, help="the data set (initially the one in run.json)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the pictures go (initially RUN)")
+    parser.add_argument("--format", choices=list(FORMATS), default="png", help="of the pictures (initially png)")
     options = parser.parse_args(arguments)
     out = options.out or options.run
+    if options.out and names_a_picture(out) and not out.is_dir():
+        parser.error(f"--out {out}: wanted a directory, for there are three pictures; --format chooses among "
+                     f"{', '.join(FORMATS)}")
     try:
         run = Run(options.run, options.data)
         try:
@@ -469,9 +436,9 @@ def main(arguments=None):
         except OSError as error:
             raise BadInput(f"{out}: cannot be created ({error.strerror})") from None
         with matplotlib.rc_context(STYLE):
-            save(draw_learning_curves(run), out / "learning_curves.png")
-            save(draw_confusion(run), out / "confusion.png")
-            save(draw_digits(run), out / "digits.png")
+            save(draw_learning_curves(run), out / f"learning_curves.{options.format}")
+            save(draw_confusion(run), out / f"confusion.{options.format}")
+            save(draw_digits(run), out / f"digits.{options.format}")
     except BadInput as error:
         print(f"plot_run: {error}", file=sys.stderr)
         return 3

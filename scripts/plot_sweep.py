@@ -11,9 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Also says what is missing, where numpy or matplotlib is.
-from plot_run import (BadInput, FAINT, INK, REPOSITORY, STYLE, TRAIN, WRONG, colors, matplotlib, np, number,
-                      parse_object, plt, read_text, save, short, ticker)
+from pictures import (BadInput, FAINT, FORMATS, INK, STYLE, TRAIN, WRONG, matplotlib, picture_path, plt, save)
+import numpy as np
+from matplotlib import colors, ticker
+
+from plot_run import REPOSITORY, number, parse_object, read_text, short
 
 MEAN, BEST = TRAIN, "#d55e00"
 # Okabe and Ito, without the yellow that a line on white cannot have.
@@ -79,7 +81,8 @@ def numbers(record, key, where, length=None):
 class Group:
     """One of the report's groups, in the units that are drawn."""
 
-    def __init__(self, record, by, factor, where):
+    def __init__(self, record, by, percent, where):
+        factor, most = (100, 100) if percent else (1, math.inf)  # no error, loss or time is below 0
         if not isinstance(record, dict) or not isinstance(record.get("by"), dict):
             raise BadInput(f'{where}: a group with "by" was wanted')
         self.at = tuple(record["by"].get(name) for name in by)
@@ -90,7 +93,10 @@ class Group:
         self.n, self.diverged = count(record, "n", where), count(record, "diverged", where)
         self.mean = factor * number(record, "mean", where)
         interval = (math.nan, math.nan) if record.get("interval") is None else numbers(record, "interval", where, 2)
-        self.low, self.high = (factor * bound for bound in interval)
+        low, high = (factor * bound for bound in interval)
+        self.half = (high - low) / 2
+        # As it is drawn: the interval of two runs may reach where no value can be.
+        self.low, self.high = min(max(low, 0), self.mean), max(min(high, most), self.mean)  # NaN stays
         self.values = factor * numbers(record, "values", where)
 
     @property
@@ -111,7 +117,7 @@ class Report:
         if not isinstance(groups, list) or not groups:
             raise BadInput(f'{where}: "groups": wanted a list of groups, as `lenet report --format json` writes it')
         self.percent = self.metric.endswith("-error")
-        self.groups = [Group(group, self.by, 100 if self.percent else 1, f"{where} group {i}")
+        self.groups = [Group(group, self.by, self.percent, f"{where} group {i}")
                        for i, group in enumerate(groups)]
         self.runs = sum(group.n + group.diverged for group in self.groups)
         self.diverged = sum(group.diverged for group in self.groups)
@@ -169,8 +175,7 @@ def show(value, like=None):
 
 def show_mean(group):
     """With half of its interval."""
-    half = (group.high - group.low) / 2
-    return show(group.mean) + (f" ± {show(half, group.mean)}" if math.isfinite(half) else "")
+    return show(group.mean) + (f" ± {show(group.half, group.mean)}" if math.isfinite(group.half) else "")
 
 
 def value_text(value):
@@ -513,13 +518,12 @@ def write_cell(axes, group, x, y, colour, small):
     if group.n and not group.has_mean:
         write("no mean", 0, 8, FAINT)
         return
-    half = (group.high - group.low) / 2
     diverged = f"× {group.diverged} of {group.n + group.diverged}" if group.diverged else ""
     if not group.n:
         write("×", 5, 15, WRONG, weight="bold")
         write(f"{group.diverged} diverged" if not small else f"{group.diverged}", -10, 8, WRONG)
         return
-    second = diverged or (f"± {show(half, group.mean)}" if math.isfinite(half) else "")
+    second = diverged or (f"± {show(group.half, group.mean)}" if math.isfinite(group.half) else "")
     write(show(group.mean), 6 if second else 0, 9 if small else 11, weight="bold")
     if second:
         write(second, -8, 7 if small else 8.5)
@@ -554,7 +558,8 @@ def parse(arguments):
     parser.add_argument("--by", metavar="LIST", help="as of lenet report")
     parser.add_argument("--metric", metavar="NAME", help="as of lenet report")
     parser.add_argument("--kind", choices=list(KINDS), help="another kind of picture")
-    parser.add_argument("--out", metavar="FILE.png", type=Path, help="(initially PATH/sweep.png)")
+    parser.add_argument("--out", metavar="FILE", type=picture_path,
+                        help=f"its ending says the format: {', '.join(FORMATS)} (initially PATH/sweep.png)")
     parser.add_argument("--title", metavar="TEXT", help="(initially what is drawn)")
     options = parser.parse_args(arguments)
     if bool(options.paths) == bool(options.json):

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test.sh [--quick] - installs what is missing, builds, and runs every test; --quick: of the release build only.
+# test.sh [--quick] - installs what is missing, builds, and runs every test; --quick: of the release build only, and
+# without the tests that take longest (ctest's label "long").
 #
 # The last line is "lenet: N passed, N failed, N skipped", of all test runs together. A build or a
 # check that fails counts as one failed test. Exit codes: 0 all is well, 1 something failed, 2 usage,
@@ -8,10 +9,10 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-quick=0
+quick=0 left_out=()
 case "$#:${1:-}" in
 0:) ;;
-1:--quick) quick=1 ;;
+1:--quick) quick=1 left_out=(--label-exclude long) ;;
 *) echo "usage: test.sh [--quick]" >&2 && exit 2 ;;
 esac
 
@@ -84,7 +85,7 @@ run_tests() {
     local log=$root/build/test-$1.log results=$root/build/test-$1.xml code=0 counts p f s
     rm -f "$results"
     (cd "$root" && ctest --preset "$1" --parallel "$(nproc)" --output-on-failure --no-tests=error --timeout 300 \
-        --output-junit "$results") >"$log" 2>&1 || code=$?
+        --output-junit "$results" "${left_out[@]}") >"$log" 2>&1 || code=$?
     counts=$(count_results "$results") || counts="0 1 0"
     read -r p f s <<<"$counts"
     if [ "$code" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi

@@ -1,31 +1,17 @@
 """distort.py - images that are shifted, scaled, rotated or noisy, as IDX files that lenet reads; networks tested on them."""
-import gzip
 import struct
 import tempfile
 from pathlib import Path
 
 from experiment import np, percent
+from plot_run import read_idx
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-def find(directory, name):
-    """The file, raw or .gz."""
-    for path in (Path(directory) / name, Path(directory) / f"{name}.gz"):
-        if path.exists():
-            return path
-    raise FileNotFoundError(f"{directory}: no {name} there, nor {name}.gz")
-
-
-def read(directory, name):
-    path = find(directory, name)
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-
-
 def read_images(directory, name=NAMES[2]):
     """[count][H][W] bytes; initially the test images."""
-    data = read(directory, name)
-    return np.frombuffer(data, np.uint8, offset=16).reshape(struct.unpack(">III", data[4:16]))
+    return read_idx(Path(directory), name, 3)
 
 
 def warp(images, matrix, offset):
@@ -74,13 +60,12 @@ def write_data_set(directory, original, test, train=None):
     """A data set with these images and the original's labels. Without training images its training half is one blank
     image, which evaluating does not look at."""
     directory.mkdir(parents=True, exist_ok=True)
-    labels = read(original, NAMES[1]), read(original, NAMES[3])
+    labels = [read_idx(Path(original), name, 1) for name in NAMES[1::2]]
     if train is None:
-        train, labels = np.zeros((1, *test.shape[1:]), np.uint8), (struct.pack(">IIB", 0x801, 1, 0), labels[1])
-    for name, images in ((NAMES[0], train), (NAMES[2], test)):
-        (directory / name).write_bytes(struct.pack(">IIII", 0x803, *images.shape) + images.tobytes())
-    for name, data in zip((NAMES[1], NAMES[3]), labels):
-        (directory / name).write_bytes(data)
+        train, labels[0] = np.zeros((1, *test.shape[1:]), np.uint8), np.zeros(1, np.uint8)
+    for name, values in zip(NAMES, (train, labels[0], test, labels[1])):
+        header = struct.pack(f">{1 + values.ndim}I", 0x800 + values.ndim, *values.shape)
+        (directory / name).write_bytes(header + values.tobytes())
 
 
 # ---- networks tested on them ------------------------------------------------------------------------

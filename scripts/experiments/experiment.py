@@ -17,19 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-try:
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-    import numpy as np
-except ImportError as missing:
-    print(f"{missing}; {sys.executable} needs numpy and matplotlib "
-          "(Debian: python3-numpy python3-matplotlib, for /usr/bin/python3)", file=sys.stderr)
-    sys.exit(3)
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-from plot_run import FAINT, INK, STYLE, TEST, TRAIN, VALIDATION  # noqa: E402  the colours of all pictures
+from pictures import (BadInput, FAINT, INK, STYLE, TEST, TRAIN, VALIDATION, plt,  # noqa: E402  the path comes first
+                      save)
+import numpy as np  # noqa: E402
 
 __all__ = ["Experiment", "FAINT", "INK", "TEST", "TRAIN", "VALIDATION", "np", "plt", "interval", "percent"]
 
@@ -40,8 +32,10 @@ def percent(value, digits=2):
 
 
 def interval(group, digits=2):
-    """The two ends of a group's 95 % interval of the mean, in percent; '-' where one run has none."""
-    return [percent(value, digits) for value in group["interval"] or (None, None)]
+    """The ends of a group's 95 % interval of the mean error, in percent; '-' where one run has none. That of two runs may
+    reach where no error can be."""
+    low, high = group["interval"] or (None, None)
+    return ["-", "-"] if low is None else [percent(max(low, 0), digits), percent(min(high, 1), digits)]
 
 
 def finish(words, stdout=None):
@@ -165,14 +159,14 @@ class Experiment:
         with plt.rc_context(STYLE):
             figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
             draw(axes)
-            path = self.out / f"{self.name}.png"
-            figure.savefig(path, dpi=120)
-            plt.close(figure)
-        print(f"\n{path}\n{self.out}/table.csv")
+            try:
+                save(figure, self.out / f"{self.name}.png")
+            except BadInput as error:
+                sys.exit(self.fail(error))
+        print(f"wrote {self.out}/table.csv")
 
     def plot_sweep(self, directory, *options):
         """NAME.png by scripts/plot_sweep.py."""
-        path = self.out / f"{self.name}.png"
-        words = [sys.executable, ROOT / "scripts/plot_sweep.py", directory, "--lenet", self.lenet, "--out", path, *options]
-        finish(words)
-        print(f"\n{path}\n{self.out}/table.csv")
+        finish([sys.executable, ROOT / "scripts/plot_sweep.py", directory, "--lenet", self.lenet,
+                "--out", self.out / f"{self.name}.png", *options])
+        print(f"wrote {self.out}/table.csv")

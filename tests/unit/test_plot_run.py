@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """test_plot_run.py - plot_run.py on small made-up runs: the pictures are there, and bad input gets one clear line.
 
-Any python3 will do to start it: one without numpy and matplotlib hands over to one that has them.
+Any python3 will do to start it: plot_run.py hands one without numpy and matplotlib over to one that has them.
 """
 import contextlib
 import gzip
@@ -19,16 +19,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = REPOSITORY / "scripts"
-try:
-    import matplotlib
-    import numpy
-except ImportError:
-    find = subprocess.run(["bash", "-c", '. "$0"; python_with numpy matplotlib', SCRIPTS / "common.sh"],
-                          stdout=subprocess.PIPE, text=True)
-    if find.returncode != 0:
-        sys.exit("no python3 here has numpy and matplotlib")
-    os.execv(find.stdout.strip(), [find.stdout.strip(), *sys.argv])
-
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 import plot_run
@@ -151,6 +141,18 @@ class PlotRun(unittest.TestCase):
         out = self.work / "new" / "pictures"
         self.assert_draws("--out", out, out=out)
         self.assertFalse((self.run_dir / PICTURES[0]).exists())
+
+    def test_the_format_is_the_one_that_is_wanted(self):
+        self.assert_refused("gif", "svg", options=["--format", "gif"], code=2)
+        for kind, begin in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
+            self.assertEqual(self.plot(self.run_dir, "--format", kind), (0, ""))
+            for picture in PICTURES:
+                self.assertTrue((self.run_dir / picture).with_suffix(f".{kind}").read_bytes().startswith(begin))
+
+    def test_out_is_no_picture_for_there_are_three(self):
+        for name in ("p.pdf", "p.png", "p.jpg"):
+            self.assert_refused(name, "directory", "--format", options=["--out", self.work / name], code=2)
+            self.assertFalse((self.work / name).exists())
 
     def test_one_epoch_is_enough(self):
         self.make(epochs=1, validation=True)

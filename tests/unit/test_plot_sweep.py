@@ -2,11 +2,12 @@
 """test_plot_sweep.py [LENET_PROGRAM] - plot_sweep.py on small made-up reports: the picture is there, and bad input gets
 one clear line.
 
-Any python3 will do to start it: one without numpy and matplotlib hands over to one that has them.
+Any python3 will do to start it: plot_sweep.py hands one without numpy and matplotlib over to one that has them.
 """
 import contextlib
 import io
 import json
+import math
 import os
 import struct
 import subprocess
@@ -18,19 +19,10 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = REPOSITORY / "scripts"
-try:
-    import matplotlib
-    import numpy
-except ImportError:
-    find = subprocess.run(["bash", "-c", '. "$0"; python_with numpy matplotlib', SCRIPTS / "common.sh"],
-                          stdout=subprocess.PIPE, text=True)
-    if find.returncode != 0:
-        sys.exit("no python3 here has numpy and matplotlib")
-    os.execv(find.stdout.strip(), [find.stdout.strip(), *sys.argv])
-
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 import plot_sweep
+import numpy
 
 PROGRAM = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 and Path(sys.argv[1]).is_file() else None
 
@@ -208,7 +200,42 @@ class PlotSweep(unittest.TestCase):
                                   (123456, None, "123456"), (1.5e9, None, "1.50e+09")):
             self.assertEqual(plot_sweep.show(value, like), want)
 
+    def test_an_interval_reaches_no_further_than_a_value_can(self):
+        for metric, interval, want in (("test-error", [-0.05, 0.06], (0, 6)), ("test-error", [-0.8, 1.7], (0, 100)),
+                                       ("train-loss", [-0.05, 1.5], (0, 1.5)), ("seconds", [-1, 101], (0, 101)),
+                                       ("test-error", [0.004, 0.006], (0.4, 0.6)), ("test-error", None, (None, None))):
+            groups = [group({"lr": lr}, [0.004, 0.006]) | {"interval": interval} for lr in (0.1, 0.2)]
+            value = report(groups, metric=metric)
+            with self.subTest(metric=metric, interval=interval):
+                drawn = plot_sweep.Report(json.dumps(value), "report").groups[0]
+                for bound, wanted in zip((drawn.low, drawn.high), want):
+                    self.assertTrue(math.isnan(bound) if wanted is None else math.isclose(bound, wanted), bound)
+                self.assert_draws(value)
+
+    def test_half_an_interval_is_written_whole(self):
+        value = report([group({"lr": 0.1}, [0.004, 0.006]) | {"interval": [-0.0077, 0.0177]}])
+        self.assertEqual(plot_sweep.show_mean(plot_sweep.Report(json.dumps(value), "report").groups[0]), "0.500 ± 1.270")
+
     # ---- where it comes from and goes to -----------------------------------------------------------
+
+    def test_a_picture_is_of_the_format_that_its_ending_says(self):
+        path = self.write(LR)
+        for name, begin in (("a.pdf", b"%PDF"), ("a.svg", b"<?xml"), ("a.png", b"\x89PNG"), ("b.PDF", b"%PDF"),
+                            ("c.d.svg", b"<?xml")):
+            with self.subTest(name):
+                first, second = ((self.plot("--json", path, "--out", self.work / name),
+                                  (self.work / name).read_bytes()) for _ in range(2))
+                self.assertEqual(first[0], (0, ""))
+                self.assertTrue(first[1].startswith(begin), first[1][:20])
+                self.assertEqual(first, second)
+
+    def test_a_format_that_is_not_written_is_refused_with_those_that_are(self):
+        path = self.write(LR)
+        for name in ("p.jpg", "p.xyz", "p", "p.", ".png", "p.pdf.gz"):
+            with self.subTest(name):
+                self.assert_refused(name, ".png, .pdf, .svg", arguments=["--json", path, "--out", self.work / name],
+                                    code=2)
+                self.assertEqual(list(self.work.iterdir()), [path])
 
     def test_the_picture_is_beside_what_it_is_of(self):
         lenet = self.fake_lenet(f"cat <<'END'\n{json.dumps(LR)}\nEND")
@@ -309,8 +336,9 @@ class PlotSweep(unittest.TestCase):
     def test_a_place_where_nothing_can_be_written(self):
         path = self.write(LR)
         self.assert_refused(self.work / "nowhere", arguments=["--json", path, "--out", self.work / "nowhere" / "x.png"])
-        (self.work / "directory").mkdir()
-        self.assert_refused("directory", arguments=["--json", path, "--out", self.work / "directory"])
+        directory = self.work / "directory.pdf"
+        directory.mkdir()
+        self.assert_refused(directory, arguments=["--json", path, "--out", directory])
 
 
 if __name__ == "__main__":

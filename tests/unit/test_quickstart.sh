@@ -115,6 +115,8 @@ claim "python_with takes the first python3 that has it" test "$(cat "$work/out")
 fake python3 'exit 1'; common 'python_with no_such_module'
 claim "python_with fails where no python3 has it" code_is 1
 claim "  and prints nothing" silent
+fake python3.99 'exit 0'; fake python3.99-config 'exit 0'; common 'python_with no_such_module'
+claim "python_with takes one that has it by its version, too" test "$(cat "$work/out")" = "$bin/python3.99"
 
 # ---- quickstart.sh ----------------------------------------------------------------------------------
 
