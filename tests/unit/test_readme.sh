@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# The documents say what is so: the table of options is the program's own, what links and paths name is there, an evening
-# is no longer than README.md says, and the version is that of the newest changes.
+# The documents say what is so: the table of options is the program's own, what links and paths name is there, an
+# evening is no longer than README.md says, and the version is that of the newest changes.
 #   test_readme.sh LENET_PROGRAM SOURCE_DIR
 set -euo pipefail
 program=$(realpath "$1")
 cd "$2"
 
 # documents: all pages below the current directory that are the project's own.
-documents() { find . -name '*.md' -not -path './build/*' -not -path './.git/*' -not -path './runs/*' -not -path './sweeps/*'; }
+documents() {
+    find . \( -path ./build -o -path ./.git -o -path ./runs -o -path ./sweeps \) -prune -o -name '*.md' -print
+}
 
 check_options() {
     diff <(sed -n '/<!-- made by: lenet help --markdown -->/,/<!-- end -->/p' docs/options.md | sed '1d;$d') \
@@ -18,13 +20,21 @@ check_options() {
 # paths_of PAGE: what it links to, and the files that it names, relative to the current directory.
 paths_of() {
     { grep -oE '\]\([^)#]+' "$1" || true; } | sed 's/^](//' | { grep -vE '^[a-z]+:' || true; } | sed "s|^|${1%/*}/|"
-    { grep -oE '(^|[^A-Za-z0-9_./-])(src|include|cuda|tests|scripts|docs)/[a-z0-9_/.-]+\.(c|h|cc|cuh?|sh|py|md|sbatch)\b' "$1" ||
-        true; } | sed -E 's/^[^a-z]//'
+    local file='(src|include|cuda|tests|scripts|docs)/[a-z0-9_/.-]+\.(c|h|cc|cuh?|sh|py|md|sbatch)\b'
+    { grep -oE "(^|[^A-Za-z0-9_./-])$file" "$1" || true; } | sed -E 's/^[^a-z]//'
 }
+# anchors_of PAGE: what a link to one of its headings has behind the #.
+anchors_of() { sed -nE 's/^#+ //p' "$1" | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-'; }
 check_paths() {
-    local page path
+    local page path link
     while read -r page; do
-        while read -r path; do [ -e "$path" ] || echo "$page names $path, which is not there"; done < <(paths_of "$page")
+        while read -r path; do
+            [ -e "$path" ] || echo "$page names $path, which is not there"
+        done < <(paths_of "$page")
+        while read -r link; do
+            path=${page%/*}/${link%#*}
+            anchors_of "$path" | grep -qx -- "${link#*#}" || echo "$page names $link, a heading that is not there"
+        done < <(grep -oE '\]\([a-zA-Z0-9_./-]+\.md#[^)]+' "$page" | sed 's/^](//')
     done < <(documents)
 }
 
@@ -53,15 +63,19 @@ if [ -n "$complaints" ]; then
     exit 1
 fi
 
-# A link and a path that lead nowhere would be noticed, also in a page of a folder.
+# A link, a path and a heading that lead nowhere would be noticed, also in a page of a folder.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$scratch/docs"
-# shellcheck disable=SC2016  # backticks of Markdown
-printf 'See [nothing](nowhere.md#here) or `src/nowhere.c`, but not <https://example.org/docs/a.md>.\n' >"$scratch/docs/page.md"
+cat >"$scratch/docs/page.md" <<'PAGE'
+# Here, and now
+[A link](nowhere.md), `src/nowhere.c`, [a heading](page.md#here-and-now), [none](page.md#there)
+<https://a.org/docs/a.md>.
+PAGE
 found=$(cd "$scratch" && check_paths)
-if [ "$(wc -l <<<"$found")" -ne 2 ] || ! grep -q nowhere.md <<<"$found" || ! grep -q 'src/nowhere.c' <<<"$found"; then
-    printf 'FAILED: a planted link and a planted path gave: %s\n' "$found"
+for planted in ./docs/nowhere.md src/nowhere.c page.md#there; do
+    if [ "$(wc -l <<<"$found")" -eq 3 ] && grep -qF " $planted, " <<<"$found"; then continue; fi
+    printf 'FAILED: planted faults gave: %s\n' "$found"
     exit 1
-fi
+done
 echo "the table of options is the program's own, and what $(documents | wc -l) documents name is there"
