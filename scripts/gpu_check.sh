@@ -385,7 +385,7 @@ same_bytes() {
     local options=(--device cuda --data "$data" "${repeated[@]}")
     attempt "first run" "$lenet" train "${options[@]}" --run "$runs/first" || return 0
     attempt "second run" "$lenet" train "${options[@]}" --run "$runs/second" && expect_same "second run" "$runs/second"
-    interrupt TERM 0 metrics.jsonl
+    interrupt TERM 143 metrics.jsonl
     interrupt KILL 137 last.safetensors
     analyse "$(sha256sum <"$runs/first/last.safetensors")" <<'PYTHON'
 sha256 = arguments[0].split()[0]

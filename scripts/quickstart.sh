@@ -95,14 +95,14 @@ fi
 train=("$lenet" train "${defaults[@]}" "${train_options[@]}")
 printf -v line ' %q' "${train[@]}"
 step "${line# }"
-# On Ctrl-C lenet writes a checkpoint and ends well; this script then has to end, too.
-interrupted=0 status=0
-trap 'interrupted=1' INT
+# A signal ends lenet once it has written a checkpoint; this script then says how to go on, and ends by the same signal.
+status=0
+trap : INT
 "${train[@]}" || status=$?
 trap - INT
-if [ "$interrupted" = 1 ]; then
-    step "stopped; to go on: $lenet train --resume $run"
-    exit 130
+if [ "$status" -gt 128 ]; then
+    if [ -e "$run/run.json" ]; then step "stopped; to go on: $lenet train --resume $run"; fi
+    kill -s "$(kill -l "$status")" $$
 fi
 if [ "$status" -ne 0 ]; then exit "$status"; fi
 

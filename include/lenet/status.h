@@ -2,7 +2,7 @@
  *
  * A failing call returns a status and, where it takes a struct lenet_error,
  * leaves one line there that names the file or option, what was found, what was
- * wanted and the likely cause. Nothing prints and nothing exits below main.c. */
+ * wanted and the likely cause. Only src/cli prints and exits. */
 #ifndef LENET_STATUS_H
 #define LENET_STATUS_H
 #ifdef __cplusplus

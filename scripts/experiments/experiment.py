@@ -3,12 +3,14 @@
 An experiment is a script with a sweep. Started again it goes on with what is missing. It writes OUT/table.csv and
 OUT/NAME.png, and prints the table. --quick is a small form of it on data/sample: it shows that everything works, not
 what the answer is.
-Exit codes: 0 done, 2 usage, 3 something that was needed failed, and its own code where lenet fails.
+Exit codes: 0 done, 2 usage, 3 something that was needed failed, and its own code where lenet fails. A signal that ends
+lenet ends the experiment, too.
 """
 import argparse
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +42,22 @@ def percent(value, digits=2):
 def interval(group, digits=2):
     """The two ends of a group's 95 % interval of the mean, in percent; '-' where one run has none."""
     return [percent(value, digits) for value in group["interval"] or (None, None)]
+
+
+def finish(words, stdout=None):
+    """Runs a program to its end; ends as it did, by its exit code or its signal, where that is no success. Ctrl-C is for
+    the program, which keeps what it has done before it ends by it."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    done = subprocess.run([str(word) for word in words], check=False, text=True, stdout=stdout)
+    signal.signal(signal.SIGINT, before)
+    if done.returncode < 0:
+        sys.stdout.flush()
+        if done.returncode != -signal.SIGKILL:
+            signal.signal(-done.returncode, signal.SIG_DFL)
+        os.kill(os.getpid(), -done.returncode)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout
 
 
 class Experiment:
@@ -77,12 +95,8 @@ class Experiment:
     # ---- lenet ---------------------------------------------------------------------------------
 
     def run(self, command, *options, capture=False):
-        """Runs the program; ends the experiment with its exit code where it fails or is interrupted."""
-        words = [str(self.lenet), command, *map(str, options)]
-        done = subprocess.run(words, check=False, text=True, stdout=subprocess.PIPE if capture else None)
-        if done.returncode:
-            sys.exit(done.returncode)
-        return done.stdout
+        """Runs the program, and returns what it printed where that is captured."""
+        return finish([self.lenet, command, *options], stdout=subprocess.PIPE if capture else None)
 
     def data_options(self, data=None):
         data = data or self.data
@@ -95,9 +109,6 @@ class Experiment:
         began = time.monotonic()
         self.run("sweep", "--out", directory, *self.data_options(data), *self.machine, f"--seed=1..{seeds or self.seeds}",
                  *options)
-        missing = [path for path in (directory / "progress").glob("*.safetensors")]
-        if missing:  # interrupted: lenet has said so
-            sys.exit(130)
         print(f"{directory}: {time.monotonic() - began:.0f} s", flush=True)
         return directory
 
@@ -163,7 +174,5 @@ class Experiment:
         """NAME.png by scripts/plot_sweep.py."""
         path = self.out / f"{self.name}.png"
         words = [sys.executable, ROOT / "scripts/plot_sweep.py", directory, "--lenet", self.lenet, "--out", path, *options]
-        done = subprocess.run([str(word) for word in words], check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
+        finish(words)
         print(f"\n{path}\n{self.out}/table.csv")

@@ -137,7 +137,7 @@ static enum lenet_status read_weights(const char *path, const struct lenet_tenso
     enum lenet_status status = lenet_stack_make(topology, R, single, 1, &stack, err);
     if (status == LENET_OK) status = lenet_stack_read(&stack, path, file, err);
     for (int r = 0; r < R && status == LENET_OK; r++)
-        lenet_stack_get(&stack, r, *host_w + (size_t)r * topology->stride);
+        lenet_stack_copy(&stack, r, *host_w + (size_t)r * topology->stride, LENET_STACK_OUT);
     for (size_t i = 0; i < values && status == LENET_OK; i++)
         if (!isfinite((*host_w)[i]))
             status = lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; a run that diverged?", path);

@@ -28,36 +28,20 @@ enum lenet_status lenet_stack_make(const struct lenet_topology *topology, int R,
     return LENET_OK;
 }
 
-/* Where a tensor of one network lies: in its own parameters, and in the stack. */
-struct place {
-    void *own, *stacked;
-    size_t bytes;
-};
-
-static int find_places(const struct lenet_stack *stack, int r, float *state, struct place places[LENET_STACK_TENSORS]) {
+void lenet_stack_copy(const struct lenet_stack *stack, int r, float *state, enum lenet_stack_direction direction) {
     struct lenet_tensor own[2 * LENET_MAX_LAYERS];
-    int n = 0;
+    const struct lenet_tensor *stacked = stack->tensors;
     for (int kind = 0; kind < stack->kinds; kind++) {
-        const int count =
-            lenet_topology_tensors(stack->topology, "", state + (size_t)kind * stack->topology->stride, own);
-        for (int i = 0; i < count; i++, n++) {
+        const int n = lenet_topology_tensors(stack->topology, "", state + (size_t)kind * stack->topology->stride, own);
+        for (int i = 0; i < n; i++, stacked++) {
             const size_t bytes = lenet_tensor_bytes(&own[i]);
-            places[n] = (struct place){own[i].data, (char *)stack->tensors[n].data + (size_t)r * bytes, bytes};
+            char *place = (char *)stacked->data + (size_t)r * bytes;
+            if (direction == LENET_STACK_IN)
+                memcpy(place, own[i].data, bytes);
+            else
+                memcpy(own[i].data, place, bytes);
         }
     }
-    return n;
-}
-
-void lenet_stack_put(const struct lenet_stack *stack, int r, const float *state) {
-    struct place places[LENET_STACK_TENSORS];
-    const int n = find_places(stack, r, (float *)state, places);
-    for (int i = 0; i < n; i++) memcpy(places[i].stacked, places[i].own, places[i].bytes);
-}
-
-void lenet_stack_get(const struct lenet_stack *stack, int r, float *state) {
-    struct place places[LENET_STACK_TENSORS];
-    const int n = find_places(stack, r, state, places);
-    for (int i = 0; i < n; i++) memcpy(places[i].own, places[i].stacked, places[i].bytes);
 }
 
 enum lenet_status lenet_stack_read(const struct lenet_stack *stack, const char *path,

@@ -25,9 +25,9 @@ struct lenet_stack {
 enum lenet_status lenet_stack_make(const struct lenet_topology *topology, int R, int single, int kinds,
                                    struct lenet_stack *stack, struct lenet_error *err);
 
-/* Copies network r's parameters, state[kinds][stride], into the stack and out of it. */
-void lenet_stack_put(const struct lenet_stack *stack, int r, const float *state);
-void lenet_stack_get(const struct lenet_stack *stack, int r, float *state);
+/* Copies network r's parameters, state[kinds][stride], into the stack or out of it. */
+enum lenet_stack_direction { LENET_STACK_IN, LENET_STACK_OUT };
+void lenet_stack_copy(const struct lenet_stack *stack, int r, float *state, enum lenet_stack_direction direction);
 
 /* Fills the stack from a file. LENET_ERR_FORMAT where one of its tensors is missing there or has another shape. */
 enum lenet_status lenet_stack_read(const struct lenet_stack *stack, const char *path,

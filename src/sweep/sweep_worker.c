@@ -207,28 +207,25 @@ static enum lenet_status observe(void *self, struct lenet_error *err) { return r
 
 /* ---- the end ------------------------------------------------------------------------------------------- */
 
-static enum lenet_status write_weights(const struct worker *w, const int *which, int n, struct lenet_error *err) {
-    char path[LENET_MAX_PATH];
-    LENET_TRY(lenet_sweep_dir_file(w->ledger->dir, "weights", w->job->name, path, err));
-    cJSON *members = cJSON_CreateArray();
-    for (int i = 0; i < n; i++) {
-        cJSON *member = cJSON_CreateObject();
-        cJSON_AddStringToObject(member, "id", run_of(w, which[i])->id);
-        cJSON_AddItemToObject(member, "config", lenet_config_json(&w->configs[which[i]]));
-        cJSON_AddItemToArray(members, member);
-    }
-    const enum lenet_status status = lenet_checkpoint_write_weights(path, lenet_population_model(w->trainer.pop),
-                                                                    snapshot_of(w), which, n, members, err);
-    cJSON_Delete(members);
-    return status;
-}
-
+/* Of all members that have not diverged. */
 static enum lenet_status keep_weights(const struct worker *w, struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
     int n = 0, *which = calloc((size_t)w->job->R, sizeof *which);
     if (!which) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (int r = 0; r < w->job->R; r++)
-        if (!snapshot_of(w)->diverged[r]) which[n++] = r;
-    const enum lenet_status status = n ? write_weights(w, which, n, err) : LENET_OK;
+    cJSON *members = cJSON_CreateArray();
+    for (int r = 0; r < w->job->R; r++) {
+        if (snapshot_of(w)->diverged[r]) continue;
+        cJSON *member = cJSON_CreateObject();
+        cJSON_AddStringToObject(member, "id", run_of(w, r)->id);
+        cJSON_AddItemToObject(member, "config", lenet_config_json(&w->configs[r]));
+        cJSON_AddItemToArray(members, member);
+        which[n++] = r;
+    }
+    enum lenet_status status = lenet_sweep_dir_file(w->ledger->dir, "weights", w->job->name, path, err);
+    if (status == LENET_OK && n)
+        status = lenet_checkpoint_write_weights(path, lenet_population_model(w->trainer.pop), snapshot_of(w), which, n,
+                                                members, err);
+    cJSON_Delete(members);
     free(which);
     return status;
 }

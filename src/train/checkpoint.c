@@ -70,7 +70,7 @@ static void fill(struct tensors *t, const struct lenet_snapshot *snapshot) {
     t->seconds[0] = snapshot->seconds;
     for (int r = 0; r < snapshot->R; r++) {
         int64_t *counts = t->counts + COUNTERS * (size_t)r;
-        lenet_stack_put(&t->stack, r, state_of(snapshot, r));
+        lenet_stack_copy(&t->stack, r, state_of(snapshot, r), LENET_STACK_IN);
         t->loss[r] = snapshot->tally[r].loss;
         counts[IMAGES] = (int64_t)snapshot->tally[r].count;
         counts[CORRECT] = (int64_t)snapshot->tally[r].correct;
@@ -100,7 +100,8 @@ enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct 
                                                  const cJSON *members, struct lenet_error *err) {
     struct lenet_stack stack;
     enum lenet_status status = lenet_stack_make(&model->topology, n, !members, 1, &stack, err);
-    for (int i = 0; i < n && status == LENET_OK; i++) lenet_stack_put(&stack, i, state_of(snapshot, which[i]));
+    for (int i = 0; i < n && status == LENET_OK; i++)
+        lenet_stack_copy(&stack, i, state_of(snapshot, which[i]), LENET_STACK_IN);
     if (status == LENET_OK)
         status = lenet_model_write_tensors(path, model, stack.tensors, stack.n, members, NULL, 0, err);
     free(stack.memory);
@@ -159,7 +160,7 @@ static enum lenet_status read_snapshot(const char *path, const struct lenet_tens
     snapshot->seconds = t->seconds[0];
     for (int r = 0; r < snapshot->R; r++) {
         const int64_t *counts = t->counts + COUNTERS * (size_t)r;
-        lenet_stack_get(&t->stack, r, state_of(snapshot, r));
+        lenet_stack_copy(&t->stack, r, state_of(snapshot, r), LENET_STACK_OUT);
         snapshot->tally[r] = (struct lenet_tally){t->loss[r], (uint64_t)counts[IMAGES], (uint64_t)counts[CORRECT],
                                                   (uint64_t)counts[NONFINITE]};
         snapshot->diverged[r] = (int)counts[DIVERGED];

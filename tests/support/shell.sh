@@ -9,7 +9,8 @@ if [ $# -ne 2 ]; then
     exit 2
 fi
 program=$(realpath "$1")
-sample=$(realpath "$2")/data/sample
+source_dir=$(realpath "$2")
+sample=$source_dir/data/sample
 export sample
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -102,7 +102,7 @@ done
 wait_for test -s begun/metrics.jsonl
 kill -TERM $! && wait $!
 code=$?
-claim "an endless run that is told to stop: exit 0" code_is 0
+claim "an endless run that is told to stop ends by the signal" code_is 143
 claim "  says how to go on" says "lenet train --resume begun"
 claim "  and complains of nothing" is_quiet
 
@@ -127,6 +127,44 @@ claim "the help names every option that a run records" test -z "$(
 lenet fly
 claim "an unknown command: exit 2" code_is 2
 claim "  named in one line" grep -qx "lenet: 'fly' is not a command" "$work/err"
+
+for pair in trian:train Sweep:sweep evaluate:eval inof:info bnech:bench reports:report grad-check:gradcheck; do
+    lenet "${pair%:*}"
+    claim "a mistyped command, ${pair%:*}: exit 2" code_is 2
+    claim "  with what was meant, in one line" grep -qx "lenet: '${pair%:*}' is not a command; did you mean ${pair#*:}?" "$work/err"
+done
+lenet --lr 0.1
+claim "options without a command: exit 2" code_is 2
+claim "  with what is missing" complains "the command comes first, as in lenet train --lr"
+lenet $'\e[31m'
+claim "a command that a terminal would obey is not printed" complains "'?[31m' is not a command"
+for arguments in "help train" "--help train" "-h train"; do
+    lenet train --help
+    cp "$work/out" "$work/help"
+    # shellcheck disable=SC2086  # words
+    lenet $arguments
+    claim "$arguments: exit 0" code_is 0
+    claim "  the help of that command" cmp "$work/out" "$work/help"
+done
+lenet help trian
+claim "the help of a mistyped command: exit 2" code_is 2
+claim "  with what was meant" complains "did you mean train?"
+lenet gradcheck --help
+claim "the help of gradcheck: its own initial seed" grep -q -- '--seed .*\[0\]' "$work/out"
+lenet train --help
+claim "  and that of train" grep -q -- '--seed .*\[1\]' "$work/out"
+
+mkdir swept
+echo '{}' >swept/sweep.json
+for hint in "train good:--resume good" "eval good:--run good" "eval --device cpu good:--run good" \
+    "info good:--weights good/last.safetensors" "info good/no.safetensors:--weights good/no.safetensors" \
+    "eval good/last.safetensors --device cpu:--weights good/last.safetensors" "train data/good:--data data/good" \
+    "sweep --lr 1,2 data/good --seed 1:--data data/good" "eval data/good:--data data/good" "train runs/new:--run runs/new" \
+    "sweep swept:--out swept" "eval swept:--ensemble --weights swept/weights" "train swept:lenet report swept"; do
+    # shellcheck disable=SC2086  # words
+    refused "a path without an option: ${hint%%:*}" 2 "did you mean ${hint#*:}?" -- ${hint%%:*}
+done
+rm -r swept
 
 refused "an unknown option" 2 "--epoch:" -- train --epoch 3
 refused "an unknown option of eval" 2 "--batch" "another" -- eval --batch 3
@@ -355,6 +393,60 @@ refused "resuming from a damaged checkpoint" 3 "damaged/last.safetensors" -- tra
 head -c 5000 begun/last.safetensors | damaged_run last.safetensors
 refused "evaluating a run with truncated weights" 3 "damaged/last.safetensors" -- eval --run damaged
 rm -r damaged
+
+# ---- a run that learns nothing -----------------------------------------------------------------------
+
+lenet train --data data/good --device cpu --threads 1 --epochs 4 --lr 1 --run guesses
+claim "a learning rate of 1: exit 0, for every number is finite" code_is 0
+claim "  one line says that nothing was learned" test "$(wc -l <"$work/err")" -eq 1
+claim "  and why" complains "a smaller --lr than 1 may help"
+lenet "${train[@]}" --train-size 0 --run learns
+claim "a run that learns complains of nothing" is_quiet
+rm -r guesses learns
+
+# ---- numbers and terminals ---------------------------------------------------------------------------
+
+{ head -c -4 good/last.safetensors && printf '\xda\x6a\x29\x66'; } >huge.safetensors # a bias of the output: 2e23
+lenet info --weights huge.safetensors
+claim "a weight of 2e23 is a short number" grep -qE 'output.bias .* 2\.000e\+23$' "$work/out"
+lenet eval --weights huge.safetensors --data data/good
+claim "a loss of about 2e23, too" grep -qE 'loss [0-9]\.[0-9]{3}e\+23$' "$work/out"
+rm huge.safetensors
+
+# on_terminal COLUMNS TERM OPTION...: trains there; $work/out has a line for each of the terminal's and of the bar's.
+on_terminal() {
+    local columns=$1 term=$2
+    shift 2
+    rm -rf shown
+    env -u COLUMNS TERM="$term" python3 "$source_dir/tests/support/on_terminal.py" "$columns" "$program" train \
+        --data data/good --device cpu --threads 1 --epochs 4 --run shown "$@" >"$work/raw" 2>"$work/err"
+    code=$?
+    tr '\r' '\n' <"$work/raw" | sed 's/\x1b\[K//' >"$work/out"
+}
+fits() { awk -v most="$1" '/^epoch|^\[/ && length > most { wide = 1 } END { exit wide }' "$work/out"; }
+if python3 -c 'import pty' 2>/dev/null; then
+    for columns in 200 110 100 80 72 60 40 25; do
+        for validation in 0 500; do
+            on_terminal $columns xterm --train-size 200 --validation $validation
+            claim "a terminal of $columns columns, $validation images for validation: exit 0" code_is 0
+            claim "  no line is wider" fits $columns
+            claim "  each epoch has one, with the test error" test "$(grep -c '^epoch  .*test .* %' "$work/out")" -eq 4
+        done
+    done
+    on_terminal 0 xterm --train-size 200
+    claim "a terminal of unknown width: 80 columns" fits 80
+    on_terminal 80 xterm --eval-every 2 --epochs 8
+    claim "a bar is shown" grep -q '^\[#*\.*\] epoch' "$work/out"
+    claim "  without nan between epochs that are not measured" test "$(grep -c nan "$work/out")" -eq 0
+    for term in dumb ""; do
+        on_terminal 80 "$term" --train-size 200
+        claim "TERM='$term': no bar and no escapes" test "$(grep -c $'\e' "$work/raw")" -eq 0
+        claim "  but the epochs" test "$(grep -c '^epoch' "$work/out")" -eq 4
+    done
+    rm -r shown
+else
+    skip "lines on a terminal" "python3 has no pty here"
+fi
 
 # ---- divergence ---------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # test_experiments.sh LENET_PROGRAM SOURCE_DIR - every experiment's --quick form, from sweep to picture; and begun again.
-source_dir=$(realpath "$2")
 # shellcheck source=tests/support/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/shell.sh" "$@"
 # shellcheck source=scripts/common.sh
@@ -47,5 +46,17 @@ claim "without the program: exit 3" code_is 3
 claim "without the program: says so" complains "$work/none: no such program"
 experiment seeds --device gpu
 claim "lenet's own exit code is handed on" code_is 2
+
+# Ctrl-C in a terminal is for the experiment and for lenet.
+: >"$work/out"
+env --default-signal=INT setsid "$python" "$source_dir/scripts/experiments/seeds.py" --quick --lenet "$program" \
+    --device cpu --seeds 100000 --out stopped >"$work/out" 2>"$work/err" &
+wait_for grep -q '^run ' "$work/out"
+kill -INT -- -$!
+wait $! 2>/dev/null
+code=$?
+claim "Ctrl-C: ended by it" code_is 130
+claim "  after lenet has kept what there is" says "interrupted, and kept"
+claim "  without a word of its own" is_quiet
 
 finish

@@ -84,6 +84,13 @@ claim "  it is left out" cmp "$work/out" whole
 claim "  which is said once" test "$(wc -l <"$work/err")" -eq 1
 claim "  by name" complains "lenet report: torn.jsonl: its last line has no end"
 
+lenet report sweep torn.jsonl --by lr --format csv
+cp "$work/out" whole
+for arguments in "--by lr sweep --format csv torn.jsonl" "--format=csv sweep --by lr torn.jsonl" "--by=lr --format csv sweep torn.jsonl"; do
+    # shellcheck disable=SC2086  # words
+    lenet report $arguments
+    claim "report $arguments: paths may stand anywhere" cmp "$work/out" whole
+done
 lenet report --help
 claim "its help says which epoch counts" says "never the best one"
 "$program" report sweep >/dev/full 2>"$work/err"
@@ -104,7 +111,6 @@ refused() {
 }
 refused "no path" 2 "of which runs?" --
 refused "options alone" 2 "of which runs?" -- --by lr
-refused "a path behind the options" 2 "'sweep'" -- sweep --by lr sweep
 refused "an option of another command" 2 "--epochs" -- sweep --epochs 3
 refused "no such metric" 2 "test-error|test-loss" -- sweep --metric accuracy
 refused "no such option to group by" 2 "'rate'" -- sweep --by lr,rate

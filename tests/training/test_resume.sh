@@ -26,6 +26,8 @@ same_run() {
     cmp "$1/last.safetensors" "$2/last.safetensors" && cmp "$1/best.safetensors" "$2/best.safetensors" &&
         [ "$(untimed "$1")" = "$(untimed "$2")" ]
 }
+# by_signal NAME: the exit code that a shell makes of it.
+by_signal() { echo $((128 + $(kill -l "$1"))); }
 is_one_of() {
     local wanted
     for wanted; do if [ "$code" -eq "$wanted" ]; then return 0; fi; done
@@ -45,7 +47,7 @@ stop() {
 }
 ended() { says "done: $1" || says "$1 had ended already"; }
 
-# ---- SIGINT and SIGTERM ----------------------------------------------------------------------------
+# ---- signals ---------------------------------------------------------------------------------------
 
 for optimizer in nesterov adamw sdlm; do
     train_options "$optimizer"
@@ -59,9 +61,9 @@ train_options nesterov
 for signal in INT TERM; do
     for moment in 1 2 3 4; do
         run=$signal-$moment
-        # Before its handler is there, a signal ends it as any process; then there is no run yet, or one without a step.
+        # Where a signal comes before the first step, there is no run yet, or one without a step.
         stop "$run" "$signal" 700
-        claim "SIG$signal number $moment: exit 0, or ended by it while it started" is_one_of 0 130 143
+        claim "SIG$signal number $moment: ended by it, or done before" is_one_of 0 "$(by_signal "$signal")"
         if [ -e "$run/run.json" ]; then
             lenet train --resume "$run"
         else
@@ -72,14 +74,24 @@ for signal in INT TERM; do
     done
 done
 
-# Not before it says so itself: by then its handlers are there.
-for signal in INT TERM HUP; do
-    "$program" train "${options[@]}" --run "late-$signal" --steps 100000000 >"$work/out" 2>"$work/err" &
+# begin RUN [COMMAND...]: begins a run that does not end, and waits until it is at work.
+begin() {
+    local run=$1
+    shift
+    : >"$work/out" # what is waited for must not be of the run before
+    "$@" "$program" train "${options[@]}" --run "$run" --steps 100000000 >"$work/out" 2>"$work/err" &
     wait_for says "epoch "
-    kill -"$signal" $!
-    wait $!
+}
+# ends PID: waits for its end.
+ends() {
+    wait "$1" 2>/dev/null # where bash says that it was killed
     code=$?
-    claim "SIG$signal in mid-run: exit 0" code_is 0
+}
+for signal in INT TERM HUP XCPU USR1 USR2; do
+    begin "late-$signal"
+    kill -"$signal" $!
+    ends $!
+    claim "SIG$signal in mid-run: ended by it" code_is "$(by_signal "$signal")"
     claim "  says how to go on" says "interrupted, and kept: go on with lenet train --resume late-$signal"
     claim "  complains of nothing" is_quiet
     claim "  leaves a checkpoint" grep -q checkpoint.step "late-$signal/last.safetensors"
@@ -89,8 +101,92 @@ done
 # As in: lenet train | head -1
 "$program" train "${options[@]}" --run unread --steps 100000000 2>"$work/err" | head -1 >"$work/out"
 code=${PIPESTATUS[0]}
-claim "nobody reads on: exit 3, for the output is lost" code_is 3
+claim "nobody reads on: ended by SIGPIPE" code_is "$(by_signal PIPE)"
 claim "  leaves a checkpoint" grep -q checkpoint.step unread/last.safetensors
+claim "  says how to go on where it is still read" complains "interrupted, and kept: go on with lenet train --resume unread"
+
+timeout 2 "$program" train "${options[@]}" --run timed --steps 100000000 >"$work/out" 2>"$work/err"
+code=$?
+claim "timeout, which sends SIGTERM twice: its own exit code" code_is 124
+claim "  the run says how to go on" says "interrupted, and kept"
+claim "  leaves a checkpoint" grep -q checkpoint.step timed/last.safetensors
+
+begin after-nohup nohup
+kill -HUP $!
+before=$(wc -l <"$work/out")
+goes_on() { [ "$(wc -l <"$work/out")" -gt $((before + 3)) ]; }
+claim "SIGHUP after nohup: it goes on" wait_for goes_on
+kill -TERM $!
+ends $!
+claim "  until it is told otherwise: ended by SIGTERM" code_is "$(by_signal TERM)"
+
+# A pipe that is full and that nobody reads: it waits there, after the first signal as before it.
+mkfifo full
+exec 9<>full
+head -c 65536 /dev/zero >&9
+for signals in "INT INT" "TERM INT" "HUP TERM"; do
+    run=blocked-${signals/ /-}
+    "$program" train "${options[@]}" --run "$run" --steps 100000000 >full 2>"$work/err" &
+    wait_for test -s "$run/run.json"
+    sleep 0.5
+    kill -"${signals% *}" $!
+    sleep 0.5
+    claim "SIG${signals% *} to a run that waits for its reader: it has something to say yet" kill -0 $!
+    kill -"${signals#* }" $!
+    ends $!
+    claim "  a second signal ends it at once" code_is "$(by_signal "${signals#* }")"
+done
+exec 9<&-
+
+if python3 -c 'import pty' 2>/dev/null; then
+    : >"$work/out"
+    # shellcheck disable=SC2016  # is expanded by the inner bash
+    python3 "$source_dir/tests/support/on_terminal.py" 80 bash -c 'output=$1 && shift
+        "$@" >"$output" &
+        while ! grep -q "^epoch" "$output"; do sleep 0.02; done
+        kill -INT $! && wait $!' stopping "$work/out" "$program" train "${options[@]}" --run logged --steps 100000000 \
+        >"$work/screen"
+    claim "stopped, with its output in a file: the file says how to go on" says "lenet train --resume logged"
+    claim "  and so does the terminal" grep -q "lenet train --resume logged" "$work/screen"
+else
+    skip "stopped, with its output in a file" "python3 has no pty here"
+fi
+
+# The shell stops a loop where the program died of the signal, and goes on where it ends with any code.
+cat >loop.sh <<LOOP
+for seed in 1 2 3; do
+    "$program" train ${options[*]} --steps 100000000 --seed \$seed --run loop-\$seed
+    echo "and on"
+done
+"$program" train ${options[*]} --steps 100000000 --run loop-and && echo "and on"
+LOOP
+: >"$work/out"
+env --default-signal=INT setsid bash loop.sh >"$work/out" 2>"$work/err" &
+wait_for says "epoch "
+kill -INT -- -$!
+ends $!
+claim "Ctrl-C in a shell's loop: the loop ends by it" code_is "$(by_signal INT)"
+claim "  with one run that is kept" test "$(grep -c 'interrupted, and kept' "$work/out")" -eq 1
+claim "  and no other begun" test ! -e loop-2
+claim "  nor what comes after" test "$(grep -c 'and on' "$work/out")" -eq 0
+
+# ended_by TEXT SIGNAL ARGUMENT...: the program, at work for half a second, is ended by the signal at once.
+ended_by() {
+    local text=$1 signal=$2
+    shift 2
+    "$program" "$@" >"$work/out" 2>"$work/err" &
+    sleep 0.5
+    kill -"$signal" $!
+    ends $!
+    claim "$text: ended by SIG$signal" code_is "$(by_signal "$signal")"
+    claim "  does not claim that anything is kept" test "$(grep -c kept "$work/out" "$work/err" | grep -vc ':0$')" -eq 0
+}
+many=(--data "$sample" --device cpu --seed 1..10000000)
+ended_by "a sweep that is being planned" INT sweep "${many[@]}" --out planned
+claim "  and leaves nothing" test ! -e planned
+ended_by "a sweep's dry run" TERM sweep "${many[@]}" --dry-run
+ended_by "gradcheck" INT gradcheck --entries 0 --device cpu
+ended_by "bench" HUP bench --batch 4096 --networks 8 --device cpu
 
 # ---- kill -9 ----------------------------------------------------------------------------------------
 
@@ -129,9 +225,11 @@ claim "it was killed often enough" test "$killed" -ge 5
 # A process that was killed while it wrote leaves this; the other one is nobody's.
 cp -r late-TERM leftover
 touch leftover/.last.safetensors.tmp.123.0 leftover/.best.safetensors.tmp.9.1 leftover/.last.safetensors.mine
+: >"$work/out"
 "$program" train --resume leftover >"$work/out" 2>"$work/err" &
 wait_for says "epoch "
-kill $! && wait $!
+kill $!
+ends $!
 claim "temporary files of a killed process are cleared away" test "$(echo leftover/.last* leftover/.best*)" = \
     "leftover/.last.safetensors.mine leftover/.best*"
 

@@ -80,7 +80,7 @@ end() {
     wait "$2"
     code=$?
     cp "$1.out" out && cp "$1.err" err
-    claim "  $1 was not disturbed: stopped, it exits with 0" code_is 0
+    claim "  $1 was not disturbed: stopped, it ends by the signal" code_is 143
     claim "    and says that it goes on" says "interrupted, and kept"
 }
 # refused_as TEXT WORDS OPTION...

@@ -174,7 +174,7 @@ submit --array=1-2 --time=10 "$script" "${long[@]}" --out long
 within 30 both_are_at_work
 for task in 1 2; do scontrol update "JobId=${job}_$task" TimeLimit=1; done
 end # Slurm looks every half a minute
-claim "  a minute before the time limit: two tasks end well" done_by 2
+claim "  a minute before the time limit: SIGTERM ends two tasks, which are not done" tasks 2 "JobState=FAILED ExitCode=0:15"
 claim "  with what they have done kept" prints 2 "interrupted, and kept"
 claim "  in a checkpoint each" test "$(find long/progress -name '*.safetensors' | wc -l)" -eq 2
 submit --array=1-2 "$script" "${long[@]}" --out long

@@ -956,34 +956,4 @@ TEST_F(Train, TheUsualDataIsMnistAndElseTheSample) {
     lenet_dataset_free(&data);
 }
 
-/* ---- the settings of a member -------------------------------------------------------------------------------- */
-
-TEST(Hyper, CountsEpochsInSteps) {
-    lenet_config config;
-    lenet_config_init(&config);
-    lenet_settings settings;
-    const lenet_hyper &h = settings.hyper;
-    lenet_error err = {};
-    config.batch = 64;
-    config.epochs = 10;
-    config.warmup = 2.5;
-    config.decay_every = 3;
-    ASSERT_EQ(lenet_settings_make(&config, 60000, &settings, &err), LENET_OK) << err.text;
-    EXPECT_EQ(h.train_first, 0u);
-    EXPECT_EQ(h.train_count, 60000u);
-    EXPECT_EQ(h.total_steps, 9380u) << "937 batches of 64 and one of 32, ten times";
-    EXPECT_EQ(h.warmup_steps, 2345u);
-    EXPECT_EQ(h.decay_every, 2814u);
-    config.validation = 10000;
-    ASSERT_EQ(lenet_settings_make(&config, 60000, &settings, &err), LENET_OK) << err.text;
-    EXPECT_EQ(h.train_first, 10000u);
-    EXPECT_EQ(h.train_count, 50000u);
-    config.train_size = 1;
-    config.steps = 7;
-    ASSERT_EQ(lenet_settings_make(&config, 60000, &settings, &err), LENET_OK) << err.text;
-    EXPECT_EQ(h.train_first, 10000u);
-    EXPECT_EQ(h.train_count, 1u);
-    EXPECT_EQ(h.total_steps, 7u);
-}
-
 } // namespace

@@ -85,7 +85,7 @@ train)
     if [ -e "$broken/speed" ]; then second=1; fi
     if [[ -e $broken/bytes && $run == */second || -e $broken/resumed && $run == */KILL ]]; then weights=other; fi
     mkdir -p "$run"
-    if [ -n "${o[checkpoint-seconds]:-}" ]; then trap 'echo "interrupted, and kept" && exit 0' TERM; fi
+    if [ -n "${o[checkpoint-seconds]:-}" ]; then trap 'echo "interrupted, and kept" && trap - TERM && kill -TERM $$' TERM; fi
     for ((i = 1; i <= epochs; i++)); do
         accuracy=0.98
         if [ $i -gt 1 ]; then accuracy=$best; fi

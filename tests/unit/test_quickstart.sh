@@ -175,6 +175,20 @@ claim "  the run directory has everything" complete "$work/third"
 quickstart --short --run fourth -- --lr often
 claim "lenet's own exit code comes through" code_is 2
 
+# Ctrl-C in a terminal is for the script and for lenet.
+PATH=$bin:$PATH env --default-signal=INT setsid "$source_dir/scripts/quickstart.sh" --short --run fifth -- \
+    --steps 100000000 >"$work/out" 2>"$work/err" &
+for ((i = 0; i < 3000; i++)); do
+    if [ -s fifth/last.safetensors ]; then break; fi
+    sleep 0.02
+done
+kill -INT -- -$!
+wait $! 2>/dev/null
+code=$?
+claim "Ctrl-C: ended by it" code_is 130
+claim "  after lenet has kept what there is" says "interrupted, and kept"
+claim "  says how to go on" says "stopped; to go on: $source_dir/build/release/lenet train --resume fifth"
+
 claim "the repository's runs are left alone" test "$(ls "$source_dir/runs" 2>/dev/null)" = "$before"
 
 if [ "$failures" -gt 0 ]; then

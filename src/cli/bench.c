@@ -1,0 +1,62 @@
+/* bench.c - lenet bench: prints how long each operation of a training step takes, against the machine's peak. */
+#include "lenet/bench.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "lenet/version.h"
+
+static void print_bench(const struct lenet_config *config, const struct lenet_bench *b) {
+    double sum = 0;
+    for (int i = 0; i < b->n; i++) sum += b->rows[i].seconds;
+    printf("%" PRId64 " x %s, batch %" PRId64 ", on %s: peak %.1f GFLOP/s (multiply-adds, measured now)\n\n",
+           config->networks, config->arch, config->batch, b->backend, b->peak_flops / 1e9);
+    printf("%-28s %10s %8s %10s %8s\n", "operation", "us", "of step", "GFLOP/s", "of peak");
+    for (int i = 0; i < b->n; i++) {
+        const struct lenet_bench_row *row = &b->rows[i];
+        printf("%-28s %10.1f %6.1f %% ", row->name, 1e6 * row->seconds, 100 * row->seconds / sum);
+        if (row->flops > 0)
+            printf("%10.1f %6.1f %%", row->flops / row->seconds / 1e9, 100 * row->flops / row->seconds / b->peak_flops);
+        printf("\n");
+    }
+    printf("\nwhole step: %.1f us (fastest %.1f), %.0f images/s, %.1f GFLOP/s, %.1f %% of peak\n",
+           1e6 * b->step_seconds, 1e6 * b->fastest_step_seconds, b->images_per_s, b->step_flops / b->step_seconds / 1e9,
+           100 * b->step_flops / b->step_seconds / b->peak_flops);
+    printf("an epoch of 60,000 images: %.4g s; %.4g network-epochs/s\n",
+           60000 * (double)config->networks / b->images_per_s, b->images_per_s / 60000);
+}
+
+static enum lenet_status write_bench(const char *path, const struct lenet_config *config, const struct lenet_bench *b,
+                                     struct lenet_error *err) {
+    cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "operations");
+    cJSON_AddStringToObject(json, "arch", config->arch);
+    cJSON_AddStringToObject(json, "device", b->backend);
+    cJSON_AddStringToObject(json, "version", LENET_VERSION);
+    cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
+    cJSON_AddNumberToObject(json, "networks", (double)config->networks);
+    cJSON_AddNumberToObject(json, "batch", (double)config->batch);
+    cJSON_AddNumberToObject(json, "threads", (double)config->threads);
+    cJSON_AddNumberToObject(json, "peak_flops_per_s", b->peak_flops);
+    cJSON_AddNumberToObject(json, "step_seconds", b->step_seconds);
+    cJSON_AddNumberToObject(json, "fastest_step_seconds", b->fastest_step_seconds);
+    cJSON_AddNumberToObject(json, "step_flops", b->step_flops);
+    cJSON_AddNumberToObject(json, "images_per_s", b->images_per_s);
+    for (int i = 0; i < b->n; i++) {
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "operation", b->rows[i].name);
+        cJSON_AddNumberToObject(row, "seconds", b->rows[i].seconds);
+        cJSON_AddNumberToObject(row, "flops", b->rows[i].flops);
+        cJSON_AddItemToArray(rows, row);
+    }
+    return lenet_json_write(path, json, err);
+}
+
+enum lenet_status bench_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_bench result;
+    LENET_TRY(lenet_options_parse(LENET_CMD_BENCH, argc, argv, config, err));
+    LENET_TRY(lenet_bench_run(config, &result, err));
+    print_bench(config, &result);
+    return config->json[0] ? write_bench(config->json, config, &result, err) : LENET_OK;
+}

@@ -1,0 +1,132 @@
+/* info.c - lenet info: prints an architecture layer by layer, a weights file tensor by tensor, and the devices. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "lenet/device.h"
+#include "lenet/model.h"
+#include "train/settings.h"
+
+static void print_weights(const char *path, const struct lenet_topology *topology, const float *host_w) {
+    struct lenet_tensor tensors[2 * LENET_MAX_LAYERS];
+    const int n = lenet_topology_tensors(topology, "", (float *)host_w, tensors);
+    printf("\n%s\n%-16s %10s %10s %10s %10s %10s\n", path, "tensor", "values", "mean", "deviation", "least", "largest");
+    for (int i = 0; i < n; i++) {
+        const float *values = tensors[i].data;
+        const size_t count = lenet_tensor_bytes(&tensors[i]) / sizeof *values;
+        double sum = 0, squares = 0, least = values[0], largest = values[0];
+        for (size_t k = 0; k < count; k++) {
+            sum += values[k];
+            squares += (double)values[k] * values[k];
+            least = fmin(least, values[k]);
+            largest = fmax(largest, values[k]);
+        }
+        const double mean = sum / (double)count, variance = squares / (double)count - mean * mean;
+        char texts[4][32];
+        printf("%-16s %10zu %10s %10s %10s %10s\n", tensors[i].name, count, number_text(mean, texts[0]),
+               number_text(sqrt(fmax(variance, 0)), texts[1]), number_text(least, texts[2]),
+               number_text(largest, texts[3]));
+    }
+}
+
+static void print_devices(void) {
+    struct lenet_device device;
+    struct lenet_error err;
+    static const char *const names[] = {"cpu", "cuda"};
+    printf("\ndevices\n");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const int there = lenet_device_open(names[i], (struct lenet_open_options){0}, &device, &err) == LENET_OK;
+        if (there)
+            printf("  %-5s batches %sin multiples of %d images\n", names[i],
+                   lenet_device_backend_for(&device, 1)->lanes == 1 ? "of one image, or " : "", device.backend->lanes);
+        else
+            printf("  %-5s not available: %s\n", names[i], err.text);
+        if (there) lenet_device_close(&device);
+    }
+}
+
+static const char *kind_name(const struct lenet_topology *topology, const struct lenet_layer *layer, char text[32]) {
+    static const char *const functions[] = {"tanh", "ReLU", "squash", ""}; /* as enum lenet_activation */
+    static const char *const poolings[] = {"average", "maximum", "sum"};   /* as enum lenet_pooling */
+    const int size = layer->spec.size;
+    switch (layer->spec.kind) {
+    case LENET_CONV: snprintf(text, 32, "convolution %dx%d", size, size); break;
+    case LENET_SUBSAMPLE:
+        snprintf(text, 32, "%s%s%s %dx%d", functions[layer->activation], layer->activation == LENET_LINEAR ? "" : ", ",
+                 poolings[topology->pooling], size, size);
+        break;
+    case LENET_SCALE: snprintf(text, 32, "coefficient and bias"); break;
+    case LENET_RBF: snprintf(text, 32, "RBF, fixed targets"); break;
+    case LENET_ACTIVATION: snprintf(text, 32, "%s", functions[topology->activation]); break;
+    case LENET_DENSE: snprintf(text, 32, "fully connected"); break;
+    }
+    return text;
+}
+
+static void print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w) {
+    const struct lenet_topology *topology = &model->topology;
+    printf("%s: %s\n\n%-8s %-20s %12s %12s %12s %12s\n", topology->arch->name, topology->arch->description, "layer",
+           "kind", "output", "parameters", "connections", "FLOP/image");
+    double connections = 0;
+    for (int l = 0; l < topology->layer_count; l++) {
+        const struct lenet_layer *layer = &topology->layers[l];
+        char kind[32], shape[32];
+        const double pixels = (double)layer->OH * layer->OW;
+        const double links = lenet_layer_connections(layer);
+        snprintf(shape, sizeof shape, "%dx%dx%d", layer->O, layer->OH, layer->OW);
+        printf("%-8s %-20s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(topology, layer, kind), shape,
+               layer->w_count - layer->absent + layer->b_count, links, 2 * (double)layer->w_count * pixels);
+        connections += links;
+    }
+    printf("%-8s %-20s %12s %12zu %12.0f %12.0f\n", "total", "", "", topology->parameters, connections,
+           lenet_topology_flops(topology, 0));
+    printf("a training step: %.2f MFLOP an image\n", lenet_topology_flops(topology, 1) / 1e6);
+    if (host_w) {
+        print_weights(config->weights, topology, host_w);
+        return;
+    }
+    printf("\narchitectures\n");
+    for (const struct lenet_arch *arch = lenet_archs; arch->name; arch++)
+        printf("  %-12s %s\n", arch->name, arch->description);
+    print_devices();
+}
+
+static enum lenet_status write_info(const char *path, const struct lenet_topology *topology, struct lenet_error *err) {
+    static const char *const kinds[] = {"conv",       "subsample", "scale",
+                                        "activation", "dense",     "rbf"}; /* as enum lenet_layer_kind */
+    cJSON *json = cJSON_CreateObject(), *layers = cJSON_AddArrayToObject(json, "layers");
+    cJSON_AddStringToObject(json, "arch", topology->arch->name);
+    cJSON_AddNumberToObject(json, "field", topology->arch->field);
+    cJSON_AddNumberToObject(json, "parameters", (double)topology->parameters);
+    cJSON_AddNumberToObject(json, "training_flops", lenet_topology_flops(topology, 1));
+    for (int l = 0; l < topology->layer_count; l++) {
+        const struct lenet_layer *layer = &topology->layers[l];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "name", layer->spec.name);
+        cJSON_AddStringToObject(row, "kind", kinds[layer->spec.kind]);
+        cJSON_AddNumberToObject(row, "size", layer->spec.size);
+        cJSON_AddItemToObject(row, "input", cJSON_CreateIntArray((const int[]){layer->C, layer->H, layer->W}, 3));
+        cJSON_AddItemToObject(row, "output", cJSON_CreateIntArray((const int[]){layer->O, layer->OH, layer->OW}, 3));
+        cJSON_AddNumberToObject(row, "weights", (double)(layer->w_count - layer->absent));
+        cJSON_AddNumberToObject(row, "connections", lenet_layer_connections(layer));
+        cJSON_AddNumberToObject(row, "biases", (double)layer->b_count);
+        cJSON_AddItemToArray(layers, row);
+    }
+    return lenet_json_write(path, json, err);
+}
+
+enum lenet_status info_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_model model = {0};
+    float *host_w = NULL;
+    LENET_TRY(lenet_options_parse(LENET_CMD_INFO, argc, argv, config, err));
+    if (config->weights[0])
+        LENET_TRY(lenet_model_read(config->weights, &model, &host_w, err));
+    else
+        LENET_TRY(lenet_config_topology(config, LENET_MAX_CLASSES, &model.topology, err));
+    print_info(config, &model, host_w);
+    free(host_w);
+    return config->json[0] ? write_info(config->json, &model.topology, err) : LENET_OK;
+}

@@ -1,0 +1,45 @@
+/* options_help.c - prints the table of options: one command's for --help, all of them as Markdown. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+static const char *values_of(const struct lenet_option *option) {
+    return option->choices ? option->choices : option->argument;
+}
+
+static const char *initial_of(enum lenet_command command, const struct lenet_option *option) {
+    return command == LENET_CMD_GRADCHECK && strcmp(option->name, "seed") == 0 ? GRADCHECK_SEED : option->initial;
+}
+
+void print_options(enum lenet_command command) {
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        if (!(option->commands & (int)command)) continue;
+        char left[128];
+        const int width = snprintf(left, sizeof left, "--%s %s", option->name, values_of(option));
+        printf("  %-44s ", left);
+        if (width > 44) printf("\n%47s", "");
+        printf("%s", option->help);
+        const char *initial = initial_of(command, option);
+        if (initial[0]) printf(" [%s]", initial);
+        printf("\n");
+    }
+}
+
+void print_options_markdown(void) {
+    static const struct {
+        enum lenet_command bit;
+        const char *name;
+    } names[] = {{LENET_CMD_TRAIN, "train"},   {LENET_CMD_SWEEP, "sweep"}, {LENET_CMD_EVAL, "eval"},
+                 {LENET_CMD_REPORT, "report"}, {LENET_CMD_INFO, "info"},   {LENET_CMD_GRADCHECK, "gradcheck"},
+                 {LENET_CMD_BENCH, "bench"}};
+    printf("| option | initially | what it does | commands |\n|---|---|---|---|\n");
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        printf("| `--%s ", option->name);
+        for (const char *c = values_of(option); *c; c++) printf(*c == '|' ? "\\|" : "%c", *c);
+        printf("` | %s | %s |", option->initial, option->help);
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (option->commands & (int)names[i].bit) printf(" %s", names[i].name);
+        printf(" |\n");
+    }
+}

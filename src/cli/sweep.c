@@ -1,0 +1,86 @@
+/* sweep.c - lenet sweep: prints the plan, each run as it ends and what there is to do next. */
+#include "lenet/sweep.h"
+
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+
+static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *work) {
+    (void)self;
+    if (!plan->base.dry_run) stop_on_signals();
+    printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
+           plan->axes == 1 ? "is" : "es");
+    if (plan->shards) printf(", %zu of them in shard %d/%d", work->here, plan->shard, plan->shards);
+    printf("; %zu ended already", work->ended);
+    if (work->diverged) printf(" (%zu diverged%s)", work->diverged, plan->base.retry_failed ? ", tried again" : "");
+    printf("; %zu population%s", work->populations, work->populations == 1 ? "" : "s");
+    if (work->resumed) printf(", %zu of them from checkpoints", work->resumed);
+    printf("\n%s from %s: %zu training, %zu test images; on %s", work->data->name, plan->base.data,
+           work->data->train.count, work->data->test.count, work->device);
+    if (work->workers > 1) printf(", %d at a time", work->workers);
+    if (plan->base.out[0]) printf("; in %s", plan->base.out);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void print_group(void *self, const struct lenet_sweep_group *group) {
+    (void)self;
+    printf("%6zu run%s in %d population%s of at most %d: %s\n", group->runs, group->runs == 1 ? "" : "s",
+           group->populations, group->populations == 1 ? "" : "s", group->largest, group->key);
+}
+
+static void print_estimate(void *self, double seconds) {
+    char text[32];
+    (void)self;
+    printf("about %s\n", duration_text(seconds, text));
+}
+
+static void on_sweep_progress(void *self, const struct lenet_sweep_progress *p) {
+    char left[32], text[160];
+    (void)self;
+    snprintf(text, sizeof text, "%zu of %zu runs  %.0f images/s  %s left", p->ended, p->missing, p->images_per_s,
+             duration_text(p->seconds_left, left));
+    show_bar(text);
+}
+
+static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
+                   const struct lenet_metrics *last, const struct lenet_sweep_progress *progress) {
+    char text[512], loss[32];
+    (void)self;
+    clear_bar();
+    lenet_sweep_describe(plan, config, text, sizeof text);
+    printf("run %zu/%zu  %s%s", progress->ended, progress->missing, text, text[0] ? "  " : "");
+    if (!last)
+        printf("diverged\n");
+    else
+        printf("test loss %s error %5.2f %%  %.1f s\n", number_text(last->test_loss, loss),
+               100 * (1 - last->test_accuracy), last->seconds);
+    fflush(stdout);
+}
+
+static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_error *err) {
+    const struct lenet_sweep_observer observer = {print_plan, print_group,       print_estimate,
+                                                  on_run,     on_sweep_progress, NULL};
+    struct lenet_sweep_result result;
+    const enum lenet_status status = lenet_sweep(plan, &observer, &stop_requested, &result, err);
+    clear_bar();
+    if (status != LENET_OK || plan->base.dry_run) return status;
+    if (result.interrupted)
+        print_last_words("interrupted, and kept: the same command goes on\n");
+    else
+        printf("done: %zu run%s", result.done, result.done == 1 ? "" : "s");
+    if (!result.interrupted && result.diverged) printf(", and %zu diverged", result.diverged);
+    if (!result.interrupted) printf(": lenet report %s\n", plan->base.out);
+    return LENET_OK;
+}
+
+enum lenet_status sweep_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_sweep_plan plan;
+    (void)config; /* a sweep has many */
+    enum lenet_status status = lenet_sweep_plan_parse(argc, argv, &plan, err);
+    if (status == LENET_OK) status = run_sweep(&plan, err);
+    lenet_sweep_plan_free(&plan);
+    return status;
+}

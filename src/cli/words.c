@@ -1,0 +1,81 @@
+/* words.c - words on a command line that are neither options nor their values: paths, or hints at what was meant. */
+#include "cli/words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "lenet/data.h"
+
+static int is_option(const char *word) { return strncmp(word, "--", 2) == 0; }
+
+static int has_option(enum lenet_command command, const char *word) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    const struct lenet_option *option = lenet_option_find(name);
+    return option && (option->commands & (int)command);
+}
+
+int take_words(enum lenet_command command, int argc, char **argv) {
+    int words = 0;
+    for (int i = 0; i < argc; i++) {
+        char *word = argv[i];
+        if (!is_option(word)) {
+            memmove(argv + words + 1, argv + words, (size_t)(i - words) * sizeof *argv);
+            argv[words++] = word;
+        } else if (!has_option(command, word)) {
+            break;
+        } else if (!strchr(word, '=') && i + 1 < argc && !is_option(argv[i + 1])) {
+            i++;
+        }
+    }
+    return words;
+}
+
+/* ---- what was meant --------------------------------------------------------------------------------- */
+
+enum kind { RUN, SWEEP, DATA, WEIGHTS, OTHER };
+
+static int has(const char *directory, const char *name) {
+    char path[LENET_MAX_PATH];
+    return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path && lenet_path_exists(path);
+}
+
+static enum kind kind_of(const char *path) {
+    const char *end = strrchr(path, '.');
+    if (!lenet_path_is_directory(path) && (lenet_path_exists(path) || (end && strcmp(end, ".safetensors") == 0)))
+        return WEIGHTS;
+    if (has(path, "run.json")) return RUN;
+    if (has(path, "sweep.json")) return SWEEP;
+    if (lenet_dataset_is_in(path)) return DATA;
+    return OTHER;
+}
+
+/* What a path is probably meant for: what comes before it, and after it. */
+static const struct {
+    enum kind kind;
+    int commands; /* of enum lenet_command */
+    const char *before, *after;
+} meanings[] = {
+    {RUN, LENET_CMD_TRAIN, "--resume ", ""},
+    {RUN, LENET_CMD_EVAL, "--run ", ""},
+    {RUN, LENET_CMD_INFO, "--weights ", "/last.safetensors"},
+    {SWEEP, LENET_CMD_SWEEP, "--out ", ""},
+    {SWEEP, LENET_CMD_EVAL, "--ensemble --weights ", "/weights"},
+    {SWEEP, ~0, "lenet report ", ""},
+    {DATA, LENET_CMD_TRAIN | LENET_CMD_SWEEP | LENET_CMD_EVAL, "--data ", ""},
+    {WEIGHTS, LENET_CMD_EVAL | LENET_CMD_INFO, "--weights ", ""},
+    {OTHER, LENET_CMD_TRAIN | LENET_CMD_EVAL, "--run ", ""},
+    {OTHER, LENET_CMD_SWEEP, "--out ", ""},
+};
+
+enum lenet_status refuse_path(enum lenet_command command, int argc, char **argv, struct lenet_error *err) {
+    const char *path = take_words(command, argc, argv) ? argv[0] : "";
+    if (!lenet_path_exists(path) && !strchr(path, '/')) return LENET_OK;
+    const enum kind kind = kind_of(path);
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+        if (meanings[i].kind == kind && (meanings[i].commands & (int)command))
+            return lenet_fail(err, LENET_ERR_ARG, "'%.400s': options begin with two dashes; did you mean %s%.400s%s?",
+                              path, meanings[i].before, path, meanings[i].after);
+    return LENET_OK;
+}
