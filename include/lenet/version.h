@@ -1,8 +1,8 @@
-/* version.h - what run.json and lenet --version say of this build. */
+/* version.h - what run.json and lenet --version say of this build. CMakeLists.txt reads the version from here. */
 #ifndef LENET_VERSION_H
 #define LENET_VERSION_H
 
-#define LENET_VERSION "0.1.0"
+#define LENET_VERSION "0.2.0"
 
 #if defined(__clang__)
 #define LENET_COMPILER "clang " __clang_version__

@@ -123,7 +123,7 @@ done
 
 # ---- with other programs ------------------------------------------------------------------------------------
 
-# As the README has it.
+# As docs/sweeps.md has it.
 PATH=$(dirname "$program"):$PATH
 export HOME=$work # parallel keeps notes there
 if [[ $(parallel --version 2>/dev/null) == "GNU parallel"* ]]; then

@@ -31,7 +31,7 @@ has_all_once() {
     ids=$(lines "$1" | sed -E 's/^\{"id":"([0-9a-f]{16})".*/\1/')
     [ "$(wc -l <<<"$ids")" -eq "$runs" ] && [ -z "$(uniq -d <<<"$ids")" ]
 }
-# Files that the README does not name.
+# Files that docs/files.md does not name.
 strangers() {
     find "$1" -mindepth 1 ! -path "$1/lock" ! -path "$1/lock.?-of-?" ! -path "$1/sweep.json" ! -path "$1/runs.jsonl" \
         ! -path "$1/runs.?-of-?.jsonl" ! -path "$1/progress" ! -path "$1/weights" ! -path "$1/weights/*.safetensors"
