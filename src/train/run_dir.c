@@ -186,10 +186,11 @@ enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_
                       was.data);
 }
 
-enum lenet_status lenet_run_check_options(const struct lenet_config *now, struct lenet_error *err) {
+enum lenet_status lenet_run_check_options(struct lenet_config *now, struct lenet_error *err) {
     struct lenet_config was = *now;
     char hash[65];
     LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
+    if (now->warmup == LENET_AUTO) now->warmup = was.warmup;
     LENET_TRY(lenet_run_same(&was, now, err));
     return lenet_run_find_data(now->resume, now, err);
 }

@@ -79,7 +79,7 @@ begin() {
     local run=$1
     shift
     : >"$work/out" # what is waited for must not be of the run before
-    "$@" "$program" train "${options[@]}" --run "$run" --steps 100000000 >"$work/out" 2>"$work/err" &
+    "$@" "$program" train "${options[@]}" --run "$run" --epochs 1000000 >"$work/out" 2>"$work/err" &
     wait_for says "epoch "
 }
 # ends PID: waits for its end.
@@ -99,13 +99,13 @@ for signal in INT TERM HUP XCPU USR1 USR2; do
 done
 
 # As in: lenet train | head -1
-"$program" train "${options[@]}" --run unread --steps 100000000 2>"$work/err" | head -1 >"$work/out"
+"$program" train "${options[@]}" --run unread --epochs 1000000 2>"$work/err" | head -1 >"$work/out"
 code=${PIPESTATUS[0]}
 claim "nobody reads on: ended by SIGPIPE" code_is "$(by_signal PIPE)"
 claim "  leaves a checkpoint" grep -q checkpoint.step unread/last.safetensors
 claim "  says how to go on where it is still read" complains "interrupted, and kept: go on with lenet train --resume unread"
 
-timeout 2 "$program" train "${options[@]}" --run timed --steps 100000000 >"$work/out" 2>"$work/err"
+timeout 2 "$program" train "${options[@]}" --run timed --epochs 1000000 >"$work/out" 2>"$work/err"
 code=$?
 claim "timeout, which sends SIGTERM twice: its own exit code" code_is 124
 claim "  the run says how to go on" says "interrupted, and kept"
@@ -126,7 +126,7 @@ exec 9<>full
 head -c 65536 /dev/zero >&9
 for signals in "INT INT" "TERM INT" "HUP TERM"; do
     run=blocked-${signals/ /-}
-    "$program" train "${options[@]}" --run "$run" --steps 100000000 >full 2>"$work/err" &
+    "$program" train "${options[@]}" --run "$run" --epochs 1000000 >full 2>"$work/err" &
     wait_for test -s "$run/run.json"
     sleep 0.5
     kill -"${signals% *}" $!
@@ -144,7 +144,7 @@ if python3 -c 'import pty' 2>/dev/null; then
     python3 "$source_dir/tests/support/on_terminal.py" 80 bash -c 'output=$1 && shift
         "$@" >"$output" &
         while ! grep -q "^epoch" "$output"; do sleep 0.02; done
-        kill -INT $! && wait $!' stopping "$work/out" "$program" train "${options[@]}" --run logged --steps 100000000 \
+        kill -INT $! && wait $!' stopping "$work/out" "$program" train "${options[@]}" --run logged --epochs 1000000 \
         >"$work/screen"
     claim "stopped, with its output in a file: the file says how to go on" says "lenet train --resume logged"
     claim "  and so does the terminal" grep -q "lenet train --resume logged" "$work/screen"
@@ -155,10 +155,10 @@ fi
 # The shell stops a loop where the program died of the signal, and goes on where it ends with any code.
 cat >loop.sh <<LOOP
 for seed in 1 2 3; do
-    "$program" train ${options[*]} --steps 100000000 --seed \$seed --run loop-\$seed
+    "$program" train ${options[*]} --epochs 1000000 --seed \$seed --run loop-\$seed
     echo "and on"
 done
-"$program" train ${options[*]} --steps 100000000 --run loop-and && echo "and on"
+"$program" train ${options[*]} --epochs 1000000 --run loop-and && echo "and on"
 LOOP
 : >"$work/out"
 env --default-signal=INT setsid bash loop.sh >"$work/out" 2>"$work/err" &
