@@ -5,8 +5,8 @@
 
 #include "gpu.cuh"
 
-/* Written once, when the device is asked for; lenet_backend_cuda hands it out. */
-static char no_device_reason[256];
+/* lenet_backend_cuda hands it out. Each thread has its own: several may ask at a time. */
+static thread_local char no_device_reason[256];
 
 extern "C" const char *cuda_probe(void) {
     int driver = 0, runtime = 0, devices = 0;

@@ -61,7 +61,7 @@ const struct lenet_backend *lenet_backend_cpu64(void);
  * cpu. */
 const struct lenet_backend *lenet_backend_cpu_batch1(void);
 
-/* NULL where this build or this machine cannot run it; *why then says the reason. */
+/* NULL where this build or this machine cannot run it; *why then says the reason, until this thread asks again. */
 const struct lenet_backend *lenet_backend_cuda(const char **why);
 
 /* Bytes after which the next piece of an allocation may begin, aligned as the whole is. */

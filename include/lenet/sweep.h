@@ -43,7 +43,8 @@ struct lenet_sweep_observer {
                 const struct lenet_sweep_progress *progress);                  /* last: NULL, it diverged */
     void (*progress)(void *self, const struct lenet_sweep_progress *progress); /* about ten times a second */
     void *self;
-    void (*note)(void *self, const char *text); /* what is no error, but should be known */
+    void (*note)(void *self, const char *text);           /* what is no error, but should be known */
+    void (*planning)(void *self, size_t runs, size_t of); /* about ten times a second, until `begin` */
 };
 
 struct lenet_sweep_result {

@@ -75,11 +75,11 @@ static void print_info(const struct lenet_config *config, const struct lenet_mod
         const struct lenet_layer *layer = &topology->layers[l];
         char kind[32], shape[32];
         const double pixels = (double)layer->OH * layer->OW;
-        const double links = lenet_layer_connections(layer);
+        const double of_layer = lenet_layer_connections(layer);
         snprintf(shape, sizeof shape, "%dx%dx%d", layer->O, layer->OH, layer->OW);
         printf("%-8s %-20s %12s %12zu %12.0f %12.0f\n", layer->spec.name, kind_name(topology, layer, kind), shape,
-               layer->w_count - layer->absent + layer->b_count, links, 2 * (double)layer->w_count * pixels);
-        connections += links;
+               layer->w_count - layer->absent + layer->b_count, of_layer, 2 * (double)layer->w_count * pixels);
+        connections += of_layer;
     }
     printf("%-8s %-20s %12s %12zu %12.0f %12.0f\n", "total", "", "", topology->parameters, connections,
            lenet_topology_flops(topology, 0));

@@ -27,19 +27,13 @@ void print_options(enum lenet_command command) {
 }
 
 void print_options_markdown(void) {
-    static const struct {
-        enum lenet_command bit;
-        const char *name;
-    } names[] = {{LENET_CMD_TRAIN, "train"},   {LENET_CMD_SWEEP, "sweep"}, {LENET_CMD_EVAL, "eval"},
-                 {LENET_CMD_REPORT, "report"}, {LENET_CMD_INFO, "info"},   {LENET_CMD_GRADCHECK, "gradcheck"},
-                 {LENET_CMD_BENCH, "bench"}};
     printf("| option | initially | what it does | commands |\n|---|---|---|---|\n");
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         printf("| `--%s ", option->name);
         for (const char *c = values_of(option); *c; c++) printf(*c == '|' ? "\\|" : "%c", *c);
         printf("` | %s | %s |", option->initial, option->help);
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-            if (option->commands & (int)names[i].bit) printf(" %s", names[i].name);
+        for (int bit = LENET_CMD_TRAIN; bit <= LENET_CMD_REPORT; bit *= 2)
+            if (option->commands & bit) printf(" %s", lenet_command_name((enum lenet_command)bit));
         printf(" |\n");
     }
 }

@@ -7,25 +7,32 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *work) {
+static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *o) {
     char text[8192];
     (void)self;
+    clear_bar();
     if (!plan->base.dry_run) stop_on_signals();
-    printf("sweep: %zu run%s of %d ax%s", work->runs, work->runs == 1 ? "" : "s", plan->axes,
-           plan->axes == 1 ? "is" : "es");
-    if (plan->runs > work->runs) printf(" (%zu combinations, of which equal ones are one run)", plan->runs);
-    if (plan->shards) printf(", %zu of them in shard %d/%d", work->here, plan->shard, plan->shards);
-    printf("; %zu ended already", work->ended);
-    if (work->diverged) printf(" (%zu diverged%s)", work->diverged, plan->base.retry_failed ? ", tried again" : "");
-    printf("; %zu population%s", work->populations, work->populations == 1 ? "" : "s");
-    if (work->resumed) printf(", %zu of them from checkpoints", work->resumed);
-    printf("\n%s from %s: %zu training, %zu test images; on %s", work->data->name, plan->base.data,
-           work->data->train.count, work->data->test.count, work->device);
-    if (work->workers > 1) printf(", %d at a time", work->workers);
+    printf("sweep: %zu run%s of %d ax%s", o->runs, o->runs == 1 ? "" : "s", plan->axes, plan->axes == 1 ? "is" : "es");
+    if (plan->runs > o->runs) printf(" (%zu combinations, of which equal ones are one run)", plan->runs);
+    if (plan->shards) printf(", %zu of them in shard %d/%d", o->here, plan->shard, plan->shards);
+    printf("; %zu ended already", o->ended);
+    if (o->diverged) printf(" (%zu diverged%s)", o->diverged, plan->base.retry_failed ? ", tried again" : "");
+    printf("; %zu population%s", o->populations, o->populations == 1 ? "" : "s");
+    if (o->resumed) printf(", %zu of them from checkpoints", o->resumed);
+    printf("\n%s from %s: %zu training, %zu test images; on %s", o->data->name, plan->base.data, o->data->train.count,
+           o->data->test.count, o->device);
+    if (o->workers > 1) printf(", %d at a time", o->workers);
     if (plan->base.out[0]) printf("; in %s", plan->base.out);
     lenet_sweep_plan_text(plan, text, sizeof text);
     printf("\n%s", text);
     fflush(stdout);
+}
+
+static void on_planning(void *self, size_t runs, size_t of) {
+    char text[80];
+    (void)self;
+    snprintf(text, sizeof text, "planning %zu of %zu runs", runs, of);
+    show_bar(text);
 }
 
 static void print_group(void *self, const struct lenet_sweep_group *group) {
@@ -70,8 +77,13 @@ static void on_note(void *self, const char *text) {
 }
 
 static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_error *err) {
-    const struct lenet_sweep_observer observer = {print_plan,        print_group, print_estimate, on_run,
-                                                  on_sweep_progress, NULL,        on_note};
+    const struct lenet_sweep_observer observer = {.planning = on_planning,
+                                                  .begin = print_plan,
+                                                  .group = print_group,
+                                                  .estimate = print_estimate,
+                                                  .run = on_run,
+                                                  .progress = on_sweep_progress,
+                                                  .note = on_note};
     struct lenet_sweep_result result;
     const enum lenet_status status = lenet_sweep(plan, &observer, &stop_requested, &result, err);
     clear_bar();

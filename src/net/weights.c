@@ -131,7 +131,7 @@ static enum lenet_status write_file(const char *path, const char *header, const 
     if (!bytes) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for its %zu bytes", path, size);
     const uint64_t word = padded;
     memcpy(bytes, &word, ALIGNMENT);
-    memcpy(bytes + ALIGNMENT, header, length);
+    memcpy(bytes + ALIGNMENT, header, length); /* NOLINT(bugprone-not-null-terminated-result): the file has no 0 */
     memset(bytes + ALIGNMENT + length, ' ', padded - length);
     char *next = bytes + ALIGNMENT + padded;
     for (int i = 0; i < n; i++) {

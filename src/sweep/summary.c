@@ -137,7 +137,7 @@ void lenet_records_free(struct lenet_records *records) {
  * where theta = atan(t / sqrt(degrees)). Its terms are positive: nothing cancels. */
 static double student_within(double theta, size_t degrees) {
     const double pi = acos(-1.0), cosine = cos(theta), square = cosine * cosine;
-    const int odd = degrees % 2;
+    const int odd = (int)(degrees % 2);
     double term = odd ? cosine : 1, sum = 0;
     for (size_t k = odd ? 3 : 2; k <= degrees; k += 2) {
         sum += term;

@@ -269,7 +269,7 @@ enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,
                               struct lenet_error *err) {
     struct sweep s = {.plan = plan};
-    s.jobs = (struct jobs){.plan = plan, .data = &s.data, .stop = stop};
+    s.jobs = (struct jobs){.plan = plan, .data = &s.data, .stop = stop, .observer = observer};
     s.ledger.jobs = &s.jobs;
     s.ledger.dir = &s.dir;
     s.ledger.device_data = &s.device_data;

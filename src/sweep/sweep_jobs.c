@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/grow.h"
 #include "train/checkpoint.h"
@@ -36,9 +37,17 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     run->index = index;
     LENET_TRY(lenet_sweep_config(jobs->plan, index, &config, err));
     LENET_TRY(lenet_config_resolve(&config, data->train.count, err));
+    LENET_TRY(lenet_run_id(&config, data, run->id, err));
+    jobs->previous.seed = config.seed;
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where padding differs, the run is worked out again */
+    if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) { /* only the seed is another */
+        run->group = run[-1].group;
+        run->flops = run[-1].flops;
+        return LENET_OK;
+    }
+    jobs->previous = config;
     LENET_TRY(lenet_config_model(&config, data, (struct lenet_scaling){1, 0}, &model, err));
     LENET_TRY(lenet_settings_make(&config, data->train.count, &settings, err));
-    LENET_TRY(lenet_run_id(&config, data, run->id, err));
     run->flops = lenet_run_flops(&config, &settings, &model.topology, data->test.count);
     lenet_population_key(&config, &settings, key);
     return find_group(jobs, key, &run->group, err);
@@ -68,8 +77,13 @@ static void drop_duplicates(struct jobs *jobs) {
 enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err) {
     jobs->runs = calloc(jobs->plan->runs, sizeof *jobs->runs);
     if (!jobs->runs) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for a plan of %zu runs", jobs->plan->runs);
-    for (; jobs->n_runs < jobs->plan->runs && !*jobs->stop; jobs->n_runs++)
+    double told = lenet_now();
+    for (; jobs->n_runs < jobs->plan->runs && !*jobs->stop; jobs->n_runs++) {
         LENET_TRY(make_run(jobs, jobs->n_runs, &jobs->runs[jobs->n_runs], err));
+        if (jobs->n_runs % 1024 || !jobs->observer->planning || lenet_now() - told < 0.1) continue;
+        told = lenet_now();
+        jobs->observer->planning(jobs->observer->self, jobs->n_runs, jobs->plan->runs);
+    }
     drop_duplicates(jobs);
     return LENET_OK;
 }

@@ -39,6 +39,7 @@ struct jobs {
     const struct lenet_dataset *data;
     const struct lenet_backend *backend; /* that trains them */
     const volatile sig_atomic_t *stop;
+    const struct lenet_sweep_observer *observer;
 
     size_t n_runs, n_missing;
     struct run *runs;
@@ -46,7 +47,8 @@ struct jobs {
     struct group *groups;
     int n_jobs;
     struct job *jobs;
-    double flops; /* of all runs that are missing */
+    double flops;                 /* of all runs that are missing */
+    struct lenet_config previous; /* of the run that was listed last */
 };
 
 /* Works out every run's id and group, until *stop. */

@@ -47,7 +47,8 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
                                  struct lenet_error *err);
 
 /* Whether the run in now->resume may go on so. Before anything is opened: with these options, of which those left open
- * become the run's, and data that is found from here. Once it is: on this data and this backend; the GPU's index may be another. LENET_ERR_ARG; LENET_ERR_IO. */
+ * become the run's, and data that is found from here. Once it is: on this data and this backend; the GPU's index may be
+ * another. LENET_ERR_ARG; LENET_ERR_IO. */
 enum lenet_status lenet_run_check_options(struct lenet_config *now, struct lenet_error *err);
 enum lenet_status lenet_run_check_machine(const struct lenet_config *now, const char *data_hash, const char *backend,
                                           struct lenet_error *err);

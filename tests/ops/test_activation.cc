@@ -171,7 +171,7 @@ TEST_P(Activation, NanStaysNan) {
  * slope is off by h^2/6 of the third derivative (at most 2 for tanh, and 2 A B^3 < 2 for the squash), and by
  * roundings of u = 2^-53 in each of two outputs, divided by 2h. The gradient under
  * test has y^2 from an output that is off by a few roundings itself.
- * Inputs are at least h away from relu's corner. */
+ * Inputs are at least h away from relu's kink. */
 TEST_P(Activation, GradientIsTheSlope) {
     const Device cpu64(lenet_backend_cpu64(), 1);
     const double h = 0x1p-13;

@@ -138,7 +138,7 @@ TEST_F(Cuda, TwentyStepsEndWhereTheCpusDo) {
     EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-4 * of_cpu.loss);
 }
 
-/* ReLU and maximum have corners: rounding may send one image's gradient another way. One step has few chances. */
+/* ReLU and maximum have kinks: rounding may send one image's gradient another way. One step has few chances. */
 TEST_F(Cuda, AStepOfTheRecipeEndsWhereTheCpusDoes) {
     const Setting setting = {"lenet5", LENET_RELU, LENET_POOL_MAX, LENET_NESTEROV, 1, 64};
     lenet_tally of_cpu, of_cuda;

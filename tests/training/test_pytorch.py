@@ -101,7 +101,7 @@ def relative_error(found, wanted):
 class Dump:
     """What oracle_dump wrote: tensors, and the options that it was made with."""
 
-    def has_corners(self):
+    def has_kinks(self):
         return self.options["activation"] == "relu" or self.options["pooling"] == "max"
 
     def __init__(self, options, members=1):
@@ -204,8 +204,8 @@ class Oracle:
             optimizer.step()
         return {name: w.detach().numpy() for name, w in self.weights.items()}
 
-    def corners(self, margin):
-        """How many values of the last batch rounding could move across a corner of ReLU or maximum."""
+    def kinks(self, margin):
+        """How many values of the last batch rounding could move across a kink of ReLU or maximum."""
         count = 0
         if self.dump.options["activation"] == "relu":
             count += sum(int((z.abs() < margin * z.std()).sum()) for z in self.before_activation)
@@ -294,8 +294,8 @@ class PyTorch(unittest.TestCase):
     def check_first_batch(self, dump):
         oracle, close = Oracle(dump), CLOSE[dump.options["backend"]]
         wanted, loss = oracle.first_batch()
-        corners = oracle.corners(close)
-        hint = f"; {corners} values lie within rounding of a corner: would another seed do?" if corners else ""
+        kinks = oracle.kinks(close)
+        hint = f"; {kinks} values lie within rounding of a kink: would another seed do?" if kinks else ""
         for name, value in wanted.items():
             found = dump.tensors[name]
             if name in ("logits", "gradient.input"):
@@ -309,7 +309,7 @@ class PyTorch(unittest.TestCase):
         noisy = wanted if backend == "cpu64" else Oracle(dump).train(noise=CLOSE[backend])
         for name, value in wanted.items():
             tolerance = trained_tolerance(backend, value, noisy[name])
-            if backend != "cpu64" and dump.has_corners():
+            if backend != "cpu64" and dump.has_kinks():
                 tolerance = max(tolerance, TURNED)
             for training in ("trained", "stepped"):
                 found = dump.tensors[f"{training}.{name}"]

@@ -114,7 +114,7 @@ class Watcher {
     std::vector<int> largest;
     double estimate = -1;
 
-    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, nullptr}; }
+    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, nullptr, nullptr}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
