@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -265,6 +266,11 @@ int lenet_path_exists(const char *path) {
 int lenet_path_is_directory(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+int lenet_directory_has(const char *directory, const char *name) {
+    char path[PATH_MAX];
+    return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path && lenet_path_exists(path);
 }
 
 static bool begins_and_ends(const char *name, const char *begin, const char *end) {

@@ -29,9 +29,8 @@ static enum lenet_status keep_record(void *self, const char *where, const struct
                                      struct lenet_error *err) {
     struct lenet_records *records = self;
     LENET_TRY(same_data(where, record->hash, records, err));
-    struct lenet_record **larger = lenet_grow(records->records, records->n, sizeof *larger);
-    if (larger) records->records = larger;
-    struct lenet_record *copy = larger ? malloc(sizeof *copy) : NULL;
+    LENET_TRY(lenet_grow(&records->records, records->n, sizeof *records->records, err));
+    struct lenet_record *copy = malloc(sizeof *copy);
     if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for more than %zu runs", records->n);
     *copy = *record;
     copy->order = records->n;
@@ -387,19 +386,13 @@ const struct lenet_group *lenet_summary_best(const struct lenet_summary *summary
 
 /* ---- JSON ------------------------------------------------------------------------------------------ */
 
-static void add_real_item(cJSON *array, double value) {
-    char text[32] = "null";
-    if (isfinite(value)) lenet_real_text(value, text);
-    cJSON_AddItemToArray(array, cJSON_CreateRaw(text));
-}
-
 static void add_interval(cJSON *json, const double interval[2]) {
     if (isnan(interval[0])) {
         cJSON_AddNullToObject(json, "interval");
         return;
     }
     cJSON *array = cJSON_AddArrayToObject(json, "interval");
-    for (int i = 0; i < 2; i++) add_real_item(array, interval[i]);
+    for (int i = 0; i < 2; i++) cJSON_AddItemToArray(array, lenet_json_real(interval[i]));
 }
 
 static cJSON *group_json(const struct lenet_summary *s, const struct lenet_group *group) {
@@ -414,8 +407,8 @@ static cJSON *group_json(const struct lenet_summary *s, const struct lenet_group
     lenet_json_add_real(json, "max", group->statistics.max);
     cJSON *values = cJSON_AddArrayToObject(json, "values"), *seeds = cJSON_AddArrayToObject(json, "seeds");
     for (size_t i = 0; i < group->n; i++) {
-        add_real_item(values, group->values[i]);
-        add_real_item(seeds, (double)group->seeds[i]);
+        cJSON_AddItemToArray(values, lenet_json_real(group->values[i]));
+        cJSON_AddItemToArray(seeds, lenet_json_real((double)group->seeds[i]));
     }
     return json;
 }

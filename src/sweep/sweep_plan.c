@@ -95,9 +95,7 @@ static enum lenet_status add_value(const struct lenet_config *base, struct lenet
     char value[LENET_MAX_PATH];
     LENET_TRY(lenet_option_set(&scratch, axis->option, text, err));
     lenet_option_get(&scratch, axis->option, value, sizeof value);
-    char **longer = lenet_grow(axis->values, axis->count, sizeof *longer);
-    if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    axis->values = longer;
+    LENET_TRY(lenet_grow(&axis->values, axis->count, sizeof *axis->values, err));
     char *copy = malloc(strlen(value) + 1);
     if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     axis->values[axis->count++] = strcpy(copy, value);
