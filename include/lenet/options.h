@@ -134,7 +134,6 @@ int lenet_option_is_given(const struct lenet_config *config, const struct lenet_
 
 /* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect. */
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
-int lenet_option_matters(const struct lenet_config *config, const struct lenet_option *option);
 
 /* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is
  * not recorded of a run, such as its device, does not count here. */

@@ -25,7 +25,6 @@ struct lenet_sweep_plan {
     struct lenet_config base; /* of the options that are no axes */
     int axes;
     struct lenet_axis axis[LENET_MAX_AXES];
-    int drawn;         /* axes among them that are ranges */
     size_t runs;       /* samples times the product of the lists' lengths */
     int shard, shards; /* 1 to shards; 0 and 0 for the whole */
 };

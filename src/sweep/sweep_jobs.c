@@ -53,15 +53,14 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     return find_group(jobs, key, &run->group, err);
 }
 
-static int by_id_and_index(const void *a, const void *b) {
-    const struct run *x = a, *y = b;
-    const int order = strcmp(x->id, y->id);
-    return order ? order : (x->index > y->index) - (x->index < y->index);
-}
-
 static int by_index(const void *a, const void *b) {
     const struct run *x = a, *y = b;
     return (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_id_and_index(const void *a, const void *b) {
+    const int order = strcmp(((const struct run *)a)->id, ((const struct run *)b)->id);
+    return order ? order : by_index(a, b);
 }
 
 /* Where values of axes mean the same, so do runs: the first one stays. */

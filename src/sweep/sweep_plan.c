@@ -345,6 +345,7 @@ enum lenet_status lenet_sweep_plan_parse(int argc, char **argv, struct lenet_swe
     LENET_TRY(lenet_options_each(LENET_CMD_SWEEP, argc, argv, take_option, plan, err));
     LENET_TRY(parse_shard(plan, err));
     const size_t samples = (size_t)plan->base.samples;
+    int drawn = 0; /* axes that are ranges */
     plan->runs = samples ? samples : 1;
     for (int a = 0; a < plan->axes; a++) {
         const struct lenet_axis *axis = &plan->axis[a];
@@ -353,12 +354,12 @@ enum lenet_status lenet_sweep_plan_parse(int argc, char **argv, struct lenet_swe
             return lenet_fail(err, LENET_ERR_ARG,
                               "--%s: a range without a count is drawn from: give --samples N, or %s:%g..%g:COUNT",
                               axis->option->name, axis->logarithmic ? "log" : "lin", axis->low, axis->high);
-        plan->drawn += !axis->count;
+        drawn += !axis->count;
         if (plan->runs > MOST_RUNS / values)
             return lenet_fail(err, LENET_ERR_ARG, "more than ten million runs; split the sweep up");
         plan->runs *= values;
     }
-    if (samples && !plan->drawn)
+    if (samples && !drawn)
         return lenet_fail(err, LENET_ERR_ARG,
                           "--samples %zu: nothing to draw; give an option a range, such as --lr log:1e-3..1e-1",
                           samples);
@@ -490,7 +491,7 @@ static const struct lenet_option *idled_in_all(const struct lenet_sweep_plan *pl
         if (archs) lenet_option_set(&config, arch, archs->values[i], NULL);
         for (size_t j = 0; j < (values && values->count ? values->count : 1); j++) {
             if (values && values->count) lenet_option_set(&config, by, values->values[j], NULL);
-            if (lenet_option_matters(&config, option)) return NULL;
+            if (!lenet_option_idled_by(&config, option)) return NULL;
         }
     }
     return by;

@@ -518,10 +518,6 @@ const struct lenet_option *lenet_option_idled_by(const struct lenet_config *conf
     return name ? lenet_option_find(name) : NULL;
 }
 
-int lenet_option_matters(const struct lenet_config *config, const struct lenet_option *option) {
-    return idled_by(config, option) == NULL;
-}
-
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     char text[LENET_MAX_CHOICE];
