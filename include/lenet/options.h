@@ -116,6 +116,12 @@ extern const struct lenet_option lenet_options[];
 /* NULL where there is none of that name. */
 const struct lenet_option *lenet_option_find(const char *name);
 
+/* 1 where its values are numbers; where it is one of the distortions that --augment stands for; where it, or what it
+ * stands for, makes a run what it is. */
+int lenet_option_is_number(const struct lenet_option *option);
+int lenet_option_is_distortion(const struct lenet_option *option);
+int lenet_option_makes_runs(const struct lenet_option *option);
+
 /* Every option at its initial value. */
 void lenet_config_init(struct lenet_config *config);
 

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/grow.h"
+
 enum {
     MAX_NAME = 256,      /* a file name and its zero byte, on every Linux file system                   */
     MAX_TEMPORARIES = 64 /* names to try: a killed process of the same id may have left some (pid 1 in  */
@@ -279,14 +281,10 @@ static bool begins_and_ends(const char *name, const char *begin, const char *end
 }
 
 static int add_name(const char *name, char ***names, int *n) {
-    char *copy = strdup(name), **larger = realloc(*names, ((size_t)*n + 1) * sizeof **names);
-    if (larger) *names = larger;
-    if (larger && copy) {
-        larger[(*n)++] = copy;
-        return 0;
-    }
-    free(copy);
-    return ENOMEM;
+    if (lenet_grow(names, (size_t)*n, sizeof **names, NULL) != LENET_OK || !((*names)[*n] = strdup(name)))
+        return ENOMEM;
+    ++*n;
+    return 0;
 }
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

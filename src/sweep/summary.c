@@ -222,8 +222,7 @@ static int is_by(const struct lenet_summary *s, const struct lenet_option *optio
 static void by_what_varies(const struct lenet_records *records, struct lenet_summary *s) {
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         if (!option->identity || strcmp(option->name, "seed") == 0 || !varies(records, option)) continue;
-        const int distortion = strncmp(option->name, "augment-", 8) == 0;
-        const struct lenet_option *column = distortion ? lenet_option_find("augment") : option;
+        const struct lenet_option *column = lenet_option_is_distortion(option) ? lenet_option_find("augment") : option;
         if (!is_by(s, column)) s->by[s->by_count++] = column;
     }
 }
@@ -235,7 +234,7 @@ static enum lenet_status by_names(const char *list, struct lenet_summary *s, str
         next = strchr(name, ',');
         if (next) *next++ = 0;
         const struct lenet_option *option = lenet_option_find(name);
-        if (!option || !(option->identity || option->type == LENET_OPTION_AUGMENT))
+        if (!option || !lenet_option_makes_runs(option))
             return lenet_fail(err, LENET_ERR_ARG,
                               "--by: '%s' in '%s' is no option that makes a run; wanted some joined by commas, such as "
                               "lr,batch,augment",

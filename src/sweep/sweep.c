@@ -126,7 +126,7 @@ static const struct job *largest_job(const struct jobs *jobs, int group, int *co
 
 static enum lenet_status describe_group(struct sweep *s, struct worker *w, int group, double *total,
                                         struct lenet_error *err) {
-    struct lenet_sweep_group shown = {.runs = s->jobs.groups[group].missing};
+    struct lenet_sweep_group shown = {.key = s->jobs.groups[group].key, .runs = s->jobs.groups[group].missing};
     const struct job *largest = largest_job(&s->jobs, group, &shown.populations);
     if (!largest) return LENET_OK;
     double seconds[2] = {0, 0};
@@ -139,7 +139,6 @@ static enum lenet_status describe_group(struct sweep *s, struct worker *w, int g
     }
     if (status != LENET_OK) return status;
     shown.largest = fitting.R;
-    snprintf(shown.key, sizeof shown.key, "%s", s->jobs.groups[group].key);
     if (s->jobs.observer->group) s->jobs.observer->group(s->jobs.observer->self, &shown);
     *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers;
     return LENET_OK;
@@ -268,12 +267,9 @@ static void close_all(struct sweep *s) {
 enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_sweep_observer *observer,
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,
                               struct lenet_error *err) {
-    struct sweep s = {.plan = plan};
-    s.jobs = (struct jobs){.plan = plan, .data = &s.data, .stop = stop, .observer = observer};
-    s.ledger.jobs = &s.jobs;
-    s.ledger.dir = &s.dir;
-    s.ledger.device_data = &s.device_data;
-    s.ledger.result = result;
+    struct sweep s = {.plan = plan,
+                      .jobs = {.plan = plan, .data = &s.data, .stop = stop, .observer = observer},
+                      .ledger = {.jobs = &s.jobs, .dir = &s.dir, .device_data = &s.device_data, .result = result}};
     *result = (struct lenet_sweep_result){0};
     if (err) err->text[0] = 0;
     pthread_mutex_init(&s.ledger.mutex, NULL);

@@ -17,10 +17,6 @@ enum { VALUE = 64 }; /* bytes of a value's text */
 
 /* ---- an axis from text ------------------------------------------------------------------ */
 
-static int is_number(const struct lenet_option *option) {
-    return option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL;
-}
-
 /* "log:1e-3..1e-1:8" taken apart; count is 0 where none is given. */
 struct range {
     int logarithmic, whole; /* whole: every whole number in it */
@@ -55,7 +51,7 @@ static int parse_range(const char *text, struct range *range) {
 static enum lenet_status check_range(const struct lenet_option *option, const char *text, const struct range *range,
                                      struct lenet_error *err) {
     const char *fault = NULL;
-    if (!is_number(option))
+    if (!lenet_option_is_number(option))
         fault = "a range is for numbers";
     else if (range->whole && option->type != LENET_OPTION_INTEGER)
         fault = "for a number with a fraction, say how: lin:A..B:COUNT or log:A..B:COUNT";
@@ -122,7 +118,7 @@ static enum lenet_status add_item(const struct lenet_config *base, struct lenet_
                                   struct lenet_error *err) {
     struct range range;
     const int is_range = parse_range(text, &range);
-    if (!is_range && is_number(axis->option) && (strstr(text, "..") || strchr(text, ':')))
+    if (!is_range && lenet_option_is_number(axis->option) && (strstr(text, "..") || strchr(text, ':')))
         return lenet_fail(err, LENET_ERR_ARG,
                           "--%s: '%.60s' is no range; wanted A..B, lin:A..B:COUNT or log:A..B:COUNT",
                           axis->option->name, text);
@@ -280,10 +276,6 @@ static void free_axis(struct lenet_axis *axis) {
 
 /* ---- the command line -------------------------------------------------------------------- */
 
-static int may_be_axis(const struct lenet_option *option) {
-    return option->identity || option->type == LENET_OPTION_AUGMENT;
-}
-
 static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *option) {
     for (int a = 0; a < plan->axes; a++) {
         if (plan->axis[a].option != option) continue;
@@ -294,20 +286,16 @@ static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *
     }
 }
 
-static int is_distortion(const struct lenet_option *option) {
-    return strncmp(option->name, "augment-", strlen("augment-")) == 0;
-}
-
 /* An option that is given again replaces what was said before, as in every command; --augment, also of its parts. */
 static void drop_axes(struct lenet_sweep_plan *plan, const struct lenet_option *option) {
     drop_axis(plan, option);
     for (const struct lenet_option *part = lenet_options; option->type == LENET_OPTION_AUGMENT && part->name; part++)
-        if (is_distortion(part)) drop_axis(plan, part);
+        if (lenet_option_is_distortion(part)) drop_axis(plan, part);
 }
 
 /* --augment-shift 2 after --augment none,standard is for both of them, so it must be set after the axis. */
 static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
-    for (int a = 0; is_distortion(option) && a < plan->axes; a++)
+    for (int a = 0; lenet_option_is_distortion(option) && a < plan->axes; a++)
         if (plan->axis[a].option->type == LENET_OPTION_AUGMENT) return 1;
     return 0;
 }
@@ -315,7 +303,7 @@ static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct len
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
-    if (!may_be_axis(option)) return lenet_option_set(&plan->base, option, text, err);
+    if (!lenet_option_makes_runs(option)) return lenet_option_set(&plan->base, option, text, err);
     drop_axes(plan, option);
     if (plan->axes == LENET_MAX_AXES) return lenet_fail(err, LENET_ERR_ARG, "more than %d axes", LENET_MAX_AXES);
     struct lenet_axis *axis = &plan->axis[plan->axes];
@@ -426,7 +414,7 @@ static int by_text(const void *a, const void *b) { return strcmp(*(char *const *
 /* How many values are there already. A range's are not: they rise. */
 static size_t count_repeated(const struct lenet_axis *axis) {
     size_t repeated = 0, rising = 1;
-    while (is_number(axis->option) && rising < axis->count &&
+    while (lenet_option_is_number(axis->option) && rising < axis->count &&
            strtod(axis->values[rising - 1], NULL) < strtod(axis->values[rising], NULL))
         rising++;
     if (rising >= axis->count) return 0;
@@ -530,7 +518,7 @@ static size_t identity_text(const struct lenet_config *config, char *text) {
         char value[LENET_MAX_CHOICE];
         if (!option->identity) continue;
         lenet_option_get(config, option, value, sizeof value);
-        const int is_raw = is_number(option) && strcmp(value, "auto") != 0;
+        const int is_raw = lenet_option_is_number(option) && strcmp(value, "auto") != 0;
         used = add_bytes(text, used, used ? ",\"" : "{\"", 2);
         used = add_bytes(text, used, option->name, strlen(option->name));
         used = add_bytes(text, used, "\":\"", is_raw ? 2 : 3);

@@ -29,8 +29,7 @@ static int is_recorded(const struct lenet_option *option) {
 void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const struct lenet_option *option) {
     char text[LENET_MAX_PATH];
     lenet_option_get(config, option, text, sizeof text);
-    const int is_number = option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL;
-    if (is_number && strcmp(text, "auto") != 0)
+    if (lenet_option_is_number(option) && strcmp(text, "auto") != 0)
         cJSON_AddRawToObject(json, option->name, text);
     else
         cJSON_AddStringToObject(json, option->name, text);

@@ -225,14 +225,9 @@ static enum lenet_status train(struct run *run, enum lenet_ending *ending, struc
 
 enum lenet_status lenet_train(struct lenet_config *config, const struct lenet_observer *observer,
                               const volatile sig_atomic_t *stop, enum lenet_ending *ending, struct lenet_error *err) {
-    struct run *run = calloc(1, sizeof *run);
-    if (!run) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    run->config = config;
-    run->observer = observer;
-    run->stop = stop;
+    struct run run = {.config = config, .observer = observer, .stop = stop};
     if (err) err->text[0] = 0;
-    const enum lenet_status status = lenet_device_explain(&run->trainer.device, train(run, ending, err), err);
-    close_all(run);
-    free(run);
+    const enum lenet_status status = lenet_device_explain(&run.trainer.device, train(&run, ending, err), err);
+    close_all(&run);
     return status;
 }
