@@ -92,9 +92,8 @@ static enum lenet_status add_value(const struct lenet_config *base, struct lenet
     LENET_TRY(lenet_option_set(&scratch, axis->option, text, err));
     lenet_option_get(&scratch, axis->option, value, sizeof value);
     LENET_TRY(lenet_grow(&axis->values, axis->count, sizeof *axis->values, err));
-    char *copy = malloc(strlen(value) + 1);
-    if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    axis->values[axis->count++] = strcpy(copy, value);
+    if (!(axis->values[axis->count] = strdup(value))) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    axis->count++;
     return LENET_OK;
 }
 
@@ -248,12 +247,10 @@ static enum lenet_status check_list(const struct lenet_option *option, const str
 
 static enum lenet_status fill_axis(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
                                    struct lenet_error *err) {
-    const size_t length = strlen(text);
-    char *copy = malloc(length + 1);
-    struct list list = {.text = text, .items = malloc((length + 1) * sizeof *list.items)};
+    char *copy = strdup(text);
+    struct list list = {.text = text, .items = malloc((strlen(text) + 1) * sizeof *list.items)};
     enum lenet_status status = copy && list.items ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     if (status == LENET_OK) {
-        strcpy(copy, text);
         for (char *item = copy, *next; item; item = next) {
             next = strchr(item, ',');
             if (next) *next++ = 0;
