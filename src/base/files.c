@@ -1,6 +1,5 @@
 /* files.c - reads, replaces and appends to whole files, makes and lists directories, and hashes. What is written is on
  * the disk (fsync) before a call says so. */
-#define _POSIX_C_SOURCE 200809L
 #include "base/files.h"
 
 #include <dirent.h>

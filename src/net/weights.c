@@ -1,6 +1,5 @@
 /* weights.c - reads and writes safetensors. A file is untrusted: a tensor's data points into
  * it only after its name, type, shape and offsets were checked against the file's size. */
-#define _POSIX_C_SOURCE 200809L /* strnlen */
 #include "lenet/weights.h"
 
 #include <inttypes.h>

@@ -37,7 +37,7 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     run->index = index;
     LENET_TRY(lenet_sweep_config(jobs->plan, index, &config, err));
     LENET_TRY(lenet_config_resolve(&config, data->train.count, err));
-    LENET_TRY(lenet_run_id(&config, data, run->id, err));
+    LENET_TRY(lenet_run_id(&config, data->hash, run->id, err));
     jobs->previous.seed = config.seed;
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where padding differs, the run is worked out again */
     if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) { /* only the seed is another */

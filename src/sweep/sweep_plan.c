@@ -534,17 +534,15 @@ static enum lenet_status hash_identity(const struct lenet_config *config, const 
     return status;
 }
 
-enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
-                               char id[LENET_RUN_ID], struct lenet_error *err) {
+enum lenet_status lenet_run_id(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
+                               struct lenet_error *err) {
     struct lenet_config canonical;
     lenet_config_canonical(config, &canonical);
-    return hash_identity(&canonical, data->hash, id, err);
+    return hash_identity(&canonical, data_hash, id, err);
 }
 
 int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id) {
-    struct lenet_config canonical;
     char now[LENET_RUN_ID], older[LENET_RUN_ID];
-    lenet_config_canonical(config, &canonical);
-    return (hash_identity(&canonical, data_hash, now, NULL) == LENET_OK && strcmp(now, id) == 0) ||
+    return (lenet_run_id(config, data_hash, now, NULL) == LENET_OK && strcmp(now, id) == 0) ||
            (hash_identity(config, data_hash, older, NULL) == LENET_OK && strcmp(older, id) == 0);
 }

@@ -646,12 +646,10 @@ TEST(SweepText, KeepsToItsRoom) {
 /* ---- a run's name -------------------------------------------------------------------------------------- */
 
 std::string Id(const lenet_config &config, const std::string &hash = std::string(64, 'a')) {
-    lenet_dataset data = {};
     lenet_error err = {};
     char id[LENET_RUN_ID];
     memset(id, 'x', sizeof id);
-    snprintf(data.hash, sizeof data.hash, "%s", hash.c_str());
-    EXPECT_EQ(lenet_run_id(&config, &data, id, &err), LENET_OK) << err.text;
+    EXPECT_EQ(lenet_run_id(&config, hash.c_str(), id, &err), LENET_OK) << err.text;
     EXPECT_EQ(id[LENET_RUN_ID - 1], '\0');
     return id;
 }
