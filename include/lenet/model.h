@@ -32,11 +32,6 @@ enum lenet_status lenet_weights_read(const char *path, struct lenet_model *model
 enum lenet_status lenet_model_read(const char *path, struct lenet_model *model, float **host_w,
                                    struct lenet_error *err);
 
-/* Sets *model from a file's metadata. LENET_ERR_FORMAT where the file, which path names in messages, is not of this
- * program. */
-enum lenet_status lenet_model_from_file(const char *path, const struct lenet_tensor_file *file,
-                                        struct lenet_model *model, struct lenet_error *err);
-
 /* Parses a file's members: NULL for a single network. LENET_ERR_FORMAT where they are no array of objects. */
 enum lenet_status lenet_members_from_file(const char *path, const struct lenet_tensor_file *file,
                                           struct cJSON **members, struct lenet_error *err);

@@ -116,6 +116,12 @@ extern const struct lenet_option lenet_options[];
 /* NULL where there is none of that name. */
 const struct lenet_option *lenet_option_find(const char *name);
 
+/* 1 where its values are numbers; where it is one of the distortions that --augment stands for; where it, or what it
+ * stands for, makes a run what it is. */
+int lenet_option_is_number(const struct lenet_option *option);
+int lenet_option_is_distortion(const struct lenet_option *option);
+int lenet_option_makes_runs(const struct lenet_option *option);
+
 /* Every option at its initial value. */
 void lenet_config_init(struct lenet_config *config);
 
@@ -134,7 +140,6 @@ int lenet_option_is_given(const struct lenet_config *config, const struct lenet_
 
 /* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect. */
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
-int lenet_option_matters(const struct lenet_config *config, const struct lenet_option *option);
 
 /* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is
  * not recorded of a run, such as its device, does not count here. */

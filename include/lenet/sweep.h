@@ -22,7 +22,7 @@ struct lenet_sweep_overview {
 
 /* A group of a dry run: runs that could train together. */
 struct lenet_sweep_group {
-    char key[LENET_POPULATION_KEY];
+    const char *key;
     size_t runs;
     int populations, largest;
 };

@@ -4,7 +4,6 @@
  * product, the last axis fastest. A run is known by its place in it, and its configuration follows from that. */
 #ifndef LENET_SWEEP_PLAN_H
 #define LENET_SWEEP_PLAN_H
-#include "lenet/data.h"
 #include "lenet/options.h"
 #ifdef __cplusplus
 extern "C" {
@@ -25,7 +24,6 @@ struct lenet_sweep_plan {
     struct lenet_config base; /* of the options that are no axes */
     int axes;
     struct lenet_axis axis[LENET_MAX_AXES];
-    int drawn;         /* axes among them that are ranges */
     size_t runs;       /* samples times the product of the lists' lengths */
     int shard, shards; /* 1 to shards; 0 and 0 for the whole */
 };
@@ -57,8 +55,8 @@ void lenet_sweep_plan_text(const struct lenet_sweep_plan *plan, char *text, size
 
 /* The hash of everything that makes a run what it is, its data included: 16 hexadecimal digits. Options without effect
  * are no part of it (lenet_config_canonical). */
-enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
-                               char id[LENET_RUN_ID], struct lenet_error *err);
+enum lenet_status lenet_run_id(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
+                               struct lenet_error *err);
 
 /* 1 where id is that of a recorded run; also where an older program gave it, to which every option was a part of it. */
 int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id);

@@ -34,11 +34,6 @@ enum lenet_ending {
     LENET_ENDED_INTERRUPTED, /* *stop was set; a checkpoint is there                 */
 };
 
-/* Finds and reads the data set that config->data names: where it is "", data/mnist, else data/sample; config->data
- * becomes the directory that was read. LENET_ERR_FORMAT also where images are larger than field x field pixels. */
-enum lenet_status lenet_data_open(struct lenet_config *config, int field, struct lenet_dataset *data,
-                                  struct lenet_error *err);
-
 /* Trains config, or goes on with the run that config->resume names, which must have begun with the same
  * configuration, data and backend. Sets config->run and data to what was chosen. Ends after the step under way,
  * with a checkpoint, once *stop is not 0. LENET_ERR_DIVERGED where a loss or a weight became NaN or infinite;

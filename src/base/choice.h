@@ -2,9 +2,6 @@
 #ifndef LENET_BASE_CHOICE_H
 #define LENET_BASE_CHOICE_H
 #include <stddef.h>
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* The value of this name, or -1. */
 int lenet_choice_find(const char *choices, const char *name);
@@ -12,7 +9,4 @@ int lenet_choice_find(const char *choices, const char *name);
 /* Writes the name of a value, which must be one. */
 void lenet_choice_name(const char *choices, int value, char *name, size_t size);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

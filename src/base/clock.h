@@ -1,14 +1,8 @@
 /* clock.h - the one clock of the project. */
 #ifndef LENET_BASE_CLOCK_H
 #define LENET_BASE_CLOCK_H
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* Seconds of a clock that never goes back, from an arbitrary beginning. */
 double lenet_now(void);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -1,9 +1,6 @@
 /* edit_distance.h - how far one word is from another, to guess what was meant by a mistyped one. */
 #ifndef LENET_BASE_EDIT_DISTANCE_H
 #define LENET_BASE_EDIT_DISTANCE_H
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 enum { LENET_LONGEST_WORD = 64 };
 
@@ -11,7 +8,4 @@ enum { LENET_LONGEST_WORD = 64 };
  * than LENET_LONGEST_WORD, the beginning counts. */
 int lenet_edit_distance(const char *a, const char *b);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

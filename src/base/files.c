@@ -1,11 +1,11 @@
 /* files.c - reads, replaces and appends to whole files, makes and lists directories, and hashes. What is written is on
  * the disk (fsync) before a call says so. */
-#define _POSIX_C_SOURCE 200809L
 #include "base/files.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/grow.h"
 
 enum {
     MAX_NAME = 256,      /* a file name and its zero byte, on every Linux file system                   */
@@ -267,20 +269,21 @@ int lenet_path_is_directory(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+int lenet_directory_has(const char *directory, const char *name) {
+    char path[PATH_MAX];
+    return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path && lenet_path_exists(path);
+}
+
 static bool begins_and_ends(const char *name, const char *begin, const char *end) {
     const size_t length = strlen(name), first = strlen(begin), last = strlen(end);
     return length >= first + last && strncmp(name, begin, first) == 0 && strcmp(name + length - last, end) == 0;
 }
 
 static int add_name(const char *name, char ***names, int *n) {
-    char *copy = strdup(name), **larger = realloc(*names, ((size_t)*n + 1) * sizeof **names);
-    if (larger) *names = larger;
-    if (larger && copy) {
-        larger[(*n)++] = copy;
-        return 0;
-    }
-    free(copy);
-    return ENOMEM;
+    if (lenet_grow(names, (size_t)*n, sizeof **names, NULL) != LENET_OK || !((*names)[*n] = strdup(name)))
+        return ENOMEM;
+    ++*n;
+    return 0;
 }
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

@@ -43,9 +43,11 @@ enum lenet_status lenet_directory_create(const char *path, struct lenet_error *e
  * processes that try one makes it. Fails likewise. */
 enum lenet_status lenet_directory_claim(const char *path, int *made, struct lenet_error *err);
 
-/* Return 1 where path exists (a file or a directory), and where it is a directory, else 0. */
+/* Return 1 where path exists (a file or a directory), where it is a directory, and where a directory has something of
+ * this name, else 0. */
 int lenet_path_exists(const char *path);
 int lenet_path_is_directory(const char *path);
+int lenet_directory_has(const char *directory, const char *name);
 
 /* Calls take(self, path) for each entry of the directory whose name begins and ends so, in alphabetical order, until
  * it fails. A directory that is not there is empty. */

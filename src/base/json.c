@@ -15,10 +15,18 @@ void lenet_real_text(double value, char text[32]) {
     }
 }
 
-void lenet_json_add_real(cJSON *object, const char *name, double value) {
+cJSON *lenet_json_real(double value) {
     char text[32] = "null";
     if (isfinite(value)) lenet_real_text(value, text);
-    cJSON_AddRawToObject(object, name, text);
+    return cJSON_CreateRaw(text);
+}
+
+void lenet_json_add_real(cJSON *object, const char *name, double value) {
+    cJSON_AddItemToObject(object, name, lenet_json_real(value));
+}
+
+const char *lenet_json_text(const cJSON *object, const char *name) {
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
 enum lenet_status lenet_json_write(const char *path, cJSON *json, struct lenet_error *err) {
@@ -62,29 +70,29 @@ static ptrdiff_t line_length(const char *line, size_t left) {
 }
 
 static enum lenet_status take_lines(const char *path, const char *text, size_t size, lenet_take_line *take, void *self,
-                                    struct lenet_json_lines_end *end, struct lenet_error *err) {
+                                    size_t *torn, struct lenet_error *err) {
     char where[1100];
     ptrdiff_t length;
-    *end = (struct lenet_json_lines_end){0, 0};
-    for (size_t number = 1; end->whole < size; number++) {
-        const char *line = text + end->whole;
-        if ((length = line_length(line, size - end->whole)) < 0) break;
-        struct lenet_json_line found = {.where = where, .begin = end->whole};
+    size_t whole = 0; /* bytes up to the last line's end */
+    for (size_t number = 1; whole < size; number++) {
+        const char *line = text + whole;
+        if ((length = line_length(line, size - whole)) < 0) break;
+        struct lenet_json_line found = {.where = where, .begin = whole};
         const size_t trimmed = trim(&line, (size_t)length);
         snprintf(where, sizeof where, "%s line %zu", path, number);
         if (trimmed) LENET_TRY(take_line(line, trimmed, &found, take, self, err));
-        end->whole += (size_t)length + 1;
+        whole += (size_t)length + 1;
     }
-    end->torn = end->whole < size;
+    *torn = whole < size ? whole : SIZE_MAX;
     return LENET_OK;
 }
 
-enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self,
-                                   struct lenet_json_lines_end *end, struct lenet_error *err) {
+enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self, size_t *torn,
+                                   struct lenet_error *err) {
     char *text;
     size_t size;
     LENET_TRY(lenet_file_read(path, &text, &size, err));
-    const enum lenet_status status = take_lines(path, text, size, take, self, end, err);
+    const enum lenet_status status = take_lines(path, text, size, take, self, torn, err);
     free(text);
     return status;
 }

@@ -4,6 +4,7 @@
 #define LENET_BASE_JSON_H
 #include <cjson/cJSON.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lenet/status.h"
 #ifdef __cplusplus
@@ -13,8 +14,12 @@ extern "C" {
 /* The shortest text that strtod reads back as this finite value; at most 31 characters. */
 void lenet_real_text(double value, char text[32]);
 
-/* Adds a number; null where it is NaN or infinite. (cJSON's own numbers keep 15 digits, near enough for it.) */
+/* A number; null where it is NaN or infinite. (cJSON's own numbers keep 15 digits, near enough for it.) */
+cJSON *lenet_json_real(double value);
 void lenet_json_add_real(cJSON *object, const char *name, double value);
+
+/* The string of this name in an object; NULL where there is none. */
+const char *lenet_json_text(const cJSON *object, const char *name);
 
 /* Replaces path by the text of *json, as lenet_file_replace does, and deletes it whatever happens. */
 enum lenet_status lenet_json_write(const char *path, cJSON *json, struct lenet_error *err);
@@ -26,18 +31,13 @@ struct lenet_json_line {
     const cJSON *json; /* an object                                */
 };
 
-/* What lenet_json_lines has found. */
-struct lenet_json_lines_end {
-    size_t whole; /* bytes up to the last line's end */
-    int torn;     /* 1: more bytes follow           */
-};
-
 /* Calls take(self, line) for each line of a file, until it fails. Lines may end in CRLF and be blank. A last line that
  * has no end, or zero bytes in it, is torn: it is being written, or its writer was killed, or the power failed; it is
- * not read. LENET_ERR_FORMAT, naming file and line, where any other line is no JSON object. */
+ * not read, and *torn becomes the bytes before it, else SIZE_MAX. LENET_ERR_FORMAT, naming file and line, where any
+ * other line is no JSON object. */
 typedef enum lenet_status lenet_take_line(void *self, const struct lenet_json_line *line, struct lenet_error *err);
-enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self,
-                                   struct lenet_json_lines_end *end, struct lenet_error *err);
+enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self, size_t *torn,
+                                   struct lenet_error *err);
 
 #ifdef __cplusplus
 }

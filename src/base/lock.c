@@ -70,27 +70,17 @@ enum lenet_status lenet_lock_take(const char *path, enum lenet_lock_wait wait, s
                                   struct lenet_error *err) {
     const struct timespec pause = {.tv_nsec = 10000000};
     *lock = (struct lenet_lock){.file = -1};
-    char *copy = malloc(strlen(path) + 1);
-    if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (int tries = 0;; tries++) {
         const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (file < 0) {
-            const enum lenet_status status = fail_open(path, err);
-            free(copy);
-            return status;
-        }
+        if (file < 0) return fail_open(path, err);
         const int stands = try_lock(path, file, tries, lock);
-        if (lock->file >= 0) {
-            lock->path = strcpy(copy, path);
-            return LENET_OK;
-        }
+        if (lock->file >= 0 && (lock->path = strdup(path))) return LENET_OK;
         if (lock->missing) unlink(path); /* of no use */
         close(file);
-        if (lock->missing || (stands && wait == LENET_LOCK_AT_ONCE)) break;
+        if (lock->file >= 0) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+        if (lock->missing || (stands && wait == LENET_LOCK_AT_ONCE)) return LENET_OK;
         nanosleep(&pause, NULL);
     }
-    free(copy);
-    return LENET_OK;
 }
 
 int lenet_lock_is_held(const char *path) {

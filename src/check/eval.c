@@ -227,11 +227,6 @@ struct origin {
     int own_weights;                     /* 1: its last weights are those to be evaluated */
 };
 
-static int has(const char *directory, const char *name) {
-    char path[LENET_MAX_PATH];
-    return lenet_run_path(directory, name, path, NULL) == LENET_OK && lenet_path_exists(path);
-}
-
 static int is_same_file(const char *a, const char *b) {
     struct stat one, other;
     return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
@@ -239,17 +234,17 @@ static int is_same_file(const char *a, const char *b) {
 
 /* Refuses a file, and a directory of another kind than a run's, with the option that is likely to be meant. */
 static enum lenet_status check_run(const char *run, struct lenet_error *err) {
-    if (!lenet_path_exists(run) || has(run, "run.json")) return LENET_OK;
+    if (!lenet_path_exists(run) || lenet_directory_has(run, "run.json")) return LENET_OK;
     if (!lenet_path_is_directory(run)) {
         const char *slash = strrchr(run, '/');
         char parent[LENET_MAX_PATH];
         snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - run) : 1, slash ? run : ".");
-        const int in_run = has(parent, "run.json");
+        const int in_run = lenet_directory_has(parent, "run.json");
         return lenet_fail(err, LENET_ERR_IO,
                           "--run %.300s: a file, wanted the directory of a run; did you mean --weights %.300s%s%.300s?",
                           run, run, in_run ? ", or --run " : "", in_run ? parent : "");
     }
-    if (has(run, "sweep.json"))
+    if (lenet_directory_has(run, "sweep.json"))
         return lenet_fail(err, LENET_ERR_IO,
                           "%.300s/run.json: not there, this is a sweep's directory; did you mean lenet report %.300s, "
                           "or --weights %.300s/weights (sweep --keep-weights)?",
@@ -264,10 +259,10 @@ static enum lenet_status check_run(const char *run, struct lenet_error *err) {
 static enum lenet_status check_weights(const struct lenet_config *config, struct lenet_error *err) {
     const char *path = config->weights;
     if (config->ensemble || !lenet_path_is_directory(path)) return LENET_OK;
-    if (has(path, "run.json"))
+    if (lenet_directory_has(path, "run.json"))
         return lenet_fail(err, LENET_ERR_ARG, "--weights %.400s: a run's directory; did you mean --run %.400s?", path,
                           path);
-    if (has(path, "sweep.json"))
+    if (lenet_directory_has(path, "sweep.json"))
         return lenet_fail(err, LENET_ERR_ARG,
                           "--weights %.400s: a sweep's directory; did you mean %.400s/weights (sweep --keep-weights)?",
                           path, path);

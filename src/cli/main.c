@@ -72,13 +72,11 @@ static const struct command *nearest_command(const char *name) {
 /* Without a command, or with a word that is none. */
 static int refuse_command(const char *name) {
     const struct command *nearest = nearest_command(name);
-    struct lenet_error note;
     if (name[0] == '-')
-        lenet_fail(&note, LENET_ERR_ARG, "'%s': the command comes first, as in lenet train %s", name, name);
-    else
-        lenet_fail(&note, LENET_ERR_ARG, "'%s' is not a command%s%s%s", name, nearest ? "; did you mean " : "",
+        print_note("", "'%s': the command comes first, as in lenet train %s", name, name);
+    else if (name[0])
+        print_note("", "'%s' is not a command%s%s%s", name, nearest ? "; did you mean " : "",
                    nearest ? nearest->name : "", nearest ? "?" : "");
-    if (name[0]) print_note("", note.text);
     print_usage();
     return 2;
 }
@@ -105,7 +103,7 @@ static int run_command(const struct command *command, int argc, char **argv) {
     enum lenet_status status = LENET_OK;
     if (command->bit != LENET_CMD_REPORT) status = refuse_path(command->bit, argc, argv, &err);
     if (status == LENET_OK) status = command->run(argc, argv, &config, &err);
-    if (status != LENET_OK) print_note(command->name, err.text[0] ? err.text : lenet_status_name(status));
+    if (status != LENET_OK) print_note(command->name, "%s", err.text[0] ? err.text : lenet_status_name(status));
     return exit_code(status);
 }
 

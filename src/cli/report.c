@@ -154,11 +154,9 @@ static enum lenet_status print_summary(const struct lenet_config *config, const 
 }
 
 static void note_torn_lines(const struct lenet_records *records) {
-    struct lenet_error note;
-    if (!records->torn_files) return;
-    lenet_fail(&note, LENET_OK, "%s: its last line has no end yet and is left out%s", records->torn,
-               records->torn_files > 1 ? " (and so in other files)" : "");
-    print_note("report", note.text);
+    if (records->torn_files)
+        print_note("report", "%s: its last line has no end yet and is left out%s", records->torn,
+                   records->torn_files > 1 ? " (and so in other files)" : "");
 }
 
 static enum lenet_status report_records(const struct lenet_records *records, const struct lenet_config *config,

@@ -73,7 +73,7 @@ static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct
 static void on_note(void *self, const char *text) {
     (void)self;
     clear_bar();
-    print_note("sweep", text);
+    print_note("sweep", "%s", text);
 }
 
 static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_error *err) {

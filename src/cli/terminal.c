@@ -65,7 +65,12 @@ void print_last_words(const char *format, ...) {
     va_end(arguments);
 }
 
-void print_note(const char *command, const char *text) {
+void print_note(const char *command, const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     fprintf(stderr, "lenet%s%s: ", command[0] ? " " : "", command);
     for (const char *c = text; *c; c++) fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
     fputc('\n', stderr);

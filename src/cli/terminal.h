@@ -23,8 +23,10 @@ __attribute__((format(printf, 1, 2)))
 void print_last_words(const char *format, ...);
 
 /* A line on stderr, which need not be an error: "lenet COMMAND: TEXT", or "lenet: TEXT" where there is no command.
- * Control characters in it, of a path or a file's
- * text, do not reach the terminal. */
-void print_note(const char *command, const char *text);
+ * Control characters in it, of a path or a file's text, do not reach the terminal. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void print_note(const char *command, const char *format, ...);
 
 #endif

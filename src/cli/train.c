@@ -31,7 +31,7 @@ static double largest_share(const struct lenet_samples *half) {
 static void note_idle_options(const struct lenet_config *config) {
     char text[1024];
     lenet_config_idle_text(config, text, sizeof text);
-    if (text[0] && !config->resume[0]) print_note("train", text);
+    if (text[0] && !config->resume[0]) print_note("train", "%s", text);
 }
 
 static void on_begin(void *self, const struct lenet_config *config, const struct lenet_model *model,
@@ -124,28 +124,24 @@ static void on_epoch(void *self, const struct lenet_metrics *m, uint64_t total_e
 static void note_failure(const struct lenet_config *config, const struct display *display) {
     const struct lenet_metrics *first = &display->first, *last = &display->last;
     const double guess = display->guess + 0.01;
-    struct lenet_error note;
     char began[32], ended[32];
     if (last->epoch && last->train_accuracy <= guess && last->test_accuracy <= guess && config->label_noise < 0.5)
-        lenet_fail(&note, LENET_OK,
+        print_note("train",
                    "the network does no better than guessing (%.2f %% of the training images right; naming one class "
                    "always gives %.2f %%): a smaller --lr than %g may help, or more epochs",
                    100 * last->train_accuracy, 100 * display->guess, config->learning_rate);
     else if (!display->first_step && last->train_loss > first->train_loss)
-        lenet_fail(&note, LENET_OK,
+        print_note("train",
                    "the training loss has risen from %s in epoch %" PRIu64 " to %s in epoch %" PRIu64
                    ": a smaller --lr than %g may help",
                    number_text(first->train_loss, began), first->epoch, number_text(last->train_loss, ended),
                    last->epoch, config->learning_rate);
-    else
-        return;
-    print_note("train", note.text);
 }
 
 static void on_note(void *self, const char *text) {
     (void)self;
     clear_bar();
-    print_note("train", text);
+    print_note("train", "%s", text);
 }
 
 /* With --resume, the run's own configuration comes first and the command line over it; where they differ,

@@ -36,17 +36,12 @@ int take_words(enum lenet_command command, int argc, char **argv) {
 
 enum kind { RUN, SWEEP, DATA, WEIGHTS, OTHER };
 
-static int has(const char *directory, const char *name) {
-    char path[LENET_MAX_PATH];
-    return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path && lenet_path_exists(path);
-}
-
 static enum kind kind_of(const char *path) {
     const char *end = strrchr(path, '.');
     if (!lenet_path_is_directory(path) && (lenet_path_exists(path) || (end && strcmp(end, ".safetensors") == 0)))
         return WEIGHTS;
-    if (has(path, "run.json")) return RUN;
-    if (has(path, "sweep.json")) return SWEEP;
+    if (lenet_directory_has(path, "run.json")) return RUN;
+    if (lenet_directory_has(path, "sweep.json")) return SWEEP;
     if (lenet_dataset_is_in(path)) return DATA;
     return OTHER;
 }

@@ -2,9 +2,6 @@
 #ifndef LENET_DATA_DATA_DIR_H
 #define LENET_DATA_DATA_DIR_H
 #include "data/idx.h"
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 enum lenet_data_file { LENET_TRAIN_IMAGES, LENET_TRAIN_LABELS, LENET_TEST_IMAGES, LENET_TEST_LABELS, LENET_DATA_FILES };
 
@@ -20,7 +17,4 @@ enum lenet_status lenet_data_dir_find(const char *directory, enum lenet_data_fil
 void lenet_data_dir_note_others(const char *directory, enum lenet_data_file which, const struct lenet_idx *file,
                                 struct lenet_error *err);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -5,9 +5,6 @@
 #include <stdint.h>
 
 #include "lenet/status.h"
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 enum { LENET_IDX_LABELS = 1, LENET_IDX_IMAGES = 3 }; /* their numbers of dimensions */
 enum { LENET_IDX_MAX_PATH = 4096 };
@@ -26,7 +23,4 @@ struct lenet_idx {
  * LENET_ERR_FORMAT: it is something else, damaged, cut short, or followed by other bytes. LENET_ERR_MEMORY. */
 enum lenet_status lenet_idx_read(struct lenet_idx *file, int dimensions, struct lenet_error *err);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

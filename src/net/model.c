@@ -78,8 +78,8 @@ static enum lenet_status metadata_choice(const char *path, const struct lenet_te
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: metadata %s is '%.100s', wanted one of %s", path, key, text, choices);
 }
 
-enum lenet_status lenet_model_from_file(const char *path, const struct lenet_tensor_file *file,
-                                        struct lenet_model *model, struct lenet_error *err) {
+static enum lenet_status model_from_file(const char *path, const struct lenet_tensor_file *file,
+                                         struct lenet_model *model, struct lenet_error *err) {
     const char *name;
     int activation, pooling, loss;
     double classes, factor, offset, map_j;
@@ -147,7 +147,7 @@ static enum lenet_status read_weights(const char *path, const struct lenet_tenso
 
 static enum lenet_status read_file(const char *path, const struct lenet_tensor_file *file, struct lenet_model *model,
                                    int *R, float **host_w, cJSON **members, struct lenet_error *err) {
-    LENET_TRY(lenet_model_from_file(path, file, model, err));
+    LENET_TRY(model_from_file(path, file, model, err));
     LENET_TRY(lenet_members_from_file(path, file, members, err));
     *R = *members ? cJSON_GetArraySize(*members) : 1;
     return read_weights(path, file, &model->topology, *R, !*members, host_w, err);

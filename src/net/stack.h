@@ -6,9 +6,6 @@
 #ifndef LENET_NET_STACK_H
 #define LENET_NET_STACK_H
 #include "lenet/topology.h"
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 enum { LENET_KINDS = 3, LENET_STACK_TENSORS = LENET_KINDS * 2 * LENET_MAX_LAYERS };
 
@@ -33,7 +30,4 @@ void lenet_stack_copy(const struct lenet_stack *stack, int r, float *state, enum
 enum lenet_status lenet_stack_read(const struct lenet_stack *stack, const char *path,
                                    const struct lenet_tensor_file *file, struct lenet_error *err);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

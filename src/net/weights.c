@@ -1,15 +1,14 @@
 /* weights.c - reads and writes safetensors. A file is untrusted: a tensor's data points into
  * it only after its name, type, shape and offsets were checked against the file's size. */
-#define _POSIX_C_SOURCE 200809L /* strnlen */
 #include "lenet/weights.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/files.h"
+#include "base/json.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they are; files are little-endian");
 _Static_assert(LENET_MAX_RANK == 6 && LENET_MAX_TENSOR_NAME == 64, "messages below say so in figures");
@@ -197,7 +196,7 @@ static const char *entry_fault(const cJSON *entry, const struct source *from, st
     if (fault) return fault;
     memcpy(tensor->name, entry->string, strlen(entry->string) + 1);
 
-    const char *dtype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "dtype"));
+    const char *dtype = lenet_json_text(entry, "dtype");
     int type = 0;
     while (type < DTYPES && !(dtype && strcmp(dtype, dtypes[type].name) == 0)) type++;
     if (type == DTYPES) return "is not of dtype F32, F64, U8 or I64 (to be converted first?)";

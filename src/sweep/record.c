@@ -13,7 +13,7 @@
 
 static enum lenet_status status_from_json(const char *where, const cJSON *json, int *diverged,
                                           struct lenet_error *err) {
-    const char *status = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "status"));
+    const char *status = lenet_json_text(json, "status");
     *diverged = status && strcmp(status, "diverged") == 0;
     if (*diverged || (status && strcmp(status, "done") == 0)) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: status is %.40s; wanted done or diverged", where,
@@ -47,8 +47,8 @@ static enum lenet_status config_of_record(const char *where, const cJSON *json, 
 static enum lenet_status data_of_record(const char *where, const cJSON *json, struct lenet_record *record,
                                         struct lenet_error *err) {
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
-    const char *directory = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "directory"));
+    const char *hash = lenet_json_text(data, "hash");
+    const char *directory = lenet_json_text(data, "directory");
     if (!hash || strlen(hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: the data's hash is missing or has not 64 digits", where);
     strcpy(record->hash, hash);
@@ -70,7 +70,7 @@ static enum lenet_status check_id(const char *where, const struct lenet_record *
 
 static enum lenet_status record_from_json(const char *where, const cJSON *json, struct lenet_record *record,
                                           struct lenet_error *err) {
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
+    const char *id = lenet_json_text(json, "id");
     if (!id || !id[0] || strlen(id) >= sizeof record->id)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: id is missing, empty or longer than %d characters", where,
                           LENET_MAX_ID - 1);
@@ -98,8 +98,5 @@ static enum lenet_status take_line(void *self, const struct lenet_json_line *lin
 enum lenet_status lenet_records_each(const char *path, lenet_take_record *take, void *self, size_t *torn,
                                      struct lenet_error *err) {
     struct taker taker = {take, self};
-    struct lenet_json_lines_end end;
-    LENET_TRY(lenet_json_lines(path, take_line, &taker, &end, err));
-    *torn = end.torn ? end.whole : SIZE_MAX;
-    return LENET_OK;
+    return lenet_json_lines(path, take_line, &taker, torn, err);
 }

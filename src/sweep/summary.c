@@ -29,9 +29,8 @@ static enum lenet_status keep_record(void *self, const char *where, const struct
                                      struct lenet_error *err) {
     struct lenet_records *records = self;
     LENET_TRY(same_data(where, record->hash, records, err));
-    struct lenet_record **larger = lenet_grow(records->records, records->n, sizeof *larger);
-    if (larger) records->records = larger;
-    struct lenet_record *copy = larger ? malloc(sizeof *copy) : NULL;
+    LENET_TRY(lenet_grow(&records->records, records->n, sizeof *records->records, err));
+    struct lenet_record *copy = malloc(sizeof *copy);
     if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for more than %zu runs", records->n);
     *copy = *record;
     copy->order = records->n;
@@ -223,8 +222,7 @@ static int is_by(const struct lenet_summary *s, const struct lenet_option *optio
 static void by_what_varies(const struct lenet_records *records, struct lenet_summary *s) {
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         if (!option->identity || strcmp(option->name, "seed") == 0 || !varies(records, option)) continue;
-        const int distortion = strncmp(option->name, "augment-", 8) == 0;
-        const struct lenet_option *column = distortion ? lenet_option_find("augment") : option;
+        const struct lenet_option *column = lenet_option_is_distortion(option) ? lenet_option_find("augment") : option;
         if (!is_by(s, column)) s->by[s->by_count++] = column;
     }
 }
@@ -236,7 +234,7 @@ static enum lenet_status by_names(const char *list, struct lenet_summary *s, str
         next = strchr(name, ',');
         if (next) *next++ = 0;
         const struct lenet_option *option = lenet_option_find(name);
-        if (!option || !(option->identity || option->type == LENET_OPTION_AUGMENT))
+        if (!option || !lenet_option_makes_runs(option))
             return lenet_fail(err, LENET_ERR_ARG,
                               "--by: '%s' in '%s' is no option that makes a run; wanted some joined by commas, such as "
                               "lr,batch,augment",
@@ -387,19 +385,13 @@ const struct lenet_group *lenet_summary_best(const struct lenet_summary *summary
 
 /* ---- JSON ------------------------------------------------------------------------------------------ */
 
-static void add_real_item(cJSON *array, double value) {
-    char text[32] = "null";
-    if (isfinite(value)) lenet_real_text(value, text);
-    cJSON_AddItemToArray(array, cJSON_CreateRaw(text));
-}
-
 static void add_interval(cJSON *json, const double interval[2]) {
     if (isnan(interval[0])) {
         cJSON_AddNullToObject(json, "interval");
         return;
     }
     cJSON *array = cJSON_AddArrayToObject(json, "interval");
-    for (int i = 0; i < 2; i++) add_real_item(array, interval[i]);
+    for (int i = 0; i < 2; i++) cJSON_AddItemToArray(array, lenet_json_real(interval[i]));
 }
 
 static cJSON *group_json(const struct lenet_summary *s, const struct lenet_group *group) {
@@ -414,8 +406,8 @@ static cJSON *group_json(const struct lenet_summary *s, const struct lenet_group
     lenet_json_add_real(json, "max", group->statistics.max);
     cJSON *values = cJSON_AddArrayToObject(json, "values"), *seeds = cJSON_AddArrayToObject(json, "seeds");
     for (size_t i = 0; i < group->n; i++) {
-        add_real_item(values, group->values[i]);
-        add_real_item(seeds, (double)group->seeds[i]);
+        cJSON_AddItemToArray(values, lenet_json_real(group->values[i]));
+        cJSON_AddItemToArray(seeds, lenet_json_real((double)group->seeds[i]));
     }
     return json;
 }

@@ -126,7 +126,7 @@ static const struct job *largest_job(const struct jobs *jobs, int group, int *co
 
 static enum lenet_status describe_group(struct sweep *s, struct worker *w, int group, double *total,
                                         struct lenet_error *err) {
-    struct lenet_sweep_group shown = {.runs = s->jobs.groups[group].missing};
+    struct lenet_sweep_group shown = {.key = s->jobs.groups[group].key, .runs = s->jobs.groups[group].missing};
     const struct job *largest = largest_job(&s->jobs, group, &shown.populations);
     if (!largest) return LENET_OK;
     double seconds[2] = {0, 0};
@@ -139,15 +139,14 @@ static enum lenet_status describe_group(struct sweep *s, struct worker *w, int g
     }
     if (status != LENET_OK) return status;
     shown.largest = fitting.R;
-    snprintf(shown.key, sizeof shown.key, "%s", s->jobs.groups[group].key);
-    if (s->ledger.observer->group) s->ledger.observer->group(s->ledger.observer->self, &shown);
+    if (s->jobs.observer->group) s->jobs.observer->group(s->jobs.observer->self, &shown);
     *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers;
     return LENET_OK;
 }
 
 static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
     struct worker w = {.ledger = &s->ledger};
-    const struct lenet_sweep_observer *observer = s->ledger.observer;
+    const struct lenet_sweep_observer *observer = s->jobs.observer;
     double total = 0;
     enum lenet_status status = LENET_OK;
     for (int g = 0; g < s->jobs.n_groups && status == LENET_OK && !*s->jobs.stop; g++)
@@ -164,7 +163,7 @@ static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
 static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     struct lenet_config *base = &s->plan->base;
     uint8_t first;
-    LENET_TRY(lenet_data_open(base, LENET_MAX_FIELD, &s->data, err));
+    LENET_TRY(lenet_dataset_open(base->data, sizeof base->data, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
     LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
     LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
                                        LENET_MAX_FIELD, &s->device_data, err));
@@ -205,7 +204,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
 }
 
 static void note_missing_lock(const struct sweep *s) {
-    const struct lenet_sweep_observer *observer = s->ledger.observer;
+    const struct lenet_sweep_observer *observer = s->jobs.observer;
     struct lenet_error text;
     if (!s->dir.lock.missing || !observer->note) return;
     lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
@@ -229,7 +228,7 @@ static void share_out(struct sweep *s, struct lenet_sweep_overview *overview) {
 static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     const struct lenet_sweep_plan *plan = s->plan;
     struct lenet_sweep_overview overview = {0};
-    const struct lenet_sweep_observer *observer = s->ledger.observer;
+    const struct lenet_sweep_observer *observer = s->jobs.observer;
     s->jobs.backend = s->home.backend;
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
@@ -268,13 +267,9 @@ static void close_all(struct sweep *s) {
 enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_sweep_observer *observer,
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,
                               struct lenet_error *err) {
-    struct sweep s = {.plan = plan};
-    s.jobs = (struct jobs){.plan = plan, .data = &s.data, .stop = stop, .observer = observer};
-    s.ledger.jobs = &s.jobs;
-    s.ledger.dir = &s.dir;
-    s.ledger.device_data = &s.device_data;
-    s.ledger.observer = observer;
-    s.ledger.result = result;
+    struct sweep s = {.plan = plan,
+                      .jobs = {.plan = plan, .data = &s.data, .stop = stop, .observer = observer},
+                      .ledger = {.jobs = &s.jobs, .dir = &s.dir, .device_data = &s.device_data, .result = result}};
     *result = (struct lenet_sweep_result){0};
     if (err) err->text[0] = 0;
     pthread_mutex_init(&s.ledger.mutex, NULL);

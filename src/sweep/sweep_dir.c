@@ -93,13 +93,22 @@ static int by_id(const void *a, const void *b) {
 }
 
 static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const char *id, int diverged, struct lenet_error *err) {
-    struct lenet_run_state *longer = lenet_grow(dir->ended, dir->n, sizeof *longer);
-    if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    dir->ended = longer;
+    LENET_TRY(lenet_grow(&dir->ended, dir->n, sizeof *dir->ended, err));
     struct lenet_run_state *state = &dir->ended[dir->n++];
     strcpy(state->id, id);
     state->diverged = diverged;
     return LENET_OK;
+}
+
+/* Of a run or of the sweep, whichever `what` says. */
+static enum lenet_status check_data(const struct lenet_sweep_dir *dir, const char *where, const char *what,
+                                    const char *hash, const char *directory, struct lenet_error *err) {
+    if (strcmp(hash, dir->data_hash) == 0) return LENET_OK;
+    return lenet_fail(
+        err, LENET_ERR_ARG,
+        "%s: %s the data in %s (%.12s...), and --data names others (%.12s...); mistyped? Another data set "
+        "needs another --out",
+        where, what, directory && directory[0] ? directory : "another place", hash, dir->data_hash);
 }
 
 static enum lenet_status take_record(void *self, const char *where, const struct lenet_record *record,
@@ -107,12 +116,7 @@ static enum lenet_status take_record(void *self, const char *where, const struct
     struct lenet_sweep_dir *dir = self;
     if (strlen(record->id) != LENET_RUN_ID - 1)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: '%s' is no id of a sweep's run; damaged?", where, record->id);
-    if (strcmp(record->hash, dir->data_hash) != 0)
-        return lenet_fail(
-            err, LENET_ERR_ARG,
-            "%s: a run on the data in %s (%.12s...), and --data names others (%.12s...); mistyped? Another "
-            "data set needs another --out",
-            where, record->config.data[0] ? record->config.data : "another place", record->hash, dir->data_hash);
+    LENET_TRY(check_data(dir, where, "a run on", record->hash, record->config.data, err));
     return add_ended(dir, record->id, record->diverged, err);
 }
 
@@ -133,27 +137,12 @@ static enum lenet_status check_description(const struct lenet_sweep_dir *dir, st
     LENET_TRY(lenet_file_read(path, &text, &size, err));
     cJSON *json = cJSON_ParseWithLength(text, size);
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
-    const char *directory = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "directory"));
+    const char *hash = lenet_json_text(data, "hash");
     const enum lenet_status status =
-        !hash || strcmp(hash, dir->data_hash) == 0
-            ? LENET_OK
-            : lenet_fail(err, LENET_ERR_ARG,
-                         "%s: the sweep began with the data in %s (%.12s...), and --data names others (%.12s...); "
-                         "mistyped? Another data set needs another --out",
-                         path, directory ? directory : "another place", hash, dir->data_hash);
+        hash ? check_data(dir, path, "the sweep began with", hash, lenet_json_text(data, "directory"), err) : LENET_OK;
     cJSON_Delete(json);
     free(text);
     return status;
-}
-
-enum lenet_status lenet_sweep_dir_checkpoints(const struct lenet_sweep_dir *dir,
-                                              enum lenet_status (*take)(void *self, const char *path,
-                                                                        struct lenet_error *err),
-                                              void *self, struct lenet_error *err) {
-    char directory[LENET_MAX_PATH];
-    LENET_TRY(lenet_run_path(dir->path, "progress", directory, err));
-    return lenet_directory_each(directory, "", ".safetensors", take, self, err);
 }
 
 /* Of several lines with one id, a run that was done counts. */
@@ -209,17 +198,11 @@ void lenet_sweep_dir_close(struct lenet_sweep_dir *dir) {
     *dir = (struct lenet_sweep_dir){.n = 0};
 }
 
-enum lenet_status lenet_sweep_dir_append(const struct lenet_sweep_dir *dir, const char *lines,
-                                         struct lenet_error *err) {
-    return lenet_file_append(dir->runs, lines, strlen(lines), err);
-}
-
 enum lenet_status lenet_sweep_dir_file(const struct lenet_sweep_dir *dir, const char *kind, const char *name,
                                        char path[LENET_MAX_PATH], struct lenet_error *err) {
-    char directory[LENET_MAX_PATH];
-    if (snprintf(path, LENET_MAX_PATH, "%s/%s/%s.safetensors", dir->path, kind, name) >= LENET_MAX_PATH)
-        return lenet_fail(err, LENET_ERR_ARG, "%.80s...: a path longer than %d characters", dir->path,
-                          LENET_MAX_PATH - 1);
+    char directory[LENET_MAX_PATH], file[64];
+    snprintf(file, sizeof file, "%s.safetensors", name);
     LENET_TRY(lenet_run_path(dir->path, kind, directory, err));
+    LENET_TRY(lenet_run_path(directory, file, path, err));
     return lenet_directory_create(directory, err);
 }

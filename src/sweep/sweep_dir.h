@@ -41,15 +41,6 @@ void lenet_sweep_dir_close(struct lenet_sweep_dir *dir);
 /* NULL where no such run has ended. */
 const struct lenet_run_state *lenet_sweep_dir_find(const struct lenet_sweep_dir *dir, const char *id);
 
-/* Appends lines, of runs that have ended, and fsyncs. */
-enum lenet_status lenet_sweep_dir_append(const struct lenet_sweep_dir *dir, const char *lines, struct lenet_error *err);
-
-/* Calls take(self, path) for every checkpoint in progress/. */
-enum lenet_status lenet_sweep_dir_checkpoints(const struct lenet_sweep_dir *dir,
-                                              enum lenet_status (*take)(void *self, const char *path,
-                                                                        struct lenet_error *err),
-                                              void *self, struct lenet_error *err);
-
 /* path = DIR/kind/NAME.safetensors; the directory is created. */
 enum lenet_status lenet_sweep_dir_file(const struct lenet_sweep_dir *dir, const char *kind, const char *name,
                                        char path[LENET_MAX_PATH], struct lenet_error *err);

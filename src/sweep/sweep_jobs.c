@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/grow.h"
+#include "base/json.h"
 #include "train/checkpoint.h"
+#include "train/run_dir.h"
 
 enum { GPU_POPULATION = 1024 };
 
@@ -19,12 +21,10 @@ enum { GPU_POPULATION = 1024 };
 static enum lenet_status find_group(struct jobs *jobs, const char *key, int *group, struct lenet_error *err) {
     for (*group = jobs->n_groups - 1; *group >= 0; --*group)
         if (strcmp(jobs->groups[*group].key, key) == 0) return LENET_OK;
-    struct group *longer = lenet_grow(jobs->groups, (size_t)jobs->n_groups, sizeof *longer);
-    if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    jobs->groups = longer;
+    LENET_TRY(lenet_grow(&jobs->groups, (size_t)jobs->n_groups, sizeof *jobs->groups, err));
     *group = jobs->n_groups++;
-    longer[*group] = (struct group){.missing = 0};
-    snprintf(longer[*group].key, sizeof longer[*group].key, "%s", key);
+    jobs->groups[*group].missing = 0;
+    strcpy(jobs->groups[*group].key, key);
     return LENET_OK;
 }
 
@@ -37,7 +37,7 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     run->index = index;
     LENET_TRY(lenet_sweep_config(jobs->plan, index, &config, err));
     LENET_TRY(lenet_config_resolve(&config, data->train.count, err));
-    LENET_TRY(lenet_run_id(&config, data, run->id, err));
+    LENET_TRY(lenet_run_id(&config, data->hash, run->id, err));
     jobs->previous.seed = config.seed;
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where padding differs, the run is worked out again */
     if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) { /* only the seed is another */
@@ -53,15 +53,14 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     return find_group(jobs, key, &run->group, err);
 }
 
-static int by_id_and_index(const void *a, const void *b) {
-    const struct run *x = a, *y = b;
-    const int order = strcmp(x->id, y->id);
-    return order ? order : (x->index > y->index) - (x->index < y->index);
-}
-
 static int by_index(const void *a, const void *b) {
     const struct run *x = a, *y = b;
     return (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_id_and_index(const void *a, const void *b) {
+    const int order = strcmp(((const struct run *)a)->id, ((const struct run *)b)->id);
+    return order ? order : by_index(a, b);
 }
 
 /* Where values of axes mean the same, so do runs: the first one stays. */
@@ -123,10 +122,9 @@ static enum lenet_status name_job(const struct jobs *jobs, struct job *job, stru
 
 /* Appends a job of runs[R], which is copied. */
 static enum lenet_status add_job(struct jobs *jobs, const size_t *runs, int R, int resumed, struct lenet_error *err) {
-    struct job *longer = lenet_grow(jobs->jobs, (size_t)jobs->n_jobs, sizeof *longer);
-    if (longer) jobs->jobs = longer;
+    LENET_TRY(lenet_grow(&jobs->jobs, (size_t)jobs->n_jobs, sizeof *jobs->jobs, err));
     struct job job = {.R = R, .runs = malloc((size_t)R * sizeof *job.runs), .resumed = resumed};
-    enum lenet_status status = longer && job.runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    enum lenet_status status = job.runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (int r = 0; r < R && status == LENET_OK; r++) {
         const struct run *run = &jobs->runs[runs[r]];
         job.runs[r] = runs[r];
@@ -155,27 +153,21 @@ void sweep_free_jobs(struct jobs *jobs) {
 
 /* ---- from checkpoints -------------------------------------------------------------------------- */
 
-/* Where a run stands in jobs->runs. */
-struct place {
-    char id[LENET_RUN_ID];
-    size_t run;
-};
-
 struct search {
     struct jobs *jobs;
     const struct lenet_sweep_dir *dir;
-    struct place *places; /* [n_runs] sorted by id */
+    struct run **runs; /* [n_runs] those of jobs, sorted by id */
 };
 
 static int by_id(const void *a, const void *b) {
-    return strcmp(((const struct place *)a)->id, ((const struct place *)b)->id);
+    return strcmp((*(struct run *const *)a)->id, (*(struct run *const *)b)->id);
 }
 
 static struct run *find_run(const struct search *s, const char *id) {
-    struct place key = {.run = 0};
-    snprintf(key.id, sizeof key.id, "%s", id);
-    const struct place *place = bsearch(&key, s->places, s->jobs->n_runs, sizeof *s->places, by_id);
-    return place ? &s->jobs->runs[place->run] : NULL;
+    struct run wanted, *key = &wanted;
+    snprintf(wanted.id, sizeof wanted.id, "%s", id);
+    struct run **found = bsearch(&key, s->runs, s->jobs->n_runs, sizeof *s->runs, by_id);
+    return found ? *found : NULL;
 }
 
 static int has_diverged(const cJSON *member) {
@@ -188,7 +180,7 @@ static int find_members(const struct search *s, const cJSON *members, size_t *ru
     const cJSON *member;
     int n = 0, wanted = 0;
     cJSON_ArrayForEach(member, members) {
-        const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(member, "id"));
+        const char *id = lenet_json_text(member, "id");
         const struct run *run = id ? find_run(s, id) : NULL;
         if (!run || !is_of_this_shard(s->jobs, (size_t)(run - s->jobs->runs))) return -1;
         const int open = !has_diverged(member) && run->missing == MISSING;
@@ -231,15 +223,14 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
 
 static enum lenet_status take_checkpoints(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                           struct lenet_error *err) {
-    struct search search = {jobs, dir, calloc(jobs->n_runs + 1, sizeof *search.places)};
-    if (!search.places) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < jobs->n_runs; i++) {
-        search.places[i].run = i;
-        strcpy(search.places[i].id, jobs->runs[i].id);
-    }
-    qsort(search.places, jobs->n_runs, sizeof *search.places, by_id);
-    const enum lenet_status status = lenet_sweep_dir_checkpoints(dir, take_checkpoint, &search, err);
-    free(search.places);
+    char progress[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, "progress", progress, err));
+    struct search search = {jobs, dir, calloc(jobs->n_runs + 1, sizeof *search.runs)};
+    if (!search.runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < jobs->n_runs; i++) search.runs[i] = &jobs->runs[i];
+    qsort(search.runs, jobs->n_runs, sizeof *search.runs, by_id);
+    const enum lenet_status status = lenet_directory_each(progress, "", ".safetensors", take_checkpoint, &search, err);
+    free(search.runs);
     return status;
 }
 

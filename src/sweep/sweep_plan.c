@@ -17,10 +17,6 @@ enum { VALUE = 64 }; /* bytes of a value's text */
 
 /* ---- an axis from text ------------------------------------------------------------------ */
 
-static int is_number(const struct lenet_option *option) {
-    return option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL;
-}
-
 /* "log:1e-3..1e-1:8" taken apart; count is 0 where none is given. */
 struct range {
     int logarithmic, whole; /* whole: every whole number in it */
@@ -55,7 +51,7 @@ static int parse_range(const char *text, struct range *range) {
 static enum lenet_status check_range(const struct lenet_option *option, const char *text, const struct range *range,
                                      struct lenet_error *err) {
     const char *fault = NULL;
-    if (!is_number(option))
+    if (!lenet_option_is_number(option))
         fault = "a range is for numbers";
     else if (range->whole && option->type != LENET_OPTION_INTEGER)
         fault = "for a number with a fraction, say how: lin:A..B:COUNT or log:A..B:COUNT";
@@ -95,12 +91,9 @@ static enum lenet_status add_value(const struct lenet_config *base, struct lenet
     char value[LENET_MAX_PATH];
     LENET_TRY(lenet_option_set(&scratch, axis->option, text, err));
     lenet_option_get(&scratch, axis->option, value, sizeof value);
-    char **longer = lenet_grow(axis->values, axis->count, sizeof *longer);
-    if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    axis->values = longer;
-    char *copy = malloc(strlen(value) + 1);
-    if (!copy) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    axis->values[axis->count++] = strcpy(copy, value);
+    LENET_TRY(lenet_grow(&axis->values, axis->count, sizeof *axis->values, err));
+    if (!(axis->values[axis->count] = strdup(value))) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    axis->count++;
     return LENET_OK;
 }
 
@@ -124,7 +117,7 @@ static enum lenet_status add_item(const struct lenet_config *base, struct lenet_
                                   struct lenet_error *err) {
     struct range range;
     const int is_range = parse_range(text, &range);
-    if (!is_range && is_number(axis->option) && (strstr(text, "..") || strchr(text, ':')))
+    if (!is_range && lenet_option_is_number(axis->option) && (strstr(text, "..") || strchr(text, ':')))
         return lenet_fail(err, LENET_ERR_ARG,
                           "--%s: '%.60s' is no range; wanted A..B, lin:A..B:COUNT or log:A..B:COUNT",
                           axis->option->name, text);
@@ -254,12 +247,10 @@ static enum lenet_status check_list(const struct lenet_option *option, const str
 
 static enum lenet_status fill_axis(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
                                    struct lenet_error *err) {
-    const size_t length = strlen(text);
-    char *copy = malloc(length + 1);
-    struct list list = {.text = text, .items = malloc((length + 1) * sizeof *list.items)};
+    char *copy = strdup(text);
+    struct list list = {.text = text, .items = malloc((strlen(text) + 1) * sizeof *list.items)};
     enum lenet_status status = copy && list.items ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     if (status == LENET_OK) {
-        strcpy(copy, text);
         for (char *item = copy, *next; item; item = next) {
             next = strchr(item, ',');
             if (next) *next++ = 0;
@@ -282,10 +273,6 @@ static void free_axis(struct lenet_axis *axis) {
 
 /* ---- the command line -------------------------------------------------------------------- */
 
-static int may_be_axis(const struct lenet_option *option) {
-    return option->identity || option->type == LENET_OPTION_AUGMENT;
-}
-
 static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *option) {
     for (int a = 0; a < plan->axes; a++) {
         if (plan->axis[a].option != option) continue;
@@ -296,20 +283,16 @@ static void drop_axis(struct lenet_sweep_plan *plan, const struct lenet_option *
     }
 }
 
-static int is_distortion(const struct lenet_option *option) {
-    return strncmp(option->name, "augment-", strlen("augment-")) == 0;
-}
-
 /* An option that is given again replaces what was said before, as in every command; --augment, also of its parts. */
 static void drop_axes(struct lenet_sweep_plan *plan, const struct lenet_option *option) {
     drop_axis(plan, option);
     for (const struct lenet_option *part = lenet_options; option->type == LENET_OPTION_AUGMENT && part->name; part++)
-        if (is_distortion(part)) drop_axis(plan, part);
+        if (lenet_option_is_distortion(part)) drop_axis(plan, part);
 }
 
 /* --augment-shift 2 after --augment none,standard is for both of them, so it must be set after the axis. */
 static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct lenet_option *option) {
-    for (int a = 0; is_distortion(option) && a < plan->axes; a++)
+    for (int a = 0; lenet_option_is_distortion(option) && a < plan->axes; a++)
         if (plan->axis[a].option->type == LENET_OPTION_AUGMENT) return 1;
     return 0;
 }
@@ -317,7 +300,7 @@ static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct len
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
-    if (!may_be_axis(option)) return lenet_option_set(&plan->base, option, text, err);
+    if (!lenet_option_makes_runs(option)) return lenet_option_set(&plan->base, option, text, err);
     drop_axes(plan, option);
     if (plan->axes == LENET_MAX_AXES) return lenet_fail(err, LENET_ERR_ARG, "more than %d axes", LENET_MAX_AXES);
     struct lenet_axis *axis = &plan->axis[plan->axes];
@@ -347,6 +330,7 @@ enum lenet_status lenet_sweep_plan_parse(int argc, char **argv, struct lenet_swe
     LENET_TRY(lenet_options_each(LENET_CMD_SWEEP, argc, argv, take_option, plan, err));
     LENET_TRY(parse_shard(plan, err));
     const size_t samples = (size_t)plan->base.samples;
+    int drawn = 0; /* axes that are ranges */
     plan->runs = samples ? samples : 1;
     for (int a = 0; a < plan->axes; a++) {
         const struct lenet_axis *axis = &plan->axis[a];
@@ -355,12 +339,12 @@ enum lenet_status lenet_sweep_plan_parse(int argc, char **argv, struct lenet_swe
             return lenet_fail(err, LENET_ERR_ARG,
                               "--%s: a range without a count is drawn from: give --samples N, or %s:%g..%g:COUNT",
                               axis->option->name, axis->logarithmic ? "log" : "lin", axis->low, axis->high);
-        plan->drawn += !axis->count;
+        drawn += !axis->count;
         if (plan->runs > MOST_RUNS / values)
             return lenet_fail(err, LENET_ERR_ARG, "more than ten million runs; split the sweep up");
         plan->runs *= values;
     }
-    if (samples && !plan->drawn)
+    if (samples && !drawn)
         return lenet_fail(err, LENET_ERR_ARG,
                           "--samples %zu: nothing to draw; give an option a range, such as --lr log:1e-3..1e-1",
                           samples);
@@ -427,7 +411,7 @@ static int by_text(const void *a, const void *b) { return strcmp(*(char *const *
 /* How many values are there already. A range's are not: they rise. */
 static size_t count_repeated(const struct lenet_axis *axis) {
     size_t repeated = 0, rising = 1;
-    while (is_number(axis->option) && rising < axis->count &&
+    while (lenet_option_is_number(axis->option) && rising < axis->count &&
            strtod(axis->values[rising - 1], NULL) < strtod(axis->values[rising], NULL))
         rising++;
     if (rising >= axis->count) return 0;
@@ -492,7 +476,7 @@ static const struct lenet_option *idled_in_all(const struct lenet_sweep_plan *pl
         if (archs) lenet_option_set(&config, arch, archs->values[i], NULL);
         for (size_t j = 0; j < (values && values->count ? values->count : 1); j++) {
             if (values && values->count) lenet_option_set(&config, by, values->values[j], NULL);
-            if (lenet_option_matters(&config, option)) return NULL;
+            if (!lenet_option_idled_by(&config, option)) return NULL;
         }
     }
     return by;
@@ -531,7 +515,7 @@ static size_t identity_text(const struct lenet_config *config, char *text) {
         char value[LENET_MAX_CHOICE];
         if (!option->identity) continue;
         lenet_option_get(config, option, value, sizeof value);
-        const int is_raw = is_number(option) && strcmp(value, "auto") != 0;
+        const int is_raw = lenet_option_is_number(option) && strcmp(value, "auto") != 0;
         used = add_bytes(text, used, used ? ",\"" : "{\"", 2);
         used = add_bytes(text, used, option->name, strlen(option->name));
         used = add_bytes(text, used, "\":\"", is_raw ? 2 : 3);
@@ -550,17 +534,15 @@ static enum lenet_status hash_identity(const struct lenet_config *config, const 
     return status;
 }
 
-enum lenet_status lenet_run_id(const struct lenet_config *config, const struct lenet_dataset *data,
-                               char id[LENET_RUN_ID], struct lenet_error *err) {
+enum lenet_status lenet_run_id(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
+                               struct lenet_error *err) {
     struct lenet_config canonical;
     lenet_config_canonical(config, &canonical);
-    return hash_identity(&canonical, data->hash, id, err);
+    return hash_identity(&canonical, data_hash, id, err);
 }
 
 int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id) {
-    struct lenet_config canonical;
     char now[LENET_RUN_ID], older[LENET_RUN_ID];
-    lenet_config_canonical(config, &canonical);
-    return (hash_identity(&canonical, data_hash, now, NULL) == LENET_OK && strcmp(now, id) == 0) ||
+    return (lenet_run_id(config, data_hash, now, NULL) == LENET_OK && strcmp(now, id) == 0) ||
            (hash_identity(config, data_hash, older, NULL) == LENET_OK && strcmp(older, id) == 0);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
@@ -41,8 +42,9 @@ enum lenet_status sweep_open_job(struct worker *w, const struct job *job, struct
     w->job = job;
     w->configs = calloc((size_t)job->R, sizeof *w->configs);
     w->recorded = calloc((size_t)job->R, sizeof *w->recorded);
+    w->which = calloc((size_t)job->R, sizeof *w->which);
     const struct lenet_config **pointers = calloc((size_t)job->R, sizeof *pointers);
-    const enum lenet_status status = w->configs && w->recorded && pointers
+    const enum lenet_status status = w->configs && w->recorded && w->which && pointers
                                          ? open_population(w, pointers, err)
                                          : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     free(pointers);
@@ -53,8 +55,8 @@ void sweep_close_job(struct worker *w) {
     lenet_trainer_empty(&w->trainer);
     free(w->configs);
     free(w->recorded);
-    w->configs = NULL;
-    w->recorded = NULL;
+    free(w->which);
+    *w = (struct worker){.ledger = w->ledger, .trainer = w->trainer};
 }
 
 /* ---- checkpoints ---------------------------------------------------------------------------------- */
@@ -145,15 +147,15 @@ static enum lenet_status write_line(FILE *lines, const struct worker *w, int r, 
 }
 
 /* One append for all that have ended together: a crash leaves all of their lines, or some and a torn one. */
-static enum lenet_status append_lines(const struct worker *w, const int *which, int n, struct lenet_error *err) {
+static enum lenet_status append_lines(const struct worker *w, int n, struct lenet_error *err) {
     char *text = NULL;
     size_t size;
     FILE *lines = open_memstream(&text, &size);
     if (!lines) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     enum lenet_status status = LENET_OK;
-    for (int i = 0; i < n && status == LENET_OK; i++) status = write_line(lines, w, which[i], err);
+    for (int i = 0; i < n && status == LENET_OK; i++) status = write_line(lines, w, w->which[i], err);
     if (fclose(lines) != 0 && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    if (status == LENET_OK) status = lenet_sweep_dir_append(w->ledger->dir, text, err);
+    if (status == LENET_OK) status = lenet_file_append(w->ledger->dir->runs, text, size, err);
     free(text);
     return status;
 }
@@ -178,23 +180,21 @@ static void announce(struct worker *w, int r) {
     ledger->result->done += !diverged;
     ledger->result->diverged += (size_t)diverged;
     const struct lenet_sweep_progress progress = progress_of(ledger);
-    if (ledger->observer->run)
-        ledger->observer->run(ledger->observer->self, ledger->jobs->plan, &w->configs[r],
-                              diverged ? NULL : &member->metrics[member->measured - 1], &progress);
+    if (ledger->jobs->observer->run)
+        ledger->jobs->observer->run(ledger->jobs->observer->self, ledger->jobs->plan, &w->configs[r],
+                                    diverged ? NULL : &member->metrics[member->measured - 1], &progress);
 }
 
 /* Records members that have diverged or, where training has ended, every one. */
 static enum lenet_status record(struct worker *w, int ended, struct lenet_error *err) {
     struct ledger *ledger = w->ledger;
-    int n = 0, *which = calloc((size_t)w->job->R, sizeof *which);
-    if (!which) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    int n = 0;
     for (int r = 0; r < w->job->R; r++)
-        if (!w->recorded[r] && (ended || snapshot_of(w)->diverged[r])) which[n++] = r;
+        if (!w->recorded[r] && (ended || snapshot_of(w)->diverged[r])) w->which[n++] = r;
     pthread_mutex_lock(&ledger->mutex);
-    const enum lenet_status status = n ? append_lines(w, which, n, err) : LENET_OK;
-    for (int i = 0; i < n && status == LENET_OK; i++) announce(w, which[i]);
+    const enum lenet_status status = n ? append_lines(w, n, err) : LENET_OK;
+    for (int i = 0; i < n && status == LENET_OK; i++) announce(w, w->which[i]);
     pthread_mutex_unlock(&ledger->mutex);
-    free(which);
     return status;
 }
 
@@ -205,8 +205,7 @@ static enum lenet_status observe(void *self, struct lenet_error *err) { return r
 /* Of all members that have not diverged. */
 static enum lenet_status keep_weights(const struct worker *w, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
-    int n = 0, *which = calloc((size_t)w->job->R, sizeof *which);
-    if (!which) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    int n = 0;
     cJSON *members = cJSON_CreateArray();
     for (int r = 0; r < w->job->R; r++) {
         if (snapshot_of(w)->diverged[r]) continue;
@@ -214,14 +213,13 @@ static enum lenet_status keep_weights(const struct worker *w, struct lenet_error
         cJSON_AddStringToObject(member, "id", run_of(w, r)->id);
         cJSON_AddItemToObject(member, "config", lenet_config_json(&w->configs[r]));
         cJSON_AddItemToArray(members, member);
-        which[n++] = r;
+        w->which[n++] = r;
     }
     enum lenet_status status = lenet_sweep_dir_file(w->ledger->dir, "weights", w->job->name, path, err);
     if (status == LENET_OK && n)
-        status = lenet_checkpoint_write_weights(path, lenet_population_model(w->trainer.pop), snapshot_of(w), which, n,
-                                                members, err);
+        status = lenet_checkpoint_write_weights(path, lenet_population_model(w->trainer.pop), snapshot_of(w), w->which,
+                                                n, members, err);
     cJSON_Delete(members);
-    free(which);
     return status;
 }
 
@@ -258,10 +256,10 @@ static enum lenet_status report_progress(void *self, struct lenet_error *err) {
     pthread_mutex_lock(&ledger->mutex);
     ledger->flops_done += flops_by(w, step) - flops_by(w, w->reported);
     ledger->images_done += (double)(step - w->reported) * (double)member_of(w, 0)->settings.B * w->job->R;
-    if (ledger->observer->progress && time - ledger->last_progress >= 0.1) {
+    if (ledger->jobs->observer->progress && time - ledger->last_progress >= 0.1) {
         const struct lenet_sweep_progress progress = progress_of(ledger);
         ledger->last_progress = time;
-        ledger->observer->progress(ledger->observer->self, &progress);
+        ledger->jobs->observer->progress(ledger->jobs->observer->self, &progress);
     }
     pthread_mutex_unlock(&ledger->mutex);
     w->reported = step;

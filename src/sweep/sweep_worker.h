@@ -12,7 +12,6 @@ struct ledger {
     const struct jobs *jobs; /* their runs; the list of jobs itself belongs to whoever hands them out */
     const struct lenet_sweep_dir *dir;
     const struct lenet_device_data *device_data;
-    const struct lenet_sweep_observer *observer;
     const char *device; /* its name */
     int threads;        /* of each worker */
     atomic_int failed;  /* 1: a worker has failed, and the others are to stop */
@@ -29,6 +28,7 @@ struct worker {
     const struct job *job;
     struct lenet_config *configs; /* [R]                         */
     int *recorded;                /* [R] 1: its line is written  */
+    int *which;                   /* [R] room for a list         */
     uint64_t reported;            /* the step of the last report */
 };
 

@@ -1,7 +1,6 @@
 /* checkpoint.c - the one format in which networks are kept while they train, one network or many. */
 #include "train/checkpoint.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,10 +59,6 @@ static struct tensors *make_tensors(const struct lenet_topology *topology, const
     return NULL;
 }
 
-static float *state_of(const struct lenet_snapshot *snapshot, int r) {
-    return snapshot->state + (size_t)r * (size_t)(1 + snapshot->moments) * snapshot->stride;
-}
-
 /* ---- writing ------------------------------------------------------------------------------- */
 
 static void fill(struct tensors *t, const struct lenet_snapshot *snapshot) {
@@ -71,7 +66,7 @@ static void fill(struct tensors *t, const struct lenet_snapshot *snapshot) {
     t->seconds[0] = snapshot->seconds;
     for (int r = 0; r < snapshot->R; r++) {
         int64_t *counts = t->counts + COUNTERS * (size_t)r;
-        lenet_stack_copy(&t->stack, r, state_of(snapshot, r), LENET_STACK_IN);
+        lenet_stack_copy(&t->stack, r, lenet_snapshot_state(snapshot, r), LENET_STACK_IN);
         t->loss[r] = snapshot->tally[r].loss;
         counts[IMAGES] = (int64_t)snapshot->tally[r].count;
         counts[CORRECT] = (int64_t)snapshot->tally[r].correct;
@@ -102,7 +97,7 @@ enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct 
     struct lenet_stack stack;
     enum lenet_status status = lenet_stack_make(&model->topology, n, !members, 1, &stack, err);
     for (int i = 0; i < n && status == LENET_OK; i++)
-        lenet_stack_copy(&stack, i, state_of(snapshot, which[i]), LENET_STACK_IN);
+        lenet_stack_copy(&stack, i, lenet_snapshot_state(snapshot, which[i]), LENET_STACK_IN);
     if (status == LENET_OK)
         status = lenet_model_write_tensors(path, model, stack.tensors, stack.n, members, NULL, 0, err);
     free(stack.memory);
@@ -132,14 +127,6 @@ static enum lenet_status read_counters(struct tensors *t, const char *path, cons
     return LENET_OK;
 }
 
-static int is_finite(const struct lenet_snapshot *snapshot, int r) {
-    const float *state = state_of(snapshot, r);
-    int finite = 1;
-    for (size_t i = 0; i < (size_t)(1 + snapshot->moments) * snapshot->stride; i++)
-        finite = finite && isfinite(state[i]);
-    return finite;
-}
-
 static int counts_are_counts(const struct tensors *t) {
     int good = t->step[0] >= 0;
     for (int r = 0; r < t->stack.R; r++) {
@@ -161,11 +148,11 @@ static enum lenet_status read_snapshot(const char *path, const struct lenet_tens
     snapshot->seconds = t->seconds[0];
     for (int r = 0; r < snapshot->R; r++) {
         const int64_t *counts = t->counts + COUNTERS * (size_t)r;
-        lenet_stack_copy(&t->stack, r, state_of(snapshot, r), LENET_STACK_OUT);
+        lenet_stack_copy(&t->stack, r, lenet_snapshot_state(snapshot, r), LENET_STACK_OUT);
         snapshot->tally[r] = (struct lenet_tally){t->loss[r], (uint64_t)counts[IMAGES], (uint64_t)counts[CORRECT],
                                                   (uint64_t)counts[NONFINITE]};
         snapshot->diverged[r] = (int)counts[DIVERGED];
-        if (!snapshot->diverged[r] && !is_finite(snapshot, r))
+        if (!snapshot->diverged[r] && !lenet_snapshot_is_finite(snapshot, r))
             return lenet_fail(err, LENET_ERR_FORMAT, "%s: a weight is NaN or infinite; damaged?", path);
     }
     return LENET_OK;

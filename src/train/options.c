@@ -238,6 +238,14 @@ const struct lenet_option *lenet_option_find(const char *name) {
     return NULL;
 }
 
+int lenet_option_is_number(const struct lenet_option *option) {
+    return option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL;
+}
+int lenet_option_is_distortion(const struct lenet_option *option) { return strncmp(option->name, "augment-", 8) == 0; }
+int lenet_option_makes_runs(const struct lenet_option *option) {
+    return option->identity || option->type == LENET_OPTION_AUGMENT;
+}
+
 /* ---- numbers from text ------------------------------------------------------------------- */
 
 static int takes_auto(const struct lenet_option *option) {
@@ -429,7 +437,7 @@ static void get_augmentation(const struct lenet_config *config, char *text, size
     snprintf(text, size, "none");
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char now[32], want[32];
-        if (strncmp(option->name, "augment-", 8) != 0) continue;
+        if (!lenet_option_is_distortion(option)) continue;
         lenet_option_get(config, option, now, sizeof now);
         lenet_option_get(&standard, option, want, sizeof want);
         is_standard &= strcmp(now, want) == 0;
@@ -477,7 +485,7 @@ void lenet_option_get(const struct lenet_config *config, const struct lenet_opti
     case LENET_OPTION_CHOICE: lenet_choice_name(option->choices, *(const int *)field, text, size); break;
     case LENET_OPTION_AUGMENT: get_augmentation(config, text, size); break;
     }
-    if (option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL) copy_text(text, size, number);
+    if (lenet_option_is_number(option)) copy_text(text, size, number);
 }
 
 /* ---- options without effect --------------------------------------------------------------- */
@@ -516,10 +524,6 @@ static const char *idled_by(const struct lenet_config *config, const struct lene
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option) {
     const char *name = idled_by(config, option);
     return name ? lenet_option_find(name) : NULL;
-}
-
-int lenet_option_matters(const struct lenet_config *config, const struct lenet_option *option) {
-    return idled_by(config, option) == NULL;
 }
 
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical) {

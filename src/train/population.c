@@ -34,6 +34,18 @@ const struct lenet_member *lenet_population_member(const struct lenet_population
     return &pop->members[r];
 }
 
+float *lenet_snapshot_state(const struct lenet_snapshot *snapshot, int r) {
+    return snapshot->state + (size_t)r * (size_t)(1 + snapshot->moments) * snapshot->stride;
+}
+
+int lenet_snapshot_is_finite(const struct lenet_snapshot *snapshot, int r) {
+    const float *state = lenet_snapshot_state(snapshot, r);
+    int finite = 1;
+    for (size_t i = 0; i < (size_t)(1 + snapshot->moments) * snapshot->stride; i++)
+        finite = finite && isfinite(state[i]);
+    return finite;
+}
+
 /* ---- opening ----------------------------------------------------------------------------- */
 
 static enum lenet_status make_members(struct lenet_population *pop, const struct lenet_config *const *configs,
@@ -122,14 +134,9 @@ void lenet_population_free(struct lenet_population *pop) {
 
 /* ---- to and from the device ---------------------------------------------------------------- */
 
-/* Member r's weights, m and v in the snapshot: [1 + moments][stride]. */
-static float *state_of(const struct lenet_population *pop, int r) {
-    return pop->now.state + (size_t)r * (size_t)(1 + pop->now.moments) * pop->now.stride;
-}
-
 static enum lenet_status upload_member(struct lenet_population *pop, int r) {
     struct lenet_network *net = &pop->net;
-    const float *state = state_of(pop, r);
+    const float *state = lenet_snapshot_state(&pop->now, r);
     LENET_TRY(lenet_network_put(net, net->w, r, state));
     if (net->m) LENET_TRY(lenet_network_put(net, net->m, r, state + pop->now.stride));
     return net->v ? lenet_network_put(net, net->v, r, state + 2 * pop->now.stride) : LENET_OK;
@@ -139,7 +146,7 @@ enum lenet_status lenet_population_init(struct lenet_population *pop) {
     for (int r = 0; r < pop->now.R; r++) {
         const struct lenet_settings *settings = &pop->members[r].settings;
         lenet_topology_init(&pop->model.topology, settings->init, settings->hyper.seed, settings->init_scale,
-                            state_of(pop, r));
+                            lenet_snapshot_state(&pop->now, r));
         LENET_TRY(upload_member(pop, r));
     }
     return LENET_OK;
@@ -156,21 +163,14 @@ enum lenet_status lenet_population_download_tallies(struct lenet_population *pop
                                       (size_t)pop->now.R * sizeof *pop->now.tally);
 }
 
-static int is_finite(const struct lenet_population *pop, int r) {
-    const float *state = state_of(pop, r);
-    int finite = 1;
-    for (size_t i = 0; i < (size_t)(1 + pop->now.moments) * pop->now.stride; i++) finite = finite && isfinite(state[i]);
-    return finite;
-}
-
 /* Copies a member's weights and moments to the host, and sees whether they are numbers still. */
 static enum lenet_status download_member(struct lenet_population *pop, int r) {
     struct lenet_network *net = &pop->net;
-    float *state = state_of(pop, r);
+    float *state = lenet_snapshot_state(&pop->now, r);
     LENET_TRY(lenet_network_get(net, net->w, r, state));
     if (net->m) LENET_TRY(lenet_network_get(net, net->m, r, state + pop->now.stride));
     if (net->v) LENET_TRY(lenet_network_get(net, net->v, r, state + 2 * pop->now.stride));
-    if (pop->now.tally[r].nonfinite || !is_finite(pop, r)) pop->now.diverged[r] = 1;
+    if (pop->now.tally[r].nonfinite || !lenet_snapshot_is_finite(&pop->now, r)) pop->now.diverged[r] = 1;
     return LENET_OK;
 }
 
@@ -278,9 +278,7 @@ int lenet_population_has_ended(const struct lenet_population *pop) {
 
 enum lenet_status lenet_population_append(struct lenet_population *pop, int r, const struct lenet_metrics *metrics) {
     struct lenet_member *member = &pop->members[r];
-    struct lenet_metrics *longer = lenet_grow(member->metrics, (size_t)member->measured, sizeof *longer);
-    if (!longer) return LENET_ERR_MEMORY;
-    member->metrics = longer;
+    LENET_TRY(lenet_grow(&member->metrics, (size_t)member->measured, sizeof *member->metrics, NULL));
     member->metrics[member->measured++] = *metrics;
     return LENET_OK;
 }

@@ -24,6 +24,10 @@ struct lenet_snapshot {
     float *state;              /* [R][1 + moments][stride] weights, m and v                               */
 };
 
+/* Member r's weights, m and v: [1 + moments][stride]; and whether they are all numbers. */
+float *lenet_snapshot_state(const struct lenet_snapshot *snapshot, int r);
+int lenet_snapshot_is_finite(const struct lenet_snapshot *snapshot, int r);
+
 /* One network, for reading. */
 struct lenet_member {
     struct lenet_settings settings;

@@ -29,8 +29,7 @@ static int is_recorded(const struct lenet_option *option) {
 void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const struct lenet_option *option) {
     char text[LENET_MAX_PATH];
     lenet_option_get(config, option, text, sizeof text);
-    const int is_number = option->type == LENET_OPTION_INTEGER || option->type == LENET_OPTION_REAL;
-    if (is_number && strcmp(text, "auto") != 0)
+    if (lenet_option_is_number(option) && strcmp(text, "auto") != 0)
         cJSON_AddRawToObject(json, option->name, text);
     else
         cJSON_AddStringToObject(json, option->name, text);
@@ -131,7 +130,7 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
                                        struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const char *data_hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "hash"));
+    const char *data_hash = lenet_json_text(data, "hash");
     if (!values || !data_hash || strlen(data_hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
     strcpy(hash, data_hash);
@@ -230,8 +229,8 @@ static const char *value_text(const cJSON *value, char text[32]) {
 static enum lenet_status compare_identities(const char *path, const cJSON *was, const cJSON *now,
                                             struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(was, "config");
-    const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(was, "data"));
-    const char *data = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(now, "data"));
+    const char *hash = lenet_json_text(was, "data");
+    const char *data = lenet_json_text(now, "data");
     const cJSON *value;
     char before[32], after[32];
     if (!cJSON_IsObject(values) || !hash)
@@ -347,10 +346,8 @@ static enum lenet_status take_epoch(void *self, const struct lenet_json_line *li
         history->kept = line->begin;
     }
     if (history->past) return LENET_OK;
-    struct lenet_metrics *longer = lenet_grow(history->metrics, history->n, sizeof *longer);
-    if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    history->metrics = longer;
-    longer[history->n++] = epoch;
+    LENET_TRY(lenet_grow(&history->metrics, history->n, sizeof *history->metrics, err));
+    history->metrics[history->n++] = epoch;
     return LENET_OK;
 }
 
@@ -358,14 +355,14 @@ enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, str
                                        struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     struct history history = {.step = step};
-    struct lenet_json_lines_end end;
+    size_t torn;
     *metrics = NULL;
     *n = 0;
     LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
     if (!lenet_path_exists(path)) return LENET_OK;
-    enum lenet_status status = lenet_json_lines(path, take_epoch, &history, &end, err);
-    if (status == LENET_OK && (history.past || end.torn))
-        status = lenet_file_cut(path, history.past ? history.kept : end.whole, err);
+    enum lenet_status status = lenet_json_lines(path, take_epoch, &history, &torn, err);
+    if (status == LENET_OK && (history.past || torn != SIZE_MAX))
+        status = lenet_file_cut(path, history.past ? history.kept : torn, err);
     if (status != LENET_OK) {
         free(history.metrics);
         return status;

@@ -32,55 +32,57 @@ static uint64_t total_steps(const struct lenet_config *config, uint64_t steps_pe
     return config->steps ? (uint64_t)config->steps : (uint64_t)config->epochs * steps_per_epoch;
 }
 
+/* In epochs: where it is left open, a fifth of the run. */
+static double warmup_of(const struct lenet_config *config, uint64_t steps_per_epoch) {
+    const double epochs = config->steps ? (double)config->steps / (double)steps_per_epoch : (double)config->epochs;
+    return config->warmup >= 0 ? config->warmup : epochs / 5;
+}
+
 enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train_images, struct lenet_error *err) {
     size_t count = 0;
     LENET_TRY(count_training(config, train_images, &count, err));
-    if (config->warmup >= 0) return LENET_OK;
-    const uint64_t per_epoch = lenet_steps_per_epoch((uint32_t)count, batch_of(config, count));
-    const double epochs = config->steps ? (double)config->steps / (double)per_epoch : (double)config->epochs;
-    config->warmup = epochs / 5;
+    config->warmup = warmup_of(config, lenet_steps_per_epoch((uint32_t)count, batch_of(config, count)));
     return LENET_OK;
 }
 
 enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t train_images,
                                       struct lenet_settings *settings, struct lenet_error *err) {
-    struct lenet_config resolved = *config;
     size_t count = 0;
     LENET_TRY(count_training(config, train_images, &count, err));
-    LENET_TRY(lenet_config_resolve(&resolved, train_images, err));
     if (config->patience && !config->validation)
         return lenet_fail(err, LENET_ERR_ARG, "--patience %lld: needs --validation N to judge by",
                           (long long)config->patience);
     const int B = batch_of(config, count);
     const uint64_t steps_per_epoch = lenet_steps_per_epoch((uint32_t)count, B);
     const double per_epoch = (double)steps_per_epoch;
-    *settings = (struct lenet_settings){.init = (enum lenet_init)config->init,
-                                        .init_scale = (float)config->init_scale,
-                                        .B = B,
-                                        .steps_per_epoch = steps_per_epoch,
-                                        .interval = steps_per_epoch * (uint64_t)config->eval_every,
-                                        .hyper = {
-                                            .seed = (uint64_t)config->seed,
-                                            .train_first = (uint32_t)config->validation,
-                                            .train_count = (uint32_t)count,
-                                            .learning_rate = (float)config->learning_rate,
-                                            .momentum = (float)config->momentum,
-                                            .weight_decay = (float)config->weight_decay,
-                                            .beta2 = (float)config->beta2,
-                                            .epsilon = (float)config->epsilon,
-                                            .schedule = (enum lenet_schedule)config->schedule,
-                                            .warmup_steps = (uint64_t)round(resolved.warmup * per_epoch),
-                                            .total_steps = total_steps(config, steps_per_epoch),
-                                            .decay_every = (uint64_t)round(config->decay_every * per_epoch),
-                                            .decay_factor = (float)config->decay_factor,
-                                            .constant_order = config->order,
-                                            .shift = (float)config->shift,
-                                            .rotate = (float)config->rotate,
-                                            .scale = (float)config->scale,
-                                            .shear = (float)config->shear,
-                                            .elastic = (float)config->elastic,
-                                            .label_noise = (float)config->label_noise,
-                                        }};
+    *settings =
+        (struct lenet_settings){.init = (enum lenet_init)config->init,
+                                .init_scale = (float)config->init_scale,
+                                .B = B,
+                                .steps_per_epoch = steps_per_epoch,
+                                .interval = steps_per_epoch * (uint64_t)config->eval_every,
+                                .hyper = {
+                                    .seed = (uint64_t)config->seed,
+                                    .train_first = (uint32_t)config->validation,
+                                    .train_count = (uint32_t)count,
+                                    .learning_rate = (float)config->learning_rate,
+                                    .momentum = (float)config->momentum,
+                                    .weight_decay = (float)config->weight_decay,
+                                    .beta2 = (float)config->beta2,
+                                    .epsilon = (float)config->epsilon,
+                                    .schedule = (enum lenet_schedule)config->schedule,
+                                    .warmup_steps = (uint64_t)round(warmup_of(config, steps_per_epoch) * per_epoch),
+                                    .total_steps = total_steps(config, steps_per_epoch),
+                                    .decay_every = (uint64_t)round(config->decay_every * per_epoch),
+                                    .decay_factor = (float)config->decay_factor,
+                                    .constant_order = config->order,
+                                    .shift = (float)config->shift,
+                                    .rotate = (float)config->rotate,
+                                    .scale = (float)config->scale,
+                                    .shear = (float)config->shear,
+                                    .elastic = (float)config->elastic,
+                                    .label_noise = (float)config->label_noise,
+                                }};
     return LENET_OK;
 }
 

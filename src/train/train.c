@@ -37,18 +37,13 @@ static const struct lenet_snapshot *snapshot_of(const struct run *run) {
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
-enum lenet_status lenet_data_open(struct lenet_config *config, int field, struct lenet_dataset *data,
-                                  struct lenet_error *err) {
-    return lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, field, data, err);
-}
-
 static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     struct lenet_config *config = run->config;
     const struct lenet_config *const configs[] = {config};
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     struct lenet_trainer *trainer = &run->trainer;
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
-    LENET_TRY(lenet_data_open(config, arch->field, &run->data, err));
+    LENET_TRY(lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, arch->field, &run->data, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
     if (config->resume[0])
         LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));
@@ -230,14 +225,9 @@ static enum lenet_status train(struct run *run, enum lenet_ending *ending, struc
 
 enum lenet_status lenet_train(struct lenet_config *config, const struct lenet_observer *observer,
                               const volatile sig_atomic_t *stop, enum lenet_ending *ending, struct lenet_error *err) {
-    struct run *run = calloc(1, sizeof *run);
-    if (!run) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    run->config = config;
-    run->observer = observer;
-    run->stop = stop;
+    struct run run = {.config = config, .observer = observer, .stop = stop};
     if (err) err->text[0] = 0;
-    const enum lenet_status status = lenet_device_explain(&run->trainer.device, train(run, ending, err), err);
-    close_all(run);
-    free(run);
+    const enum lenet_status status = lenet_device_explain(&run.trainer.device, train(&run, ending, err), err);
+    close_all(&run);
     return status;
 }

@@ -440,11 +440,9 @@ TEST_F(DamagedRecord, ValuesThatMakeNoSenseAreRefused) {
 /* The id that the program gives, and a configuration that is not its own. */
 TEST_F(DamagedRecord, AConfigurationThatWasEditedIsRefused) {
     lenet_config config;
-    lenet_dataset data = {};
     char id[LENET_RUN_ID];
     lenet_config_init(&config);
-    snprintf(data.hash, sizeof data.hash, "%s", kHash);
-    ASSERT_EQ(lenet_run_id(&config, &data, id, &err_), LENET_OK) << err_.text;
+    ASSERT_EQ(lenet_run_id(&config, kHash, id, &err_), LENET_OK) << err_.text;
     good_ = Line(id, {}, {Epoch(0.5)});
     Write("runs.jsonl", good_);
     EXPECT_EQ(Read(), LENET_OK) << err_.text;
