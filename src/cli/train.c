@@ -126,7 +126,8 @@ static void note_failure(const struct lenet_config *config, const struct display
     const double guess = display->guess + 0.01;
     struct lenet_error note;
     char began[32], ended[32];
-    if (last->epoch && last->train_accuracy <= guess && last->test_accuracy <= guess && config->label_noise < 0.5)
+    if (last->epoch && guess < 1 && last->train_accuracy <= guess && last->test_accuracy <= guess &&
+        config->label_noise < 0.5)
         lenet_fail(&note, LENET_OK,
                    "the network does no better than guessing (%.2f %% of the training images right; naming one class "
                    "always gives %.2f %%): a smaller --lr than %g may help, or more epochs",

@@ -171,6 +171,10 @@ static void sort_ended(struct lenet_sweep_dir *dir) {
 }
 
 static enum lenet_status read_all_runs(struct lenet_sweep_dir *dir, struct lenet_error *err) {
+    char run[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, "run.json", run, err));
+    if (lenet_path_exists(run))
+        return lenet_fail(err, LENET_ERR_IO, "%s: this is a single run's directory; give another --out", dir->path);
     LENET_TRY(lenet_directory_each(dir->path, "runs", ".jsonl", take_runs_file, dir, err));
     sort_ended(dir);
     return dir->n ? LENET_OK : check_description(dir, err);

@@ -74,12 +74,20 @@ static enum lenet_status claim_directory(struct lenet_config *config, struct len
     return LENET_OK;
 }
 
+static int holds(const char *directory, const char *name) {
+    char path[LENET_MAX_PATH];
+    struct lenet_error ignored;
+    return lenet_run_path(directory, name, path, &ignored) == LENET_OK && lenet_path_exists(path);
+}
+
 /* The lock is taken first and run.json looked for then: whoever has the lock decides alone. */
 static enum lenet_status begin_run(const char *directory, char path[LENET_MAX_PATH], struct lenet_lock *lock,
                                    struct lenet_error *err) {
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
     LENET_TRY(lenet_directory_create(directory, err));
     LENET_TRY(lenet_run_lock(directory, lock, err));
+    if (holds(directory, "sweep.json"))
+        return lenet_fail(err, LENET_ERR_IO, "%s: this is a sweep's directory; give another --run", directory);
     if (!lenet_path_exists(path)) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,
                       "%s: a run is there already; --resume %s goes on with it, or give another --run", directory,
@@ -142,10 +150,23 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
                             err);
 }
 
+/* Refuses a file, and a sweep's directory, with what is likely to be meant. */
+static enum lenet_status check_is_run(const char *directory, struct lenet_error *err) {
+    if (lenet_path_exists(directory) && !lenet_path_is_directory(directory))
+        return lenet_fail(err, LENET_ERR_IO, "%s: a file, wanted the directory of a run, which it may lie in",
+                          directory);
+    if (holds(directory, "sweep.json") && !holds(directory, RUN_FILE))
+        return lenet_fail(err, LENET_ERR_IO,
+                          "%s: this is a sweep's directory, not a run's; the sweep's own command goes on with it",
+                          directory);
+    return LENET_OK;
+}
+
 enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
                                  struct lenet_error *err) {
     char path[LENET_MAX_PATH], *text;
     size_t size;
+    LENET_TRY(check_is_run(directory, err));
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
     LENET_TRY(lenet_file_read(path, &text, &size, err));
     cJSON *json = cJSON_ParseWithLength(text, size);
@@ -202,8 +223,9 @@ enum lenet_status lenet_run_check_machine(const struct lenet_config *now, const 
     LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
     if (strcmp(data_hash, hash) != 0)
         return lenet_fail(err, LENET_ERR_ARG,
-                          "--resume %s: the data set in %s is not the one the run began with, which was in %s",
-                          now->resume, now->data, was.data);
+                          "--resume %s: the data set in %s is not the one the run began with, which was %s%s",
+                          now->resume, now->data, strcmp(was.data, now->data) == 0 ? "another one there" : "in ",
+                          strcmp(was.data, now->data) == 0 ? "; were files exchanged, or run.json edited?" : was.data);
     const size_t length = strcspn(was.device, ":");
     if (strlen(backend) == length && strncmp(was.device, backend, length) == 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", now->resume, was.device,

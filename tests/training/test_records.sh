@@ -52,6 +52,17 @@ for damage in '2s/.*/x/' '2s/.*/{}/' '2s/"step":[0-9]*/"step":1/' '2p'; do
     again && sed -i "$damage" run/metrics.jsonl
     refused "a damaged line of metrics.jsonl (sed $damage)" "run/metrics.jsonl line" -- train --resume run
 done
+again && cp undisturbed/last.safetensors run
+refused "the weights of a run that has ended, in one that has not" "last.safetensors: has the weights of a run that has ended" -- \
+    train --resume run
+rm -r run && cp -r undisturbed run && sed -i 's/"epochs":\t40/"epochs":\t50/' run/run.json
+refused "a run that has ended, and more epochs written into run.json" "or was run.json edited?" -- train --resume run
+again
+refused "a resume of a file" "run/last.safetensors: a file, wanted the directory of a run" -- train --resume run/last.safetensors
+refused "a sweep into a run's directory" "run: this is a single run's directory; give another --out" -- \
+    sweep --data digits --epochs 1 --out run
+again && sed -i 's/"hash":\t"./"hash":\t"x/' run/run.json
+refused "a resume of other data in the same place" "which was another one there" -- train --resume run
 again && sed -i 's/$/\r/' run/metrics.jsonl
 goes_on "lines that end in CRLF" --resume run
 again && sed -i 's/$/\n/' run/metrics.jsonl
@@ -96,6 +107,9 @@ rm -r run
 lenet "${sweep[@]}" --data digits --seed 1,2
 claim "a sweep: exit 0" code_is 0
 refused "the same sweep of other data" "run/runs.jsonl line 1: a run on the data in digits" -- "${sweep[@]}" --data others --seed 1,2
+refused "a run into a sweep's directory" "run: this is a sweep's directory; give another --run" -- \
+    train --data digits --epochs 1 --run run
+refused "a resume of a sweep" "run: this is a sweep's directory, not a run's" -- train --resume run
 refused "a shard of it" "run/runs.jsonl line 1: a run on the data in digits" -- \
     "${sweep[@]}" --data others --seed 1,2 --shard 2/2
 lenet report run
