@@ -48,7 +48,7 @@ static enum lenet_status take_line(const char *text, size_t length, struct lenet
         cJSON_IsObject(json) && end == text + length
             ? take(self, line, err)
             : lenet_fail(err, LENET_ERR_FORMAT,
-                         "%s: wanted one JSON object and nothing else; damaged, or edited by hand?", line->where);
+                         "%s: not a JSON object on a line of its own; damaged, or edited by hand?", line->where);
     cJSON_Delete(json);
     return status;
 }
