@@ -92,13 +92,15 @@ static int by_id(const void *a, const void *b) {
     return strcmp(((const struct lenet_run_state *)a)->id, ((const struct lenet_run_state *)b)->id);
 }
 
-static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const char *id, int diverged, struct lenet_error *err) {
+static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const struct lenet_record *record,
+                                   struct lenet_error *err) {
     struct lenet_run_state *longer = lenet_grow(dir->ended, dir->n, sizeof *longer);
     if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     dir->ended = longer;
     struct lenet_run_state *state = &dir->ended[dir->n++];
-    strcpy(state->id, id);
-    state->diverged = diverged;
+    strcpy(state->id, record->id);
+    state->diverged = record->diverged;
+    state->warmup_is_3 = record->config.warmup == 3 && (record->config.steps || record->config.epochs != 15);
     return LENET_OK;
 }
 
@@ -113,7 +115,7 @@ static enum lenet_status take_record(void *self, const char *where, const struct
             "%s: a run on the data in %s (%.12s...), and --data names others (%.12s...); mistyped? Another "
             "data set needs another --out",
             where, record->config.data[0] ? record->config.data : "another place", record->hash, dir->data_hash);
-    return add_ended(dir, record->id, record->diverged, err);
+    return add_ended(dir, record, err);
 }
 
 static enum lenet_status take_runs_file(void *self, const char *path, struct lenet_error *err) {

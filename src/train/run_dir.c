@@ -323,6 +323,11 @@ static int real_from_json(const cJSON *json, const char *name, double *value) {
     return cJSON_IsNumber(item) || cJSON_IsNull(item);
 }
 
+/* A fraction from 0 to 1. */
+static int share_from_json(const cJSON *json, const char *name, double *value) {
+    return real_from_json(json, name, value) && (isnan(*value) || (*value >= 0 && *value <= 1));
+}
+
 static int count_from_json(const cJSON *json, const char *name, uint64_t *value) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 0x1p53)) return 0;
@@ -335,13 +340,13 @@ int lenet_metrics_from_json(const cJSON *json, struct lenet_metrics *m) {
         .has_validation = cJSON_GetObjectItemCaseSensitive(json, "validation_accuracy") != NULL,
     };
     if (m->has_validation && !(real_from_json(json, "validation_loss", &m->validation_loss) &&
-                               real_from_json(json, "validation_accuracy", &m->validation_accuracy)))
+                               share_from_json(json, "validation_accuracy", &m->validation_accuracy)))
         return 0;
     return count_from_json(json, "epoch", &m->epoch) && count_from_json(json, "step", &m->step) &&
            real_from_json(json, "train_loss", &m->train_loss) &&
-           real_from_json(json, "train_accuracy", &m->train_accuracy) &&
+           share_from_json(json, "train_accuracy", &m->train_accuracy) &&
            real_from_json(json, "test_loss", &m->test_loss) &&
-           real_from_json(json, "test_accuracy", &m->test_accuracy) &&
+           share_from_json(json, "test_accuracy", &m->test_accuracy) &&
            real_from_json(json, "images_per_s", &m->images_per_s) && real_from_json(json, "seconds", &m->seconds);
 }
 
@@ -358,7 +363,8 @@ static enum lenet_status take_epoch(void *self, const struct lenet_json_line *li
     struct history *history = self;
     struct lenet_metrics epoch;
     if (!lenet_metrics_from_json(line->json, &epoch))
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: lacks some of an epoch's numbers; damaged, or edited by hand?",
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: lacks some of an epoch's numbers, or has impossible ones; damaged, or edited by hand?",
                           line->where);
     if (epoch.step <= history->last)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: step %llu does not follow step %llu; two runs mixed?",
