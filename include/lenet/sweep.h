@@ -13,6 +13,8 @@ extern "C" {
 struct lenet_sweep_overview {
     size_t runs, here;      /* of the whole plan; of those, this shard's                        */
     size_t ended, diverged; /* of this shard's, those that have ended already; how many of them diverged */
+    size_t others;          /* runs in the directory that are not of the plan                           */
+    size_t others_warmup_3; /* of these, those with the warm-up of three epochs of older programs       */
     size_t populations;     /* that the others are grouped into                                 */
     size_t resumed;         /* of these, those that go on from a checkpoint                     */
     int workers;            /* populations that train at a time                                 */

@@ -55,8 +55,8 @@ static enum lenet_status take_line(const char *text, size_t length, struct lenet
     const enum lenet_status status =
         cJSON_IsObject(json) && end == text + length
             ? take(self, line, err)
-            : lenet_fail(err, LENET_ERR_FORMAT, "%s: not a JSON object, and nothing else; damaged, or edited by hand?",
-                         line->where);
+            : lenet_fail(err, LENET_ERR_FORMAT,
+                         "%s: not a JSON object on a line of its own; damaged, or edited by hand?", line->where);
     cJSON_Delete(json);
     return status;
 }

@@ -23,6 +23,9 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
            o->data->test.count, o->device);
     if (o->workers > 1) printf(", %d at a time", o->workers);
     if (plan->base.out[0]) printf("; in %s", plan->base.out);
+    if (o->others) printf("\n%zu other run%s in it already", o->others, o->others == 1 ? " is" : "s are");
+    if (o->others_warmup_3 && plan->base.warmup == LENET_AUTO)
+        printf("; with --warmup 3, which was once the initial value, this sweep goes on with such runs");
     lenet_sweep_plan_text(plan, text, sizeof text);
     printf("\n%s", text);
     fflush(stdout);

@@ -125,7 +125,8 @@ static void note_failure(const struct lenet_config *config, const struct display
     const struct lenet_metrics *first = &display->first, *last = &display->last;
     const double guess = display->guess + 0.01;
     char began[32], ended[32];
-    if (last->epoch && last->train_accuracy <= guess && last->test_accuracy <= guess && config->label_noise < 0.5)
+    if (last->epoch && guess < 1 && last->train_accuracy <= guess && last->test_accuracy <= guess &&
+        config->label_noise < 0.5)
         print_note("train",
                    "the network does no better than guessing (%.2f %% of the training images right; naming one class "
                    "always gives %.2f %%): a smaller --lr than %g may help, or more epochs",

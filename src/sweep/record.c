@@ -28,7 +28,9 @@ static enum lenet_status last_epoch_from_json(const char *where, const cJSON *js
     if (!cJSON_IsArray(epochs)) return lenet_fail(err, LENET_ERR_FORMAT, "%s: metrics is not a list of epochs", where);
     cJSON_ArrayForEach(epoch, epochs) {
         if (!lenet_metrics_from_json(epoch, &record->last))
-            return lenet_fail(err, LENET_ERR_FORMAT, "%s: element %d of metrics lacks some of an epoch's numbers",
+            return lenet_fail(err, LENET_ERR_FORMAT,
+                              "%s: element %d of metrics lacks some of an epoch's numbers, or has impossible ones; "
+                              "damaged, or edited by hand?",
                               where, n);
         n++;
     }

@@ -92,11 +92,13 @@ static int by_id(const void *a, const void *b) {
     return strcmp(((const struct lenet_run_state *)a)->id, ((const struct lenet_run_state *)b)->id);
 }
 
-static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const char *id, int diverged, struct lenet_error *err) {
+static enum lenet_status add_ended(struct lenet_sweep_dir *dir, const struct lenet_record *record,
+                                   struct lenet_error *err) {
     LENET_TRY(lenet_grow(&dir->ended, dir->n, sizeof *dir->ended, err));
     struct lenet_run_state *state = &dir->ended[dir->n++];
-    strcpy(state->id, id);
-    state->diverged = diverged;
+    strcpy(state->id, record->id);
+    state->diverged = record->diverged;
+    state->warmup_is_3 = record->config.warmup == 3 && (record->config.steps || record->config.epochs != 15);
     return LENET_OK;
 }
 
@@ -117,7 +119,7 @@ static enum lenet_status take_record(void *self, const char *where, const struct
     if (strlen(record->id) != LENET_RUN_ID - 1)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: '%s' is no id of a sweep's run; damaged?", where, record->id);
     LENET_TRY(check_data(dir, where, "a run on", record->hash, record->config.data, err));
-    return add_ended(dir, record->id, record->diverged, err);
+    return add_ended(dir, record, err);
 }
 
 static enum lenet_status take_runs_file(void *self, const char *path, struct lenet_error *err) {
@@ -160,6 +162,10 @@ static void sort_ended(struct lenet_sweep_dir *dir) {
 }
 
 static enum lenet_status read_all_runs(struct lenet_sweep_dir *dir, struct lenet_error *err) {
+    char run[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, "run.json", run, err));
+    if (lenet_path_exists(run))
+        return lenet_fail(err, LENET_ERR_IO, "%s: this is a single run's directory; give another --out", dir->path);
     LENET_TRY(lenet_directory_each(dir->path, "runs", ".jsonl", take_runs_file, dir, err));
     sort_ended(dir);
     return dir->n ? LENET_OK : check_description(dir, err);

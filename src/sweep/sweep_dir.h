@@ -16,6 +16,7 @@ extern "C" {
 struct lenet_run_state {
     char id[LENET_RUN_ID];
     int diverged;
+    int warmup_is_3; /* 1: the warm-up of three epochs that older programs took, whatever the run's length */
 };
 
 struct lenet_sweep_dir {

@@ -93,10 +93,14 @@ static int is_of_this_shard(const struct jobs *jobs, size_t i) {
 
 void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_sweep_overview *overview) {
     overview->runs = jobs->n_runs;
+    overview->others = dir->n;
+    for (size_t i = 0; i < dir->n; i++) overview->others_warmup_3 += (size_t)dir->ended[i].warmup_is_3;
     for (size_t i = 0; i < jobs->n_runs; i++) {
         struct run *run = &jobs->runs[i];
-        if (!is_of_this_shard(jobs, i)) continue;
         const struct lenet_run_state *ended = lenet_sweep_dir_find(dir, run->id);
+        overview->others -= ended != NULL;
+        overview->others_warmup_3 -= ended && ended->warmup_is_3;
+        if (!is_of_this_shard(jobs, i)) continue;
         overview->here++;
         overview->ended += ended != NULL;
         overview->diverged += ended && ended->diverged;

@@ -73,12 +73,20 @@ static enum lenet_status claim_directory(struct lenet_config *config, struct len
     return LENET_OK;
 }
 
+static int holds(const char *directory, const char *name) {
+    char path[LENET_MAX_PATH];
+    struct lenet_error ignored;
+    return lenet_run_path(directory, name, path, &ignored) == LENET_OK && lenet_path_exists(path);
+}
+
 /* The lock is taken first and run.json looked for then: whoever has the lock decides alone. */
 static enum lenet_status begin_run(const char *directory, char path[LENET_MAX_PATH], struct lenet_lock *lock,
                                    struct lenet_error *err) {
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
     LENET_TRY(lenet_directory_create(directory, err));
     LENET_TRY(lenet_run_lock(directory, lock, err));
+    if (holds(directory, "sweep.json"))
+        return lenet_fail(err, LENET_ERR_IO, "%s: this is a sweep's directory; give another --run", directory);
     if (!lenet_path_exists(path)) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,
                       "%s: a run is there already; --resume %s goes on with it, or give another --run", directory,
@@ -141,10 +149,23 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
                             err);
 }
 
+/* Refuses a file, and a sweep's directory, with what is likely to be meant. */
+static enum lenet_status check_is_run(const char *directory, struct lenet_error *err) {
+    if (lenet_path_exists(directory) && !lenet_path_is_directory(directory))
+        return lenet_fail(err, LENET_ERR_IO, "%s: a file, wanted the directory of a run, which it may lie in",
+                          directory);
+    if (holds(directory, "sweep.json") && !holds(directory, RUN_FILE))
+        return lenet_fail(err, LENET_ERR_IO,
+                          "%s: this is a sweep's directory, not a run's; the sweep's own command goes on with it",
+                          directory);
+    return LENET_OK;
+}
+
 enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
                                  struct lenet_error *err) {
     char path[LENET_MAX_PATH], *text;
     size_t size;
+    LENET_TRY(check_is_run(directory, err));
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
     LENET_TRY(lenet_file_read(path, &text, &size, err));
     cJSON *json = cJSON_ParseWithLength(text, size);
@@ -201,8 +222,9 @@ enum lenet_status lenet_run_check_machine(const struct lenet_config *now, const 
     LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
     if (strcmp(data_hash, hash) != 0)
         return lenet_fail(err, LENET_ERR_ARG,
-                          "--resume %s: the data set in %s is not the one the run began with, which was in %s",
-                          now->resume, now->data, was.data);
+                          "--resume %s: the data set in %s is not the one the run began with, which was %s%s",
+                          now->resume, now->data, strcmp(was.data, now->data) == 0 ? "another one there" : "in ",
+                          strcmp(was.data, now->data) == 0 ? "; were files exchanged, or run.json edited?" : was.data);
     const size_t length = strcspn(was.device, ":");
     if (strlen(backend) == length && strncmp(was.device, backend, length) == 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", now->resume, was.device,
@@ -300,6 +322,11 @@ static int real_from_json(const cJSON *json, const char *name, double *value) {
     return cJSON_IsNumber(item) || cJSON_IsNull(item);
 }
 
+/* A fraction from 0 to 1. */
+static int share_from_json(const cJSON *json, const char *name, double *value) {
+    return real_from_json(json, name, value) && (isnan(*value) || (*value >= 0 && *value <= 1));
+}
+
 static int count_from_json(const cJSON *json, const char *name, uint64_t *value) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 0x1p53)) return 0;
@@ -312,13 +339,13 @@ int lenet_metrics_from_json(const cJSON *json, struct lenet_metrics *m) {
         .has_validation = cJSON_GetObjectItemCaseSensitive(json, "validation_accuracy") != NULL,
     };
     if (m->has_validation && !(real_from_json(json, "validation_loss", &m->validation_loss) &&
-                               real_from_json(json, "validation_accuracy", &m->validation_accuracy)))
+                               share_from_json(json, "validation_accuracy", &m->validation_accuracy)))
         return 0;
     return count_from_json(json, "epoch", &m->epoch) && count_from_json(json, "step", &m->step) &&
            real_from_json(json, "train_loss", &m->train_loss) &&
-           real_from_json(json, "train_accuracy", &m->train_accuracy) &&
+           share_from_json(json, "train_accuracy", &m->train_accuracy) &&
            real_from_json(json, "test_loss", &m->test_loss) &&
-           real_from_json(json, "test_accuracy", &m->test_accuracy) &&
+           share_from_json(json, "test_accuracy", &m->test_accuracy) &&
            real_from_json(json, "images_per_s", &m->images_per_s) && real_from_json(json, "seconds", &m->seconds);
 }
 
@@ -335,7 +362,8 @@ static enum lenet_status take_epoch(void *self, const struct lenet_json_line *li
     struct history *history = self;
     struct lenet_metrics epoch;
     if (!lenet_metrics_from_json(line->json, &epoch))
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: lacks some of an epoch's numbers; damaged, or edited by hand?",
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: lacks some of an epoch's numbers, or has impossible ones; damaged, or edited by hand?",
                           line->where);
     if (epoch.step <= history->last)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: step %llu does not follow step %llu; two runs mixed?",

@@ -158,6 +158,21 @@ static enum lenet_status rewind_metrics(struct run *run, struct lenet_error *err
                       run->config->run, run->recorded, (unsigned long long)snapshot_of(run)->step);
 }
 
+/* Weights alone are the last ones of a run that has ended: then all of its epochs are recorded. */
+static enum lenet_status check_ended(struct run *run, struct lenet_error *err) {
+    const uint64_t total = lenet_population_total_steps(run->trainer.pop);
+    struct lenet_metrics *metrics;
+    int n;
+    LENET_TRY(lenet_metrics_rewind(run->config->run, UINT64_MAX, &metrics, &n, err));
+    const uint64_t step = n ? metrics[n - 1].step : 0;
+    free(metrics);
+    if (step == total || (n && run->config->patience)) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s/last.safetensors: has the weights of a run that has ended, but %llu of %llu steps are "
+                      "recorded; is it another run's, or was run.json edited?",
+                      run->config->run, (unsigned long long)step, (unsigned long long)total);
+}
+
 /* Tells what is no error: the run's directory, and what is the matter with it. */
 static void note(const struct run *run, const char *matter, const char *reason) {
     struct lenet_error text;
@@ -172,7 +187,7 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
     LENET_TRY(lenet_run_path(run->config->run, LAST, path, err));
     if (lenet_path_exists(path)) {
         LENET_TRY(lenet_trainer_restore(&run->trainer, path, run->identity, ended, err));
-        return *ended ? LENET_OK : rewind_metrics(run, err);
+        return *ended ? check_ended(run, err) : rewind_metrics(run, err);
     }
     LENET_TRY(lenet_run_may_begin_again(run->config->run, LAST, err));
     note(run, "it has no checkpoint yet, and begins again", "");

@@ -353,7 +353,7 @@ refused "evaluating what is not there" 3 "nowhere/run.json" -- eval --run nowher
 
 refused "resuming what is not there" 3 "nowhere/run.json" -- train --resume nowhere
 refused "resuming what is no run" 3 "data/run.json" -- train --resume data
-refused "resuming a file" 3 "file/run.json" -- train --resume file
+refused "resuming a file" 3 "file: a file, wanted the directory of a run" -- train --resume file
 refused "resuming no name" 2 "--resume" -- "${train[@]}" --resume ''
 
 # Every option that makes a run, with another value.

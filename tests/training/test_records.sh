@@ -48,10 +48,21 @@ refused "a resume without its checkpoint" "run: last.safetensors is missing" -- 
 again && rm run/last.safetensors run/metrics.jsonl
 goes_on "a run killed before its first checkpoint" --resume run
 claim "  says that it begins again" complains "run: it has no checkpoint yet, and begins again"
-for damage in '2s/.*/x/' '2s/.*/{}/' '2s/"step":[0-9]*/"step":1/' '2p'; do
+for damage in '2s/.*/x/' '2s/"test_accuracy":[0-9.]*/"test_accuracy":7/' '2s/.*/{}/' '2s/"step":[0-9]*/"step":1/' '2p'; do
     again && sed -i "$damage" run/metrics.jsonl
     refused "a damaged line of metrics.jsonl (sed $damage)" "run/metrics.jsonl line" -- train --resume run
 done
+again && cp undisturbed/last.safetensors run
+refused "the weights of a run that has ended, in one that has not" "last.safetensors: has the weights of a run that has ended" -- \
+    train --resume run
+rm -r run && cp -r undisturbed run && sed -i 's/"epochs":\t40/"epochs":\t50/' run/run.json
+refused "a run that has ended, and more epochs written into run.json" "or was run.json edited?" -- train --resume run
+again
+refused "a resume of a file" "run/last.safetensors: a file, wanted the directory of a run" -- train --resume run/last.safetensors
+refused "a sweep into a run's directory" "run: this is a single run's directory; give another --out" -- \
+    sweep --data digits --epochs 1 --out run
+again && sed -i 's/"hash":\t"./"hash":\t"x/' run/run.json
+refused "a resume of other data in the same place" "which was another one there" -- train --resume run
 again && sed -i 's/$/\r/' run/metrics.jsonl
 goes_on "lines that end in CRLF" --resume run
 again && sed -i 's/$/\n/' run/metrics.jsonl
@@ -96,6 +107,9 @@ rm -r run
 lenet "${sweep[@]}" --data digits --seed 1,2
 claim "a sweep: exit 0" code_is 0
 refused "the same sweep of other data" "run/runs.jsonl line 1: a run on the data in digits" -- "${sweep[@]}" --data others --seed 1,2
+refused "a run into a sweep's directory" "run: this is a sweep's directory; give another --run" -- \
+    train --data digits --epochs 1 --run run
+refused "a resume of a sweep" "run: this is a sweep's directory, not a run's" -- train --resume run
 refused "a shard of it" "run/runs.jsonl line 1: a run on the data in digits" -- \
     "${sweep[@]}" --data others --seed 1,2 --shard 2/2
 lenet report run
@@ -105,6 +119,13 @@ lenet "${sweep[@]}" --data digits --seed 1,2
 claim "blank lines, and lines that end in CRLF: nothing is done again" says "2 ended already; 0 populations"
 lenet report run
 claim "  and a report is made" code_is 0
+lenet "${sweep[@]}" --data digits --seed 1,2 --warmup 3
+lenet "${sweep[@]}" --data digits --seed 1,2 --lr 0.03
+claim "a directory with other runs: says how many" says "4 other runs are in it already"
+claim "  and how to go on where it began with a warm-up of three epochs" says "with --warmup 3, which was once the initial"
+cp run/runs.jsonl good && sed -i '3s/"test_accuracy":[0-9.]*/"test_accuracy":7/' run/runs.jsonl
+refused "a record of more than all images right" "run/runs.jsonl line 3: element 0 of metrics" -- report run
+mv good run/runs.jsonl
 sed -i '1s/"lr":0.05/"lr":0.06/' run/runs.jsonl
 refused "a record that was edited" "run/runs.jsonl line 1: its id" -- "${sweep[@]}" --data digits --seed 1,2
 refused "  by the report, too" "run/runs.jsonl line 1: its id" -- report run

@@ -33,15 +33,16 @@ winner() {
     local i
     for i in "${!codes[@]}"; do if [ "${codes[i]}" -eq 0 ]; then echo "$i"; fi; done
 }
-# Whoever is refused says which process goes on; where that has ended by then, that there is a run already.
+# Whoever is refused says which process is at work; where that has ended by then, that there is a run already. To find
+# that out, a process has to be at work for a moment, too, so that it need not be the one that goes on.
 others_say_who() {
-    local name=$1 directory=$2 i pid
-    pid=${pids[$(winner)]}
+    local name=$1 directory=$2 i any
+    printf -v any '%s\\|' "${pids[@]}"
     for i in "${!codes[@]}"; do
         if [ "${codes[i]}" -eq 0 ]; then continue; fi
         [ "$(wc -l <"$name.$i.err")" -eq 1 ] && [ ! -s "$name.$i.out" ] || return
-        grep -qF -e "lenet train: $directory: process $pid on $host is at work on this run" \
-            -e "lenet train: $directory: a run is there already" "$name.$i.err" || return
+        grep -q -e "^lenet train: $directory: process \(${any%??}\) on $host is at work on this run" \
+            -e "^lenet train: $directory: a run is there already" "$name.$i.err" || return
     done
 }
 # is_one_run DIR: of one process alone, and whole.
