@@ -550,8 +550,8 @@ TEST_F(Metrics, NumbersComeBackToTheLastBit) {
                                1e-300 / 3, 1e6 / 7, 0.1, 1e22}) {
         fs::remove(Path("metrics.jsonl"));
         lenet_metrics m = Line(1);
-        m.train_loss = m.train_accuracy = m.test_loss = m.test_accuracy = m.validation_loss = m.validation_accuracy =
-            m.images_per_s = m.seconds = value;
+        m.train_loss = m.test_loss = m.validation_loss = m.images_per_s = m.seconds = value;
+        m.train_accuracy = m.test_accuracy = m.validation_accuracy = value > 1 ? 1 / value : value; /* fractions */
         ASSERT_EQ(lenet_metrics_append(run_.c_str(), &m, &err_), LENET_OK) << err_.text;
         ASSERT_EQ(Rewind(10), LENET_OK) << err_.text;
         ASSERT_EQ(n_, 1);
