@@ -12,6 +12,7 @@ for kind in images-idx3 labels-idx1; do
 done
 options=(--data digits --device cpu --threads 1 --arch linear --train-size 1000 --batch 8 --epochs 40)
 lenet train "${options[@]}" --run undisturbed
+: >"$work/out" # which says "epoch   3/" already
 "$program" train "${options[@]}" --run killed --checkpoint-seconds 0.02 >"$work/out" 2>"$work/err" &
 wait_for says "epoch   3/"
 kill -KILL $!
