@@ -488,6 +488,13 @@ void lenet_option_get(const struct lenet_config *config, const struct lenet_opti
     if (lenet_option_is_number(option)) copy_text(text, size, number);
 }
 
+int lenet_option_is_recorded(const struct lenet_config *config, const struct lenet_option *option) {
+    char text[LENET_MAX_PATH];
+    if (!option->identity || !option->later) return option->identity != LENET_NO_IDENTITY;
+    lenet_option_get(config, option, text, sizeof text);
+    return strcmp(text, option->initial) != 0;
+}
+
 /* ---- options without effect --------------------------------------------------------------- */
 
 static int has_layer(const struct lenet_config *config, enum lenet_layer_kind kind) {
