@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/choice.h"
+#include "base/decimal.h"
 #include "base/json.h"
 #include "lenet/topology.h"
 
@@ -272,21 +273,52 @@ static int join_thousands(const char *text, char digits[32]) {
     return !*text && groups > 1 && group == 3;
 }
 
-/* What a text that is no number of this option was probably meant to be: the end of a message. */
+static enum lenet_status set_number(void *field, const struct lenet_option *option, const char *text,
+                                    struct lenet_error *err);
+
+/* A text without its spaces. */
+static void leave_out_spaces(const char *text, char joined[32]) {
+    size_t n = 0;
+    for (; *text && n < 31; text++)
+        if (!isspace((unsigned char)*text)) joined[n++] = *text;
+    joined[n] = 0;
+}
+
+/* 0,9 with a point in the place of its comma; "" where it is not of this form. */
+static void point_for_comma(const char *text, char number[32]) {
+    const size_t whole = strspn(text, "0123456789"),
+                 fraction = text[whole] ? strspn(text + whole + 1, "0123456789") : 0;
+    const int is_one = text[whole] == ',' && whole && fraction && !text[whole + 1 + fraction];
+    snprintf(number, 32, "%s", is_one ? text : "");
+    if (is_one && whole < 31) number[whole] = '.';
+}
+
+static int takes(const struct lenet_option *option, const char *text) {
+    union {
+        double real;
+        int64_t integer;
+    } field;
+    return set_number(&field, option, text, NULL) == LENET_OK;
+}
+
+/* What a text that is no number of this option was probably meant to be, where that is one: the end of a message. */
 static const char *number_hint(const struct lenet_option *option, const char *text, char hint[96]) {
-    char digits[32];
-    const char *comma = strchr(text, ',');
-    const size_t left = strspn(text, "0123456789"), right = comma ? strspn(comma + 1, "0123456789") : 0;
-    const int one_comma = comma == text + left && left && right && !comma[1 + right];
+    char pointed[32], digits[32], joined[32], decimal[32] = "", *end;
+    const double value = strtod(text, &end); /* also of 0x10 and +5 */
+    if (end > text && !*end && isfinite(value)) lenet_real_text(value, decimal);
+    point_for_comma(text, pointed);
+    leave_out_spaces(text, joined);
     hint[0] = 0;
-    if (option->type == LENET_OPTION_REAL && one_comma)
-        snprintf(hint, 96, "; with a decimal point it is %.*s.%.20s", left < 20 ? (int)left : 20, text, comma + 1);
-    else if (join_thousands(text, digits))
+    if (option->type == LENET_OPTION_REAL && takes(option, pointed))
+        snprintf(hint, 96, "; with a decimal point it is %s", pointed);
+    else if (join_thousands(text, digits) && takes(option, digits))
         snprintf(hint, 96, "; write %s, without separators", digits);
-    else if ((comma || strstr(text, "..")) && option->identity)
+    else if ((strchr(text, ',') || strstr(text, "..")) && option->identity)
         snprintf(hint, 96, "; wanted one number (lenet sweep takes lists and ranges)");
-    else if (text[strcspn(text, " \t")])
+    else if (strcmp(text, joined) != 0 && takes(option, joined))
         snprintf(hint, 96, "; write it without spaces");
+    else if (takes(option, decimal))
+        snprintf(hint, 96, "; write %s", decimal);
     else if (takes_auto(option))
         snprintf(hint, 96, "; wanted a number or auto");
     return hint;
@@ -295,17 +327,17 @@ static const char *number_hint(const struct lenet_option *option, const char *te
 static enum lenet_status set_number(void *field, const struct lenet_option *option, const char *text,
                                     struct lenet_error *err) {
     const int integer = option->type == LENET_OPTION_INTEGER;
-    char *end, hint[96], digits[32];
+    const char *end = lenet_decimal_end(text);
+    char hint[96], digits[32];
     if (takes_auto(option) && strcmp(text, "auto") == 0) {
         *(double *)field = LENET_AUTO;
         return LENET_OK;
     }
-    errno = 0;
-    const double value = strtod(text, &end) + 0.0;                  /* of -0 it makes 0 */
-    const int is_grouped = integer && join_thousands(text, digits); /* 10.000, which strtod takes for 10 */
-    if (end == text || *end || isspace((unsigned char)text[0]) || (!isfinite(value) && errno != ERANGE) || is_grouped)
+    if (!end || *end || (integer && join_thousands(text, digits))) /* 10.000, which is 10 to strtod */
         return lenet_fail(err, LENET_ERR_ARG, "--%s: '%.60s' is not a number%s", option->name, text,
-                          number_hint(option, text, hint));
+                          err ? number_hint(option, text, hint) : "");
+    errno = 0;
+    const double value = strtod(text, NULL) + 0.0; /* of -0 it makes 0 */
     if (errno == ERANGE || !(value >= option->min && value <= option->max))
         return lenet_fail(err, LENET_ERR_ARG, "--%s: %.60s is out of range; wanted %.16g to %.16g", option->name, text,
                           option->min, option->max);
