@@ -65,7 +65,8 @@ struct lenet_config {
     int metric, format; /* enum lenet_metric, enum lenet_format */
     int64_t best;
 
-    uint64_t given[2]; /* a bit for each option that was set: an architecture's recipe leaves those alone */
+    uint64_t given[2];    /* a bit for each option that was set: an architecture's recipe leaves those alone */
+    uint64_t replaced[2]; /* of these, the distortions that --augment has set after them                     */
 };
 
 enum lenet_command {
@@ -142,8 +143,10 @@ int lenet_option_is_given(const struct lenet_config *config, const struct lenet_
 
 /* ---- options without effect: --beta2 with --optimizer nesterov ---- */
 
-/* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect. */
+/* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect:
+ * "has no effect with" it, or "before" it where it is --augment, which sets others. */
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
+const char *lenet_option_idle_words(const struct lenet_option *by);
 
 /* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is
  * not recorded of a run, such as its device, does not count here. */

@@ -313,6 +313,14 @@ static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct len
     return 0;
 }
 
+/* Also an axis, whose values are each run's own, is given: a later --augment can replace it. */
+static void mark_given(struct lenet_config *base, const struct lenet_axis *axis) {
+    struct lenet_config scratch = *base;
+    lenet_option_set(&scratch, axis->option, axis->count ? axis->values[0] : axis->option->initial, NULL);
+    memcpy(base->given, scratch.given, sizeof base->given);
+    memcpy(base->replaced, scratch.replaced, sizeof base->replaced);
+}
+
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
@@ -323,6 +331,7 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
     *axis = (struct lenet_axis){.option = option};
     plan->axes++;
     LENET_TRY(fill_axis(&plan->base, axis, text, err));
+    mark_given(&plan->base, axis);
     if (axis->count != 1 || changes_an_axis(plan, option)) return LENET_OK;
     const enum lenet_status status = lenet_option_set(&plan->base, option, axis->values[0], err);
     drop_axis(plan, option);
@@ -503,8 +512,9 @@ static void add_idle(struct writer *w, const struct lenet_sweep_plan *plan, cons
     const struct lenet_option *by = idled_in_all(plan, option);
     if (!by) return;
     lenet_option_get(&plan->base, by, value, sizeof value);
-    add(w, "  --%s has no effect with %s--%s%s%s\n", option->name, axis_of(plan, by) ? "any value of " : "", by->name,
-        axis_of(plan, by) ? "" : " ", axis_of(plan, by) ? "" : value);
+    add(w, "  --%s %s %s--%s%s%s\n", option->name, lenet_option_idle_words(by),
+        axis_of(plan, by) ? "any value of " : "", by->name, axis_of(plan, by) ? "" : " ",
+        axis_of(plan, by) ? "" : value);
 }
 
 void lenet_sweep_plan_text(const struct lenet_sweep_plan *plan, char *text, size_t size) {

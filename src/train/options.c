@@ -363,6 +363,9 @@ static char *cut_distortion(char *list) {
     return NULL;
 }
 
+static enum lenet_status set_value(struct lenet_config *config, const struct lenet_option *option, const char *text,
+                                   struct lenet_error *err);
+
 static enum lenet_status set_augmentation(struct lenet_config *config, const char *text, struct lenet_error *err) {
     if (strcmp(text, "standard") == 0) text = STANDARD_AUGMENTATION;
     config->shift = config->rotate = config->scale = config->shear = config->elastic = 0;
@@ -381,7 +384,7 @@ static enum lenet_status set_augmentation(struct lenet_config *config, const cha
             return lenet_fail(err, LENET_ERR_ARG,
                               "--augment: '%s' in '%s'; wanted none, standard, or a list such as %s", item, text,
                               STANDARD_AUGMENTATION);
-        LENET_TRY(lenet_option_set(config, option, value, err));
+        LENET_TRY(set_value(config, option, value, err));
     }
     return LENET_OK;
 }
@@ -421,10 +424,18 @@ void lenet_config_init(struct lenet_config *config) {
 _Static_assert(sizeof lenet_options / sizeof lenet_options[0] <= 8 * sizeof((struct lenet_config *)0)->given,
                "a bit for each option");
 
-static uint64_t given_bit(const struct lenet_option *option) { return UINT64_C(1) << (option - lenet_options) % 64; }
+static int has_bit(const uint64_t bits[2], const struct lenet_option *option) {
+    return bits[(option - lenet_options) / 64] >> (option - lenet_options) % 64 & 1;
+}
+
+static void set_bit(uint64_t bits[2], const struct lenet_option *option, int value) {
+    const uint64_t bit = UINT64_C(1) << (option - lenet_options) % 64;
+    uint64_t *word = &bits[(option - lenet_options) / 64];
+    *word = value ? *word | bit : *word & ~bit;
+}
 
 int lenet_option_is_given(const struct lenet_config *config, const struct lenet_option *option) {
-    return (config->given[(option - lenet_options) / 64] & given_bit(option)) != 0;
+    return has_bit(config->given, option);
 }
 
 /* What an option is where it is not given: what the architecture's recipe says of it, or its initial value. */
@@ -442,13 +453,19 @@ static const char *unset_text(const struct lenet_arch *arch, const struct lenet_
     return option->initial;
 }
 
+/* By its own name, or by --augment. */
+static int is_set(const struct lenet_config *config, const struct lenet_option *option) {
+    return has_bit(config->given, option) ||
+           (lenet_option_is_distortion(option) && has_bit(config->given, lenet_option_find("augment")));
+}
+
 /* What was not given becomes what the architecture says of it: another architecture may have been there. A name that is
  * not known is left to whoever looks it up. */
 static enum lenet_status set_recipe(struct lenet_config *config, struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     char text[LENET_MAX_CHOICE];
     for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (option->identity && option->type != LENET_OPTION_ARCH && !lenet_option_is_given(config, option))
+        if (option->identity && option->type != LENET_OPTION_ARCH && !is_set(config, option))
             LENET_TRY(set_value(config, option, unset_text(arch, option, text), err));
     return LENET_OK;
 }
@@ -456,7 +473,10 @@ static enum lenet_status set_recipe(struct lenet_config *config, struct lenet_er
 enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
                                    struct lenet_error *err) {
     LENET_TRY(set_value(config, option, text, err));
-    config->given[(option - lenet_options) / 64] |= given_bit(option);
+    set_bit(config->given, option, 1);
+    set_bit(config->replaced, option, 0);
+    for (const struct lenet_option *part = lenet_options; option->type == LENET_OPTION_AUGMENT && part->name; part++)
+        if (lenet_option_is_distortion(part)) set_bit(config->replaced, part, has_bit(config->given, part));
     return option->type == LENET_OPTION_ARCH ? set_recipe(config, err) : LENET_OK;
 }
 
@@ -556,13 +576,17 @@ static const char *idled_by(const struct lenet_config *config, const struct lene
     case offsetof(struct lenet_config, decay_factor): return schedule == LENET_SCHEDULE_STEP ? NULL : "schedule";
     case offsetof(struct lenet_config, patience): return config->validation ? NULL : "validation";
     case offsetof(struct lenet_config, tf32): return strcmp(config->device, "cpu") != 0 ? NULL : "device";
-    default: return NULL;
+    default: return has_bit(config->replaced, option) ? "augment" : NULL;
     }
 }
 
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option) {
     const char *name = idled_by(config, option);
     return name ? lenet_option_find(name) : NULL;
+}
+
+const char *lenet_option_idle_words(const struct lenet_option *by) {
+    return by->type == LENET_OPTION_AUGMENT ? "has no effect before" : "has no effect with";
 }
 
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical) {
@@ -589,7 +613,7 @@ void lenet_config_idle_text(const struct lenet_config *config, char *text, size_
         char value[LENET_MAX_CHOICE];
         if (!by || !lenet_option_is_given(config, option)) continue;
         lenet_option_get(config, by, value, sizeof value);
-        used += (size_t)snprintf(text + used, size - used, "%s--%s has no effect with --%s %s", used ? "; " : "",
-                                 option->name, by->name, value);
+        used += (size_t)snprintf(text + used, size - used, "%s--%s %s --%s %s", used ? "; " : "", option->name,
+                                 lenet_option_idle_words(by), by->name, value);
     }
 }

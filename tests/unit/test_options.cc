@@ -658,14 +658,20 @@ TEST(OptionEffect, OptionsGivenInVainAreNamed) {
     const struct {
         Settings settings;
         const char *want;
-    } cases[] = {{{}, ""},
-                 {{{"optimizer", "sgd"}}, ""},
-                 {{{"beta2", "0.9"}, {"optimizer", "adamw"}}, ""},
-                 {{{"beta2", "0.9"}}, "--beta2 has no effect with --optimizer nesterov"},
-                 {{{"beta2", "0.999"}}, "--beta2 has no effect with --optimizer nesterov"},
-                 {{{"arch", "lenet5-1998"}, {"optimizer", "sgd"}}, ""}, /* the recipe's epsilon was not given */
-                 {{{"steps", "500"}, {"epochs", "3"}, {"decay-factor", "0.1"}},
-                  "--epochs has no effect with --steps 500; --decay-factor has no effect with --schedule one-cycle"}};
+    } cases[] = {
+        {{}, ""},
+        {{{"optimizer", "sgd"}}, ""},
+        {{{"beta2", "0.9"}, {"optimizer", "adamw"}}, ""},
+        {{{"beta2", "0.9"}}, "--beta2 has no effect with --optimizer nesterov"},
+        {{{"beta2", "0.999"}}, "--beta2 has no effect with --optimizer nesterov"},
+        {{{"arch", "lenet5-1998"}, {"optimizer", "sgd"}}, ""}, /* the recipe's epsilon was not given */
+        {{{"augment", "standard"}, {"augment-shift", "1"}}, ""},
+        {{{"augment", "standard"}, {"augment", "none"}}, ""},
+        {{{"augment-shift", "1"}, {"augment", "none"}, {"augment-shift", "2"}}, ""},
+        {{{"augment-shift", "1"}, {"augment", "none"}}, "--augment-shift has no effect before --augment none"},
+        {{{"augment-shift", "1"}, {"augment", "shift=2"}}, "--augment-shift has no effect before --augment shift=2"},
+        {{{"steps", "500"}, {"epochs", "3"}, {"decay-factor", "0.1"}},
+         "--epochs has no effect with --steps 500; --decay-factor has no effect with --schedule one-cycle"}};
     for (const auto &[settings, want] : cases) {
         const lenet_config config = With(settings);
         char text[512];

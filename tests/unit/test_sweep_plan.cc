@@ -667,6 +667,19 @@ TEST(SweepText, NamesWhatHasNoEffectInAnyRun) {
     EXPECT_EQ(Text({"--tf32", "on", "--device", "cpu"}), "  --tf32 has no effect with --device cpu\n");
 }
 
+TEST(SweepText, SaysWhichDistortionsALaterAugmentationReplaces) {
+    const std::string shift = "  --augment-shift has no effect before ",
+                      axis = "  augment: none, standard (2 values)\n";
+    EXPECT_EQ(Text({"--augment-shift", "1,2", "--augment", "none"}), shift + "--augment none\n");
+    EXPECT_EQ(Text({"--augment-shift", "lin:0..1", "--augment", "standard"}), shift + "--augment standard\n");
+    EXPECT_EQ(Text({"--augment-shift", "1,2", "--augment", "none,standard"}),
+              axis + shift + "any value of --augment\n");
+    EXPECT_EQ(Text({"--augment-shift", "1", "--augment", "none,standard"}), axis + shift + "any value of --augment\n");
+    EXPECT_EQ(Text({"--augment-shift", "1", "--augment", "none", "--augment-shift", "2,3"}),
+              "  augment-shift: 2, 3 (2 values)\n");
+    EXPECT_EQ(Text({"--augment", "standard", "--augment", "none"}), "") << "as any option that is given twice";
+}
+
 TEST(SweepText, KeepsToItsRoom) {
     Plan plan({"--lr", "0.1,0.2", "--seed", "1..100", "--beta2", "0.5"});
     char text[400];
