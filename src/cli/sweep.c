@@ -28,6 +28,12 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
         printf("; with --warmup 3, which was once the initial value, this sweep goes on with such runs");
     lenet_sweep_plan_text(plan, text, sizeof text);
     printf("\n%s", text);
+    for (int i = 0; i < LENET_ODDITIES; i++) {
+        if (!o->odd[i]) continue;
+        printf("  --%s %s", lenet_oddities[i].option, lenet_oddities[i].text);
+        if (plan->runs > 1) printf(" (%zu of %zu combinations)", o->odd[i], plan->runs);
+        printf("\n");
+    }
     fflush(stdout);
 }
 

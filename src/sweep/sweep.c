@@ -165,6 +165,7 @@ static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     uint8_t first;
     LENET_TRY(lenet_dataset_open(base->data, sizeof base->data, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
     LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
+    strcpy(base->device, s->home.name); /* what auto has become */
     LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
                                        LENET_MAX_FIELD, &s->device_data, err));
     /* waits until it is there: the workers have contexts of their own, which would not */

@@ -28,29 +28,53 @@ static enum lenet_status find_group(struct jobs *jobs, const char *key, int *gro
     return LENET_OK;
 }
 
-static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {
+/* As it was given. */
+static enum lenet_status given_config(const struct jobs *jobs, size_t index, struct lenet_config *config,
+                                      struct lenet_error *err) {
+    LENET_TRY(lenet_sweep_config(jobs->plan, index, config, err));
+    return lenet_config_resolve(config, jobs->data->train.count, err);
+}
+
+static int reduce(const struct jobs *jobs, struct lenet_config *config) {
+    return lenet_config_reduce(config, jobs->data->train.count, jobs->backend);
+}
+
+enum lenet_status sweep_run_config(const struct jobs *jobs, size_t index, struct lenet_config *config,
+                                   struct lenet_error *err) {
+    LENET_TRY(given_config(jobs, index, config, err));
+    reduce(jobs, config);
+    return LENET_OK;
+}
+
+/* What is the same for all seeds. */
+static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_config *config, struct run *run,
+                                      struct lenet_error *err) {
     const struct lenet_dataset *data = jobs->data;
-    struct lenet_config config;
     struct lenet_model model;
     struct lenet_settings settings;
     char key[LENET_POPULATION_KEY];
-    run->index = index;
-    LENET_TRY(lenet_sweep_config(jobs->plan, index, &config, err));
-    LENET_TRY(lenet_config_resolve(&config, data->train.count, err));
-    LENET_TRY(lenet_run_id(&config, data->hash, run->id, err));
+    LENET_TRY(lenet_config_model(config, data, (struct lenet_scaling){1, 0}, &model, err));
+    LENET_TRY(lenet_settings_make(config, data->train.count, &settings, err));
+    run->flops = lenet_run_flops(config, &settings, &model.topology, data->test.count);
+    run->oddities = lenet_settings_oddities(config, &settings);
+    lenet_population_key(config, &settings, key);
+    return find_group(jobs, key, &run->group, err);
+}
+
+static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {
+    struct lenet_config config;
+    LENET_TRY(given_config(jobs, index, &config, err));
     jobs->previous.seed = config.seed;
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where padding differs, the run is worked out again */
-    if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) { /* only the seed is another */
-        run->group = run[-1].group;
-        run->flops = run[-1].flops;
-        return LENET_OK;
+    if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) {
+        *run = run[-1];
+    } else {
+        jobs->previous = config;
+        LENET_TRY(describe_run(jobs, &config, run, err));
     }
-    jobs->previous = config;
-    LENET_TRY(lenet_config_model(&config, data, (struct lenet_scaling){1, 0}, &model, err));
-    LENET_TRY(lenet_settings_make(&config, data->train.count, &settings, err));
-    run->flops = lenet_run_flops(&config, &settings, &model.topology, data->test.count);
-    lenet_population_key(&config, &settings, key);
-    return find_group(jobs, key, &run->group, err);
+    run->index = index;
+    run->reduced = reduce(jobs, &config);
+    return lenet_run_id(&config, jobs->data->hash, run->id, err);
 }
 
 static int by_index(const void *a, const void *b) {
@@ -78,7 +102,9 @@ enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err) {
     if (!jobs->runs) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for a plan of %zu runs", jobs->plan->runs);
     double told = lenet_now();
     for (; jobs->n_runs < jobs->plan->runs && !*jobs->stop; jobs->n_runs++) {
-        LENET_TRY(make_run(jobs, jobs->n_runs, &jobs->runs[jobs->n_runs], err));
+        struct run *run = &jobs->runs[jobs->n_runs];
+        LENET_TRY(make_run(jobs, jobs->n_runs, run, err));
+        for (int i = 0; i < LENET_ODDITIES; i++) jobs->odd[i] += (size_t)(run->oddities >> i & 1);
         if (jobs->n_runs % 1024 || !jobs->observer->planning || lenet_now() - told < 0.1) continue;
         told = lenet_now();
         jobs->observer->planning(jobs->observer->self, jobs->n_runs, jobs->plan->runs);
@@ -91,13 +117,26 @@ static int is_of_this_shard(const struct jobs *jobs, size_t i) {
     return !jobs->plan->shards || i % (size_t)jobs->plan->shards == (size_t)jobs->plan->shard - 1;
 }
 
+/* Also where an older program recorded it as it was given. */
+static const struct lenet_run_state *find_ended(const struct jobs *jobs, const struct lenet_sweep_dir *dir,
+                                                const struct run *run) {
+    const struct lenet_run_state *ended = lenet_sweep_dir_find(dir, run->id);
+    struct lenet_config given;
+    char id[LENET_RUN_ID];
+    if (ended || !run->reduced || given_config(jobs, run->index, &given, NULL) != LENET_OK ||
+        lenet_run_id(&given, jobs->data->hash, id, NULL) != LENET_OK)
+        return ended;
+    return lenet_sweep_dir_find(dir, id);
+}
+
 void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_sweep_overview *overview) {
     overview->runs = jobs->n_runs;
     overview->others = dir->n;
+    memcpy(overview->odd, jobs->odd, sizeof overview->odd);
     for (size_t i = 0; i < dir->n; i++) overview->others_warmup_3 += (size_t)dir->ended[i].warmup_is_3;
     for (size_t i = 0; i < jobs->n_runs; i++) {
         struct run *run = &jobs->runs[i];
-        const struct lenet_run_state *ended = lenet_sweep_dir_find(dir, run->id);
+        const struct lenet_run_state *ended = find_ended(jobs, dir, run);
         overview->others -= ended != NULL;
         overview->others_warmup_3 -= ended && ended->warmup_is_3;
         if (!is_of_this_shard(jobs, i)) continue;

@@ -16,6 +16,8 @@ struct run {
     char id[LENET_RUN_ID];
     int group;
     enum missing missing;
+    int oddities; /* as lenet_settings_oddities has them */
+    int reduced;  /* 1: recorded otherwise than given, which once made another id */
     double flops;
 };
 
@@ -42,6 +44,7 @@ struct jobs {
     const struct lenet_sweep_observer *observer;
 
     size_t n_runs, n_missing;
+    size_t odd[LENET_ODDITIES]; /* combinations with each of them */
     struct run *runs;
     int n_groups;
     struct group *groups;
@@ -50,6 +53,10 @@ struct jobs {
     double flops;                 /* of all runs that are missing */
     struct lenet_config previous; /* of the run that was listed last */
 };
+
+/* A run's configuration as it is recorded: with all that it depends on, and the same for runs that are the same. */
+enum lenet_status sweep_run_config(const struct jobs *jobs, size_t index, struct lenet_config *config,
+                                   struct lenet_error *err);
 
 /* Works out every run's id and group, until *stop. */
 enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err);

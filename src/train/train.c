@@ -45,6 +45,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     LENET_TRY(lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, arch->field, &run->data, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
+    strcpy(config->device, trainer->device.name); /* what auto has become */
     if (config->resume[0])
         LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));
     LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
@@ -199,7 +200,7 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
 
 static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
     LENET_TRY(open_all(run, err));
-    LENET_TRY(lenet_run_create(run->config, run->trainer.device.name, &run->data, &run->lock, err));
+    LENET_TRY(lenet_run_create(run->config, run->config->device, &run->data, &run->lock, err));
     return lenet_population_init(run->trainer.pop);
 }
 
