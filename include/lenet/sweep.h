@@ -15,6 +15,7 @@ struct lenet_sweep_overview {
     size_t ended, diverged;     /* of this shard's, those that have ended already; how many of them diverged */
     size_t others;              /* runs in the directory that are not of the plan                           */
     size_t others_warmup_3;     /* of these, those with the warm-up of three epochs of older programs       */
+    size_t unkept;              /* of those that have ended, how many lack the weights that --keep-weights wants */
     size_t populations;         /* that the others are grouped into                                 */
     size_t resumed;             /* of these, those that go on from a checkpoint                     */
     size_t odd[LENET_ODDITIES]; /* combinations with each of them */
@@ -51,6 +52,7 @@ struct lenet_sweep_observer {
 };
 
 struct lenet_sweep_result {
+    size_t unkept;         /* runs that had ended before, and lack the weights that --keep-weights wants */
     size_t done, diverged; /* in this call                                */
     int interrupted;       /* 1: *stop was set; populations under way have checkpoints */
 };

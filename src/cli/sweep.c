@@ -17,6 +17,7 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
     if (plan->shards) printf(", %zu of them in shard %d/%d", o->here, plan->shard, plan->shards);
     printf("; %zu ended already", o->ended);
     if (o->diverged) printf(" (%zu diverged%s)", o->diverged, plan->base.retry_failed ? ", tried again" : "");
+    if (o->unkept) printf(" (%zu without weights)", o->unkept);
     printf("; %zu population%s", o->populations, o->populations == 1 ? "" : "s");
     if (o->resumed) printf(", %zu of them from checkpoints", o->resumed);
     printf("\n%s from %s: %zu training, %zu test images; on %s", o->data->name, plan->base.data, o->data->train.count,
@@ -103,7 +104,12 @@ static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_e
         printf("done: %zu run%s", result.done, result.done == 1 ? "" : "s");
     if (!result.interrupted && result.diverged) printf(", and %zu diverged", result.diverged);
     if (!result.interrupted) printf(": lenet report %s\n", plan->base.out);
-    return LENET_OK;
+    if (result.interrupted || !result.unkept) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%s/weights: lacks %zu run%s of those that had ended before; were files removed, or was this "
+                      "begun without --keep-weights? Another --out trains them again, and so does this one without "
+                      "their lines in runs.jsonl",
+                      plan->base.out, result.unkept, result.unkept == 1 ? "" : "s");
 }
 
 enum lenet_status sweep_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {

@@ -238,6 +238,8 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
     note_missing_lock(s);
     sweep_find_missing(&s->jobs, &s->dir, &overview);
+    LENET_TRY(sweep_find_weights(&s->jobs, &s->dir, &overview, err));
+    s->ledger.result->unkept = overview.unkept;
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);

@@ -143,6 +143,7 @@ void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, st
         overview->here++;
         overview->ended += ended != NULL;
         overview->diverged += ended && ended->diverged;
+        run->unkept = ended && !ended->diverged;
         run->missing = !ended || (ended->diverged && jobs->plan->base.retry_failed) ? MISSING : NOT_MISSING;
         jobs->n_missing += run->missing == MISSING;
         jobs->flops += run->missing ? run->flops : 0;
@@ -194,7 +195,7 @@ void sweep_free_jobs(struct jobs *jobs) {
     free(jobs->runs);
 }
 
-/* ---- from checkpoints -------------------------------------------------------------------------- */
+/* ---- files of populations ------------------------------------------------------------------------ */
 
 struct search {
     struct jobs *jobs;
@@ -212,6 +213,53 @@ static struct run *find_run(const struct search *s, const char *id) {
     struct run **found = bsearch(&key, s->runs, s->jobs->n_runs, sizeof *s->runs, by_id);
     return found ? *found : NULL;
 }
+
+/* Calls take for each file of progress/ or weights/. */
+static enum lenet_status search_files(struct jobs *jobs, const struct lenet_sweep_dir *dir, const char *kind,
+                                      enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
+                                      struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, kind, path, err));
+    struct search search = {jobs, dir, calloc(jobs->n_runs + 1, sizeof *search.runs)};
+    if (!search.runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < jobs->n_runs; i++) search.runs[i] = &jobs->runs[i];
+    qsort(search.runs, jobs->n_runs, sizeof *search.runs, by_id);
+    const enum lenet_status status = lenet_directory_each(path, "", ".safetensors", take, &search, err);
+    free(search.runs);
+    return status;
+}
+
+/* ---- kept weights --------------------------------------------------------------------------------- */
+
+static void mark_kept(const struct search *s, const char *id) {
+    struct run *run = id ? find_run(s, id) : NULL;
+    if (run) run->unkept = 0;
+}
+
+/* A file of one run has its name; one of several says whose it is, and one that is damaged is none. */
+static enum lenet_status take_weights(void *self, const char *path, struct lenet_error *err) {
+    const struct search *s = self;
+    char name[LENET_RUN_ID], device[32];
+    cJSON *members = NULL;
+    (void)err;
+    snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
+    mark_kept(s, name);
+    if (find_run(s, name) || lenet_checkpoint_read_members(path, &members, device, NULL) != LENET_OK) return LENET_OK;
+    const cJSON *member;
+    cJSON_ArrayForEach(member, members) mark_kept(s, lenet_json_text(member, "id"));
+    cJSON_Delete(members);
+    return LENET_OK;
+}
+
+enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep_dir *dir,
+                                     struct lenet_sweep_overview *overview, struct lenet_error *err) {
+    if (!jobs->plan->base.keep_weights || !overview->ended) return LENET_OK;
+    LENET_TRY(search_files(jobs, dir, "weights", take_weights, err));
+    for (size_t i = 0; i < jobs->n_runs; i++) overview->unkept += (size_t)jobs->runs[i].unkept;
+    return LENET_OK;
+}
+
+/* ---- from checkpoints -------------------------------------------------------------------------- */
 
 static int has_diverged(const cJSON *member) {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "diverged"));
@@ -246,6 +294,14 @@ static enum lenet_status resume_members(struct jobs *jobs, const cJSON *members,
     return add_job(jobs, runs, r, 1, err);
 }
 
+/* Where no run is missing, a damaged checkpoint does no harm. */
+static enum lenet_status note_useless(const struct jobs *jobs, const struct lenet_error *why) {
+    struct lenet_error text;
+    lenet_fail(&text, LENET_OK, "%.900s; no run needs it any more, and it may be removed", why->text);
+    if (jobs->observer->note) jobs->observer->note(jobs->observer->self, text.text);
+    return LENET_OK;
+}
+
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     cJSON *members;
@@ -253,7 +309,8 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     struct lenet_error why = {{0}};
     enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, &why);
     if (status == LENET_ERR_IO && !lenet_path_exists(path)) return LENET_OK; /* another shard's, ended meanwhile */
-    if (status != LENET_OK) return lenet_fail(err, status, "%s", why.text);
+    if (status != LENET_OK && !s->jobs->n_missing) return note_useless(s->jobs, &why);
+    if (status != LENET_OK) return lenet_fail(err, status, "%.900s; without the file, its runs begin again", why.text);
     size_t *runs = calloc((size_t)cJSON_GetArraySize(members), sizeof *runs);
     status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const int wanted = runs && strcmp(device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
@@ -261,19 +318,6 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     if (wanted == 0) unlink(path); /* killed between its last line and this */
     free(runs);
     cJSON_Delete(members);
-    return status;
-}
-
-static enum lenet_status take_checkpoints(struct jobs *jobs, const struct lenet_sweep_dir *dir,
-                                          struct lenet_error *err) {
-    char progress[LENET_MAX_PATH];
-    LENET_TRY(lenet_run_path(dir->path, "progress", progress, err));
-    struct search search = {jobs, dir, calloc(jobs->n_runs + 1, sizeof *search.runs)};
-    if (!search.runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < jobs->n_runs; i++) search.runs[i] = &jobs->runs[i];
-    qsort(search.runs, jobs->n_runs, sizeof *search.runs, by_id);
-    const enum lenet_status status = lenet_directory_each(progress, "", ".safetensors", take_checkpoint, &search, err);
-    free(search.runs);
     return status;
 }
 
@@ -313,7 +357,7 @@ static int by_flops(const void *a, const void *b) {
 
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                   struct lenet_sweep_overview *overview, struct lenet_error *err) {
-    if (!jobs->plan->base.dry_run) LENET_TRY(take_checkpoints(jobs, dir, err));
+    if (!jobs->plan->base.dry_run) LENET_TRY(search_files(jobs, dir, "progress", take_checkpoint, err));
     overview->resumed = (size_t)jobs->n_jobs;
     for (size_t i = 0; i < jobs->n_runs; i++)
         jobs->groups[jobs->runs[i].group].missing += jobs->runs[i].missing == MISSING;

@@ -16,6 +16,7 @@ struct run {
     char id[LENET_RUN_ID];
     int group;
     enum missing missing;
+    int unkept;   /* 1: it has ended, and no file of its weights has been found */
     int oddities; /* as lenet_settings_oddities has them */
     int reduced;  /* 1: recorded otherwise than given, which once made another id */
     double flops;
@@ -63,6 +64,10 @@ enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err);
 
 /* Marks those that this process has to train, and counts them. */
 void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_sweep_overview *overview);
+
+/* Counts those that had ended before, but whose weights are not in the directory. */
+enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep_dir *dir,
+                                     struct lenet_sweep_overview *overview, struct lenet_error *err);
 
 /* Makes them jobs: first the populations that have checkpoints, then the others, the longest first. */
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,

@@ -107,6 +107,18 @@ claim "an endless run that is told to stop ends by the signal" code_is 143
 claim "  says how to go on" says "lenet train --resume begun"
 claim "  and complains of nothing" is_quiet
 
+sweep=(sweep "${train[@]:1}" --seed 1,2 --out kept --keep-weights)
+lenet "${sweep[@]}"
+claim "a sweep that keeps its weights: exit 0" code_is 0
+rm kept/weights/*
+lenet "${sweep[@]}"
+claim "the same again without them: exit 3" code_is 3
+claim "  says in the plan and at the end that they are gone" says "(2 without weights)" && complains "kept/weights: lacks 2 runs"
+claim "  and that all runs had ended" says "done: 0 runs"
+lenet "${sweep[@]}" --keep-weights off
+claim "  where they are not asked for: exit 0" code_is 0
+rm -r kept
+
 # ---- usage ----------------------------------------------------------------------------------------
 
 lenet

@@ -113,8 +113,9 @@ class Watcher {
     size_t grouped_runs = 0, grouped_populations = 0;
     std::vector<int> largest;
     double estimate = -1;
+    std::string notes;
 
-    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, nullptr, nullptr}; }
+    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, Note, nullptr}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
@@ -131,6 +132,7 @@ class Watcher {
         Of(self).grouped_populations += (size_t)group->populations;
         Of(self).largest.push_back(group->largest);
     }
+    static void Note(void *self, const char *text) { Of(self).notes += std::string(text) + "\n"; }
     static void Estimate(void *self, double seconds) { Of(self).estimate = seconds; }
     static void Run(void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
                     const lenet_sweep_progress *progress) {
@@ -430,6 +432,27 @@ TEST_F(Sweep, WeightsFilesSayWhoseTheyAre) {
     Finish("none", {"--seed", "1,2", "--keep-weights", "off"});
     EXPECT_FALSE(fs::exists(Dir("none") / "weights"));
     EXPECT_EQ(FilesIn(Dir("none")), Strings({"progress", "runs.jsonl", "sweep.json"}));
+}
+
+TEST_F(Sweep, WeightsThatAreGoneAreCounted) {
+    const auto lacking = [&](const Strings &words) {
+        Watcher watcher;
+        EXPECT_EQ(Start("run", words, watcher), LENET_OK) << err_.text;
+        EXPECT_EQ(watcher.work.unkept, result_.unkept);
+        return result_.unkept;
+    };
+    Finish("run", {"--seed", "1..3", "--population-max", "3"});
+    Finish("run", {"--seed", "4,5", "--population-max", "1"});
+    Finish("run", {"--seed", "6", "--keep-weights", "off"});
+    EXPECT_EQ(lacking({"--seed", "1..5"}), 0u) << "of populations of three and of one";
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 1u) << "kept none; the seventh is trained";
+    EXPECT_EQ(lacking({"--seed", "1..7", "--keep-weights", "off"}), 0u);
+    for (const std::string &name : FilesIn(Dir("run") / "weights"))
+        if (fs::file_size(Dir("run") / "weights" / name) > 400000) fs::remove(Dir("run") / "weights" / name);
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 4u);
+    fs::remove_all(Dir("run") / "weights");
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 7u);
+    EXPECT_EQ(lacking({"--seed", "1..7", "--shard", "1/2"}), 4u) << "of this shard";
 }
 
 TEST_F(Sweep, RunsThatAreTheSameAreDoneOnce) {
@@ -798,6 +821,27 @@ TEST_F(KilledSweep, ADamagedCheckpointIsNamed) {
                 {counters});
     Write(Checkpoint("run"), bytes);
     EXPECT_EQ(Finish("run", words).work.resumed, 1u) << "as it was";
+    ExpectSame("made", "run");
+}
+
+TEST_F(KilledSweep, ADamagedCheckpointOfASweepThatHasEndedIsNotedAndLeft) {
+    const Strings words = {"--seed", "1..3", "--population-max", "3"};
+    MakeCheckpoint(words);
+    Revive("run", 0);
+    const std::string bytes = Read(Checkpoint("run"));
+    EXPECT_EQ(Finish("run", words).work.resumed, 1u);
+    for (const std::string &left : {std::string(), std::string("x"), bytes.substr(0, bytes.size() / 2)}) {
+        Write(Checkpoint("run"), left);
+        Watcher watcher;
+        EXPECT_EQ(Start("run", words, watcher), LENET_OK) << err_.text;
+        EXPECT_EQ(watcher.runs, 0);
+        EXPECT_NE(watcher.notes.find(Checkpoint("run").string() + ": "), std::string::npos) << watcher.notes;
+        EXPECT_NE(watcher.notes.find("no run needs it any more"), std::string::npos) << watcher.notes;
+        EXPECT_EQ(Read(Checkpoint("run")), left);
+        ExpectRefused("run", {"--seed", "1..4"},
+                      {Checkpoint("run").string(), "without the file, its runs begin again"});
+    }
+    fs::remove(Checkpoint("run"));
     ExpectSame("made", "run");
 }
 
