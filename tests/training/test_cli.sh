@@ -405,6 +405,8 @@ head -c 300000 begun/last.safetensors | damaged_run last.safetensors
 refused "resuming from a truncated checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
 { head -c -100 begun/last.safetensors && head -c 100 /dev/zero | tr '\0' '\377'; } | damaged_run last.safetensors
 refused "resuming from a damaged checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
+{ head -c -100000 begun/last.safetensors && printf x && tail -c 99999 begun/last.safetensors; } | damaged_run last.safetensors
+refused "resuming from a checkpoint with one changed byte" 3 "damaged/last.safetensors: its tensors have the checksum" -- train --resume damaged
 head -c 5000 begun/last.safetensors | damaged_run last.safetensors
 refused "evaluating a run with truncated weights" 3 "damaged/last.safetensors" -- eval --run damaged
 rm -r damaged
