@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/processors.h"
 #include "lenet/version.h"
@@ -124,6 +125,12 @@ static const struct job *largest_job(const struct jobs *jobs, int group, int *co
     return largest;
 }
 
+/* Records are written one after the other, whatever the number of workers; weights are replaced, with two fsyncs. */
+static double time_files(const struct sweep *s, int populations) {
+    const double each = lenet_directory_sync_seconds(base_of(s)->out);
+    return each * populations * (1 + (base_of(s)->keep_weights ? 2.0 / s->workers : 0));
+}
+
 static enum lenet_status describe_group(struct sweep *s, struct worker *w, int group, double *total,
                                         struct lenet_error *err) {
     struct lenet_sweep_group shown = {.key = s->jobs.groups[group].key, .runs = s->jobs.groups[group].missing};
@@ -140,15 +147,19 @@ static enum lenet_status describe_group(struct sweep *s, struct worker *w, int g
     if (status != LENET_OK) return status;
     shown.largest = fitting.R;
     if (s->jobs.observer->group) s->jobs.observer->group(s->jobs.observer->self, &shown);
-    *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers;
+    *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers +
+              time_files(s, shown.populations);
     return LENET_OK;
 }
 
 static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
     struct worker w = {.ledger = &s->ledger};
     const struct lenet_sweep_observer *observer = s->jobs.observer;
-    double total = 0;
     enum lenet_status status = LENET_OK;
+    const double began = lenet_now();
+    if (s->jobs.n_jobs) sweep_open_job(&w, &s->jobs.jobs[0], NULL); /* and the device, which each worker does once */
+    sweep_close_job(&w);
+    double total = lenet_now() - began;
     for (int g = 0; g < s->jobs.n_groups && status == LENET_OK && !*s->jobs.stop; g++)
         status = describe_group(s, &w, g, &total, err);
     status = lenet_device_explain(&w.trainer.device, status, err);

@@ -1,6 +1,7 @@
 /* test_sweep.cc - every run of a sweep ends as the same run alone, whatever it trains with and wherever it is stopped;
  * none is lost, none is done twice. */
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "lenet/sweep.h"
 #include "support/fill.h"
@@ -28,6 +30,13 @@
 #include "sweep/sweep_dir.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
+
+/* Milliseconds more than the system's own fsync, in whose place the program calls this one. */
+static std::atomic<int> fsync_takes{0};
+extern "C" int fsync(int fd) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(fsync_takes));
+    return static_cast<int>(syscall(SYS_fsync, fd));
+}
 
 namespace {
 
@@ -1172,6 +1181,20 @@ TEST_F(Sweep, ADryRunWritesNothing) {
     EXPECT_EQ(Start("run", With(words, {"--dry-run"}), third), LENET_OK) << err_.text;
     lenet_sweep_dir_close(&dir);
     EXPECT_TRUE(Contents(Dir("run")) == before);
+}
+
+/* On a disk that takes a tenth of a second, the records of twelve runs take more than one, whatever they train. */
+TEST_F(Sweep, AnEstimateCountsTheRecords) {
+    const Strings words = {"--seed", "1..12", "--steps", "1", "--arch", "linear", "--threads", "4", "--dry-run"};
+    if (lenet_directory_sync_seconds(directory_.c_str()) == 0) GTEST_SKIP() << "no nameless files on this file system";
+    fsync_takes = 100;
+    Watcher dry, weights;
+    EXPECT_EQ(Start("run", With(words, {"--keep-weights", "off"}), dry), LENET_OK) << err_.text;
+    EXPECT_EQ(Start("run", words, weights), LENET_OK) << err_.text;
+    fsync_takes = 0;
+    EXPECT_GE(dry.estimate, 12 * 0.1);
+    EXPECT_GE(weights.estimate, 12 * 0.1 * 1.5) << "two more for each, by four workers at a time";
+    EXPECT_FALSE(fs::exists(Dir("run")));
 }
 
 /* ---- what cannot begin ------------------------------------------------------------------------------------- */
