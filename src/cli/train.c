@@ -49,12 +49,11 @@ static void on_begin(void *self, const struct lenet_config *config, const struct
     display->guess = fmax(largest_share(&data->train), largest_share(&data->test));
     stop_on_signals();
     note_options(config, data->train.count);
-    printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
-           model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
-           device->backend->name, config->run);
-    if (first_step) printf("; from step %" PRIu64, first_step);
-    printf("\n");
-    fflush(stdout);
+    char from[40] = "";
+    if (first_step) snprintf(from, sizeof from, "; from step %" PRIu64, first_step);
+    print_wrapped("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s%s\n", config->arch,
+                  model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
+                  device->backend->name, config->run, from);
 }
 
 /* ---- the bar -------------------------------------------------------------------------------------- */
