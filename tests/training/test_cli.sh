@@ -107,7 +107,7 @@ claim "an endless run that is told to stop ends by the signal" code_is 143
 claim "  says how to go on" says "lenet train --resume begun"
 claim "  and complains of nothing" is_quiet
 
-sweep=(sweep "${train[@]:1}" --seed 1,2 --out kept --keep-weights)
+sweep=(sweep "${train[@]:1}" --seed "1,2" --out kept --keep-weights)
 lenet "${sweep[@]}"
 claim "a sweep that keeps its weights: exit 0" code_is 0
 rm kept/weights/*
