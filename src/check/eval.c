@@ -282,7 +282,7 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
     LENET_TRY(lenet_run_path(config->run, "last.safetensors", last, err));
     strcpy(origin->data, trained.data);
     if (!config->data[0]) strcpy(config->data, trained.data);
-    LENET_TRY(lenet_run_find_data(config->run, config, err));
+    LENET_TRY(lenet_run_find_data(config->run, trained.data, config->data, err));
     if (!config->weights[0]) strcpy(config->weights, last);
     origin->own_weights = strcmp(config->weights, last) == 0 || is_same_file(config->weights, last);
     return LENET_OK;

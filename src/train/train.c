@@ -23,9 +23,10 @@ struct run {
     struct lenet_dataset data;
     struct lenet_device_data device_data;
     struct lenet_trainer trainer;
-    struct lenet_lock lock;  /* of the run directory */
-    char *identity;          /* of the run, for its checkpoints */
-    int recorded, announced; /* so many measurements are in metrics.jsonl, and known to the observer */
+    struct lenet_run_origin was; /* where it is resumed */
+    struct lenet_lock lock;      /* of the run directory */
+    char *identity;              /* of the run, for its checkpoints */
+    int recorded, announced;     /* so many measurements are in metrics.jsonl, and known to the observer */
 };
 
 static const struct lenet_member *member_of(const struct run *run) {
@@ -47,7 +48,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
     strcpy(config->device, trainer->device.name); /* what auto has become */
     if (config->resume[0])
-        LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));
+        LENET_TRY(lenet_run_check_machine(&run->was, config, run->data.hash, trainer->device.backend->name, err));
     LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
     run->identity = lenet_run_identity(config, run->data.hash);
     if (!run->identity) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
@@ -207,7 +208,7 @@ static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
 static enum lenet_status go_on(struct run *run, int *ended, struct lenet_error *err) {
     struct lenet_config *config = run->config;
     strcpy(config->run, config->resume);
-    LENET_TRY(lenet_run_check_options(config, err));
+    LENET_TRY(lenet_run_check_options(&run->was, config, err));
     LENET_TRY(lenet_run_lock(config->run, &run->lock, err));
     LENET_TRY(open_all(run, err));
     lenet_directory_clear_temporaries(config->run);
