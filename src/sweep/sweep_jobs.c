@@ -28,24 +28,6 @@ static enum lenet_status find_group(struct jobs *jobs, const char *key, int *gro
     return LENET_OK;
 }
 
-/* As it was given. */
-static enum lenet_status given_config(const struct jobs *jobs, size_t index, struct lenet_config *config,
-                                      struct lenet_error *err) {
-    LENET_TRY(lenet_sweep_config(jobs->plan, index, config, err));
-    return lenet_config_resolve(config, jobs->data->train.count, err);
-}
-
-static int reduce(const struct jobs *jobs, struct lenet_config *config) {
-    return lenet_config_reduce(config, jobs->data->train.count, jobs->backend);
-}
-
-enum lenet_status sweep_run_config(const struct jobs *jobs, size_t index, struct lenet_config *config,
-                                   struct lenet_error *err) {
-    LENET_TRY(given_config(jobs, index, config, err));
-    reduce(jobs, config);
-    return LENET_OK;
-}
-
 /* What is the same for all seeds. */
 static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_config *config, struct run *run,
                                       struct lenet_error *err) {
@@ -63,7 +45,8 @@ static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_conf
 
 static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {
     struct lenet_config config;
-    LENET_TRY(given_config(jobs, index, &config, err));
+    LENET_TRY(lenet_sweep_config(jobs->plan, index, &config, err));
+    LENET_TRY(lenet_config_resolve(&config, jobs->data->train.count, err));
     jobs->previous.seed = config.seed;
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where padding differs, the run is worked out again */
     if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) {
@@ -73,8 +56,10 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
         LENET_TRY(describe_run(jobs, &config, run, err));
     }
     run->index = index;
-    run->reduced = reduce(jobs, &config);
-    return lenet_run_id(&config, jobs->data->hash, run->id, err);
+    LENET_TRY(lenet_run_id(&config, jobs->data->hash, run->id, err));
+    strcpy(run->same, run->id);
+    if (!lenet_config_reduce(&config, jobs->data->train.count, jobs->backend)) return LENET_OK;
+    return lenet_run_id(&config, jobs->data->hash, run->same, err);
 }
 
 static int by_index(const void *a, const void *b) {
@@ -82,17 +67,17 @@ static int by_index(const void *a, const void *b) {
     return (x->index > y->index) - (x->index < y->index);
 }
 
-static int by_id_and_index(const void *a, const void *b) {
-    const int order = strcmp(((const struct run *)a)->id, ((const struct run *)b)->id);
+static int by_same_and_index(const void *a, const void *b) {
+    const int order = strcmp(((const struct run *)a)->same, ((const struct run *)b)->same);
     return order ? order : by_index(a, b);
 }
 
 /* Where values of axes mean the same, so do runs: the first one stays. */
 static void drop_duplicates(struct jobs *jobs) {
     size_t n = 0;
-    qsort(jobs->runs, jobs->n_runs, sizeof *jobs->runs, by_id_and_index);
+    qsort(jobs->runs, jobs->n_runs, sizeof *jobs->runs, by_same_and_index);
     for (size_t i = 0; i < jobs->n_runs; i++)
-        if (!n || strcmp(jobs->runs[n - 1].id, jobs->runs[i].id) != 0) jobs->runs[n++] = jobs->runs[i];
+        if (!n || strcmp(jobs->runs[n - 1].same, jobs->runs[i].same) != 0) jobs->runs[n++] = jobs->runs[i];
     jobs->n_runs = n;
     qsort(jobs->runs, jobs->n_runs, sizeof *jobs->runs, by_index);
 }
@@ -117,18 +102,6 @@ static int is_of_this_shard(const struct jobs *jobs, size_t i) {
     return !jobs->plan->shards || i % (size_t)jobs->plan->shards == (size_t)jobs->plan->shard - 1;
 }
 
-/* Also where an older program recorded it as it was given. */
-static const struct lenet_run_state *find_ended(const struct jobs *jobs, const struct lenet_sweep_dir *dir,
-                                                const struct run *run) {
-    const struct lenet_run_state *ended = lenet_sweep_dir_find(dir, run->id);
-    struct lenet_config given;
-    char id[LENET_RUN_ID];
-    if (ended || !run->reduced || given_config(jobs, run->index, &given, NULL) != LENET_OK ||
-        lenet_run_id(&given, jobs->data->hash, id, NULL) != LENET_OK)
-        return ended;
-    return lenet_sweep_dir_find(dir, id);
-}
-
 void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_sweep_overview *overview) {
     overview->runs = jobs->n_runs;
     overview->others = dir->n;
@@ -136,14 +109,15 @@ void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, st
     for (size_t i = 0; i < dir->n; i++) overview->others_warmup_3 += (size_t)dir->ended[i].warmup_is_3;
     for (size_t i = 0; i < jobs->n_runs; i++) {
         struct run *run = &jobs->runs[i];
-        const struct lenet_run_state *ended = find_ended(jobs, dir, run);
+        const struct lenet_run_state *own = lenet_sweep_dir_find(dir, run->id);
+        const struct lenet_run_state *ended = own ? own : lenet_sweep_dir_find(dir, run->same);
         overview->others -= ended != NULL;
         overview->others_warmup_3 -= ended && ended->warmup_is_3;
         if (!is_of_this_shard(jobs, i)) continue;
         overview->here++;
         overview->ended += ended != NULL;
         overview->diverged += ended && ended->diverged;
-        run->unkept = ended && !ended->diverged;
+        run->unkept = own && !own->diverged;
         run->missing = !ended || (ended->diverged && jobs->plan->base.retry_failed) ? MISSING : NOT_MISSING;
         jobs->n_missing += run->missing == MISSING;
         jobs->flops += run->missing ? run->flops : 0;

@@ -14,11 +14,11 @@ enum missing { NOT_MISSING, MISSING, RESUMED }; /* RESUMED: in a population that
 struct run {
     size_t index; /* in the plan */
     char id[LENET_RUN_ID];
+    char same[LENET_RUN_ID]; /* the id of the run that it comes to on this data and device */
     int group;
     enum missing missing;
     int unkept;   /* 1: it has ended, and no file of its weights has been found */
     int oddities; /* as lenet_settings_oddities has them */
-    int reduced;  /* 1: recorded otherwise than given, which once made another id */
     double flops;
 };
 
@@ -54,10 +54,6 @@ struct jobs {
     double flops;                 /* of all runs that are missing */
     struct lenet_config previous; /* of the run that was listed last */
 };
-
-/* A run's configuration as it is recorded: with all that it depends on, and the same for runs that are the same. */
-enum lenet_status sweep_run_config(const struct jobs *jobs, size_t index, struct lenet_config *config,
-                                   struct lenet_error *err);
 
 /* Works out every run's id and group, until *stop. */
 enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err);

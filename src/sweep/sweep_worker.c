@@ -29,7 +29,8 @@ static enum lenet_status open_population(struct worker *w, const struct lenet_co
     const struct jobs *jobs = w->ledger->jobs;
     for (int r = 0; r < w->job->R; r++) {
         pointers[r] = &w->configs[r];
-        LENET_TRY(sweep_run_config(jobs, run_of(w, r)->index, &w->configs[r], err));
+        LENET_TRY(lenet_sweep_config(jobs->plan, run_of(w, r)->index, &w->configs[r], err));
+        LENET_TRY(lenet_config_resolve(&w->configs[r], jobs->data->train.count, err));
     }
     struct lenet_config opened = w->configs[0];
     opened.threads = w->ledger->threads;

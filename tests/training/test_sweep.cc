@@ -478,29 +478,11 @@ TEST_F(Sweep, RunsThatDifferInWhatIsNothingToThemAreDoneOnce) {
     EXPECT_EQ(run.work.runs, 1u);
     EXPECT_EQ(run.work.odd[0], 8u) << "more than 40 images";
     EXPECT_EQ(Recorded("run").size(), 1u);
-    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).work.runs, 1u);
-    EXPECT_EQ(Recorded("run").size(), 2u) << "evaluated after each epoch";
-    EXPECT_EQ(Finish("run", {"--batch", "40", "--tf32", "off"}).runs, 0) << "the same run";
     EXPECT_EQ(Finish("run", axes).runs, 0);
-}
-
-/* An older program recorded it under the id of what was given. */
-TEST_F(Sweep, ARunThatWasRecordedAsItWasGivenIsNotDoneAgain) {
-    Finish("run", {"--batch", "40"});
-    std::string text = Lines(Dir("run") / "runs.jsonl").at(0);
-    const std::string id = text.substr(text.find(":\"") + 2, 16);
-    lenet_config given;
-    lenet_config_init(&given);
-    for (const auto &[name, value] :
-         {std::pair("train-size", "40"), {"epochs", "2"}, {"batch", "41"}, {"warmup", "0.4"}})
-        lenet_option_set(&given, lenet_option_find(name), value, nullptr);
-    char older[LENET_RUN_ID];
-    ASSERT_EQ(lenet_run_id(&given, Hash().c_str(), older, &err_), LENET_OK) << err_.text;
-    for (const auto &[was, now] : {std::pair(id, std::string(older)), {"\"batch\":40", "\"batch\":41"}})
-        text.replace(text.find(was), was.size(), now);
-    std::ofstream(Dir("run") / "runs.jsonl", std::ios::binary) << text << "\n";
-    EXPECT_EQ(Finish("run", {"--batch", "41"}).runs, 0);
-    EXPECT_EQ(Finish("run", {"--batch", "42"}).runs, 1) << "of another name there";
+    EXPECT_EQ(Finish("run", {"--batch", "40", "--tf32", "off"}).runs, 1) << "evaluated after each epoch";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).runs, 0) << "the same run";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 1);
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 0) << "as it was given";
 }
 
 TEST_F(Sweep, AnObserverMayWatchNothing) {

@@ -55,7 +55,7 @@ TEST_F(Settings, EpochsAreCountedInStepsOfTheirBatches) {
     EXPECT_EQ(h.total_steps, 7u);
 }
 
-/* What is recorded of a sweep's run: values that are the same to it are the same there. */
+/* By which a sweep knows them. */
 TEST_F(Settings, EqualRunsAreReducedToTheSameValues) {
     config_.batch = 60000;
     config_.eval_every = 15;
