@@ -1,5 +1,6 @@
 """common.py - what the scripts share: the error that is one line, files that appear whole, and how a script ends."""
 import os
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,16 @@ def write_file(path, content):
         with suppress(OSError):
             part.unlink()
     print(f"wrote {path}", flush=True)
+
+
+def run_lenet(lenet, *words):
+    """Runs the program to its end; what it prints is kept."""
+    try:
+        return subprocess.run([str(word) for word in (lenet, *words)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, errors="replace")
+    except OSError as error:
+        raise BadInput(f"{lenet}: {error.strerror}; cmake --preset release and cmake --build --preset release build "
+                       "it, --lenet names another") from None
 
 
 def printable(text):

@@ -10,14 +10,13 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
-from common import LENET, BadInput, write_file
+from common import LENET, BadInput, run_lenet, write_file
 from needs import need
 
 need("numpy", "torch", packages="python3-torch")
@@ -128,15 +127,9 @@ def lenet_bench(options, batch):
     """The JSON of one `lenet bench`."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "bench.json"
-        command = [options.lenet, "bench", "--arch", "lenet5", "--activation", "relu", "--pooling", "max",
-                   "--optimizer", "nesterov", "--batch", batch, "--device", options.device,
-                   "--threads", options.threads, "--json", path]
-        try:
-            run = subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                 text=True, errors="replace")
-        except OSError as error:
-            raise BadInput(f"{options.lenet}: {error.strerror}; cmake --preset release and "
-                           "cmake --build --preset release build it, --lenet names another") from None
+        run = run_lenet(options.lenet, "bench", "--arch", "lenet5", "--activation", "relu", "--pooling", "max",
+                        "--optimizer", "nesterov", "--batch", batch, "--device", options.device,
+                        "--threads", options.threads, "--json", path)
         if run.returncode != 0:
             raise BadInput(f"lenet bench ended with exit code {run.returncode}: {one_line(run.stderr)}")
         try:

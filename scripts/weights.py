@@ -3,11 +3,10 @@ in numpy that says what they mean.
 """
 import argparse
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 
-from common import LENET, BadInput
+from common import LENET, BadInput, run_lenet
 from needs import need
 
 need("numpy", packages="python3-numpy")
@@ -108,12 +107,7 @@ def describe(lenet, arguments):
     """The JSON of `lenet info`, which also checks a weights file to its last number."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "info.json"
-        try:
-            run = subprocess.run([lenet, "info", *arguments, "--json", path], stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.PIPE, text=True, errors="replace")
-        except OSError as error:
-            raise BadInput(f"{lenet}: {error.strerror}; cmake --preset release and cmake --build --preset release "
-                           "build it, --lenet names another") from None
+        run = run_lenet(lenet, "info", *arguments, "--json", path)
         if run.returncode != 0:
             raise BadInput(run.stderr.strip().removeprefix("lenet info: ").removeprefix("lenet: ")
                            or f"{lenet} info ended with exit code {run.returncode}")

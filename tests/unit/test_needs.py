@@ -63,7 +63,8 @@ class Needs(unittest.TestCase):
             self.assertIn(text, result[2])
 
     def test_a_script_without_its_modules_hands_over(self):
-        for script in ("plot_run", "plot_sweep", "experiments/seeds", "compare_pytorch", "export", "to_pytorch"):
+        for script in ("plot_run", "plot_sweep", "experiments/seeds", "compare_pytorch", "export", "to_pytorch",
+                       "to_idx"):
             with self.subTest(script):
                 code, stdout, stderr = self.run_bare(SCRIPTS / f"{script}.py", "--help", MPLBACKEND="inline")
                 self.assertEqual((code, stderr), (0, ""))
