@@ -101,7 +101,7 @@ def is_half(path):
 
 
 def read_folder(directory, options, log):
-    """DIR/train/CLASS/* with DIR/test/CLASS/*, or DIR/CLASS/*, or files of CSV or npz that are named by their halves."""
+    """DIR/train/CLASS/* with DIR/test/CLASS/*, or DIR/CLASS/*, or files of CSV or npz whose names say the half."""
     entries = visible(directory)
     tables = [path for path in entries if is_table(path) and half_of(path.name)]
     halves = [path for path in entries if is_half(path)]
@@ -470,8 +470,8 @@ def classes_of(parts):
     """In numerical order where all are numbers, else by name."""
     names = {name for part in parts for name in part.names}
     if len(names) > MAX_CLASSES:
-        raise BadInput(f"{len(names)} classes, such as {', '.join(sorted(names)[:3])}; wanted at most {MAX_CLASSES}; is "
-                       "the label in another column?")
+        raise BadInput(f"{len(names)} classes, such as {', '.join(sorted(names)[:3])}; wanted at most {MAX_CLASSES}; "
+                       "is the label in another column?")
     if len(names) < 2:
         raise BadInput(f"only the class '{min(names)}'; wanted two or more: a folder for each in the folder that is "
                        "given, or the right column of labels (--label)")
@@ -559,7 +559,7 @@ EXAMPLES = """
 examples:
   scripts/to_idx.py letters --out data/letters                  letters/a/1.png, letters/a/2.png, letters/b/1.jpg ...
   scripts/to_idx.py letters --out data/letters                  letters/train/a/1.png ..., letters/test/a/1.png ...
-  scripts/to_idx.py train.csv --out data/kaggle                 label,pixel0,...,pixel783: a seventh becomes the test set
+  scripts/to_idx.py train.csv --out data/kaggle                 label,pixel0,...,pixel783: a seventh is for testing
   scripts/to_idx.py mnist_train.csv mnist_test.csv --out data/csv
   scripts/to_idx.py mnist.npz --out data/keras                  x_train, y_train, x_test, y_test
   scripts/to_idx.py kmnist-*.npz --out data/kmnist

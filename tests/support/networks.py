@@ -1,5 +1,5 @@
-"""networks.py - networks of every kind as weights files, with images and the program's own logits of them, for the tests
-of what takes a network elsewhere. To be imported where numpy is.
+"""networks.py - networks of every kind as weights files, with images and the program's own logits of them, for the
+tests of what takes a network elsewhere. To be imported where numpy is.
 """
 import argparse
 import gzip
@@ -18,17 +18,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 DATA = REPOSITORY / "data" / "sample"
 SIDE, NO_LABEL = 28, 255
 
-# Of logits in float. Those of a softmax are sums of 84 to 1024 products about as large as themselves, and those of RBF
-# outputs are squared distances up to some hundred, where a float's last place is 3e-5: what is tolerated grows with
-# the largest logit of an image, from 1 on.
-TOLERANCE = 1e-5
+# Of logits. In float the last place of a logit between 8 and 16 is 1e-6, so that this is ten of them; larger logits, as
+# the squared distances of RBF outputs are, may be off by as many of their own.
+TOLERANCE, LARGE = 1e-5, 16
 
 
 def error(found, wanted):
-    """The largest difference, by what is tolerated; infinite where a shape is wrong or a number is none."""
+    """The largest difference, as a part of what is tolerated; infinite where a shape is wrong or a number is none."""
     if numpy.shape(found) != numpy.shape(wanted) or not numpy.isfinite(found).all():
         return numpy.inf
-    size = numpy.maximum(1, numpy.abs(wanted).max(axis=1, keepdims=True))
+    size = numpy.maximum(1, numpy.abs(wanted).max(axis=1, keepdims=True) / LARGE)
     return float((numpy.abs(found - wanted) / size).max() / TOLERANCE)
 
 

@@ -4,8 +4,8 @@ logits are the program's own, for every architecture, activation and pooling, fr
 
     test_onnxruntime.py --lenet build/release/lenet --dump build/release/tests/oracle_dump --npm build/release/npm
 
---npm is the directory into which npm installs onnxruntime-web, once. Exit code 77, skipped, where there is no node, no npm,
-no registry, or no python3 with onnx.
+--npm is the directory into which npm installs onnxruntime-web, once. Exit code 77, skipped, where there is no node, no
+npm, no registry, or no python3 with onnx.
 """
 import contextlib
 import io

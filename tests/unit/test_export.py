@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test_export.py - weights taken elsewhere: scripts/weights.py, to_pytorch.py and export.py give the program's own logits
-for every architecture, activation and pooling, and say in one line why they cannot.
+"""test_export.py - weights taken elsewhere: scripts/weights.py, to_pytorch.py and export.py give the program's own
+logits for every architecture, activation and pooling, and say in one line why they cannot.
 
     test_export.py --lenet build/release/lenet --dump build/release/tests/oracle_dump
 
@@ -11,12 +11,14 @@ import importlib.util
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import unittest
 import unittest.mock
@@ -196,6 +198,23 @@ class Elsewhere(unittest.TestCase):
                 written.append(out.read_bytes())
             self.assertEqual(*written)
 
+    def test_the_documents_lines_work(self):
+        page = (REPOSITORY / "docs" / "export.md").read_text()
+        shutil.copytree(self.run_dir, self.work / "runs" / "lenet5-1")
+        commands = re.findall(r"^    scripts/(\w+)\.py ([^#\n]+)", page, re.MULTILINE)
+        self.assertGreaterEqual(len(commands), 4)
+        programs = [block for block in re.findall(r"(?:^    .*\n)+", page, re.MULTILINE)
+                    if block.startswith("    import") and "onnxruntime" not in block]
+        self.assertEqual(len(programs), 2)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.work)
+        for name, words in commands:
+            self.assertEqual(call(sys.modules[name].main, *words.split())[::2], (0, ""))
+        for program in programs:
+            done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout)
+
     # ---- what goes wrong --------------------------------------------------------------------------
 
     COMMANDS = ((export.main, "--format", "onnx"), (export.main, "--format", "npz"), (to_pytorch.main,))
@@ -219,7 +238,8 @@ class Elsewhere(unittest.TestCase):
 
     def test_a_populations_weights_are_refused(self):
         networks.run(settings.lenet, "sweep", "--data", networks.DATA, "--out", self.work / "sweep", "--seed", "1,2",
-                     "--arch", "linear", "--steps", "1", "--threads", "1", "--device", "cpu", "--population-max", "2", "--keep-weights")
+                     "--arch", "linear", "--steps", "1", "--threads", "1", "--device", "cpu", "--population-max", "2",
+                     "--keep-weights")
         (path,) = (self.work / "sweep" / "weights").iterdir()
         self.refused_by_all(path, str(path), "wanted those of one")
 
@@ -242,8 +262,8 @@ class Elsewhere(unittest.TestCase):
         for main, *options in self.COMMANDS:
             script = Path(sys.modules[main.__module__].__file__)
             before = sorted(self.run_dir.iterdir())
-            done = subprocess.run([sys.executable, script, self.run_dir, *options, "--lenet", settings.lenet], text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limit_files)
+            done = subprocess.run([sys.executable, script, self.run_dir, *options, "--lenet", settings.lenet],
+                                  text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limit_files)
             with self.subTest(script.name):
                 self.assertEqual((done.returncode, done.stderr.count("\n")), (3, 1), done.stderr)
                 self.assertRegex(done.stderr, r"last\.\w+: cannot be written \(.*(File too large|write).*\)")
@@ -257,8 +277,8 @@ class Elsewhere(unittest.TestCase):
         for main, *options in self.COMMANDS:
             script = Path(sys.modules[main.__module__].__file__)
             with self.subTest(script.name), subprocess.Popen(
-                    [sys.executable, script, self.run_dir, *options, "--lenet", slow], stderr=subprocess.PIPE, text=True,
-                    start_new_session=True, preexec_fn=heed_ctrl_c) as process:
+                    [sys.executable, script, self.run_dir, *options, "--lenet", slow], stderr=subprocess.PIPE,
+                    text=True, start_new_session=True, preexec_fn=heed_ctrl_c) as process:
                 while not here.exists() and process.poll() is None:
                     time.sleep(0.01)
                 os.killpg(process.pid, signal.SIGINT)
@@ -280,8 +300,9 @@ class Elsewhere(unittest.TestCase):
                 (export.main, ["--format", "onnx", "--image", "28"], "HEIGHTxWIDTH"),
                 (to_pytorch.main, ["--out", "net.onnx"], "NAME.py"), (to_pytorch.main, ["--out", "1-2.py"], "import")):
             self.assert_refuses(main, self.run_dir, *options, wanted=[wanted], code=2)
-        self.assert_refuses(export.main, next(s.path for s in self.samples if s.kind[0] == "linear"), "--format", "onnx",
-                            "--image", "32x32", wanted=["linear takes images of up to 28x28"])
+        linear = next(sample.path for sample in self.samples if sample.kind[0] == "linear")
+        self.assert_refuses(export.main, linear, "--format", "onnx", "--image", "32x32",
+                            wanted=["linear takes images of up to 28x28"])
         named = shutil.copy(self.run_dir / "last.safetensors", self.work / "1-2.safetensors")
         self.assert_refuses(to_pytorch.main, named, wanted=["1-2.py", "--out NAME.py"])
 

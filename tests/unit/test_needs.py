@@ -74,7 +74,7 @@ class Needs(unittest.TestCase):
         for script in set(SCRIPTS.rglob("*.py")) - {SCRIPTS / "sound_torch.py"}:  # imported by those that have asked
             text = script.read_text()
             asks = re.search(r"^(from (needs|pictures|experiment) import|import weights|need\()", text, re.MULTILINE)
-            imports = re.search(r"^(import|from) (numpy|matplotlib|torch)\b", text, re.MULTILINE)
+            imports = re.search(r"^(import|from) (numpy|matplotlib|torch|PIL|onnx)\b", text, re.MULTILINE)
             with self.subTest(script.name):
                 self.assertTrue(not imports or asks and asks.start() < imports.start())
 

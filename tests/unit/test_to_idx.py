@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test_to_idx.py - scripts/to_idx.py makes data sets that lenet trains on from pictures, CSV and npz in the forms in which
-they lie around, and says in one line why it cannot.
+"""test_to_idx.py - scripts/to_idx.py makes data sets that lenet trains on, from pictures, CSV and npz in the forms in
+which they lie around, and says in one line why it cannot.
 
     test_to_idx.py --lenet build/release/lenet
 
@@ -12,6 +12,7 @@ import gzip
 import io
 import itertools
 import os
+import re
 import resource
 import shutil
 import signal
@@ -489,6 +490,12 @@ class ToIdx(unittest.TestCase):
                 ({"weights": TRAIN}, ["no images with labels"])):
             with self.subTest(wanted):
                 self.refused(self.npz(**arrays), wanted=wanted)
+
+    def test_the_lines_of_the_document_are_understood(self):
+        lines = re.findall(r"scripts/to_idx\.py ([^`\n]+)", (REPOSITORY / "docs" / "data_sets.md").read_text())
+        self.assertGreater(len(lines), 5)
+        for line in lines:
+            self.assertTrue(to_idx.parse_arguments(line.split()).sources)
 
     # ---- splitting, and ends ------------------------------------------------------------------------
 
