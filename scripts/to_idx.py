@@ -75,7 +75,8 @@ class Log:
 
 
 def words_of(name):
-    return re.findall(r"[a-z]+[0-9]*[a-z]*", name.lower())
+    """In lower case: x and train, of x_train, xTrain and X-TRAIN1."""
+    return [word.lower() for word in re.findall(r"t10k|[A-Z]?[a-z]+|[A-Z]+", name)]
 
 
 def half_of(name):
@@ -108,7 +109,7 @@ def read_folder(directory, options, log):
     used = halves or [path for path in entries if path.is_dir()] or tables
     for path in entries:
         if path not in used:
-            log.skip(path, "not in the folder of a class")
+            log.skip(path, "belongs to no class")
     if used and used == tables:
         return [part for path in tables for part in read_file(path, options, log)]
     classes = [(path, HALVES[half.name.lower()]) for half in halves for path in visible(half)] if halves else \
@@ -123,22 +124,25 @@ def read_folder(directory, options, log):
 def read_class(folder, half, options, log):
     """Pictures of 28 x 28 pixels as they are; `lenet predict` finds the digit in all others."""
     if not folder.is_dir():
-        log.skip(folder, "not in the folder of a class")
+        log.skip(folder, "belongs to no class")
         return
     ready, others, name = [], [], printable(folder.name)
     with tempfile.TemporaryDirectory() as scratch:
         for path in visible(folder):
             try:
-                picture = read_picture(path, Path(scratch) / f"{len(others)}.png")
+                picture = read_picture(path)
             except Image.UnidentifiedImageError:
                 log.skip(path, "no picture, or one of another format")
             except Exception as error:  # Pillow fails in its own many ways on damaged files
-                log.skip(path, error)
+                log.skip(path, str(error) or type(error).__name__)
             else:
-                if isinstance(picture, Path):
+                if isinstance(picture, np.ndarray):
+                    ready.append(picture)
+                elif isinstance(picture, Path):
                     others.append((path, picture))
                 else:
-                    ready.append(picture)
+                    others.append((path, Path(scratch) / f"{len(others)}.png"))
+                    picture.save(others[-1][1])
         shown = show(others, options.lenet, log)
     if ready:
         yield Part(half, np.stack(ready), [name] * len(ready))
@@ -146,21 +150,21 @@ def read_class(folder, half, options, log):
         yield Part(half, np.stack(shown), [name] * len(shown), ready=True)
 
 
-def read_picture(path, converted):
-    """The bytes of a picture of 28 x 28 pixels, or the file in which `lenet predict` can read it."""
+def read_picture(path):
+    """The bytes of a picture of 28 x 28 pixels; else its path, or the picture where `lenet predict` reads no such file."""
     if not path.is_file():
         raise BadInput("a folder" if path.is_dir() else "no ordinary file")
-    with Image.open(path, formats=FORMATS) as picture:
+    with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
+        warnings.simplefilter("ignore")  # of odd metadata
         if picture.width * picture.height > MAX_PIXELS:
             raise BadInput(f"{picture.width}x{picture.height} pixels; wanted at most {MAX_PIXELS >> 20} million")
         if picture.size == (SIDE, SIDE):
             return grey(picture)
         if picture.format in READ_BY_LENET:
             return path
-        readable = Image.fromarray(grey(picture)) if is_deep(picture) else \
-            picture.convert("RGBA" if has_alpha(picture) else "RGB")
-        readable.save(converted)
-        return converted
+        if is_deep(picture):
+            return Image.fromarray(grey(picture))
+        return picture.convert("RGBA" if has_alpha(picture) else "RGB")
 
 
 def is_deep(picture):
@@ -347,7 +351,7 @@ def read_npz(path, options, log):
     for name, values in arrays_of(path):
         words = set(words_of(path.stem if re.fullmatch(r"arr_[0-9]+", name) else name))
         role = "labels" if words & LABEL_WORDS else "images" if words & IMAGE_WORDS else None
-        if role is None:
+        if role is None or "names" in words:
             log.skip(f"{path}: {name}", "neither images nor labels by its name")
             continue
         yield role, half_of(name) or half_of(path.name), values, f"{path}: {name}"

@@ -242,7 +242,7 @@ class ToIdx(unittest.TestCase):
         (folder / "bomb.png").write_bytes(bomb)
         self.assert_has_the_same_images(self.converted(skipped=[
             "cut.png: image file is truncated", "text.png: no picture", "empty.png: no picture", "3/folder: a folder",
-            "train/readme.txt: not in the folder", "notes.txt: not in the folder", "pipe.png: no ordinary file",
+            "train/readme.txt: belongs to no class", "notes.txt: belongs to no class", "pipe.png: no ordinary file",
             "bomb.png: 32768x32768 pixels"]))
 
     def test_only_the_first_complaints_are_printed(self):
@@ -414,6 +414,16 @@ class ToIdx(unittest.TestCase):
                              }.items():
             with self.subTest(name):
                 self.assert_is_the_sample(self.converted(self.keras(labels=labels)))
+
+    def test_names_of_arrays_and_files_say_what_they_are(self):
+        for names in (("x_train", "y_train", "x_test", "y_test"), ("trainX", "trainY", "testX", "testY"),
+                      ("TRAIN_IMAGES", "TRAIN_LABELS", "TEST_IMAGES", "TEST_LABELS"),
+                      ("training_data", "training_target", "t10k_data", "t10k_target")):
+            arrays = dict(zip(names, (TRAIN, TRAIN_LABELS, TEST, TEST_LABELS)))
+            path = self.npz(**arrays, class_names=np.array(list("0123456789")))
+            self.assert_is_the_sample(self.converted(path, skipped=["npz: class_names"]))
+        path.unlink()
+        self.assert_is_the_sample(self.converted(*self.write_csv("MnistTrain1.csv", "MnistTest1.csv")))
 
     def test_black_and_white_is_seen(self):
         images = self.converted(self.keras(lambda images: images > 127))[0]
