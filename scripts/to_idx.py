@@ -151,7 +151,7 @@ def read_class(folder, half, options, log):
 
 
 def read_picture(path):
-    """The bytes of a picture of 28 x 28 pixels; else its path, or the picture where `lenet predict` reads no such file."""
+    """The bytes of a picture of 28 x 28 pixels; else its path, or the picture if `lenet predict` reads no such file."""
     if not path.is_file():
         raise BadInput("a folder" if path.is_dir() else "no ordinary file")
     with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
@@ -297,7 +297,7 @@ def read_csv(path, options, log):
                     raise BadInput(f"{path} line {number}: {len(fields)} columns, wanted {columns} as in the first")
                 names.append(class_name(fields.pop(label)))
             images.append(numbers(path, some).reshape(len(some), *shape))
-            if len(names) * math.prod(shape) > MAX_BYTES:
+            if sum(block.nbytes for block in images) > MAX_BYTES:
                 raise BadInput(f"{path}: more than {len(names):,} images")
     if not names:
         raise BadInput(f"{path}: a header, but no images")
