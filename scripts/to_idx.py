@@ -144,6 +144,7 @@ def read_class(folder, half, options, log):
                     others.append((path, Path(scratch) / f"{len(others)}.png"))
                     picture.save(others[-1][1])
         shown = show(others, options.lenet, log)
+    print(f"{printable(folder)}: {len(ready) + len(shown):,} pictures", flush=True)  # a large set takes minutes
     if ready:
         yield Part(half, np.stack(ready), [name] * len(ready))
     if shown:

@@ -240,7 +240,8 @@ class ToIdx(unittest.TestCase):
         bomb[16:24] = b"\0\0\x80\0\0\0\x80\0"  # width and height
         bomb[29:33] = zlib.crc32(bytes(bomb[12:29])).to_bytes(4, "big")
         (folder / "bomb.png").write_bytes(bomb)
-        self.assert_has_the_same_images(self.converted(skipped=[
+        says = [f"train/3: {(TRAIN_LABELS == 3).sum()} pictures\n"]
+        self.assert_has_the_same_images(self.converted(says=says, skipped=[
             "cut.png: image file is truncated", "text.png: no picture", "empty.png: no picture", "3/folder: a folder",
             "train/readme.txt: belongs to no class", "notes.txt: belongs to no class", "pipe.png: no ordinary file",
             "bomb.png: 32768x32768 pixels"]))
