@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/choice.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -94,6 +95,31 @@ static void print_info(const struct lenet_config *config, const struct lenet_mod
     print_devices();
 }
 
+/* What a script has to know of a layer, besides its shapes and weights, to compute it. */
+static void add_function(cJSON *row, const struct lenet_topology *topology, const struct lenet_layer *layer) {
+    const int is_activation = layer->spec.kind == LENET_ACTIVATION, is_subsample = layer->spec.kind == LENET_SUBSAMPLE;
+    const enum lenet_activation activation = is_activation ? topology->activation : layer->activation;
+    char name[32];
+    if (is_activation || (is_subsample && activation != LENET_LINEAR)) {
+        lenet_choice_name(LENET_ACTIVATIONS, (int)activation, name, sizeof name);
+        cJSON_AddStringToObject(row, "activation", name);
+    }
+    if (is_subsample) {
+        lenet_choice_name(LENET_POOLINGS, (int)topology->pooling, name, sizeof name);
+        cJSON_AddStringToObject(row, "pooling", name);
+    }
+}
+
+static void add_targets(cJSON *row, const struct rbf_targets *targets, int inputs, int outputs) {
+    cJSON *rows = cJSON_AddArrayToObject(row, "targets");
+    for (int o = 0; o < outputs; o++) {
+        cJSON *target = cJSON_CreateArray();
+        for (int i = 0; i < inputs; i++)
+            cJSON_AddItemToArray(target, cJSON_CreateNumber(targets->plus[o][i / 32] >> i % 32 & 1 ? 1 : -1));
+        cJSON_AddItemToArray(rows, target);
+    }
+}
+
 static enum lenet_status write_info(const char *path, const struct lenet_topology *topology, struct lenet_error *err) {
     static const char *const kinds[] = {"conv",       "subsample", "scale",
                                         "activation", "dense",     "rbf"}; /* as enum lenet_layer_kind */
@@ -113,6 +139,9 @@ static enum lenet_status write_info(const char *path, const struct lenet_topolog
         cJSON_AddNumberToObject(row, "weights", (double)(layer->w_count - layer->absent));
         cJSON_AddNumberToObject(row, "connections", lenet_layer_connections(layer));
         cJSON_AddNumberToObject(row, "biases", (double)layer->b_count);
+        add_function(row, topology, layer);
+        if (layer->spec.kind == LENET_RBF)
+            add_targets(row, &topology->targets, (int)lenet_layer_inputs(layer), layer->O);
         cJSON_AddItemToArray(layers, row);
     }
     return lenet_json_write(path, json, err);

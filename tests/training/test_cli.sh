@@ -85,6 +85,8 @@ claim "info alone: exit 0" code_is 0
 claim "  with the published counts" says "61706"
 lenet info --json info.json
 claim "  also as JSON" grep -q '"parameters":.*61706' info.json
+claim "  with the activation of four layers" test "$(grep -c '"activation":.*"relu"' info.json)" = 4
+claim "  and the pooling of two" test "$(grep -c '"pooling":.*"max"' info.json)" = 2
 rm -f info.json
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
