@@ -306,6 +306,16 @@ static int is_own_data(const struct origin *origin, const struct lenet_config *c
     return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(config->data, origin->data) == 0;
 }
 
+/* The network's classes are called as they were in training, if the data set does not say. */
+static void compare_names(const struct lenet_class_names *trained, struct lenet_dataset *data) {
+    if (!data->names.count) data->names = *trained;
+    for (int c = trained->count - 1; c >= 0; c--)
+        if (c < data->names.count && strcmp(trained->text[c], data->names.text[c]) != 0)
+            snprintf(data->note, sizeof data->note,
+                     "class %d was '%s' in training, and is '%s' here; are the classes in another order?", c,
+                     trained->text[c], data->names.text[c]);
+}
+
 enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
                                  struct lenet_dataset *data, struct lenet_error *err) {
     struct networks all;
@@ -317,7 +327,7 @@ enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evalu
     if (status == LENET_OK)
         status = lenet_config_dataset(config, LENET_TEST_HALF, all.model.topology.arch->field, data, err);
     if (status == LENET_OK) status = evaluate_networks(config, &all, data, evaluation, err);
-    if (!data->names.count) data->names = all.model.names;
+    if (status == LENET_OK) compare_names(&all.model.names, data);
     evaluation->of_run = origin.own_weights && is_own_data(&origin, config, data);
     free(all.w);
     if (status != LENET_OK) {

@@ -19,9 +19,9 @@ static const char *const FILE_NAMES[LENET_DATA_FILES] = {"train-images-idx3-ubyt
 
 /* What a file's name says. */
 struct role {
-    int which;  /* of enum lenet_data_file     */
-    int packed; /* 1: gzip                     */
-    int prefix; /* bytes of what comes before  */
+    int which;  /* of enum lenet_data_file    */
+    int packed; /* 1: gzip                    */
+    int prefix; /* bytes of what comes before */
 };
 
 int lenet_name_has(const char *name, const char *part) {
@@ -139,9 +139,7 @@ static int is_wanted(const struct search *search, const struct candidate *c) {
 static int is_better(const struct candidate *a, const struct candidate *b) {
     const size_t length = strlen(a->path), other = strlen(b->path);
     if (a->empty != b->empty) return b->empty;
-    if (length != other) return length < other;
-    const int order = strcasecmp(a->path, b->path);
-    return order ? order < 0 : strcmp(a->path, b->path) > 0;
+    return length != other ? length < other : strcasecmp(a->path, b->path) < 0;
 }
 
 static void take_best(void *self, const struct candidate *candidate) {
@@ -152,9 +150,8 @@ static void take_best(void *self, const struct candidate *candidate) {
 }
 
 int lenet_data_dir_has(const struct lenet_data_dir *dir, enum lenet_data_file which) {
-    struct search search = {.dir = dir, .which = which};
-    each_candidate(dir->path, take_best, &search);
-    return search.found;
+    struct lenet_idx file;
+    return lenet_data_dir_find(dir, which, &file, NULL) == LENET_OK;
 }
 
 /* Takes another file of this role than the best one. */
@@ -206,11 +203,8 @@ static struct prefixes prefixes_in(const char *directory) {
 /* "emnist-balanced, emnist-letters" */
 static const char *list_prefixes(const struct prefixes *all, char *text, size_t room) {
     size_t used = 0;
-    for (int i = 0; i < all->n; i++) {
-        char name[LENET_DATA_PREFIX];
-        lenet_copy_harmless(name, sizeof name, all->text[i], strlen(all->text[i]));
-        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", name);
-    }
+    for (int i = 0; i < all->n; i++)
+        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", all->text[i]);
     return text;
 }
 
@@ -220,8 +214,9 @@ static enum lenet_status choose_prefix(struct lenet_data_dir *dir, struct lenet_
     char list[MOST_PREFIXES * LENET_DATA_PREFIX];
     if (all.n == 1 && !all.plain) strcpy(dir->prefix, all.text[0]);
     if (all.n <= 1 || all.plain) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_IO, "%.400s: files of %d data sets, %s; choose one by its name: --data %.400s/%s",
-                      dir->path, all.n, list_prefixes(&all, list, sizeof list), dir->path, all.text[0]);
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%.400s: files of several data sets, %s; choose one by its name: --data %.400s/%s", dir->path,
+                      list_prefixes(&all, list, sizeof list), dir->path, all.text[0]);
 }
 
 /* Folders with a data set. */
@@ -246,13 +241,11 @@ static void take_folder(void *self, const char *directory, const char *name) {
 /* Goes down into the only folder with a data set, where the directory itself has none. */
 static enum lenet_status go_below(struct lenet_data_dir *dir, struct lenet_error *err) {
     struct folders folders = {.n = 0};
-    char list[400];
     if (prefixes_in(dir->path).n) return LENET_OK;
     each_name(dir->path, take_folder, &folders);
-    lenet_copy_harmless(list, sizeof list, folders.list, strlen(folders.list));
     if (folders.n > 1)
         return lenet_fail(err, LENET_ERR_IO, "%.400s: %d folders with a data set, %s; choose one: --data %.400s",
-                          dir->path, folders.n, list, folders.first);
+                          dir->path, folders.n, folders.list, folders.first);
     if (folders.n) strcpy(dir->path, folders.first);
     return LENET_OK;
 }

@@ -101,7 +101,7 @@ def emnist_prefix(directory):
 def several_sets(directory):
     for name in ("balanced", "digits", "letters"):
         write(directory, files(), lambda file, name=name: f"emnist-{name}-{file.replace('t10k', 'test')}")
-    return refused("files of 3 data sets", "emnist-balanced, emnist-digits, emnist-letters", "--data ",
+    return refused("files of several data sets", "emnist-balanced, emnist-digits, emnist-letters", "--data ",
                    "/emnist-balanced")
 
 

@@ -55,6 +55,12 @@ claim "  all three" test -s whole/confusion.png -a -s whole/digits.png -a -s who
 lenet info --weights whole/last.safetensors
 claim "the weights know their classes" says "10 A, 11 B"
 
+mkdir other
+ln -s "$PWD"/balanced/emnist-* other
+tac balanced/classes.txt >other/classes.txt
+lenet eval --run whole --data other --json other.json
+claim "classes with other names than in training are told of" complains "class 0 was '0' in training, and is 't' here"
+
 lenet sweep --data balanced "${options[@]}" --epochs 1 --lr 0.02,0.05 --label-noise 0,0.2 --out sweep --keep-weights
 claim "a sweep of 47 classes" code_is 0
 lenet report sweep --by label-noise
