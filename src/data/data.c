@@ -16,15 +16,15 @@
 /* The labels of a file, or of several, as they are there. */
 struct labels {
     int least, largest, distinct;
-    uint8_t seen[256];
 };
 
 static struct labels labels_of(const struct lenet_idx *file) {
     struct labels found = {.least = 255};
+    uint8_t seen[256] = {0};
     for (size_t i = 0; i < file->count; i++) {
         const int label = file->bytes[file->header + i];
-        found.distinct += !found.seen[label];
-        found.seen[label] = 1;
+        found.distinct += !seen[label];
+        seen[label] = 1;
         if (label < found.least) found.least = label;
         if (label > found.largest) found.largest = label;
     }
@@ -51,16 +51,16 @@ static const char *cause_of_labels(const struct labels *l, int first) {
 static enum lenet_status check_labels(const struct lenet_idx *file, int first, struct labels *all,
                                       struct lenet_error *err) {
     const struct labels found = labels_of(file);
-    const int last = first + LENET_MAX_CLASSES - 1, good = !are_characters(&found, first);
-    size_t i = 0;
-    while (i < file->count && good && file->bytes[file->header + i] >= first && file->bytes[file->header + i] <= last)
-        i++;
-    if (i < file->count)
+    const int last = first + LENET_MAX_CLASSES - 1, characters = are_characters(&found, first);
+    for (size_t i = 0; i < file->count; i++) {
+        const int label = file->bytes[file->header + i];
+        if (label >= first && label <= last && !characters) continue;
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: label %d at index %zu, labels %d to %d in all, wanted %d to %d for at most %d classes; "
                           "likely %s",
-                          file->path, file->bytes[file->header + i], i, found.least, found.largest, first, last,
-                          LENET_MAX_CLASSES, cause_of_labels(&found, first));
+                          file->path, label, i, found.least, found.largest, first, last, LENET_MAX_CLASSES,
+                          cause_of_labels(&found, first));
+    }
     if (found.least < all->least) all->least = found.least;
     if (found.largest > all->largest) all->largest = found.largest;
     return LENET_OK;
@@ -135,24 +135,21 @@ static uint8_t *take_values(struct lenet_idx *file) {
 }
 
 /* Exchanges the rows and the columns of each image. */
-static enum lenet_status transpose(uint8_t *images, size_t count, size_t H, size_t W, struct lenet_error *err) {
-    uint8_t *image = malloc(H * W);
-    if (!image) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+static void transpose(uint8_t *images, size_t count, size_t H, size_t W) {
+    uint8_t image[LENET_IDX_MAX_SIDE * LENET_IDX_MAX_SIDE];
     for (size_t i = 0; i < count; i++, images += H * W) {
         memcpy(image, images, H * W);
         for (size_t h = 0; h < H; h++)
             for (size_t w = 0; w < W; w++) images[w * H + h] = image[h * W + w];
     }
-    free(image);
-    return LENET_OK;
 }
 
-static enum lenet_status take_samples(struct lenet_idx *images, struct lenet_idx *labels,
-                                      const struct lenet_reading *how, struct lenet_samples *samples,
-                                      struct lenet_error *err) {
-    *samples = (struct lenet_samples){images->count, take_values(images), take_values(labels)};
-    for (size_t i = 0; i < samples->count; i++) samples->labels[i] = (uint8_t)(samples->labels[i] - how->first_label);
-    return how->transpose ? transpose(samples->images, samples->count, images->H, images->W, err) : LENET_OK;
+static struct lenet_samples take_samples(struct lenet_idx *images, struct lenet_idx *labels,
+                                         const struct lenet_reading *how) {
+    struct lenet_samples samples = {images->count, take_values(images), take_values(labels)};
+    for (size_t i = 0; i < samples.count; i++) samples.labels[i] = (uint8_t)(samples.labels[i] - how->first_label);
+    if (how->transpose) transpose(samples.images, samples.count, images->H, images->W);
+    return samples;
 }
 
 static enum lenet_status read_file(const struct lenet_data_dir *dir, enum lenet_data_file which, struct lenet_idx *file,
@@ -167,14 +164,14 @@ static enum lenet_status read_file(const struct lenet_data_dir *dir, enum lenet_
 /* What is no error, and probably not meant. */
 static void note(struct lenet_dataset *data, const struct labels *all, const struct lenet_reading *how) {
     const int unused = data->train.count && all->least > how->first_label;
-    const int lies = !how->transpose && lenet_name_has(data->name, "emnist");
+    const int on_side = !how->transpose && lenet_name_has(data->name, "emnist");
     char labels[160] = "";
     if (unused)
         snprintf(labels, sizeof labels,
                  "the labels are %d to %d, and no image is of class 0: --first-label %d, if they begin there",
                  all->least, all->largest, all->least);
-    snprintf(data->note, sizeof data->note, "%s%s%s", labels, unused && lies ? "; " : "",
-             lies ? "EMNIST's own images are on their side: --transpose sets them upright" : "");
+    snprintf(data->note, sizeof data->note, "%s%s%s", labels, unused && on_side ? "; " : "",
+             on_side ? "EMNIST's own images, unless converted, are on their side: --transpose sets them upright" : "");
 }
 
 /* What is in files stays the caller's to free, on success too. */
@@ -193,10 +190,10 @@ static enum lenet_status read_dataset(const struct lenet_data_dir *dir, int test
     if (!test_only) {
         LENET_TRY(check_halves(&files[LENET_TRAIN_IMAGES], &files[LENET_TEST_IMAGES], err));
         LENET_TRY(hash_files(files, LENET_DATA_FILES, data->hash, err));
-        LENET_TRY(take_samples(&files[LENET_TRAIN_IMAGES], &files[LENET_TRAIN_LABELS], how, &data->train, err));
+        data->train = take_samples(&files[LENET_TRAIN_IMAGES], &files[LENET_TRAIN_LABELS], how);
     }
     LENET_TRY(hash_files(&files[LENET_TEST_IMAGES], 2, data->test_hash, err));
-    LENET_TRY(take_samples(&files[LENET_TEST_IMAGES], &files[LENET_TEST_LABELS], how, &data->test, err));
+    data->test = take_samples(&files[LENET_TEST_IMAGES], &files[LENET_TEST_LABELS], how);
     const int H = (int)files[LENET_TEST_IMAGES].H, W = (int)files[LENET_TEST_IMAGES].W;
     data->H = how->transpose ? W : H;
     data->W = how->transpose ? H : W;
