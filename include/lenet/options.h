@@ -21,6 +21,8 @@ enum {
 struct lenet_config {
     /* where */
     char data[LENET_MAX_PATH]; /* "" for the default */
+    int64_t first_label;
+    int transpose; /* 0 or 1 */
     char run[LENET_MAX_PATH];
     char resume[LENET_MAX_PATH];
     char weights[LENET_MAX_PATH];
@@ -107,6 +109,7 @@ struct lenet_option {
     const char *initial; /* its value where it is not given, as a user would write it */
     int commands;        /* which commands take it, of enum lenet_command             */
     enum lenet_identity identity;
+    int later; /* 1: records are older than it. They have it only where it is not initial: its absence means that */
     const char *argument, *help;
 };
 
@@ -121,6 +124,9 @@ const struct lenet_option *lenet_option_find(const char *name);
 int lenet_option_is_number(const struct lenet_option *option);
 int lenet_option_is_distortion(const struct lenet_option *option);
 int lenet_option_makes_runs(const struct lenet_option *option);
+
+/* 1 where a record of this run, and its id, have the option's value. */
+int lenet_option_is_recorded(const struct lenet_config *config, const struct lenet_option *option);
 
 /* Every option at its initial value. */
 void lenet_config_init(struct lenet_config *config);

@@ -283,7 +283,7 @@ enum lenet_status lenet_gradcheck_backend(const struct lenet_backend *be, const 
     struct checker c = {.images = (int)config->images};
     struct lenet_topology topology;
     struct lenet_ctx *ctx;
-    LENET_TRY(lenet_config_topology(config, LENET_MAX_CLASSES, &topology, err));
+    LENET_TRY(lenet_config_topology(config, LENET_DIGITS, &topology, err));
     *result = (struct lenet_gradcheck){.seed = config->seed ? config->seed : (int64_t)time(NULL)};
     c.seed = (uint64_t)result->seed;
     const int has_kinks = config->activation == LENET_RELU || config->pooling == LENET_POOL_MAX;

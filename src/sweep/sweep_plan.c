@@ -297,6 +297,12 @@ static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct len
     return 0;
 }
 
+/* Whether it says how the data set is to be read, which all runs share. */
+static int is_of_data(const struct lenet_option *option) {
+    return option->offset == offsetof(struct lenet_config, first_label) ||
+           option->offset == offsetof(struct lenet_config, transpose);
+}
+
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
@@ -307,6 +313,10 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
     *axis = (struct lenet_axis){.option = option};
     plan->axes++;
     LENET_TRY(fill_axis(&plan->base, axis, text, err));
+    if (axis->count != 1 && is_of_data(option))
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--%s %.100s: wanted one value, for all runs of a sweep share its data set", option->name,
+                          text);
     if (axis->count != 1 || changes_an_axis(plan, option)) return LENET_OK;
     const enum lenet_status status = lenet_option_set(&plan->base, option, axis->values[0], err);
     drop_axis(plan, option);
@@ -507,13 +517,15 @@ static size_t add_bytes(char *text, size_t used, const char *more, size_t n) {
     return used + n;
 }
 
+enum { IDENTITY = 8192 }; /* bytes: less than 100 for each option, and a path or two */
+
 /* {"arch":"lenet5","activation":"relu",...}: the JSON that is recorded of the run. A sweep of millions has no time for
  * cJSON; no name of an architecture or a choice needs escapes. */
 static size_t identity_text(const struct lenet_config *config, char *text) {
     size_t used = 0;
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
-        char value[LENET_MAX_CHOICE];
-        if (!option->identity) continue;
+        char value[LENET_MAX_PATH];
+        if (!lenet_option_is_recorded(config, option)) continue;
         lenet_option_get(config, option, value, sizeof value);
         const int is_raw = lenet_option_is_number(option) && strcmp(value, "auto") != 0;
         used = add_bytes(text, used, used ? ",\"" : "{\"", 2);
@@ -527,7 +539,7 @@ static size_t identity_text(const struct lenet_config *config, char *text) {
 
 static enum lenet_status hash_identity(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
                                        struct lenet_error *err) {
-    char text[4096], hex[65]; /* less than 100 bytes for each option */
+    char text[IDENTITY], hex[65];
     const struct lenet_piece pieces[] = {{text, identity_text(config, text)}, {data_hash, strlen(data_hash)}};
     const enum lenet_status status = lenet_sha256(pieces, 2, hex, err);
     snprintf(id, LENET_RUN_ID, "%.16s", hex);

@@ -37,6 +37,10 @@ void lenet_option_add_json(struct cJSON *json, const struct lenet_config *config
 /* Every option that makes a run what it is, by name, as a new cJSON object to be printed. */
 struct cJSON *lenet_config_json(const struct lenet_config *config);
 
+/* An option's text as such an object has it; where it has none, the initial value of one that is younger than some
+ * records, otherwise NULL. */
+const char *lenet_option_from_json(const struct cJSON *values, const struct lenet_option *option, char number[32]);
+
 /* Sets those options of *config from one that was parsed. LENET_ERR_FORMAT, beginning with path (which may be followed
  * by a line's number), where one is missing or is no value of its option. */
 enum lenet_status lenet_config_from_json(const char *path, const struct cJSON *values, struct lenet_config *config,
@@ -68,6 +72,9 @@ enum lenet_status lenet_run_check_identity(const char *path, const char *was, co
 /* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object; "test_hash" in place of "hash"
  * where the training half was not read. */
 struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
+
+/* Adds "classes", an array of the names of a data set that has them. */
+void lenet_json_add_classes(struct cJSON *json, const struct lenet_class_names *names);
 
 /* An epoch as a new cJSON object to be printed, and back from one that was parsed. Non-finite numbers are null, which
  * comes back as NaN. lenet_metrics_from_json returns 0 where *json is not such an object. */

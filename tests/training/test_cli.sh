@@ -258,8 +258,8 @@ refused_data "images as labels" swapped "swapped/$labels" "swapped"
 broken halves "$labels" <"data/good/$test_labels"
 refused_data "the other half's labels" halves "halves/$labels" "500 labels" "2000 images"
 broken twice "$test_images" <"data/good/$images"
-broken label "$labels" < <(head -c 1007 "data/good/$labels" && printf '\x0b' && tail -c +1009 "data/good/$labels")
-refused_data "a label of 11" label "label/$labels" "label 11 at index 999"
+broken label "$labels" < <(head -c 1007 "data/good/$labels" && printf '\x3f' && tail -c +1009 "data/good/$labels")
+refused_data "a label of 63" label "label/$labels" "label 63 at index 999"
 ln -sf "../good/$labels" "data/twice/$test_labels"
 refused_data "the training set as the test set" twice "twice/$test_images" "same images"
 # idx_images COUNT HEIGHT WIDTH: random images; sides below 256.
@@ -292,7 +292,7 @@ for file in $images $test_labels; do
     refused_data "a packed file called $file" packed "packed/$file" "should end in .gz"
     rm -r data/packed
 done
-refused "data that is refused by eval, too" 3 "label 11" -- eval --run good --data data/label
+refused "data that is refused by eval, too" 3 "label 63" -- eval --run good --data data/label
 refused "data that is missing for eval" 3 "data/nowhere" -- eval --run good --data data/nowhere
 idx_images 5 40 40 | broken large "$test_images"
 refused "images that are too large for eval" 3 "40 x 40" "data/large" -- eval --run good --data data/large
@@ -364,7 +364,7 @@ weight-decay=0.1 beta2=0.5 epsilon=0.001 schedule=step warmup=1 decay-every=1 de
 patience=7 augment-shift=1 augment-rotate=1 augment-scale=0.1 augment-shear=0.1 augment-elastic=1
 label-noise=0.5 order=constant curvature-images=7 seed=2 tf32=on"
 recorded=$(sed -n '/"config"/,/}/s/^\t\t"\([a-z0-9-]*\)".*/\1/p' begun/run.json | sort)
-claim "every option that a run records is tried here" test "$recorded" = "$(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort)"
+claim "every option that a run records is tried here" test -z "$(comm -23 <(echo "$recorded") <(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort))"
 for other in $others; do
     refused "resuming with another --${other%=*}" 2 "--resume begun" "--${other%=*} is " " ${other#*=} here" -- train --resume begun "--$other"
 done
