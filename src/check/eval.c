@@ -195,8 +195,9 @@ static enum lenet_status evaluate_networks(const struct lenet_config *config, co
                                            struct lenet_error *err) {
     struct opinions opinions = {.predicted = NULL};
     if (data->classes > all->model.topology.classes)
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d", config->weights,
-                          all->model.topology.classes, config->data, data->classes);
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d%s%s", config->weights,
+                          all->model.topology.classes, config->data, data->classes, data->note[0] ? "; " : "",
+                          data->note);
     if (all->R > 1 && !config->ensemble)
         return lenet_fail(err, LENET_ERR_ARG, "%s: %d networks; with --ensemble they answer together", config->weights,
                           all->R);
@@ -224,7 +225,9 @@ void lenet_evaluation_free(struct lenet_evaluation *e) {
 /* What a run says of itself. */
 struct origin {
     char data[LENET_MAX_PATH], hash[65]; /* the data set that it was trained on */
-    int own_weights;                     /* 1: its last weights are those to be evaluated */
+    int64_t first_label;                 /* and how its files were read */
+    int transpose;
+    int own_weights; /* 1: its last weights are those to be evaluated */
 };
 
 static int is_same_file(const char *a, const char *b) {
@@ -269,6 +272,10 @@ static enum lenet_status check_weights(const struct lenet_config *config, struct
     return LENET_OK;
 }
 
+static int is_given(const struct lenet_config *config, const char *option) {
+    return lenet_option_is_given(config, lenet_option_find(option));
+}
+
 /* Whose weights, and the data set they were trained on where none is named. */
 static enum lenet_status choose_files(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
     char last[LENET_MAX_PATH];
@@ -281,6 +288,10 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
     LENET_TRY(lenet_run_read(config->run, &trained, origin->hash, err));
     LENET_TRY(lenet_run_path(config->run, "last.safetensors", last, err));
     strcpy(origin->data, trained.data);
+    origin->first_label = trained.first_label;
+    origin->transpose = trained.transpose;
+    if (!is_given(config, "first-label")) config->first_label = trained.first_label;
+    if (!is_given(config, "transpose")) config->transpose = trained.transpose;
     if (!config->data[0]) strcpy(config->data, trained.data);
     LENET_TRY(lenet_run_find_data(config->run, trained.data, config->data, err));
     if (!config->weights[0]) strcpy(config->weights, last);
@@ -289,8 +300,20 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
 }
 
 /* Of a test half alone the run knows the directory, not the hash. */
-static int is_own_data(const struct origin *origin, const char *directory, const struct lenet_dataset *data) {
-    return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(directory, origin->data) == 0;
+static int is_own_data(const struct origin *origin, const struct lenet_config *config,
+                       const struct lenet_dataset *data) {
+    if (config->first_label != origin->first_label || config->transpose != origin->transpose) return 0;
+    return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(config->data, origin->data) == 0;
+}
+
+/* The network's classes are called as they were in training, if the data set does not say. */
+static void compare_names(const struct lenet_class_names *trained, struct lenet_dataset *data) {
+    if (!data->names.count) data->names = *trained;
+    for (int c = trained->count - 1; c >= 0; c--)
+        if (c < data->names.count && strcmp(trained->text[c], data->names.text[c]) != 0)
+            snprintf(data->note, sizeof data->note,
+                     "class %d was '%s' in training, and is '%s' here; are the classes in another order?", c,
+                     trained->text[c], data->names.text[c]);
 }
 
 enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
@@ -302,10 +325,10 @@ enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evalu
     LENET_TRY(choose_files(config, &origin, err));
     enum lenet_status status = read_networks(config->weights, &all, err);
     if (status == LENET_OK)
-        status = lenet_dataset_open(config->data, sizeof config->data, LENET_TEST_HALF, all.model.topology.arch->field,
-                                    data, err);
+        status = lenet_config_dataset(config, LENET_TEST_HALF, all.model.topology.arch->field, data, err);
     if (status == LENET_OK) status = evaluate_networks(config, &all, data, evaluation, err);
-    evaluation->of_run = origin.own_weights && is_own_data(&origin, config->data, data);
+    if (status == LENET_OK) compare_names(&all.model.names, data);
+    evaluation->of_run = origin.own_weights && is_own_data(&origin, config, data);
     free(all.w);
     if (status != LENET_OK) {
         lenet_evaluation_free(evaluation);
@@ -352,6 +375,9 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
     lenet_json_add_real(json, "accuracy", (double)e->correct / (double)e->count);
     cJSON_AddItemToObject(json, "interval", cJSON_CreateDoubleArray(interval, 2));
     lenet_json_add_real(json, "loss", e->loss);
+    lenet_json_add_classes(json, &data->names);
+    cJSON_AddNumberToObject(json, "first_label", (double)config->first_label);
+    cJSON_AddBoolToObject(json, "transpose", config->transpose);
     cJSON_AddItemToObject(json, "confusion", confusion_json(e));
     cJSON_AddItemToObject(json, "precision", per_class(e, lenet_precision));
     cJSON_AddItemToObject(json, "recall", per_class(e, lenet_recall));
@@ -361,6 +387,7 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
             cJSON_AddItemToArray(members, cJSON_CreateNumber((double)e->member_correct[r]));
         cJSON_AddNumberToObject(json, "vote_correct", (double)e->vote_correct);
     }
+    cJSON_AddItemToObject(json, "test_files", cJSON_CreateStringArray((const char *const *)data->test_files, 2));
     for (uint64_t i = 0; i < e->count; i++) cJSON_AddItemToArray(predictions, cJSON_CreateNumber(e->predicted[i]));
     cJSON_AddItemToObject(json, "predictions", predictions);
     return lenet_json_write(path, json, err);

@@ -15,6 +15,7 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
     (void)self;
     clear_bar();
     if (!plan->base.dry_run) stop_on_signals();
+    if (o->data->note[0]) print_note("sweep", "%s", o->data->note);
     if (!out) return;
     fprintf(out, "sweep: %zu run%s of %d ax%s", o->runs, o->runs == 1 ? "" : "s", plan->axes,
             plan->axes == 1 ? "is" : "es");

@@ -49,6 +49,7 @@ static void on_begin(void *self, const struct lenet_config *config, const struct
     display->guess = fmax(largest_share(&data->train), largest_share(&data->test));
     stop_on_signals();
     note_options(config, data->train.count);
+    if (data->note[0]) print_note("train", "%s", data->note);
     char from[40] = "";
     if (first_step) snprintf(from, sizeof from, "; from step %" PRIu64, first_step);
     print_wrapped("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s%s\n", config->arch,

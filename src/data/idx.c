@@ -11,7 +11,7 @@
 #include "base/files.h"
 #include "data/contents.h"
 
-enum { MAX_SIDE = 256, MOST_UNPACKED = 1 << 30, MOST_PADDING = 1 << 20 };
+enum { MOST_UNPACKED = 1 << 30, MOST_PADDING = 1 << 20 };
 
 /* The zeros that begin here, and fill the rest of a block or of a tape. */
 static size_t padding(const uint8_t *bytes, size_t size) {
@@ -120,10 +120,10 @@ static enum lenet_status parse_header(struct lenet_idx *file, int dimensions, st
     if (file->count == 0)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: its header says 0 samples, wanted at least 1; likely an empty set", file->path);
-    if (file->H < 1 || file->H > MAX_SIDE || file->W < 1 || file->W > MAX_SIDE)
+    if (file->H < 1 || file->H > LENET_IDX_MAX_SIDE || file->W < 1 || file->W > LENET_IDX_MAX_SIDE)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: images of %" PRIu32 "x%" PRIu32 ", wanted 1 to %d a side; likely a damaged header",
-                          file->path, file->H, file->W, MAX_SIDE);
+                          file->path, file->H, file->W, LENET_IDX_MAX_SIDE);
     const uint64_t wanted = file->header + (uint64_t)file->count * file->H * file->W; /* below 2^49 */
     if (file->size > wanted && padding(file->bytes + wanted, file->size - wanted) == file->size - wanted)
         file->size = (size_t)wanted;

@@ -48,6 +48,11 @@ cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) 
     return json;
 }
 
+void lenet_json_add_classes(cJSON *json, const struct lenet_class_names *names) {
+    cJSON *array = names->count ? cJSON_AddArrayToObject(json, "classes") : NULL;
+    for (int c = 0; c < names->count; c++) cJSON_AddItemToArray(array, cJSON_CreateString(names->text[c]));
+}
+
 /* ---- a new run, and a run at work ------------------------------------------------------ */
 
 enum lenet_status lenet_run_lock(const char *directory, struct lenet_lock *lock, struct lenet_error *err) {
@@ -101,6 +106,7 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     cJSON_AddStringToObject(json, "device", device);
     cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
+    lenet_json_add_classes(json, &data->names);
     return lenet_json_write(path, json, err);
 }
 
@@ -193,7 +199,7 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
 
 enum lenet_status lenet_run_find_data(const char *directory, const char *was, const char *now,
                                       struct lenet_error *err) {
-    if (lenet_path_exists(now) || strcmp(was, now) != 0) return LENET_OK;
+    if (lenet_path_exists(now) || lenet_dataset_is_in(now) || strcmp(was, now) != 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,
                       "%s: the run began with --data %s, which is not found from here; give --data DIR", directory,
                       was);

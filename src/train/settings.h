@@ -34,6 +34,11 @@ int lenet_settings_oddities(const struct lenet_config *config, const struct lene
  * than the run has, TF32 on a CPU. Returns 1 where something has changed. */
 int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend);
 
+/* Reads the data set that config->data names, which is set to what was chosen, as the configuration wants it. Fails as
+ * lenet_dataset_open does. */
+enum lenet_status lenet_config_dataset(struct lenet_config *config, enum lenet_half needed, int field,
+                                       struct lenet_dataset *data, struct lenet_error *err);
+
 /* The network that a configuration describes, for data of so many classes. LENET_ERR_ARG where there is no such
  * architecture, or its outputs are not for the loss or the optimizer. */
 enum lenet_status lenet_config_topology(const struct lenet_config *config, int classes, struct lenet_topology *topology,

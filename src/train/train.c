@@ -44,7 +44,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     struct lenet_trainer *trainer = &run->trainer;
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
-    LENET_TRY(lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, arch->field, &run->data, err));
+    LENET_TRY(lenet_config_dataset(config, LENET_BOTH_HALVES, arch->field, &run->data, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
     strcpy(config->device, trainer->device.name); /* what auto has become */
     if (config->resume[0])
