@@ -16,7 +16,7 @@ extern "C" {
 
 enum { LENET_MAX_RANK = 6, LENET_MAX_TENSOR_NAME = 64 };
 
-enum lenet_dtype { LENET_F32, LENET_F64, LENET_U8, LENET_I64 };
+enum lenet_dtype { LENET_F32, LENET_F64, LENET_U8, LENET_I64, LENET_F16 }; /* F16: uint16_t, base/half.h */
 
 struct lenet_tensor {
     char name[LENET_MAX_TENSOR_NAME];

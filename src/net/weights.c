@@ -26,7 +26,11 @@ static const size_t max_integer = 999999999999999;
 static const struct {
     const char *name;
     size_t size;
-} dtypes[] = {[LENET_F32] = {"F32", 4}, [LENET_F64] = {"F64", 8}, [LENET_U8] = {"U8", 1}, [LENET_I64] = {"I64", 8}};
+} dtypes[] = {[LENET_F32] = {"F32", 4},
+              [LENET_F64] = {"F64", 8},
+              [LENET_U8] = {"U8", 1},
+              [LENET_I64] = {"I64", 8},
+              [LENET_F16] = {"F16", 2}};
 enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 
 size_t lenet_tensor_bytes(const struct lenet_tensor *tensor) {
@@ -75,7 +79,7 @@ static const char *tensor_fault(const struct lenet_tensor *tensor) {
     const char *fault = name_fault(tensor->name);
     if (fault) return fault;
     if (strcmp(tensor->name, metadata_key) == 0) return "has a name that is kept for the metadata";
-    if ((unsigned)tensor->dtype >= DTYPES) return "has an unknown dtype; F32, F64, U8 or I64 is wanted";
+    if ((unsigned)tensor->dtype >= DTYPES) return "has an unknown dtype; F32, F64, U8, I64 or F16 is wanted";
     if (tensor->rank < 0 || tensor->rank > LENET_MAX_RANK) return "has a bad rank; 0 to 6 is wanted";
     for (int i = 0; i < tensor->rank; i++)
         if (tensor->shape[i] > max_integer) return "has a dimension of 10^15 or more";
@@ -199,7 +203,7 @@ static const char *entry_fault(const cJSON *entry, const struct source *from, st
     const char *dtype = lenet_json_text(entry, "dtype");
     int type = 0;
     while (type < DTYPES && !(dtype && strcmp(dtype, dtypes[type].name) == 0)) type++;
-    if (type == DTYPES) return "is not of dtype F32, F64, U8 or I64 (to be converted first?)";
+    if (type == DTYPES) return "is not of dtype F32, F64, U8, I64 or F16 (to be converted first?)";
     tensor->dtype = (enum lenet_dtype)type;
 
     tensor->rank = read_sizes(cJSON_GetObjectItemCaseSensitive(entry, "shape"), tensor->shape, LENET_MAX_RANK);

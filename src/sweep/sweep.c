@@ -6,15 +6,18 @@
 #include "lenet/sweep.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/processors.h"
 #include "lenet/version.h"
 #include "sweep/sweep_worker.h"
+#include "train/predictions.h"
 #include "train/run_dir.h"
 
 struct sweep {
@@ -203,13 +206,21 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     return lenet_json_write(path, json, err);
 }
 
-static void note_missing_lock(const struct sweep *s) {
+static void note(const struct sweep *s, const char *format, ...) {
     const struct lenet_sweep_observer *observer = s->jobs.observer;
     struct lenet_error text;
-    if (!s->dir.lock.missing || !observer->note) return;
-    lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
-               s->dir.path, s->dir.lock.missing);
-    observer->note(observer->self, text.text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text.text, sizeof text.text, format, arguments);
+    va_end(arguments);
+    if (observer->note) observer->note(observer->self, text.text);
+}
+
+/* What is asked to be kept of runs that have ended without it stays lost. */
+static void note_lost(const struct sweep *s, size_t ended, int kept, const char *kind, const char *hint) {
+    if (!kept || !ended || lenet_directory_has(s->dir.path, kind)) return;
+    note(s, "%s: the %s of %zu run%s that had ended before were not kept; %s", s->dir.path, kind, ended,
+         ended == 1 ? "" : "s", hint);
 }
 
 /* How many workers train at a time, each with how many threads. */
@@ -235,8 +246,14 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     LENET_TRY(base_of(s)->dry_run
                   ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
-    note_missing_lock(s);
+    if (s->dir.lock.missing)
+        note(s, "%s: cannot be locked (%s): start no other process on the same runs meanwhile", s->dir.path,
+             s->dir.lock.missing);
     sweep_find_missing(&s->jobs, &s->dir, &overview);
+    note_lost(s, overview.ended - overview.diverged, base_of(s)->keep_weights, "weights",
+              "another --out trains them again");
+    note_lost(s, overview.ended - overview.diverged, base_of(s)->keep_predictions, "predictions",
+              "lenet eval --predictions FILE works them out from kept weights");
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);
@@ -246,6 +263,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
 static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
     if (!base_of(s)->out[0] && !base_of(s)->dry_run)
         return lenet_fail(err, LENET_ERR_ARG, "give --out DIR, where the results go and are found again");
+    LENET_TRY(lenet_predictions_check(base_of(s), err));
     LENET_TRY(open_data(s, err));
     LENET_TRY(plan_jobs(s, err));
     s->ledger.result->interrupted = *s->jobs.stop != 0;

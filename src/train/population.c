@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/grow.h"
-#include "lenet/network.h"
 
 struct lenet_population {
     struct lenet_model model;
@@ -367,6 +366,16 @@ static enum lenet_status evaluate_and(struct lenet_population *pop, int append) 
     enum lenet_status status = evaluate_all(pop, tallies);
     if (status == LENET_OK && append) status = append_all(pop, time, tallies);
     free(tallies);
+    return status;
+}
+
+enum lenet_status lenet_population_answer(struct lenet_population *pop, int training,
+                                          const struct lenet_answers *answers) {
+    const struct lenet_source *source = training ? &pop->train : &pop->test;
+    struct lenet_tally *tally = calloc((size_t)pop->now.R, sizeof *tally);
+    if (!tally) return LENET_ERR_MEMORY;
+    const enum lenet_status status = lenet_network_evaluate(&pop->net, source, NULL, 0, source->count, tally, answers);
+    free(tally);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #define LENET_TRAIN_POPULATION_H
 #include "lenet/device.h"
 #include "lenet/metrics.h"
+#include "lenet/network.h"
 #include "train/settings.h"
 #ifdef __cplusplus
 extern "C" {
@@ -67,6 +68,10 @@ int lenet_population_is_due(const struct lenet_population *pop);
 
 /* Downloads the members that are to be measured, evaluates them and appends to their metrics. */
 enum lenet_status lenet_population_measure(struct lenet_population *pop);
+
+/* Evaluates all members on the test images or, where `training` is 1, the training images: answers has room for R. */
+enum lenet_status lenet_population_answer(struct lenet_population *pop, int training,
+                                          const struct lenet_answers *answers);
 
 /* Evaluates all members as a measurement does, and records nothing: to see how long that takes. */
 enum lenet_status lenet_population_rehearse(struct lenet_population *pop);
