@@ -68,7 +68,8 @@ struct lenet_config {
     int metric, format; /* enum lenet_metric, enum lenet_format */
     int64_t best;
 
-    uint64_t given[2]; /* a bit for each option that was set: an architecture's recipe leaves those alone */
+    uint64_t given[2];    /* a bit for each option that was set: an architecture's recipe leaves those alone */
+    uint64_t replaced[2]; /* of these, the distortions that --augment has set after them                     */
 };
 
 enum lenet_command {
@@ -110,6 +111,7 @@ struct lenet_option {
     const char *initial; /* its value where it is not given, as a user would write it */
     int commands;        /* which commands take it, of enum lenet_command             */
     enum lenet_identity identity;
+    int later; /* 1: records are older than it. They have it only where it is not initial: its absence means that */
     const char *argument, *help;
 };
 
@@ -124,6 +126,9 @@ const struct lenet_option *lenet_option_find(const char *name);
 int lenet_option_is_number(const struct lenet_option *option);
 int lenet_option_is_distortion(const struct lenet_option *option);
 int lenet_option_makes_runs(const struct lenet_option *option);
+
+/* 1 where a record of this run, and its id, have the option's value. */
+int lenet_option_is_recorded(const struct lenet_config *config, const struct lenet_option *option);
 
 /* Every option at its initial value. */
 void lenet_config_init(struct lenet_config *config);
@@ -141,8 +146,10 @@ int lenet_option_is_given(const struct lenet_config *config, const struct lenet_
 
 /* ---- options without effect: --beta2 with --optimizer nesterov ---- */
 
-/* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect. */
+/* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect:
+ * "has no effect with" it, or "before" it where it is --augment, which sets others. */
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
+const char *lenet_option_idle_words(const struct lenet_option *by);
 
 /* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is
  * not recorded of a run, such as its device, does not count here. */

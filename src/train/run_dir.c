@@ -22,10 +22,6 @@ enum lenet_status lenet_run_path(const char *directory, const char *name, char p
 
 /* ---- run.json ------------------------------------------------------------------------- */
 
-static int is_recorded(const struct lenet_option *option) {
-    return (option->commands & LENET_CMD_TRAIN) && option->identity;
-}
-
 void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const struct lenet_option *option) {
     char text[LENET_MAX_PATH];
     lenet_option_get(config, option, text, sizeof text);
@@ -38,7 +34,7 @@ void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const
 cJSON *lenet_config_json(const struct lenet_config *config) {
     cJSON *json = cJSON_CreateObject();
     for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (is_recorded(option)) lenet_option_add_json(json, config, option);
+        if (lenet_option_is_recorded(config, option)) lenet_option_add_json(json, config, option);
     return json;
 }
 
@@ -110,16 +106,19 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
 
 /* ---- reading run.json ------------------------------------------------------------------ */
 
-/* Sets one option from its JSON value. */
-static enum lenet_status option_from_json(const char *path, const struct lenet_option *option, const cJSON *value,
+const char *lenet_option_from_json(const cJSON *values, const struct lenet_option *option, char number[32]) {
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(values, option->name);
+    if (!value && option->later) return option->initial;
+    if (!cJSON_IsNumber(value) || option->type == LENET_OPTION_TEXT || option->type == LENET_OPTION_ARCH)
+        return cJSON_GetStringValue(value);
+    lenet_real_text(value->valuedouble, number);
+    return number;
+}
+
+/* Sets one option from its text, or NULL. */
+static enum lenet_status option_from_text(const char *path, const struct lenet_option *option, const char *text,
                                           struct lenet_config *config, struct lenet_error *err) {
-    char number[40];
     struct lenet_error why = {{0}};
-    const char *text = cJSON_GetStringValue(value);
-    if (!text && cJSON_IsNumber(value) && option->type != LENET_OPTION_TEXT && option->type != LENET_OPTION_ARCH) {
-        snprintf(number, sizeof number, "%.17g", value->valuedouble);
-        text = number;
-    }
     if (!text) return lenet_fail(err, LENET_ERR_FORMAT, "%s: no '%s' in it; of an older program?", path, option->name);
     if (lenet_option_set(config, option, text, &why) == LENET_OK) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: %.900s", path, why.text);
@@ -127,10 +126,10 @@ static enum lenet_status option_from_json(const char *path, const struct lenet_o
 
 enum lenet_status lenet_config_from_json(const char *path, const cJSON *values, struct lenet_config *config,
                                          struct lenet_error *err) {
+    char number[32];
     for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (is_recorded(option))
-            LENET_TRY(
-                option_from_json(path, option, cJSON_GetObjectItemCaseSensitive(values, option->name), config, err));
+        if (option->identity)
+            LENET_TRY(option_from_text(path, option, lenet_option_from_json(values, option, number), config, err));
     return LENET_OK;
 }
 
@@ -143,10 +142,8 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
     strcpy(hash, data_hash);
     LENET_TRY(lenet_config_from_json(path, values, config, err));
-    LENET_TRY(option_from_json(path, lenet_option_find("data"), cJSON_GetObjectItemCaseSensitive(data, "directory"),
-                               config, err));
-    return option_from_json(path, lenet_option_find("device"), cJSON_GetObjectItemCaseSensitive(json, "device"), config,
-                            err);
+    LENET_TRY(option_from_text(path, lenet_option_find("data"), lenet_json_text(data, "directory"), config, err));
+    return option_from_text(path, lenet_option_find("device"), lenet_json_text(json, "device"), config, err);
 }
 
 /* Refuses a file, and a sweep's directory, with what is likely to be meant. */
@@ -183,7 +180,7 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
                                  struct lenet_error *err) {
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char before[LENET_MAX_PATH], after[LENET_MAX_PATH];
-        if (!is_recorded(option)) continue;
+        if (!option->identity) continue;
         lenet_option_get(was, option, before, sizeof before);
         lenet_option_get(now, option, after, sizeof after);
         if (strcmp(before, after) != 0)
@@ -240,31 +237,25 @@ char *lenet_run_identity(const struct lenet_config *config, const char *data_has
     return text;
 }
 
-/* A number or a string as a user writes it. */
-static const char *value_text(const cJSON *value, char text[32]) {
-    if (cJSON_IsString(value)) return cJSON_GetStringValue(value);
-    lenet_real_text(cJSON_GetNumberValue(value), text);
-    return text;
-}
-
 /* Options that one of them does not have, of another program's version, are left out. */
 static enum lenet_status compare_identities(const char *path, const cJSON *was, const cJSON *now,
                                             struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(was, "config");
+    const cJSON *values_now = cJSON_GetObjectItemCaseSensitive(now, "config");
     const char *hash = lenet_json_text(was, "data");
     const char *data = lenet_json_text(now, "data");
-    const cJSON *value;
-    char before[32], after[32];
     if (!cJSON_IsObject(values) || !hash)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: does not say which run it is of; damaged?", path);
-    cJSON_ArrayForEach(value, cJSON_GetObjectItemCaseSensitive(now, "config")) {
-        const cJSON *other = cJSON_GetObjectItemCaseSensitive(values, value->string);
-        if (other && !cJSON_Compare(other, value, 1))
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char number[32], number_now[32];
+        const char *before = lenet_option_from_json(values, option, number);
+        const char *after = lenet_option_from_json(values_now, option, number_now);
+        if (before && after && strcmp(before, after) != 0)
             return lenet_fail(
                 err, LENET_ERR_FORMAT,
                 "%s: was trained with --%s %.100s, but run.json says %.100s; was it edited? A run goes on "
                 "as it began",
-                path, value->string, value_text(other, before), value_text(value, after));
+                path, option->name, before, after);
     }
     if (data && strcmp(hash, data) == 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: was trained on another data set (%.12s...) than run.json says", path,

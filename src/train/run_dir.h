@@ -37,6 +37,10 @@ void lenet_option_add_json(struct cJSON *json, const struct lenet_config *config
 /* Every option that makes a run what it is, by name, as a new cJSON object to be printed. */
 struct cJSON *lenet_config_json(const struct lenet_config *config);
 
+/* An option's text as such an object has it; where it has none, the initial value of one that is younger than some
+ * records, otherwise NULL. */
+const char *lenet_option_from_json(const struct cJSON *values, const struct lenet_option *option, char number[32]);
+
 /* Sets those options of *config from one that was parsed. LENET_ERR_FORMAT, beginning with path (which may be followed
  * by a line's number), where one is missing or is no value of its option. */
 enum lenet_status lenet_config_from_json(const char *path, const struct cJSON *values, struct lenet_config *config,
