@@ -32,6 +32,8 @@ struct lenet_config {
     int init, loss;          /* enum lenet_init, enum lenet_loss */
     double map_j;
     double init_scale;
+    char from[LENET_MAX_PATH], from_sha256[65];
+    char freeze[LENET_MAX_CHOICE]; /* as of lenet_topology_freeze */
     /* learning */
     int64_t epochs, steps, eval_every, batch;
     int optimizer, schedule; /* enum lenet_optimizer, enum lenet_schedule */

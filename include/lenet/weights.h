@@ -61,6 +61,10 @@ struct lenet_tensor_file {
  * bytes follow the last one. On failure *file is zero. */
 enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err);
 
+/* The same of a file's bytes, which malloc gave: they are the caller's no more, also on failure. */
+enum lenet_status lenet_tensors_parse(const char *path, char *bytes, size_t size, struct lenet_tensor_file *file,
+                                      struct lenet_error *err);
+
 /* NULL where there is none of that name. */
 const struct lenet_tensor *lenet_tensors_find(const struct lenet_tensor_file *file, const char *name);
 const char *lenet_metadata_find(const struct lenet_tensor_file *file, const char *key);

@@ -44,6 +44,7 @@ static void on_begin(void *self, const struct lenet_config *config, const struct
     printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
            model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
            device->backend->name, config->run);
+    if (strcmp(config->freeze, "none") != 0) printf("; %s frozen", config->freeze);
     if (first_step) printf("; from step %" PRIu64, first_step);
     printf("\n");
     fflush(stdout);

@@ -242,6 +242,10 @@ void *lenet_network_gradient(const struct lenet_network *net, int l) {
     return net->gradient[other];
 }
 
+int lenet_wants_gradient(const struct lenet_network *net, int l) {
+    return net->dx || lenet_topology_trains_below(&net->topology, l + 1);
+}
+
 /* The gradients of parameters may be computed beside that of the input and what follows from it: nobody waits for them
  * before the update. So they are enqueued to the backend's branch. But they read dy, and before its buffer is written
  * again they must be done. */
@@ -266,8 +270,8 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     const struct lenet_layer *layer = &net->topology.layers[l];
     const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
     void *dx = lenet_network_gradient(net, l - 1);
-    if (layer->w_count) LENET_TRY(branch_backward_params(net, layer, x, dy));
-    if (!dx) return LENET_OK;
+    if (lenet_layer_trains(layer)) LENET_TRY(branch_backward_params(net, layer, x, dy));
+    if (!lenet_wants_gradient(net, l - 1)) return LENET_OK;
     if (dx == net->branch_reads) LENET_TRY(join(net));
     return lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx);
 }
@@ -278,15 +282,25 @@ enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l)
 }
 
 enum lenet_status lenet_network_backward(struct lenet_network *net) {
-    for (int l = net->topology.layer_count - 1; l >= 0; l--) LENET_TRY(backward_layer(net, l));
+    for (int l = net->topology.layer_count - 1; l >= 0 && lenet_wants_gradient(net, l); l--)
+        LENET_TRY(backward_layer(net, l));
     return join(net);
 }
 
 enum lenet_status lenet_network_update(struct lenet_network *net) {
+    const struct lenet_topology *topology = &net->topology;
+    size_t first = 0, end = 0; /* of parameters that are updated together: those of layers between frozen ones */
     LENET_TRY(RUN(schedule_step, .R = net->R, .hyper = net->hyper, .step = net->step, .rate = net->rate));
-    return RUN(optimizer_step, .R = net->R, .stride = net->topology.stride, .optimizer = net->optimizer,
-               .hyper = net->hyper, .rate = net->rate, .step = net->step, .dw = net->dw, .w = net->w, .m = net->m,
-               .v = net->v);
+    for (int l = 0; l < topology->layer_count; l++) {
+        const int is_last = l == topology->layer_count - 1, frozen = topology->layers[l].frozen;
+        end = is_last ? topology->stride : topology->layers[l + 1].w;
+        if (frozen) first = end;
+        if (first == end || !(is_last || topology->layers[l + 1].frozen)) continue;
+        LENET_TRY(RUN(optimizer_step, .R = net->R, .stride = topology->stride, .first = first, .end = end,
+                      .optimizer = net->optimizer, .hyper = net->hyper, .rate = net->rate, .step = net->step,
+                      .dw = net->dw, .w = net->w, .m = net->m, .v = net->v));
+    }
+    return LENET_OK;
 }
 
 enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source) {

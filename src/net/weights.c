@@ -1,5 +1,6 @@
 /* weights.c - reads and writes safetensors. A file is untrusted: a tensor's data points into
  * it only after its name, type, shape and offsets were checked against the file's size. */
+#define _GNU_SOURCE
 #include "lenet/weights.h"
 
 #include <inttypes.h>
@@ -298,6 +299,24 @@ static enum lenet_status align_tensors(const char *path, struct lenet_tensor_fil
     return LENET_OK;
 }
 
+/* Files that weights are often kept in, told by their first bytes. */
+static enum lenet_status check_foreign(const char *path, const char *bytes, size_t size, struct lenet_error *err) {
+    enum { LOOKED_AT = 256 };
+    if (size > ALIGNMENT && bytes[ALIGNMENT] == '{') return LENET_OK;
+    const int is_zip = size > 4 && memcmp(bytes, "PK\3\4", 4) == 0;
+    const int is_pickle = size > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
+    if (is_pickle || (is_zip && memmem(bytes, size < LOOKED_AT ? size : LOOKED_AT, "data.pkl", strlen("data.pkl"))))
+        return lenet_fail(
+            err, LENET_ERR_FORMAT,
+            "%.300s: PyTorch's own format, which only PyTorch reads; convert it: python3 -c \"import torch, "
+            "safetensors.torch as s; s.save_file(torch.load('%.300s'), 'weights.safetensors')\"",
+            path, path);
+    if (is_zip || (size > 4 && memcmp(bytes, "\x89HDF", 4) == 0))
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: %s; wanted a safetensors file", path,
+                          is_zip ? "a zip file (numpy's npz, or Keras's?)" : "an HDF5 file (Keras's?)");
+    return LENET_OK;
+}
+
 static enum lenet_status read_prefix(const char *path, const char *bytes, size_t size, size_t *header_size,
                                      struct lenet_error *err) {
     uint64_t word;
@@ -321,6 +340,7 @@ static enum lenet_status read_prefix(const char *path, const char *bytes, size_t
 static enum lenet_status parse_file(const char *path, size_t size, struct lenet_tensor_file *file,
                                     struct lenet_error *err) {
     size_t header_size = 0;
+    LENET_TRY(check_foreign(path, file->buffer, size, err));
     LENET_TRY(read_prefix(path, file->buffer, size, &header_size, err));
     char *text = file->buffer + ALIGNMENT, *data = text + header_size;
     if (header_size == 0 || *text != '{')
@@ -339,13 +359,20 @@ static enum lenet_status parse_file(const char *path, size_t size, struct lenet_
     return align_tensors(path, file, err);
 }
 
-enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err) {
-    size_t size;
-    memset(file, 0, sizeof *file);
-    LENET_TRY(lenet_file_read(path, &file->buffer, &size, err));
+enum lenet_status lenet_tensors_parse(const char *path, char *bytes, size_t size, struct lenet_tensor_file *file,
+                                      struct lenet_error *err) {
+    *file = (struct lenet_tensor_file){.buffer = bytes};
     const enum lenet_status status = parse_file(path, size, file, err);
     if (status != LENET_OK) lenet_tensors_free(file);
     return status;
+}
+
+enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err) {
+    char *bytes;
+    size_t size;
+    memset(file, 0, sizeof *file);
+    LENET_TRY(lenet_file_read(path, &bytes, &size, err));
+    return lenet_tensors_parse(path, bytes, size, file, err);
 }
 
 const struct lenet_tensor *lenet_tensors_find(const struct lenet_tensor_file *file, const char *name) {

@@ -25,6 +25,7 @@ struct sweep {
     struct lenet_dataset data;
     struct lenet_device home; /* holds the data set; workers open their own */
     struct lenet_device_data device_data;
+    struct lenet_start start; /* what it begins from; closed for drawn weights */
     struct lenet_sweep_dir dir;
     struct jobs jobs;
     struct ledger ledger;
@@ -203,6 +204,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     cJSON_AddItemToObject(json, "axes", axes_json(s->plan));
     cJSON_AddItemToObject(json, "config", lenet_config_json(base_of(s)));
     cJSON_AddItemToObject(json, "data", lenet_data_json(base_of(s)->data, &s->data));
+    if (base_of(s)->from[0]) cJSON_AddStringToObject(json, "from", base_of(s)->from);
     return lenet_json_write(path, json, err);
 }
 
@@ -243,6 +245,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     s->jobs.backend = s->home.backend;
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
+    if (s->jobs.note[0]) note(s, "%s", s->jobs.note);
     LENET_TRY(base_of(s)->dry_run
                   ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
@@ -264,6 +267,8 @@ static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
     if (!base_of(s)->out[0] && !base_of(s)->dry_run)
         return lenet_fail(err, LENET_ERR_ARG, "give --out DIR, where the results go and are found again");
     LENET_TRY(lenet_predictions_check(base_of(s), err));
+    LENET_TRY(lenet_config_start(&s->plan->base, &s->start, err));
+    if (s->start.path) s->jobs.start = &s->start;
     LENET_TRY(open_data(s, err));
     LENET_TRY(plan_jobs(s, err));
     s->ledger.result->interrupted = *s->jobs.stop != 0;
@@ -279,6 +284,7 @@ static void close_all(struct sweep *s) {
     if (s->home.backend) lenet_device_data_free(s->home.backend, s->home.ctx, &s->device_data);
     lenet_device_close(&s->home);
     lenet_dataset_free(&s->data);
+    lenet_start_close(&s->start);
     pthread_mutex_destroy(&s->ledger.mutex);
 }
 

@@ -315,7 +315,7 @@ enum lenet_status sweep_train_job(struct worker *w, struct lenet_error *err) {
                                     .end = end,
                                     .progress = report_progress};
     int ended;
-    LENET_TRY(w->job->resumed ? restore(w, err) : lenet_population_init(w->trainer.pop));
+    LENET_TRY(w->job->resumed ? restore(w, err) : lenet_population_init(w->trainer.pop, w->ledger->jobs->start, err));
     w->reported = snapshot_of(w)->step;
     pthread_mutex_lock(&w->ledger->mutex);
     w->ledger->flops -= flops_by(w, w->reported); /* done before */

@@ -141,11 +141,13 @@ static enum lenet_status upload_member(struct lenet_population *pop, int r) {
     return net->v ? lenet_network_put(net, net->v, r, state + 2 * pop->now.stride) : LENET_OK;
 }
 
-enum lenet_status lenet_population_init(struct lenet_population *pop) {
+enum lenet_status lenet_population_init(struct lenet_population *pop, const struct lenet_start *start,
+                                        struct lenet_error *err) {
     for (int r = 0; r < pop->now.R; r++) {
         const struct lenet_settings *settings = &pop->members[r].settings;
-        lenet_topology_init(&pop->model.topology, settings->init, settings->hyper.seed, settings->init_scale,
-                            lenet_snapshot_state(&pop->now, r));
+        float *w = lenet_snapshot_state(&pop->now, r);
+        lenet_topology_init(&pop->model.topology, settings->init, settings->hyper.seed, settings->init_scale, w);
+        if (start) LENET_TRY(lenet_start_fill(start, &pop->model.topology, w, err));
         LENET_TRY(upload_member(pop, r));
     }
     return LENET_OK;

@@ -7,6 +7,7 @@
 #include "lenet/device.h"
 #include "lenet/metrics.h"
 #include "lenet/network.h"
+#include "net/start.h"
 #include "train/settings.h"
 #ifdef __cplusplus
 extern "C" {
@@ -46,8 +47,10 @@ enum lenet_status lenet_population_create(const struct lenet_device *device, con
                                           int R, struct lenet_population **pop, struct lenet_error *err);
 void lenet_population_free(struct lenet_population *pop); /* NULL is fine */
 
-/* Gives every member its seed's initial weights. */
-enum lenet_status lenet_population_init(struct lenet_population *pop);
+/* Gives every member its seed's initial weights and, where start is not NULL, those of its file in their place.
+ * LENET_ERR_FORMAT where that is of another architecture. */
+enum lenet_status lenet_population_init(struct lenet_population *pop, const struct lenet_start *start,
+                                        struct lenet_error *err);
 
 /* Goes on from the snapshot, which the caller has filled from the file that path names. LENET_ERR_FORMAT where it
  * cannot be one of these runs. */

@@ -475,6 +475,27 @@ TEST_P(Network, AValidationSetIsTheFirstOfTheSeedsOrder) {
     }
 }
 
+/* What is not computed for a frozen layer, nor below the lowest one that trains, changes nothing of the others. */
+TEST_P(Network, TheGradientsOfLayersThatTrainAreThoseOfANetworkWithoutFrozenOnes) {
+    for (const char *arch : {"lenet5", "lenet5-1998"})
+        for (const char *frozen : {"C1", "C3", "C1,C3", "C1,C5", "C1,C3,C5", "F6"}) {
+            SCOPED_TRACE(std::string(arch) + " " + frozen);
+            lenet_topology plan = Plan(arch, LENET_TANH, LENET_POOL_AVERAGE), part = plan;
+            if (arch == std::string("lenet5-1998")) plan.loss = part.loss = LENET_MSE;
+            ASSERT_EQ(lenet_topology_freeze(&part, frozen, nullptr), LENET_OK);
+            Population all(device(), host_.data, plan, LENET_SGD, Unlike(), 20);
+            Population some(device(), host_.data, part, LENET_SGD, Unlike(), 20);
+            const std::vector<Values> want = all.Gradients(1), got = some.Gradients(1);
+            for (int l = 0; l < plan.layer_count; l++) {
+                const lenet_layer &layer = part.layers[l];
+                const size_t end = l + 1 < plan.layer_count ? part.layers[l + 1].w : part.stride;
+                for (size_t r = 0; r < 3; r++)
+                    for (size_t i = layer.w; i < end; i++)
+                        ASSERT_EQ(got[r][i], layer.frozen ? 0 : want[r][i]) << layer.spec.name << i;
+            }
+        }
+}
+
 /* ---- the last, smaller batch ------------------------------------------------------------------------- */
 
 /* Rounding puts these sums off by far less than this share of the largest gradient; a mean over the padding, too,
