@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "U8": "u1"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "u1"}
 
 
 def read(path):
