@@ -345,6 +345,8 @@ enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evalu
     *data = (struct lenet_dataset){0};
     LENET_TRY(lenet_predictions_check(config, err));
     LENET_TRY(choose_files(config, &origin, err));
+    if (is_same_file(config->predictions, config->weights))
+        return lenet_fail(err, LENET_ERR_ARG, "--predictions %.400s: would replace the weights", config->predictions);
     enum lenet_status status = read_networks(config->weights, &all, err);
     if (status == LENET_OK)
         status = lenet_dataset_open(config->data, sizeof config->data,

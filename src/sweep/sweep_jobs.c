@@ -49,11 +49,13 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     LENET_TRY(lenet_config_model(&config, data, (struct lenet_scaling){1, 0}, &model, err));
     if (strcmp(config.from_sha256, jobs->plan->base.from_sha256) != 0)
         return lenet_fail(err, LENET_ERR_ARG, "--from-sha256: one for each run; a sweep begins from one file");
-    if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, &model.topology, jobs->note, err));
     LENET_TRY(lenet_settings_make(&config, data->train.count, &settings, err));
     run->flops = lenet_run_flops(&config, &settings, &model.topology, data->test.count);
     lenet_population_key(&config, &settings, key);
-    return find_group(jobs, key, &run->group, err);
+    const int groups = jobs->n_groups;
+    LENET_TRY(find_group(jobs, key, &run->group, err));
+    if (!jobs->start || jobs->n_groups == groups) return LENET_OK;
+    return lenet_start_check(jobs->start, &model.topology, jobs->note, err);
 }
 
 static int by_index(const void *a, const void *b) {

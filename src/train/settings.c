@@ -175,7 +175,7 @@ void lenet_population_key(const struct lenet_config *config, const struct lenet_
         used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %u images", settings->hyper.train_count);
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char text[LENET_MAX_CHOICE];
-        if (option->identity != LENET_OF_POPULATION) continue;
+        if (option->identity != LENET_OF_POPULATION || !lenet_option_is_recorded(config, option)) continue;
         lenet_option_get(config, option, text, sizeof text);
         used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %s %s", option->name, text);
     }

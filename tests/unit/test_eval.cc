@@ -364,6 +364,8 @@ TEST_F(Evaluate, PredictionsThatCannotBeKeptAreAnError) {
     WriteHalf("t10k", {0}, {0});
     snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("nowhere/p.safetensors").c_str());
     ExpectFails(LENET_ERR_IO, {"nowhere/p.safetensors"});
+    snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("./w.safetensors").c_str());
+    ExpectFails(LENET_ERR_ARG, {"--predictions", "replace the weights"});
     config_.predictions[0] = '\0';
     for (const char *name : {"predictions-of", "predictions-loss"}) {
         const lenet_option *option = lenet_option_find(name);
