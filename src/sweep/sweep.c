@@ -6,7 +6,6 @@
 #include "lenet/sweep.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,21 +207,25 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     return lenet_json_write(path, json, err);
 }
 
-static void note(const struct sweep *s, const char *format, ...) {
-    const struct lenet_sweep_observer *observer = s->jobs.observer;
+static void tell(const struct sweep *s, const char *text) {
+    if (s->jobs.observer->note) s->jobs.observer->note(s->jobs.observer->self, text);
+}
+
+static void note_missing_lock(const struct sweep *s) {
     struct lenet_error text;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text.text, sizeof text.text, format, arguments);
-    va_end(arguments);
-    if (observer->note) observer->note(observer->self, text.text);
+    if (!s->dir.lock.missing) return;
+    lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
+               s->dir.path, s->dir.lock.missing);
+    tell(s, text.text);
 }
 
 /* What is asked to be kept of runs that have ended without it stays lost. */
 static void note_lost(const struct sweep *s, size_t ended, int kept, const char *kind, const char *hint) {
+    struct lenet_error text;
     if (!kept || !ended || lenet_directory_has(s->dir.path, kind)) return;
-    note(s, "%s: the %s of %zu run%s that had ended before were not kept; %s", s->dir.path, kind, ended,
-         ended == 1 ? "" : "s", hint);
+    lenet_fail(&text, LENET_OK, "%s: the %s of %zu run%s that had ended before were not kept; %s", s->dir.path, kind,
+               ended, ended == 1 ? "" : "s", hint);
+    tell(s, text.text);
 }
 
 /* How many workers train at a time, each with how many threads. */
@@ -245,13 +248,11 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     s->jobs.backend = s->home.backend;
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
-    if (s->jobs.note[0]) note(s, "%s", s->jobs.note);
+    if (s->jobs.note[0]) tell(s, s->jobs.note);
     LENET_TRY(base_of(s)->dry_run
                   ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
-    if (s->dir.lock.missing)
-        note(s, "%s: cannot be locked (%s): start no other process on the same runs meanwhile", s->dir.path,
-             s->dir.lock.missing);
+    note_missing_lock(s);
     sweep_find_missing(&s->jobs, &s->dir, &overview);
     note_lost(s, overview.ended - overview.diverged, base_of(s)->keep_weights, "weights",
               "another --out trains them again");

@@ -55,7 +55,10 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     const int groups = jobs->n_groups;
     LENET_TRY(find_group(jobs, key, &run->group, err));
     if (!jobs->start || jobs->n_groups == groups) return LENET_OK;
-    return lenet_start_check(jobs->start, &model.topology, jobs->note, err);
+    char note[sizeof jobs->note];
+    LENET_TRY(lenet_start_check(jobs->start, &model.topology, note, err));
+    if (note[0]) strcpy(jobs->note, note);
+    return LENET_OK;
 }
 
 static int by_index(const void *a, const void *b) {

@@ -92,7 +92,8 @@ const struct lenet_option lenet_options[] = {
              "layer for other classes is drawn anew"},
     {.name = "from-sha256", TEXT(from_sha256), .initial = "none", .later = 1,
      .argument = "HEX", .commands = TRAIN | SWEEP, .identity = LENET_OF_POPULATION,
-     .help = "the SHA-256 of that file, by which the run is known: another file is refused (initially the file's own)"},
+     .help = "the SHA-256 of that file, or its first digits: another file is refused (initially the file's own, by which "
+             "the run is known)"},
     {.name = "freeze", TEXT(freeze), .initial = "none", .later = 1,
      .argument = "LAYERS", .commands = TRAIN | SWEEP, .identity = LENET_OF_POPULATION,
      .help = "the layers that stay as they are, joined by , or, in a sweep, by +: C1+C3 (lenet info lists them)"},

@@ -150,7 +150,7 @@ enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_s
         return lenet_fail(err, LENET_ERR_ARG, "--from-sha256 %.12s...: needs the file, --from FILE",
                           config->from_sha256);
     LENET_TRY(lenet_start_open(config->from, start, err));
-    if (is_known && strcmp(config->from_sha256, start->sha256) != 0)
+    if (is_known && strncmp(config->from_sha256, start->sha256, strlen(config->from_sha256)) != 0)
         return lenet_fail(
             err, LENET_ERR_ARG,
             "--from %.400s: another file than is wanted: its SHA-256 is %.12s..., and %.12s... is wanted; was "

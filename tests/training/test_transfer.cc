@@ -229,6 +229,8 @@ TEST_F(Transfer, WhatItBeganFromIsRecorded) {
         << "as before there was this option";
     Finish(Config("third", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", hash}}));
     EXPECT_TRUE(After("third") == After("second"));
+    Finish(Config("short", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", std::string(hash, 10)}}));
+    EXPECT_EQ(ReadFile(Path("short") / "run.json").find(std::string(hash) + "\""), run.find(std::string(hash) + "\""));
     ExpectRefused(Config("fourth", {{"from", File("second")}, {"from-sha256", hash}}), LENET_ERR_ARG,
                   {"--from", File("second"), std::string(hash).substr(0, 12)});
     ExpectRefused(Config("fourth", {{"from-sha256", hash}}), LENET_ERR_ARG, {"--from FILE"});
