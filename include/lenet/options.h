@@ -21,6 +21,8 @@ enum {
 struct lenet_config {
     /* where */
     char data[LENET_MAX_PATH]; /* "" for the default */
+    int64_t first_label;
+    int transpose; /* 0 or 1 */
     char run[LENET_MAX_PATH];
     char resume[LENET_MAX_PATH];
     char weights[LENET_MAX_PATH];

@@ -220,8 +220,9 @@ static enum lenet_status evaluate_networks(const struct lenet_config *config, co
                                            const struct lenet_predictions *kept, struct lenet_error *err) {
     struct opinions opinions = {.predicted = NULL};
     if (data->classes > all->model.topology.classes)
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d", config->weights,
-                          all->model.topology.classes, config->data, data->classes);
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d%s%s", config->weights,
+                          all->model.topology.classes, config->data, data->classes, data->note[0] ? "; " : "",
+                          data->note);
     if (all->R > 1 && !config->ensemble)
         return lenet_fail(err, LENET_ERR_ARG, "%s: %d networks; with --ensemble they answer together", config->weights,
                           all->R);
@@ -295,6 +296,10 @@ static enum lenet_status check_weights(const struct lenet_config *config, struct
     return LENET_OK;
 }
 
+static int is_given(const struct lenet_config *config, const char *option) {
+    return lenet_option_is_given(config, lenet_option_find(option));
+}
+
 /* Whose weights, and the data set they were trained on where none is named. */
 static enum lenet_status choose_files(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
     char last[LENET_MAX_PATH];
@@ -306,6 +311,8 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
     LENET_TRY(check_run(config->run, err));
     LENET_TRY(lenet_run_read(config->run, &origin->trained, origin->hash, err));
     LENET_TRY(lenet_run_path(config->run, "last.safetensors", last, err));
+    if (!is_given(config, "first-label")) config->first_label = origin->trained.first_label;
+    if (!is_given(config, "transpose")) config->transpose = origin->trained.transpose;
     if (!config->data[0]) strcpy(config->data, origin->trained.data);
     LENET_TRY(lenet_run_find_data(config->run, config, err));
     if (!config->weights[0]) strcpy(config->weights, last);
@@ -314,8 +321,10 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
 }
 
 /* Of a test half alone the run knows the directory, not the hash. */
-static int is_own_data(const struct origin *origin, const char *directory, const struct lenet_dataset *data) {
-    return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(directory, origin->trained.data) == 0;
+static int is_own_data(const struct origin *origin, const struct lenet_config *config,
+                       const struct lenet_dataset *data) {
+    if (config->first_label != origin->trained.first_label || config->transpose != origin->trained.transpose) return 0;
+    return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(config->data, origin->trained.data) == 0;
 }
 
 /* The training images are known of a run's own weights on its own data, of which the training half is there. */
@@ -335,6 +344,16 @@ static enum lenet_status keep(const struct lenet_config *config, const struct ne
     return lenet_predictions_write(config->predictions, kept, NULL, all->R, all->members, config->data, data, err);
 }
 
+/* The network's classes are called as they were in training, if the data set does not say. */
+static void compare_names(const struct lenet_class_names *trained, struct lenet_dataset *data) {
+    if (!data->names.count) data->names = *trained;
+    for (int c = trained->count - 1; c >= 0; c--)
+        if (c < data->names.count && strcmp(trained->text[c], data->names.text[c]) != 0)
+            snprintf(data->note, sizeof data->note,
+                     "class %d was '%s' in training, and is '%s' here; are the classes in another order?", c,
+                     trained->text[c], data->names.text[c]);
+}
+
 enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
                                  struct lenet_dataset *data, struct lenet_error *err) {
     struct networks all;
@@ -349,12 +368,12 @@ enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evalu
         return lenet_fail(err, LENET_ERR_ARG, "--predictions %.400s: would replace the weights", config->predictions);
     enum lenet_status status = read_networks(config->weights, &all, err);
     if (status == LENET_OK)
-        status = lenet_dataset_open(config->data, sizeof config->data,
-                                    keeps && config->predictions_of ? LENET_BOTH_HALVES : LENET_TEST_HALF,
-                                    all.model.topology.arch->field, data, err);
+        status = lenet_config_dataset(config, keeps && config->predictions_of ? LENET_BOTH_HALVES : LENET_TEST_HALF,
+                                      all.model.topology.arch->field, data, err);
     if (status == LENET_OK && keeps) status = lenet_predictions_make(config, all.R, data, &kept, err);
     if (status == LENET_OK) status = evaluate_networks(config, &all, data, evaluation, &kept, err);
-    evaluation->of_run = origin.own_weights && is_own_data(&origin, config->data, data);
+    if (status == LENET_OK) compare_names(&all.model.names, data);
+    evaluation->of_run = origin.own_weights && is_own_data(&origin, config, data);
     if (status == LENET_OK && keeps) status = keep(config, &all, &origin, evaluation->of_run, data, &kept, err);
     lenet_predictions_free(&kept);
     cJSON_Delete(all.members);
@@ -404,6 +423,9 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
     lenet_json_add_real(json, "accuracy", (double)e->correct / (double)e->count);
     cJSON_AddItemToObject(json, "interval", cJSON_CreateDoubleArray(interval, 2));
     lenet_json_add_real(json, "loss", e->loss);
+    lenet_json_add_classes(json, &data->names);
+    cJSON_AddNumberToObject(json, "first_label", (double)config->first_label);
+    cJSON_AddBoolToObject(json, "transpose", config->transpose);
     cJSON_AddItemToObject(json, "confusion", confusion_json(e));
     cJSON_AddItemToObject(json, "precision", per_class(e, lenet_precision));
     cJSON_AddItemToObject(json, "recall", per_class(e, lenet_recall));
@@ -413,6 +435,7 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
             cJSON_AddItemToArray(members, cJSON_CreateNumber((double)e->member_correct[r]));
         cJSON_AddNumberToObject(json, "vote_correct", (double)e->vote_correct);
     }
+    cJSON_AddItemToObject(json, "test_files", cJSON_CreateStringArray((const char *const *)data->test_files, 2));
     for (uint64_t i = 0; i < e->count; i++) cJSON_AddItemToArray(predictions, cJSON_CreateNumber(e->predicted[i]));
     cJSON_AddItemToObject(json, "predictions", predictions);
     return lenet_json_write(path, json, err);

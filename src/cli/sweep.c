@@ -12,6 +12,7 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
     (void)self;
     clear_bar();
     if (!plan->base.dry_run) stop_on_signals();
+    if (o->data->note[0]) print_note("sweep", "%s", o->data->note);
     printf("sweep: %zu run%s of %d ax%s", o->runs, o->runs == 1 ? "" : "s", plan->axes, plan->axes == 1 ? "is" : "es");
     if (plan->runs > o->runs) printf(" (%zu combinations, of which equal ones are one run)", plan->runs);
     if (plan->shards) printf(", %zu of them in shard %d/%d", o->here, plan->shard, plan->shards);

@@ -41,6 +41,7 @@ static void on_begin(void *self, const struct lenet_config *config, const struct
     display->guess = fmax(largest_share(&data->train), largest_share(&data->test));
     stop_on_signals();
     note_idle_options(config);
+    if (data->note[0]) print_note("train", "%s", data->note);
     printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
            model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
            device->backend->name, config->run);

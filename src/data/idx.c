@@ -11,7 +11,7 @@
 #include "base/files.h"
 #include "data/contents.h"
 
-enum { MAX_SIDE = 256, MOST_UNPACKED = 1 << 30 };
+enum { MOST_UNPACKED = 1 << 30 };
 
 /* Goes on to the next member of a gzip file, of which any number may follow one another; zeros may fill the rest of
  * the file. Returns Z_OK, or Z_STREAM_END where nothing or no gzip follows. */
@@ -111,10 +111,10 @@ static enum lenet_status parse_header(struct lenet_idx *file, int dimensions, st
     if (file->count == 0)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: its header says 0 samples, wanted at least 1; likely an empty set", file->path);
-    if (file->H < 1 || file->H > MAX_SIDE || file->W < 1 || file->W > MAX_SIDE)
+    if (file->H < 1 || file->H > LENET_IDX_MAX_SIDE || file->W < 1 || file->W > LENET_IDX_MAX_SIDE)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: images of %" PRIu32 "x%" PRIu32 ", wanted 1 to %d a side; likely a damaged header",
-                          file->path, file->H, file->W, MAX_SIDE);
+                          file->path, file->H, file->W, LENET_IDX_MAX_SIDE);
     const uint64_t wanted = file->header + (uint64_t)file->count * file->H * file->W; /* below 2^49 */
     if (file->size != wanted)
         return lenet_fail(err, LENET_ERR_FORMAT,

@@ -7,7 +7,7 @@
 #include "lenet/status.h"
 
 enum { LENET_IDX_LABELS = 1, LENET_IDX_IMAGES = 3 }; /* their numbers of dimensions */
-enum { LENET_IDX_MAX_PATH = 4096 };
+enum { LENET_IDX_MAX_PATH = 4096, LENET_IDX_MAX_SIDE = 256 };
 
 struct lenet_idx {
     char path[LENET_IDX_MAX_PATH];

@@ -89,6 +89,11 @@ enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_
         struct lenet_layer *layer = &topology->layers[topology->layer_count++];
         *layer = (struct lenet_layer){.spec = arch->layers[l], .activation = before, .C = C, .H = H, .W = W};
         before = LENET_LINEAR;
+        if (layer->spec.kind == LENET_RBF && classes > LENET_TARGETS)
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "%s: its RBF outputs have targets for the %d digits, and no more; the data set has %d "
+                              "classes, for which another --arch, such as lenet5, has softmax outputs",
+                              arch->name, LENET_TARGETS, classes);
         if (!layer_shapes(layer, classes))
             return lenet_fail(err, LENET_ERR_ARG, "%s: layer %d (%s) of size %d does not fit its %d x %d input",
                               arch->name, l, layer->spec.name, layer->spec.size, H, W);

@@ -166,7 +166,7 @@ static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
 static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     struct lenet_config *base = &s->plan->base;
     uint8_t first;
-    LENET_TRY(lenet_dataset_open(base->data, sizeof base->data, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
+    LENET_TRY(lenet_config_dataset(base, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
     LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
     LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
                                        LENET_MAX_FIELD, &s->device_data, err));
@@ -204,6 +204,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     cJSON_AddItemToObject(json, "config", lenet_config_json(base_of(s)));
     cJSON_AddItemToObject(json, "data", lenet_data_json(base_of(s)->data, &s->data));
     if (base_of(s)->from[0]) cJSON_AddStringToObject(json, "from", base_of(s)->from);
+    lenet_json_add_classes(json, &s->data.names);
     return lenet_json_write(path, json, err);
 }
 

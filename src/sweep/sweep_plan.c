@@ -332,6 +332,12 @@ static void mark_given(struct lenet_config *base, const struct lenet_axis *axis)
     memcpy(base->replaced, scratch.replaced, sizeof base->replaced);
 }
 
+/* Whether it says how the data set is to be read, which all runs share. */
+static int is_of_data(const struct lenet_option *option) {
+    return option->offset == offsetof(struct lenet_config, first_label) ||
+           option->offset == offsetof(struct lenet_config, transpose);
+}
+
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
@@ -343,6 +349,10 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
     plan->axes++;
     LENET_TRY(fill_axis(&plan->base, axis, text, err));
     mark_given(&plan->base, axis);
+    if (axis->count != 1 && is_of_data(option))
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--%s %.100s: wanted one value, for all runs of a sweep share its data set", option->name,
+                          text);
     if (axis->count != 1 || changes_an_axis(plan, option)) return LENET_OK;
     const enum lenet_status status = lenet_option_set(&plan->base, option, axis->values[0], err);
     drop_axis(plan, option);

@@ -44,6 +44,14 @@ const struct lenet_option lenet_options[] = {
      .argument = "DIR", .commands = TRAIN | SWEEP | EVAL | INFO,
      .help = "the directory with a data set's four IDX files, raw or .gz; initially data/mnist, or data/sample where "
              "that is missing"},
+    {.name = "first-label", INTEGER(first_label, 0, 255), .initial = "0",
+     .argument = "N", .commands = TRAIN | SWEEP | EVAL | INFO, .identity = LENET_OF_POPULATION, .later = 1,
+     .help = "the label of the first class in the files, which is subtracted from each: 1 for EMNIST's letters; eval "
+             "--run takes the run's"},
+    {.name = "transpose", SWITCH(transpose), .initial = "off",
+     .commands = TRAIN | SWEEP | EVAL | INFO, .identity = LENET_OF_POPULATION, .later = 1,
+     .help = "exchange rows and columns of each image, as EMNIST's need it, which lie on their side; eval --run takes "
+             "the run's"},
     {.name = "run", TEXT(run), .initial = "",
      .argument = "DIR", .commands = TRAIN | EVAL,
      .help = "the run directory: train creates it (initially the first free one of runs/ARCH-1, runs/ARCH-2, ...), "

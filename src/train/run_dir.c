@@ -49,6 +49,11 @@ cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) 
     return json;
 }
 
+void lenet_json_add_classes(cJSON *json, const struct lenet_class_names *names) {
+    cJSON *array = names->count ? cJSON_AddArrayToObject(json, "classes") : NULL;
+    for (int c = 0; c < names->count; c++) cJSON_AddItemToArray(array, cJSON_CreateString(names->text[c]));
+}
+
 /* ---- a new run, and a run at work ------------------------------------------------------ */
 
 enum lenet_status lenet_run_lock(const char *directory, struct lenet_lock *lock, struct lenet_error *err) {
@@ -103,6 +108,7 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
     if (config->from[0]) cJSON_AddStringToObject(json, "from", config->from);
+    lenet_json_add_classes(json, &data->names);
     return lenet_json_write(path, json, err);
 }
 
@@ -198,7 +204,7 @@ enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_
                                       struct lenet_error *err) {
     struct lenet_config was = *config;
     char hash[65];
-    if (lenet_path_exists(config->data)) return LENET_OK;
+    if (lenet_path_exists(config->data) || lenet_dataset_is_in(config->data)) return LENET_OK;
     LENET_TRY(lenet_run_read(directory, &was, hash, err));
     if (strcmp(was.data, config->data) != 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,

@@ -73,6 +73,9 @@ enum lenet_status lenet_run_check_identity(const char *path, const char *was, co
  * where the training half was not read. */
 struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
 
+/* Adds "classes", an array of the names of a data set that has them. */
+void lenet_json_add_classes(struct cJSON *json, const struct lenet_class_names *names);
+
 /* An epoch as a new cJSON object to be printed, and back from one that was parsed. Non-finite numbers are null, which
  * comes back as NaN. lenet_metrics_from_json returns 0 where *json is not such an object. */
 struct cJSON *lenet_metrics_json(const struct lenet_metrics *metrics);

@@ -97,6 +97,14 @@ double lenet_run_flops(const struct lenet_config *config, const struct lenet_set
                lenet_topology_flops(topology, 0);
 }
 
+/* ---- the data set ------------------------------------------------------------------------------- */
+
+enum lenet_status lenet_config_dataset(struct lenet_config *config, enum lenet_half needed, int field,
+                                       struct lenet_dataset *data, struct lenet_error *err) {
+    const struct lenet_reading how = {.first_label = (int)config->first_label, .transpose = config->transpose};
+    return lenet_dataset_open(config->data, sizeof config->data, needed, &how, field, data, err);
+}
+
 /* ---- the network --------------------------------------------------------------------------------- */
 
 enum lenet_status lenet_config_topology(const struct lenet_config *config, int classes, struct lenet_topology *topology,
@@ -134,6 +142,7 @@ enum lenet_status lenet_config_model(const struct lenet_config *config, const st
                                      struct lenet_error *err) {
     LENET_TRY(lenet_config_topology(config, data->classes, &model->topology, err));
     model->scaling = config->inputs ? published : standard;
+    model->names = data->names;
     const int field = model->topology.arch->field;
     if (data->H <= field && data->W <= field) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit %s's %d x %d", config->data,

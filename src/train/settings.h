@@ -28,6 +28,11 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
  * configuration says all that the run depends on. LENET_ERR_ARG as above. */
 enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train_images, struct lenet_error *err);
 
+/* Reads the data set that config->data names, which is set to what was chosen, as the configuration wants it. Fails as
+ * lenet_dataset_open does. */
+enum lenet_status lenet_config_dataset(struct lenet_config *config, enum lenet_half needed, int field,
+                                       struct lenet_dataset *data, struct lenet_error *err);
+
 /* The network that a configuration describes, for data of so many classes. LENET_ERR_ARG where there is no such
  * architecture, or its outputs are not for the loss or the optimizer. */
 enum lenet_status lenet_config_topology(const struct lenet_config *config, int classes, struct lenet_topology *topology,

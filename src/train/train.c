@@ -45,7 +45,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     struct lenet_trainer *trainer = &run->trainer;
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     if (!config->resume[0]) LENET_TRY(lenet_config_start(config, &run->start, err));
-    LENET_TRY(lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, arch->field, &run->data, err));
+    LENET_TRY(lenet_config_dataset(config, LENET_BOTH_HALVES, arch->field, &run->data, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
     if (config->resume[0])
         LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));

@@ -85,6 +85,8 @@ claim "info alone: exit 0" code_is 0
 claim "  with the published counts" says "61706"
 lenet info --json info.json
 claim "  also as JSON" grep -q '"parameters":.*61706' info.json
+claim "  with the activation of four layers" test "$(grep -c '"activation":.*"relu"' info.json)" = 4
+claim "  and the pooling of two" test "$(grep -c '"pooling":.*"max"' info.json)" = 2
 rm -f info.json
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
@@ -258,8 +260,8 @@ refused_data "images as labels" swapped "swapped/$labels" "swapped"
 broken halves "$labels" <"data/good/$test_labels"
 refused_data "the other half's labels" halves "halves/$labels" "500 labels" "2000 images"
 broken twice "$test_images" <"data/good/$images"
-broken label "$labels" < <(head -c 1007 "data/good/$labels" && printf '\x0b' && tail -c +1009 "data/good/$labels")
-refused_data "a label of 11" label "label/$labels" "label 11 at index 999"
+broken label "$labels" < <(head -c 1007 "data/good/$labels" && printf '\x3f' && tail -c +1009 "data/good/$labels")
+refused_data "a label of 63" label "label/$labels" "label 63 at index 999"
 ln -sf "../good/$labels" "data/twice/$test_labels"
 refused_data "the training set as the test set" twice "twice/$test_images" "same images"
 # idx_images COUNT HEIGHT WIDTH: random images; sides below 256.
@@ -292,7 +294,7 @@ for file in $images $test_labels; do
     refused_data "a packed file called $file" packed "packed/$file" "should end in .gz"
     rm -r data/packed
 done
-refused "data that is refused by eval, too" 3 "label 11" -- eval --run good --data data/label
+refused "data that is refused by eval, too" 3 "label 63" -- eval --run good --data data/label
 refused "data that is missing for eval" 3 "data/nowhere" -- eval --run good --data data/nowhere
 idx_images 5 40 40 | broken large "$test_images"
 refused "images that are too large for eval" 3 "40 x 40" "data/large" -- eval --run good --data data/large

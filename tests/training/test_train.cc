@@ -23,6 +23,7 @@
 #include "support/idx.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
+#include "train/settings.h"
 
 namespace {
 
@@ -941,20 +942,18 @@ TEST_F(Train, TheUsualDataIsMnistAndElseTheSample) {
     lenet_config config;
     lenet_config_init(&config);
     lenet_dataset data;
-    EXPECT_EQ(lenet_dataset_open(config.data, sizeof config.data, LENET_BOTH_HALVES, 32, &data, &err_), LENET_ERR_IO);
+    EXPECT_EQ(lenet_config_dataset(&config, LENET_BOTH_HALVES, 32, &data, &err_), LENET_ERR_IO);
     EXPECT_TRUE(Says("data/mnist") && Says("data/sample") && Says("get_mnist.sh") && Says("--data")) << err_.text;
     fs::create_directory("data");
     for (const char *usual : {"data/sample", "data/mnist"}) {
         fs::copy("few", usual);
         config.data[0] = '\0';
-        ASSERT_EQ(lenet_dataset_open(config.data, sizeof config.data, LENET_BOTH_HALVES, 32, &data, &err_), LENET_OK)
-            << err_.text;
+        ASSERT_EQ(lenet_config_dataset(&config, LENET_BOTH_HALVES, 32, &data, &err_), LENET_OK) << err_.text;
         EXPECT_STREQ(config.data, usual);
         lenet_dataset_free(&data);
     }
     snprintf(config.data, sizeof config.data, "few");
-    ASSERT_EQ(lenet_dataset_open(config.data, sizeof config.data, LENET_BOTH_HALVES, 32, &data, &err_), LENET_OK)
-        << err_.text;
+    ASSERT_EQ(lenet_config_dataset(&config, LENET_BOTH_HALVES, 32, &data, &err_), LENET_OK) << err_.text;
     EXPECT_STREQ(config.data, "few");
     lenet_dataset_free(&data);
 }

@@ -235,10 +235,22 @@ TEST(SweepAxis, OtherOptionsAreNoAxes) {
     }
 }
 
-/* Every option that makes a run what it is: two values give two runs, which differ in it and in nothing else. */
+const std::set<std::string> kOfTheData = {"first-label", "transpose"};
+
+/* All runs of a sweep share one copy of the data set. */
+TEST(SweepAxis, HowTheDataIsReadCanNotBeOne) {
+    for (const std::string &name : kOfTheData) {
+        const bool is_switch = lenet_option_find(name.c_str())->choices != nullptr;
+        ExpectRefused({"--" + name, is_switch ? "off,on" : "0,1"}, {"--" + name, "wanted one value", "data set"});
+        EXPECT_EQ(ValuesOf(name, is_switch ? "on" : "1"), Strings{is_switch ? "on" : "1"});
+    }
+    ExpectRefused({"--first-label", "lin:0..3", "--samples", "2"}, {"--first-label lin:0..3", "wanted one value"});
+}
+
+/* Every other option that makes a run what it is: two values give two runs, which differ in it and in nothing else. */
 TEST(SweepAxis, EveryOptionOfARunCanBeOne) {
     for (const lenet_option *option = lenet_options; option->name; option++) {
-        if (!option->identity || option->type == LENET_OPTION_TEXT) continue;
+        if (!option->identity || option->type == LENET_OPTION_TEXT || kOfTheData.count(option->name)) continue;
         std::string list;
         if (option->choices)
             for (const char *c = option->choices; *c; c++) list += *c == '|' ? ',' : *c;

@@ -25,7 +25,9 @@ std::vector<lenet_topology> AllPlans() {
     std::vector<lenet_topology> plans;
     for (const lenet_arch *arch = lenet_archs; arch->name; arch++)
         for (lenet_activation activation : {LENET_TANH, LENET_RELU})
-            for (int classes : {1, 3, 10}) plans.push_back(Plan(arch->name, activation, classes));
+            for (int classes : {1, 3, 10, 62})
+                if (classes <= 10 || arch->layers[arch->layer_count - 1].kind != LENET_RBF)
+                    plans.push_back(Plan(arch->name, activation, classes));
     return plans;
 }
 
@@ -262,6 +264,22 @@ TEST(Nets, ALayerThatDoesNotFitIsRefusedByName) {
         const std::string name = arch.layers[arch.layer_count - 1].name;
         EXPECT_NE(std::string(err.text).find(name), std::string::npos) << what << ": " << err.text;
     }
+}
+
+TEST(Nets, RbfOutputsAreRefusedForMoreThanTheTenDigits) {
+    int refused = 0;
+    for (const lenet_arch *arch = lenet_archs; arch->name; arch++) {
+        lenet_topology topology = {};
+        lenet_error err = {};
+        const bool is_rbf = arch->layers[arch->layer_count - 1].kind == LENET_RBF;
+        const lenet_status status = lenet_topology_make(arch, LENET_SQUASH, LENET_POOL_AVERAGE, 11, &topology, &err);
+        EXPECT_EQ(status, is_rbf ? LENET_ERR_ARG : LENET_OK) << arch->name;
+        if (!is_rbf) continue;
+        refused++;
+        for (const char *piece : {arch->name, "RBF", "10 digits", "11 classes", "--arch"})
+            EXPECT_NE(std::string(err.text).find(piece), std::string::npos) << err.text;
+    }
+    EXPECT_GT(refused, 0);
 }
 
 TEST(Nets, ALayerThatJustFitsIsTaken) {
