@@ -162,6 +162,14 @@ void lenet_config_canonical(const struct lenet_config *config, struct lenet_conf
 /* "--beta2 has no effect with --optimizer nesterov; ...", of all options that were given in vain; "" where none was. */
 void lenet_config_idle_text(const struct lenet_config *config, char *text, size_t size);
 
+/* ---- options that are odd, but no error: --batch 100000 for 60,000 images ---- */
+
+enum { LENET_ODDITIES = 2 };
+struct lenet_oddity {
+    const char *option, *text; /* "--batch 100000", "is above ..." */
+};
+extern const struct lenet_oddity lenet_oddities[LENET_ODDITIES];
+
 /* ---- command lines ---- */
 
 /* Calls take(self, option, text, err) for each "--name value" and "--name=value". */

@@ -314,7 +314,7 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
     if (!is_given(config, "first-label")) config->first_label = origin->trained.first_label;
     if (!is_given(config, "transpose")) config->transpose = origin->trained.transpose;
     if (!config->data[0]) strcpy(config->data, origin->trained.data);
-    LENET_TRY(lenet_run_find_data(config->run, config, err));
+    LENET_TRY(lenet_run_find_data(config->run, origin->trained.data, config->data, err));
     if (!config->weights[0]) strcpy(config->weights, last);
     origin->own_weights = strcmp(config->weights, last) == 0 || is_same_file(config->weights, last);
     return LENET_OK;

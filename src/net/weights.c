@@ -162,6 +162,16 @@ enum lenet_status lenet_tensors_write(const char *path, const struct lenet_tenso
     return status;
 }
 
+enum lenet_status lenet_tensors_sha256(const struct lenet_tensor *tensors, int n, char hex[65],
+                                       struct lenet_error *err) {
+    struct lenet_piece *pieces = calloc((size_t)n + 1, sizeof *pieces);
+    if (!pieces) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int i = 0; i < n; i++) pieces[i] = (struct lenet_piece){tensors[i].data, lenet_tensor_bytes(&tensors[i])};
+    const enum lenet_status status = lenet_sha256(pieces, n, hex, err);
+    free(pieces);
+    return status;
+}
+
 /* ---- reading ---- */
 
 /* The part of the file that offsets count from, and where to say what is wrong with it. */
@@ -359,10 +369,25 @@ static enum lenet_status parse_file(const char *path, size_t size, struct lenet_
     return align_tensors(path, file, err);
 }
 
+/* Files without a checksum are taken as they are. */
+static enum lenet_status check_sum(const char *path, const struct lenet_tensor_file *file, struct lenet_error *err) {
+    const char *wanted = lenet_metadata_find(file, LENET_TENSORS_SHA256);
+    char found[65];
+    if (!wanted) return LENET_OK;
+    LENET_TRY(lenet_tensors_sha256(file->tensors, file->n, found, err));
+    if (strcmp(found, wanted) == 0) return LENET_OK;
+    return lenet_fail(
+        err, LENET_ERR_FORMAT,
+        "%s: its tensors have the checksum %.12s..., but it was written with %.12s...: bytes have changed "
+        "on the disk, or were edited",
+        path, found, wanted);
+}
+
 enum lenet_status lenet_tensors_parse(const char *path, char *bytes, size_t size, struct lenet_tensor_file *file,
                                       struct lenet_error *err) {
     *file = (struct lenet_tensor_file){.buffer = bytes};
-    const enum lenet_status status = parse_file(path, size, file, err);
+    enum lenet_status status = parse_file(path, size, file, err);
+    if (status == LENET_OK) status = check_sum(path, file, err);
     if (status != LENET_OK) lenet_tensors_free(file);
     return status;
 }

@@ -127,6 +127,12 @@ static const struct job *largest_job(const struct jobs *jobs, int group, int *co
     return largest;
 }
 
+/* Records are written one after the other, whatever the number of workers; weights are replaced, with two fsyncs. */
+static double time_files(const struct sweep *s, int populations) {
+    const double each = lenet_directory_sync_seconds(base_of(s)->out);
+    return each * populations * (1 + (base_of(s)->keep_weights ? 2.0 / s->workers : 0));
+}
+
 static enum lenet_status describe_group(struct sweep *s, struct worker *w, int group, double *total,
                                         struct lenet_error *err) {
     struct lenet_sweep_group shown = {.key = s->jobs.groups[group].key, .runs = s->jobs.groups[group].missing};
@@ -143,15 +149,19 @@ static enum lenet_status describe_group(struct sweep *s, struct worker *w, int g
     if (status != LENET_OK) return status;
     shown.largest = fitting.R;
     if (s->jobs.observer->group) s->jobs.observer->group(s->jobs.observer->self, &shown);
-    *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers;
+    *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers +
+              time_files(s, shown.populations);
     return LENET_OK;
 }
 
 static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
     struct worker w = {.ledger = &s->ledger};
     const struct lenet_sweep_observer *observer = s->jobs.observer;
-    double total = 0;
     enum lenet_status status = LENET_OK;
+    const double began = lenet_now();
+    if (s->jobs.n_jobs) sweep_open_job(&w, &s->jobs.jobs[0], NULL); /* and the device, which each worker does once */
+    sweep_close_job(&w);
+    double total = lenet_now() - began;
     for (int g = 0; g < s->jobs.n_groups && status == LENET_OK && !*s->jobs.stop; g++)
         status = describe_group(s, &w, g, &total, err);
     status = lenet_device_explain(&w.trainer.device, status, err);
@@ -168,6 +178,7 @@ static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     uint8_t first;
     LENET_TRY(lenet_config_dataset(base, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
     LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
+    strcpy(base->device, s->home.name); /* what auto has become */
     LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
                                        LENET_MAX_FIELD, &s->device_data, err));
     /* waits until it is there: the workers have contexts of their own, which would not */
@@ -220,12 +231,15 @@ static void note_missing_lock(const struct sweep *s) {
     tell(s, text.text);
 }
 
-/* What is asked to be kept of runs that have ended without it stays lost. */
-static void note_lost(const struct sweep *s, size_t ended, int kept, const char *kind, const char *hint) {
+/* What runs that have ended before did not keep stays lost. */
+static void note_lost_predictions(const struct sweep *s, size_t ended) {
     struct lenet_error text;
-    if (!kept || !ended || lenet_directory_has(s->dir.path, kind)) return;
-    lenet_fail(&text, LENET_OK, "%s: the %s of %zu run%s that had ended before were not kept; %s", s->dir.path, kind,
-               ended, ended == 1 ? "" : "s", hint);
+    if (!base_of(s)->keep_predictions || !ended || lenet_directory_has(s->dir.path, "predictions")) return;
+    lenet_fail(
+        &text, LENET_OK,
+        "%s: the predictions of %zu run%s that had ended before were not kept; lenet eval --predictions FILE works "
+        "them out from kept weights",
+        s->dir.path, ended, ended == 1 ? "" : "s");
     tell(s, text.text);
 }
 
@@ -255,10 +269,9 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
     note_missing_lock(s);
     sweep_find_missing(&s->jobs, &s->dir, &overview);
-    note_lost(s, overview.ended - overview.diverged, base_of(s)->keep_weights, "weights",
-              "another --out trains them again");
-    note_lost(s, overview.ended - overview.diverged, base_of(s)->keep_predictions, "predictions",
-              "lenet eval --predictions FILE works them out from kept weights");
+    LENET_TRY(sweep_find_weights(&s->jobs, &s->dir, &overview, err));
+    s->ledger.result->unkept = overview.unkept;
+    note_lost_predictions(s, overview.ended - overview.diverged);
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);

@@ -348,11 +348,11 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
     *axis = (struct lenet_axis){.option = option};
     plan->axes++;
     LENET_TRY(fill_axis(&plan->base, axis, text, err));
-    mark_given(&plan->base, axis);
     if (axis->count != 1 && is_of_data(option))
         return lenet_fail(err, LENET_ERR_ARG,
                           "--%s %.100s: wanted one value, for all runs of a sweep share its data set", option->name,
                           text);
+    mark_given(&plan->base, axis);
     if (axis->count != 1 || changes_an_axis(plan, option)) return LENET_OK;
     const enum lenet_status status = lenet_option_set(&plan->base, option, axis->values[0], err);
     drop_axis(plan, option);

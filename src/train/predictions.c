@@ -104,6 +104,7 @@ enum lenet_status lenet_predictions_write(const char *path, struct lenet_predict
                                           const cJSON *members, const char *data_directory,
                                           const struct lenet_dataset *data, struct lenet_error *err) {
     struct lenet_tensor tensors[2 * LENET_HALVES + 1];
+    char sum[65];
     for (int half = 0; half < LENET_HALVES; half++) {
         pick(p->half[half].classes, p->half[half].images, which, n);
         pick(p->half[half].loss, p->half[half].images * sizeof *p->half[half].loss, which, n);
@@ -111,10 +112,12 @@ enum lenet_status lenet_predictions_write(const char *path, struct lenet_predict
     pick(p->training, p->bytes, which, n);
     const int known = p->known == p->R, all = known && has_all(p, n, data->train.count);
     const int count = describe(p, n, known && !all, tensors);
+    LENET_TRY(lenet_tensors_sha256(tensors, count, sum, err));
     cJSON *data_json = lenet_data_json(data_directory, data);
     char *data_text = cJSON_PrintUnformatted(data_json), *members_text = cJSON_PrintUnformatted(members);
     cJSON_Delete(data_json);
-    const struct lenet_metadata metadata[] = {{"format", "lenet predictions"},
+    const struct lenet_metadata metadata[] = {{LENET_TENSORS_SHA256, sum},
+                                              {"format", "lenet predictions"},
                                               {"data", data_text},
                                               {"trained_on", !known ? "unknown"
                                                              : all  ? "all"

@@ -200,16 +200,12 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
     return LENET_OK;
 }
 
-enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_config *config,
+enum lenet_status lenet_run_find_data(const char *directory, const char *was, const char *now,
                                       struct lenet_error *err) {
-    struct lenet_config was = *config;
-    char hash[65];
-    if (lenet_path_exists(config->data) || lenet_dataset_is_in(config->data)) return LENET_OK;
-    LENET_TRY(lenet_run_read(directory, &was, hash, err));
-    if (strcmp(was.data, config->data) != 0) return LENET_OK;
+    if (lenet_path_exists(now) || lenet_dataset_is_in(now) || strcmp(was, now) != 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,
                       "%s: the run began with --data %s, which is not found from here; give --data DIR", directory,
-                      was.data);
+                      was);
 }
 
 /* Weights that a run began from are known by their contents: another name may be that of the same file. */
@@ -222,29 +218,28 @@ static enum lenet_status check_from(const struct lenet_config *was, struct lenet
     return status;
 }
 
-enum lenet_status lenet_run_check_options(struct lenet_config *now, struct lenet_error *err) {
-    struct lenet_config was = *now;
-    char hash[65];
-    LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
-    if (now->warmup == LENET_AUTO) now->warmup = was.warmup;
-    LENET_TRY(check_from(&was, now, err));
-    LENET_TRY(lenet_run_same(&was, now, err));
-    return lenet_run_find_data(now->resume, now, err);
+enum lenet_status lenet_run_check_options(struct lenet_run_origin *was, struct lenet_config *now,
+                                          struct lenet_error *err) {
+    was->config = *now;
+    LENET_TRY(lenet_run_read(now->resume, &was->config, was->hash, err));
+    if (now->warmup == LENET_AUTO) now->warmup = was->config.warmup;
+    LENET_TRY(check_from(&was->config, now, err));
+    LENET_TRY(lenet_run_same(&was->config, now, err));
+    return lenet_run_find_data(now->resume, was->config.data, now->data, err);
 }
 
-enum lenet_status lenet_run_check_machine(const struct lenet_config *now, const char *data_hash, const char *backend,
-                                          struct lenet_error *err) {
-    struct lenet_config was = *now;
-    char hash[65];
-    LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
-    if (strcmp(data_hash, hash) != 0)
+enum lenet_status lenet_run_check_machine(const struct lenet_run_origin *was, const struct lenet_config *now,
+                                          const char *data_hash, const char *backend, struct lenet_error *err) {
+    const char *data = was->config.data, *device = was->config.device;
+    const int is_there = strcmp(data, now->data) == 0;
+    if (strcmp(data_hash, was->hash) != 0)
         return lenet_fail(err, LENET_ERR_ARG,
                           "--resume %s: the data set in %s is not the one the run began with, which was %s%s",
-                          now->resume, now->data, strcmp(was.data, now->data) == 0 ? "another one there" : "in ",
-                          strcmp(was.data, now->data) == 0 ? "; were files exchanged, or run.json edited?" : was.data);
-    const size_t length = strcspn(was.device, ":");
-    if (strlen(backend) == length && strncmp(was.device, backend, length) == 0) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", now->resume, was.device,
+                          now->resume, now->data, is_there ? "another one there" : "in ",
+                          is_there ? "; were files exchanged, or run.json edited?" : data);
+    const size_t length = strcspn(device, ":");
+    if (strlen(backend) == length && strncmp(device, backend, length) == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", now->resume, device,
                       backend);
 }
 

@@ -46,6 +46,18 @@ enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train
     return LENET_OK;
 }
 
+int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend) {
+    const int64_t batch = config->batch, eval_every = config->eval_every, tf32 = config->tf32;
+    size_t count = 0;
+    if (count_training(config, train_images, &count, NULL) != LENET_OK) return 0;
+    config->batch = batch_of(config, count);
+    const uint64_t per_epoch = lenet_steps_per_epoch((uint32_t)count, (int)config->batch);
+    const uint64_t epochs = (total_steps(config, per_epoch) + per_epoch - 1) / per_epoch;
+    if ((uint64_t)eval_every > epochs) config->eval_every = (int64_t)epochs;
+    if (backend == lenet_backend_cpu()) config->tf32 = 0;
+    return config->batch != batch || config->eval_every != eval_every || config->tf32 != tf32;
+}
+
 enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t train_images,
                                       struct lenet_settings *settings, struct lenet_error *err) {
     size_t count = 0;
@@ -85,6 +97,23 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
                                     .label_noise = (float)config->label_noise,
                                 }};
     return LENET_OK;
+}
+
+const struct lenet_oddity lenet_oddities[LENET_ODDITIES] = {
+    {"batch", "is above the number of training images: every update takes all of them"},
+    {"warmup", "is as long as the run or longer: all of it is warm-up, in which the learning rate rises"},
+};
+
+int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings) {
+    const struct lenet_hyper *hyper = &settings->hyper;
+    const int is_odd[LENET_ODDITIES] = {
+        settings->B < config->batch,
+        hyper->schedule != LENET_SCHEDULE_PUBLISHED && hyper->warmup_steps >= hyper->total_steps,
+    };
+    int oddities = 0;
+    for (int i = 0; i < LENET_ODDITIES; i++)
+        oddities |= (is_odd[i] && lenet_option_is_given(config, lenet_option_find(lenet_oddities[i].option))) << i;
+    return oddities;
 }
 
 double lenet_run_flops(const struct lenet_config *config, const struct lenet_settings *settings,

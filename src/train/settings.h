@@ -28,6 +28,13 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
  * configuration says all that the run depends on. LENET_ERR_ARG as above. */
 enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train_images, struct lenet_error *err);
 
+/* What is odd about it: a bit for each of lenet_oddities. */
+int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings);
+
+/* Makes equal what is the same on this backend: a batch of more images than there are, an evaluation after more epochs
+ * than the run has, TF32 on a CPU. Returns 1 where something has changed. */
+int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend);
+
 /* Reads the data set that config->data names, which is set to what was chosen, as the configuration wants it. Fails as
  * lenet_dataset_open does. */
 enum lenet_status lenet_config_dataset(struct lenet_config *config, enum lenet_half needed, int field,

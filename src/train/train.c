@@ -23,10 +23,11 @@ struct run {
     struct lenet_dataset data;
     struct lenet_device_data device_data;
     struct lenet_trainer trainer;
-    struct lenet_start start; /* where it begins from trained weights; closed otherwise */
-    struct lenet_lock lock;   /* of the run directory */
-    char *identity;           /* of the run, for its checkpoints */
-    int recorded, announced;  /* so many measurements are in metrics.jsonl, and known to the observer */
+    struct lenet_start start;    /* where it begins from trained weights; closed otherwise */
+    struct lenet_run_origin was; /* where it is resumed */
+    struct lenet_lock lock;      /* of the run directory */
+    char *identity;              /* of the run, for its checkpoints */
+    int recorded, announced;     /* so many measurements are in metrics.jsonl, and known to the observer */
 };
 
 static const struct lenet_member *member_of(const struct run *run) {
@@ -47,8 +48,9 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     if (!config->resume[0]) LENET_TRY(lenet_config_start(config, &run->start, err));
     LENET_TRY(lenet_config_dataset(config, LENET_BOTH_HALVES, arch->field, &run->data, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
+    strcpy(config->device, trainer->device.name); /* what auto has become */
     if (config->resume[0])
-        LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));
+        LENET_TRY(lenet_run_check_machine(&run->was, config, run->data.hash, trainer->device.backend->name, err));
     LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
     run->identity = lenet_run_identity(config, run->data.hash);
     if (!run->identity) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
@@ -212,14 +214,14 @@ static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
     if (run->start.path)
         LENET_TRY(lenet_start_check(&run->start, &lenet_population_model(run->trainer.pop)->topology, text, err));
     if (text[0] && run->observer->note) run->observer->note(run->observer->self, text);
-    LENET_TRY(lenet_run_create(run->config, run->trainer.device.name, &run->data, &run->lock, err));
+    LENET_TRY(lenet_run_create(run->config, run->config->device, &run->data, &run->lock, err));
     return init(run, err);
 }
 
 static enum lenet_status go_on(struct run *run, int *ended, struct lenet_error *err) {
     struct lenet_config *config = run->config;
     strcpy(config->run, config->resume);
-    LENET_TRY(lenet_run_check_options(config, err));
+    LENET_TRY(lenet_run_check_options(&run->was, config, err));
     LENET_TRY(lenet_run_lock(config->run, &run->lock, err));
     LENET_TRY(open_all(run, err));
     lenet_directory_clear_temporaries(config->run);

@@ -109,6 +109,18 @@ claim "an endless run that is told to stop ends by the signal" code_is 143
 claim "  says how to go on" says "lenet train --resume begun"
 claim "  and complains of nothing" is_quiet
 
+sweep=(sweep "${train[@]:1}" --seed "1,2" --out kept --keep-weights)
+lenet "${sweep[@]}"
+claim "a sweep that keeps its weights: exit 0" code_is 0
+rm kept/weights/*
+lenet "${sweep[@]}"
+claim "the same again without them: exit 3" code_is 3
+claim "  says in the plan and at the end that they are gone" says "(2 without weights)" && complains "kept/weights: lacks 2 runs"
+claim "  and that all runs had ended" says "done: 0 runs"
+lenet "${sweep[@]}" --keep-weights off
+claim "  where they are not asked for: exit 0" code_is 0
+rm -r kept
+
 # ---- usage ----------------------------------------------------------------------------------------
 
 lenet
@@ -395,6 +407,8 @@ head -c 300000 begun/last.safetensors | damaged_run last.safetensors
 refused "resuming from a truncated checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
 { head -c -100 begun/last.safetensors && head -c 100 /dev/zero | tr '\0' '\377'; } | damaged_run last.safetensors
 refused "resuming from a damaged checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
+{ head -c -100000 begun/last.safetensors && printf x && tail -c 99999 begun/last.safetensors; } | damaged_run last.safetensors
+refused "resuming from a checkpoint with one changed byte" 3 "damaged/last.safetensors: its tensors have the checksum" -- train --resume damaged
 head -c 5000 begun/last.safetensors | damaged_run last.safetensors
 refused "evaluating a run with truncated weights" 3 "damaged/last.safetensors" -- eval --run damaged
 rm -r damaged
@@ -423,12 +437,16 @@ on_terminal() {
     local columns=$1 term=$2
     shift 2
     rm -rf shown
-    env -u COLUMNS TERM="$term" python3 "$source_dir/tests/support/on_terminal.py" "$columns" "$program" train \
-        --data data/good --device cpu --threads 1 --epochs 4 --run shown "$@" >"$work/raw" 2>"$work/err"
+    terminal_of "$columns" "$term" train --data data/good --device cpu --threads 1 --epochs 4 --run shown "$@"
+}
+terminal_of() {
+    local columns=$1 term=$2
+    shift 2
+    env -u COLUMNS TERM="$term" python3 "$source_dir/tests/support/on_terminal.py" "$columns" "$program" "$@" >"$work/raw" 2>"$work/err"
     code=$?
     tr '\r' '\n' <"$work/raw" | sed 's/\x1b\[K//' >"$work/out"
 }
-fits() { awk -v most="$1" '/^epoch|^\[/ && length > most { wide = 1 } END { exit wide }' "$work/out"; }
+fits() { awk -v most="$1" '!/^lenet / && length > most { wide = 1 } END { exit wide }' "$work/out"; } # notes do not
 if python3 -c 'import pty' 2>/dev/null; then
     for columns in 200 110 100 80 72 60 40 25; do
         for validation in 0 500; do
@@ -437,6 +455,14 @@ if python3 -c 'import pty' 2>/dev/null; then
             claim "  no line is wider" fits $columns
             claim "  each epoch has one, with the test error" test "$(grep -c '^epoch  .*test .* %' "$work/out")" -eq 4
         done
+    done
+    rm -r shown
+    for columns in 80 40; do
+        terminal_of $columns xterm sweep --data data/good --out shown --seed 1,2 --beta2 0.9 --steps 1 --batch 3000
+        claim "a sweep's plan on a terminal of $columns columns: exit 0" code_is 0
+        claim "  no line is wider" fits $columns
+        claim "  nothing is left out" test "$(tr -s '\n ' ' ' <"$work/out" | grep -c 'training, 500 test images; on cpu.* in shown .*takes all of them (2 of 2 combinations)')" -eq 1
+        rm -r shown
     done
     on_terminal 0 xterm --train-size 200
     claim "a terminal of unknown width: 80 columns" fits 80
@@ -524,10 +550,9 @@ claim "  with predictions" test "$(find answers/predictions -name '*.safetensors
 lenet "${answers[@]}"
 claim "  again there is nothing to say" is_quiet
 rm -r answers/predictions
-lenet "${answers[@]}" --keep-weights
-claim "what is asked to be kept too late is said: exit 0" code_is 0
-claim "  of weights" complains "answers: the weights of 1 run that had ended before were not kept"
-claim "  and of predictions" complains "answers: the predictions of 1 run that had ended before were not kept"
+lenet "${answers[@]}"
+claim "predictions that are asked for too late: exit 0" code_is 0
+claim "  with a line that says so" complains "answers: the predictions of 1 run that had ended before were not kept"
 
 # fills_up RUN FILL EMPTY: trains for many epochs, calls FILL after the first one, and resumes after EMPTY.
 long=("${train[@]}" --train-size 256 --epochs 60)

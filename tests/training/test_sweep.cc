@@ -1,6 +1,7 @@
 /* test_sweep.cc - every run of a sweep ends as the same run alone, whatever it trains with and wherever it is stopped;
  * none is lost, none is done twice. */
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "lenet/eval.h"
 #include "lenet/sweep.h"
@@ -29,6 +31,13 @@
 #include "sweep/sweep_dir.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
+
+/* Milliseconds more than the system's own fsync, in whose place the program calls this one. */
+static std::atomic<int> fsync_takes{0};
+extern "C" int fsync(int fd) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(fsync_takes));
+    return static_cast<int>(syscall(SYS_fsync, fd));
+}
 
 namespace {
 
@@ -84,12 +93,14 @@ std::string Part(const std::string &line, const std::string &key) {
     return line.substr(at, end + 1 - at);
 }
 
-/* Reads a safetensors file, lets its test spoil it, and writes it back. */
+/* Reads a safetensors file, lets its test spoil it, and writes it back, without a checksum. */
 void Rewrite(const fs::path &path, const std::function<void(lenet_tensor_file &)> &spoil) {
     lenet_tensor_file file;
     lenet_error err = {};
     ASSERT_EQ(lenet_tensors_read(path.c_str(), &file, &err), LENET_OK) << err.text;
     spoil(file);
+    for (int i = 0; i < file.n_metadata; i++)
+        if (strcmp(file.metadata[i].key, LENET_TENSORS_SHA256) == 0) file.metadata[i].key = "none";
     EXPECT_EQ(lenet_tensors_write(path.c_str(), file.tensors, file.n, file.metadata, file.n_metadata, &err), LENET_OK)
         << err.text;
     lenet_tensors_free(&file);
@@ -114,8 +125,9 @@ class Watcher {
     size_t grouped_runs = 0, grouped_populations = 0;
     std::vector<int> largest;
     double estimate = -1;
+    std::string notes;
 
-    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, nullptr, nullptr}; }
+    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, Note, nullptr}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
@@ -132,6 +144,7 @@ class Watcher {
         Of(self).grouped_populations += (size_t)group->populations;
         Of(self).largest.push_back(group->largest);
     }
+    static void Note(void *self, const char *text) { Of(self).notes += std::string(text) + "\n"; }
     static void Estimate(void *self, double seconds) { Of(self).estimate = seconds; }
     static void Run(void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
                     const lenet_sweep_progress *progress) {
@@ -534,10 +547,44 @@ TEST_F(Sweep, PredictionsAreOfTheTestImagesUnlessOthersAreAskedFor) {
     EXPECT_FALSE(fs::exists(Dir("refused")));
 }
 
+TEST_F(Sweep, WeightsThatAreGoneAreCounted) {
+    const auto lacking = [&](const Strings &words) {
+        Watcher watcher;
+        EXPECT_EQ(Start("run", words, watcher), LENET_OK) << err_.text;
+        EXPECT_EQ(watcher.work.unkept, result_.unkept);
+        return result_.unkept;
+    };
+    Finish("run", {"--seed", "1..3", "--population-max", "3"});
+    Finish("run", {"--seed", "4,5", "--population-max", "1"});
+    Finish("run", {"--seed", "6", "--keep-weights", "off"});
+    EXPECT_EQ(lacking({"--seed", "1..5"}), 0u) << "of populations of three and of one";
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 1u) << "kept none; the seventh is trained";
+    EXPECT_EQ(lacking({"--seed", "1..7", "--keep-weights", "off"}), 0u);
+    for (const std::string &name : FilesIn(Dir("run") / "weights"))
+        if (fs::file_size(Dir("run") / "weights" / name) > 400000) fs::remove(Dir("run") / "weights" / name);
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 4u);
+    fs::remove_all(Dir("run") / "weights");
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 7u);
+    EXPECT_EQ(lacking({"--seed", "1..7", "--shard", "1/2"}), 4u) << "of this shard";
+}
+
 TEST_F(Sweep, RunsThatAreTheSameAreDoneOnce) {
     const Watcher run = Finish("run", {"--seed", "1,2,1,1..2", "--lr", "0.01,1e-2"});
     EXPECT_EQ(run.work.runs, 2u);
     EXPECT_EQ(Recorded("run").size(), 2u);
+}
+
+TEST_F(Sweep, RunsThatDifferInWhatIsNothingToThemAreDoneOnce) {
+    const Strings axes = {"--batch", "40,41,65536", "--tf32", "on,off", "--eval-every", "2,7"};
+    const Watcher run = Finish("run", axes);
+    EXPECT_EQ(run.work.runs, 1u);
+    EXPECT_EQ(run.work.odd[0], 8u) << "more than 40 images";
+    EXPECT_EQ(Recorded("run").size(), 1u);
+    EXPECT_EQ(Finish("run", axes).runs, 0);
+    EXPECT_EQ(Finish("run", {"--batch", "40", "--tf32", "off"}).runs, 1) << "evaluated after each epoch";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).runs, 0) << "the same run";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 1);
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 0) << "as it was given";
 }
 
 TEST_F(Sweep, AnObserverMayWatchNothing) {
@@ -868,8 +915,35 @@ TEST_F(KilledSweep, ADamagedCheckpointIsNamed) {
                     memcpy(counts + (size_t)which * sizeof count, &count, sizeof count);
                 },
                 {counters});
+    for (size_t left = 1; left < bytes.size() / 2; left *= 3) { /* of its last tensors, the weights among them */
+        std::string changed = bytes;
+        changed[bytes.size() - left] ^= 1;
+        Write(Checkpoint("run"), changed);
+        ExpectRefused("run", words, {"its tensors have the checksum"});
+    }
     Write(Checkpoint("run"), bytes);
     EXPECT_EQ(Finish("run", words).work.resumed, 1u) << "as it was";
+    ExpectSame("made", "run");
+}
+
+TEST_F(KilledSweep, ADamagedCheckpointOfASweepThatHasEndedIsNotedAndLeft) {
+    const Strings words = {"--seed", "1..3", "--population-max", "3"};
+    MakeCheckpoint(words);
+    Revive("run", 0);
+    const std::string bytes = Read(Checkpoint("run"));
+    EXPECT_EQ(Finish("run", words).work.resumed, 1u);
+    for (const std::string &left : {std::string(), std::string("x"), bytes.substr(0, bytes.size() / 2)}) {
+        Write(Checkpoint("run"), left);
+        Watcher watcher;
+        EXPECT_EQ(Start("run", words, watcher), LENET_OK) << err_.text;
+        EXPECT_EQ(watcher.runs, 0);
+        EXPECT_NE(watcher.notes.find(Checkpoint("run").string() + ": "), std::string::npos) << watcher.notes;
+        EXPECT_NE(watcher.notes.find("no run needs it any more"), std::string::npos) << watcher.notes;
+        EXPECT_EQ(Read(Checkpoint("run")), left);
+        ExpectRefused("run", {"--seed", "1..4"},
+                      {Checkpoint("run").string(), "without the file, its runs begin again"});
+    }
+    fs::remove(Checkpoint("run"));
     ExpectSame("made", "run");
 }
 
@@ -1192,6 +1266,20 @@ TEST_F(Sweep, ADryRunWritesNothing) {
     EXPECT_EQ(Start("run", With(words, {"--dry-run"}), third), LENET_OK) << err_.text;
     lenet_sweep_dir_close(&dir);
     EXPECT_TRUE(Contents(Dir("run")) == before);
+}
+
+/* On a disk that takes a tenth of a second, the records of twelve runs take more than one, whatever they train. */
+TEST_F(Sweep, AnEstimateCountsTheRecords) {
+    const Strings words = {"--seed", "1..12", "--steps", "1", "--arch", "linear", "--threads", "4", "--dry-run"};
+    if (lenet_directory_sync_seconds(directory_.c_str()) == 0) GTEST_SKIP() << "no nameless files on this file system";
+    fsync_takes = 100;
+    Watcher dry, weights;
+    EXPECT_EQ(Start("run", With(words, {"--keep-weights", "off"}), dry), LENET_OK) << err_.text;
+    EXPECT_EQ(Start("run", words, weights), LENET_OK) << err_.text;
+    fsync_takes = 0;
+    EXPECT_GE(dry.estimate, 12 * 0.1);
+    EXPECT_GE(weights.estimate, 12 * 0.1 * 1.5) << "two more for each, by four workers at a time";
+    EXPECT_FALSE(fs::exists(Dir("run")));
 }
 
 /* ---- what cannot begin ------------------------------------------------------------------------------------- */

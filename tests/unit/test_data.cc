@@ -324,6 +324,43 @@ TEST_F(Data, ATrailingByteIsRefused) {
     }
 }
 
+/* What fills the rest of a block or of a tape, raw or packed, and whether it is packed with the rest or follows it. */
+TEST_F(Data, ZerosBehindTheLastSampleAreLegalUpToAMebibyte) {
+    const size_t most = 1 << 20;
+    expect_loads();
+    const std::string hash = data.hash;
+    for (const char *name : ALL) {
+        const Bytes bytes = contents(name);
+        const std::string packed = std::string(name) + ".gz";
+        const auto is_read = [&](const std::string &as, const Bytes &written) {
+            remove(name);
+            write(as, written);
+            expect_loads();
+            EXPECT_EQ(hash, data.hash) << as;
+            EXPECT_EQ(data.train.count, 5u);
+            remove(as);
+        };
+        const auto is_refused = [&](const std::string &as, const Bytes &written) {
+            write(as, written);
+            expect_fails(LENET_ERR_FORMAT, {at(as)});
+            remove(as);
+        };
+        for (const size_t zeros : {size_t{1}, size_t{511}, most}) {
+            is_read(name, bytes + Bytes(zeros, '\0'));
+            is_read(packed, gzip(bytes + Bytes(zeros, '\0')));
+            is_read(packed, gzip(bytes) + Bytes(zeros, '\0'));
+            is_refused(name, bytes + Bytes(zeros, '\0') + '\1');
+            is_refused(name, bytes + '\1' + Bytes(zeros, '\0'));
+            is_refused(packed, gzip(bytes + Bytes(zeros, '\0') + '\1'));
+            is_refused(packed, gzip(bytes) + Bytes(zeros, '\0') + '\1');
+        }
+        is_refused(name, bytes + Bytes(most + 1, '\0'));
+        is_refused(packed, gzip(bytes + Bytes(most + 1, '\0')));
+        is_refused(packed, gzip(bytes) + Bytes(most + 1, '\0'));
+        write(name, bytes);
+    }
+}
+
 TEST_F(Data, AWrongMagicIsShownWithTheWantedOne) {
     const Bytes bytes = contents(TRAIN_IMAGES);
     write(TRAIN_IMAGES, big_endian(0x00000d03) + bytes.substr(4)); /* IDX, but of floats */

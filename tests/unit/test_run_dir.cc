@@ -280,20 +280,26 @@ TEST_F(RunDir, TheIndexOfAGpuIsRecorded) {
         ASSERT_EQ(Read(), LENET_OK) << err_.text;
         EXPECT_STREQ(read_.device, want);
         snprintf(config_.resume, sizeof config_.resume, "%s", run_.c_str());
-        EXPECT_EQ(lenet_run_check_machine(&config_, kHash, backend, &err_), LENET_OK) << "another index may go on";
-        EXPECT_EQ(lenet_run_check_machine(&config_, kHash, "other", &err_), LENET_ERR_ARG);
+        lenet_run_origin was = {read_, {0}};
+        snprintf(was.hash, sizeof was.hash, "%s", hash_);
+        EXPECT_EQ(lenet_run_check_machine(&was, &config_, kHash, backend, &err_), LENET_OK)
+            << "another index may go on";
+        EXPECT_EQ(lenet_run_check_machine(&was, &config_, kHash, "other", &err_), LENET_ERR_ARG);
         EXPECT_TRUE(Says(std::string("began on ") + want)) << err_.text;
     }
 }
 
 TEST_F(RunDir, DataThatAreNotFoundFromHereAreThoseTheRunBeganWith) {
     ASSERT_EQ(Create(), LENET_OK) << err_.text;
-    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_ERR_IO);
+    lenet_run_origin was;
+    snprintf(config_.resume, sizeof config_.resume, "%s", run_.c_str());
+    EXPECT_EQ(lenet_run_check_options(&was, &config_, &err_), LENET_ERR_IO);
     EXPECT_TRUE(Says("began with --data some/where")) << err_.text;
     snprintf(config_.data, sizeof config_.data, "else/where"); /* which is its own error */
-    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_run_check_options(&was, &config_, &err_), LENET_OK) << err_.text;
     snprintf(config_.data, sizeof config_.data, "%s", directory_.c_str());
-    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_run_check_options(&was, &config_, &err_), LENET_OK) << err_.text;
+    EXPECT_STREQ(was.config.data, "some/where");
 }
 
 TEST_F(RunDir, ADirectoryThatCannotBeMadeIsNamed) {

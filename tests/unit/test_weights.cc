@@ -244,6 +244,32 @@ TEST_F(Weights, EveryDtypeAndRankComesBackTheSame) {
     EXPECT_EQ(written(), first) << "what was read can be written";
 }
 
+TEST_F(Weights, AChangedByteDoesNotFitTheChecksum) {
+    float floats[3] = {1, 2, 3};
+    uint8_t odd[3] = {4, 5, 6};
+    int64_t whole[1] = {7};
+    const std::vector<lenet_tensor> tensors = {{"whole", LENET_I64, 0, {}, whole},
+                                               {"odd", LENET_U8, 1, {3}, odd},
+                                               {"none", LENET_F64, 1, {0}, nullptr},
+                                               {"floats", LENET_F32, 1, {3}, floats}};
+    char sum[65];
+    ASSERT_EQ(lenet_tensors_sha256(tensors.data(), (int)tensors.size(), sum, &err), LENET_OK) << err.text;
+    ASSERT_EQ(write(tensors, {{LENET_TENSORS_SHA256, sum}}), LENET_OK) << err.text;
+    ASSERT_EQ(read(), LENET_OK) << err.text;
+    const std::string good = written();
+    for (size_t left = 1; left <= 8 + 3 + 12; left++)
+        for (int bit = 0; bit < 8; bit++) {
+            std::string bytes = good;
+            bytes[bytes.size() - left] ^= (char)(1 << bit);
+            ASSERT_EQ(read(bytes), LENET_ERR_FORMAT) << left;
+            ASSERT_TRUE(says(err, "checksum")) << err.text;
+        }
+    ASSERT_EQ(write(tensors, {{LENET_TENSORS_SHA256, "1234"}}), LENET_OK) << err.text;
+    EXPECT_EQ(read(), LENET_ERR_FORMAT);
+    ASSERT_EQ(write(tensors, {{"sha256", "1234"}}), LENET_OK) << err.text;
+    EXPECT_EQ(read(), LENET_OK) << "of another program: " << err.text;
+}
+
 TEST_F(Weights, AFloatBehindAnOddByteIsAlignedAgain) {
     uint8_t u8[3] = {1, 2, 3};
     float f32[2] = {4.5f, 5.5f};
