@@ -34,6 +34,8 @@ struct lenet_config {
     int init, loss;          /* enum lenet_init, enum lenet_loss */
     double map_j;
     double init_scale;
+    char from[LENET_MAX_PATH], from_sha256[65];
+    char freeze[LENET_MAX_CHOICE]; /* as of lenet_topology_freeze */
     /* learning */
     int64_t epochs, steps, eval_every, batch;
     int optimizer, schedule; /* enum lenet_optimizer, enum lenet_schedule */
@@ -53,6 +55,7 @@ struct lenet_config {
     double checkpoint_seconds;
     /* eval */
     int ensemble; /* 0 or 1 */
+    char predictions[LENET_MAX_PATH];
     /* gradcheck */
     int64_t entries, images;
     /* bench */
@@ -61,7 +64,9 @@ struct lenet_config {
     char out[LENET_MAX_PATH];
     char shard[LENET_MAX_CHOICE]; /* "i/n", or "" */
     int64_t samples, population_max;
-    int dry_run, retry_failed, keep_weights; /* 0 or 1 */
+    int dry_run, retry_failed, keep_weights, keep_predictions; /* 0 or 1 */
+    int predictions_of;   /* 0: the test images, 1: the training images, 2: both; also of eval */
+    int predictions_loss; /* 0 or 1; likewise */
     /* report */
     char by[LENET_MAX_LIST];
     int metric, format; /* enum lenet_metric, enum lenet_format */

@@ -16,7 +16,7 @@ extern "C" {
 
 enum { LENET_MAX_RANK = 6, LENET_MAX_TENSOR_NAME = 64 };
 
-enum lenet_dtype { LENET_F32, LENET_F64, LENET_U8, LENET_I64 };
+enum lenet_dtype { LENET_F32, LENET_F64, LENET_U8, LENET_I64, LENET_F16 }; /* F16: uint16_t, base/half.h */
 
 struct lenet_tensor {
     char name[LENET_MAX_TENSOR_NAME];
@@ -66,6 +66,10 @@ struct lenet_tensor_file {
  * bytes exactly, lies outside the file, overlaps another or leaves a gap, where
  * bytes follow the last one, or do not fit the checksum. On failure *file is zero. */
 enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err);
+
+/* The same of a file's bytes, which malloc gave: they are the caller's no more, also on failure. */
+enum lenet_status lenet_tensors_parse(const char *path, char *bytes, size_t size, struct lenet_tensor_file *file,
+                                      struct lenet_error *err);
 
 /* NULL where there is none of that name. */
 const struct lenet_tensor *lenet_tensors_find(const struct lenet_tensor_file *file, const char *name);

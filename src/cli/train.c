@@ -52,8 +52,10 @@ static void on_begin(void *self, const struct lenet_config *config, const struct
     if (data->note[0]) print_note("train", "%s", data->note);
     char from[40] = "";
     if (first_step) snprintf(from, sizeof from, "; from step %" PRIu64, first_step);
-    print_wrapped("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s%s\n", config->arch,
-                  model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
+    const int freezes = strcmp(config->freeze, "none") != 0;
+    print_wrapped("%s: %zu parameters%s%s%s; %s from %s: %zu training, %zu test images; on %s; in %s%s\n", config->arch,
+                  model->topology.parameters, freezes ? ", those of " : "", freezes ? config->freeze : "",
+                  freezes ? " frozen" : "", data->name, config->data, data->train.count, data->test.count,
                   device->backend->name, config->run, from);
 }
 

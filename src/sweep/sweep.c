@@ -16,6 +16,7 @@
 #include "base/processors.h"
 #include "lenet/version.h"
 #include "sweep/sweep_worker.h"
+#include "train/predictions.h"
 #include "train/run_dir.h"
 
 struct sweep {
@@ -23,6 +24,7 @@ struct sweep {
     struct lenet_dataset data;
     struct lenet_device home; /* holds the data set; workers open their own */
     struct lenet_device_data device_data;
+    struct lenet_start start; /* what it begins from; closed for drawn weights */
     struct lenet_sweep_dir dir;
     struct jobs jobs;
     struct ledger ledger;
@@ -212,17 +214,33 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     cJSON_AddItemToObject(json, "axes", axes_json(s->plan));
     cJSON_AddItemToObject(json, "config", lenet_config_json(base_of(s)));
     cJSON_AddItemToObject(json, "data", lenet_data_json(base_of(s)->data, &s->data));
+    if (base_of(s)->from[0]) cJSON_AddStringToObject(json, "from", base_of(s)->from);
     lenet_json_add_classes(json, &s->data.names);
     return lenet_json_write(path, json, err);
 }
 
+static void tell(const struct sweep *s, const char *text) {
+    if (s->jobs.observer->note) s->jobs.observer->note(s->jobs.observer->self, text);
+}
+
 static void note_missing_lock(const struct sweep *s) {
-    const struct lenet_sweep_observer *observer = s->jobs.observer;
     struct lenet_error text;
-    if (!s->dir.lock.missing || !observer->note) return;
+    if (!s->dir.lock.missing) return;
     lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
                s->dir.path, s->dir.lock.missing);
-    observer->note(observer->self, text.text);
+    tell(s, text.text);
+}
+
+/* What runs that have ended before did not keep stays lost. */
+static void note_lost_predictions(const struct sweep *s, size_t ended) {
+    struct lenet_error text;
+    if (!base_of(s)->keep_predictions || !ended || lenet_directory_has(s->dir.path, "predictions")) return;
+    lenet_fail(
+        &text, LENET_OK,
+        "%s: the predictions of %zu run%s that had ended before were not kept; lenet eval --predictions FILE works "
+        "them out from kept weights",
+        s->dir.path, ended, ended == 1 ? "" : "s");
+    tell(s, text.text);
 }
 
 /* How many workers train at a time, each with how many threads. */
@@ -245,6 +263,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     s->jobs.backend = s->home.backend;
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
+    if (s->jobs.note[0]) tell(s, s->jobs.note);
     LENET_TRY(base_of(s)->dry_run
                   ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
@@ -252,6 +271,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     sweep_find_missing(&s->jobs, &s->dir, &overview);
     LENET_TRY(sweep_find_weights(&s->jobs, &s->dir, &overview, err));
     s->ledger.result->unkept = overview.unkept;
+    note_lost_predictions(s, overview.ended - overview.diverged);
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);
@@ -261,6 +281,9 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
 static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
     if (!base_of(s)->out[0] && !base_of(s)->dry_run)
         return lenet_fail(err, LENET_ERR_ARG, "give --out DIR, where the results go and are found again");
+    LENET_TRY(lenet_predictions_check(base_of(s), err));
+    LENET_TRY(lenet_config_start(&s->plan->base, &s->start, err));
+    if (s->start.path) s->jobs.start = &s->start;
     LENET_TRY(open_data(s, err));
     LENET_TRY(plan_jobs(s, err));
     s->ledger.result->interrupted = *s->jobs.stop != 0;
@@ -276,6 +299,7 @@ static void close_all(struct sweep *s) {
     if (s->home.backend) lenet_device_data_free(s->home.backend, s->home.ctx, &s->device_data);
     lenet_device_close(&s->home);
     lenet_dataset_free(&s->data);
+    lenet_start_close(&s->start);
     pthread_mutex_destroy(&s->ledger.mutex);
 }
 

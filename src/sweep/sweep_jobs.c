@@ -28,6 +28,15 @@ static enum lenet_status find_group(struct jobs *jobs, const char *key, int *gro
     return LENET_OK;
 }
 
+/* Whether the weights that all begin from are of this architecture. */
+static enum lenet_status check_start(struct jobs *jobs, const struct lenet_topology *topology,
+                                     struct lenet_error *err) {
+    char note[sizeof jobs->note] = "";
+    if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, note, err));
+    if (note[0]) strcpy(jobs->note, note);
+    return LENET_OK;
+}
+
 /* What is the same for all seeds. */
 static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_config *config, struct run *run,
                                       struct lenet_error *err) {
@@ -36,11 +45,15 @@ static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_conf
     struct lenet_settings settings;
     char key[LENET_POPULATION_KEY];
     LENET_TRY(lenet_config_model(config, data, (struct lenet_scaling){1, 0}, &model, err));
+    if (strcmp(config->from_sha256, jobs->plan->base.from_sha256) != 0)
+        return lenet_fail(err, LENET_ERR_ARG, "--from-sha256: one for each run; a sweep begins from one file");
     LENET_TRY(lenet_settings_make(config, data->train.count, &settings, err));
     run->flops = lenet_run_flops(config, &settings, &model.topology, data->test.count);
     run->oddities = lenet_settings_oddities(config, &settings);
     lenet_population_key(config, &settings, key);
-    return find_group(jobs, key, &run->group, err);
+    const int groups = jobs->n_groups;
+    LENET_TRY(find_group(jobs, key, &run->group, err));
+    return jobs->n_groups > groups ? check_start(jobs, &model.topology, err) : LENET_OK;
 }
 
 static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {

@@ -41,6 +41,8 @@ struct jobs {
     const struct lenet_sweep_plan *plan;
     const struct lenet_dataset *data;
     const struct lenet_backend *backend; /* that trains them */
+    const struct lenet_start *start;     /* what they begin from, or NULL */
+    char note[256];                      /* of that, or "" */
     const volatile sig_atomic_t *stop;
     const struct lenet_sweep_observer *observer;
 

@@ -249,6 +249,16 @@ static enum lenet_status check_distortions(const struct lenet_option *option, co
     return LENET_OK;
 }
 
+/* C1,C3 is one network with two frozen layers to lenet train. */
+static enum lenet_status check_layers(const struct list *list, struct lenet_error *err) {
+    for (size_t i = 0; i < list->n; i++)
+        if (list->n == 1 || strchr(list->items[i], '+') || strcmp(list->items[i], "none") == 0) return LENET_OK;
+    const char *a = list->items[0], *b = list->items[1];
+    return lenet_fail(err, LENET_ERR_ARG,
+                      "--freeze: '%s,%s' may be one network or two; write %s+%s for one, %s,%s+%s for two", a, b, a, b,
+                      a, b, b);
+}
+
 static enum lenet_status check_list(const struct lenet_option *option, const struct list *list,
                                     struct lenet_error *err) {
     for (size_t i = 0; i < list->n; i++)
@@ -258,6 +268,7 @@ static enum lenet_status check_list(const struct lenet_option *option, const str
                               option->name, list->text, list->items[i][0] ? "a space in it" : "an empty value");
     if (option->type == LENET_OPTION_REAL) return check_decimal_commas(option, list, err);
     if (option->type == LENET_OPTION_INTEGER) return check_thousands(option, list, err);
+    if (strcmp(option->name, "freeze") == 0) return check_layers(list, err);
     return option->type == LENET_OPTION_AUGMENT ? check_distortions(option, list, err) : LENET_OK;
 }
 

@@ -94,6 +94,17 @@ const struct lenet_option lenet_options[] = {
     {.name = "init-scale", REAL(init_scale, 0, 100), .initial = "1",
      .argument = "X", .commands = TRAIN | SWEEP | GRADCHECK, .identity = LENET_OF_NETWORK,
      .help = "the factor that multiplies the initial weights that are drawn"},
+    {.name = "from", TEXT(from), .initial = "",
+     .argument = "FILE", .commands = TRAIN | SWEEP,
+     .help = "a file (.safetensors) with the weights of one network to begin from, this program's or PyTorch's; a last "
+             "layer for other classes is drawn anew"},
+    {.name = "from-sha256", TEXT(from_sha256), .initial = "none", .later = 1,
+     .argument = "HEX", .commands = TRAIN | SWEEP, .identity = LENET_OF_POPULATION,
+     .help = "the SHA-256 of that file, or its first digits: another file is refused (initially the file's own, by which "
+             "the run is known)"},
+    {.name = "freeze", TEXT(freeze), .initial = "none", .later = 1,
+     .argument = "LAYERS", .commands = TRAIN | SWEEP, .identity = LENET_OF_POPULATION,
+     .help = "the layers that stay as they are, joined by , or, in a sweep, by +: C1+C3 (lenet info lists them)"},
     {.name = "epochs", INTEGER(epochs, 1, 1e6), .initial = "15",
      .argument = "N", .commands = TRAIN | SWEEP, .identity = LENET_OF_NETWORK,
      .help = "the number of passes over the training set"},
@@ -217,6 +228,18 @@ const struct lenet_option lenet_options[] = {
     {.name = "keep-weights", SWITCH(keep_weights), .initial = "off",
      .commands = SWEEP,
      .help = "keep the final weights, one file for each population"},
+    {.name = "keep-predictions", SWITCH(keep_predictions), .initial = "off",
+     .commands = SWEEP,
+     .help = "keep what each network answers at the end for every image, one file for each population"},
+    {.name = "predictions", TEXT(predictions), .initial = "",
+     .argument = "FILE", .commands = EVAL,
+     .help = "a file (.safetensors) to which each network's answers for every image are written"},
+    {.name = "predictions-of", CHOICE(predictions_of, "test|train|both"), .initial = "test",
+     .commands = SWEEP | EVAL,
+     .help = "the images whose answers are kept: the test half of the data set, the training half or both"},
+    {.name = "predictions-loss", SWITCH(predictions_loss), .initial = "off",
+     .commands = SWEEP | EVAL,
+     .help = "keep the loss of each answer, too, in 16 bits"},
     {.name = "retry-failed", SWITCH(retry_failed), .initial = "off",
      .commands = SWEEP,
      .help = "train again the runs that have diverged"},
@@ -597,6 +620,23 @@ const char *lenet_option_idle_words(const struct lenet_option *by) {
     return by->type == LENET_OPTION_AUGMENT ? "has no effect before" : "has no effect with";
 }
 
+/* The layers of a list in their order, each once. A list with a name that is none stays as it is, for whoever refuses
+ * it. */
+static void set_canonical_freeze(const struct lenet_arch *arch, char list[LENET_MAX_CHOICE]) {
+    char canonical[LENET_MAX_CHOICE] = "", rest[LENET_MAX_CHOICE], *next;
+    size_t used = 0;
+    if (strcmp(list, "none") == 0) return;
+    for (int l = 0; arch && l < arch->layer_count; l++) {
+        const char *name = arch->layers[l].name;
+        if (!name[0] || !lenet_layers_have(list, name) || lenet_layers_have(canonical, name)) continue;
+        used += (size_t)snprintf(canonical + used, sizeof canonical - used, "%s%s", used ? "+" : "", name);
+    }
+    snprintf(rest, sizeof rest, "%s", list);
+    for (char *item = strtok_r(rest, ",+", &next); item; item = strtok_r(NULL, ",+", &next))
+        if (!lenet_layers_have(canonical, item)) return;
+    strcpy(list, used ? canonical : "none");
+}
+
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     char text[LENET_MAX_CHOICE];
@@ -606,6 +646,7 @@ void lenet_config_canonical(const struct lenet_config *config, struct lenet_conf
         if (option->identity && by && by->identity) /* the device is not recorded: --tf32 stays what it is */
             set_value(canonical, option, unset_text(arch, option, text), NULL);
     }
+    set_canonical_freeze(arch, canonical->freeze);
     if (canonical->schedule == LENET_SCHEDULE_PUBLISHED) canonical->warmup = LENET_WARMUP_OF_NONE;
     if (!has_layer(config, LENET_SCALE)) { /* nothing that would begin as an average */
         if (canonical->init == LENET_INIT_PRINTED_AVERAGE) canonical->init = LENET_INIT_PRINTED;

@@ -11,6 +11,7 @@
 #include "base/grow.h"
 #include "base/json.h"
 #include "lenet/version.h"
+#include "train/settings.h"
 
 static const char RUN_FILE[] = "run.json", METRICS_FILE[] = "metrics.jsonl", LOCK_FILE[] = "lock";
 
@@ -106,6 +107,7 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     cJSON_AddStringToObject(json, "device", device);
     cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
+    if (config->from[0]) cJSON_AddStringToObject(json, "from", config->from);
     lenet_json_add_classes(json, &data->names);
     return lenet_json_write(path, json, err);
 }
@@ -143,11 +145,12 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
                                        struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const char *data_hash = lenet_json_text(data, "hash");
+    const char *data_hash = lenet_json_text(data, "hash"), *from = lenet_json_text(json, "from");
     if (!values || !data_hash || strlen(data_hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
     strcpy(hash, data_hash);
     LENET_TRY(lenet_config_from_json(path, values, config, err));
+    LENET_TRY(option_from_text(path, lenet_option_find("from"), from ? from : "", config, err));
     LENET_TRY(option_from_text(path, lenet_option_find("data"), lenet_json_text(data, "directory"), config, err));
     return option_from_text(path, lenet_option_find("device"), lenet_json_text(json, "device"), config, err);
 }
@@ -205,11 +208,22 @@ enum lenet_status lenet_run_find_data(const char *directory, const char *was, co
                       was);
 }
 
+/* Weights that a run began from are known by their contents: another name may be that of the same file. */
+static enum lenet_status check_from(const struct lenet_config *was, struct lenet_config *now, struct lenet_error *err) {
+    struct lenet_start start;
+    if (strcmp(now->from_sha256, "none") == 0) strcpy(now->from_sha256, was->from_sha256);
+    if (strcmp(was->from, now->from) == 0) return LENET_OK;
+    const enum lenet_status status = lenet_config_start(now, &start, err);
+    lenet_start_close(&start);
+    return status;
+}
+
 enum lenet_status lenet_run_check_options(struct lenet_run_origin *was, struct lenet_config *now,
                                           struct lenet_error *err) {
     was->config = *now;
     LENET_TRY(lenet_run_read(now->resume, &was->config, was->hash, err));
     if (now->warmup == LENET_AUTO) now->warmup = was->config.warmup;
+    LENET_TRY(check_from(&was->config, now, err));
     LENET_TRY(lenet_run_same(&was->config, now, err));
     return lenet_run_find_data(now->resume, was->config.data, now->data, err);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ops/draw.h"
 
@@ -141,6 +142,7 @@ enum lenet_status lenet_config_topology(const struct lenet_config *config, int c
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     LENET_TRY(lenet_topology_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                                   classes, topology, err));
+    LENET_TRY(lenet_topology_freeze(topology, config->freeze, err));
     topology->loss = (enum lenet_loss)config->loss;
     topology->map_j = config->map_j;
     if (topology->layers[topology->layer_count - 1].spec.kind == LENET_RBF) {
@@ -174,6 +176,26 @@ enum lenet_status lenet_config_model(const struct lenet_config *config, const st
     if (data->H <= field && data->W <= field) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit %s's %d x %d", config->data,
                       data->H, data->W, config->arch, field, field);
+}
+
+/* ---- what it begins from ------------------------------------------------------------------------- */
+
+enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_start *start, struct lenet_error *err) {
+    const int is_known = strcmp(config->from_sha256, "none") != 0;
+    *start = (struct lenet_start){.path = NULL};
+    if (!config->from[0] && !is_known) return LENET_OK;
+    if (!config->from[0])
+        return lenet_fail(err, LENET_ERR_ARG, "--from-sha256 %.12s...: needs the file, --from FILE",
+                          config->from_sha256);
+    LENET_TRY(lenet_start_open(config->from, start, err));
+    if (is_known && strncmp(config->from_sha256, start->sha256, strlen(config->from_sha256)) != 0)
+        return lenet_fail(
+            err, LENET_ERR_ARG,
+            "--from %.400s: another file than is wanted: its SHA-256 is %.12s..., and %.12s... is wanted; was "
+            "it trained on since?",
+            config->from, start->sha256, config->from_sha256);
+    strcpy(config->from_sha256, start->sha256);
+    return LENET_OK;
 }
 
 /* ---- the machine, and company ------------------------------------------------------------------------ */

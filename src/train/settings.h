@@ -5,6 +5,7 @@
 #include "lenet/device_data.h"
 #include "lenet/model.h"
 #include "lenet/options.h"
+#include "net/start.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -51,6 +52,10 @@ struct lenet_scaling lenet_config_scaling(const struct lenet_config *config, con
  * where the images do not fit. */
 enum lenet_status lenet_config_model(const struct lenet_config *config, const struct lenet_dataset *data,
                                      struct lenet_scaling standard, struct lenet_model *model, struct lenet_error *err);
+
+/* Opens the file of --from, which is then known by its SHA-256: the configuration's, where it has one already, and else
+ * set there. To be closed also on failure. LENET_ERR_ARG where it is another file; otherwise as lenet_start_open. */
+enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_start *start, struct lenet_error *err);
 
 /* What the configuration says of opening a backend. */
 struct lenet_open_options lenet_open_options_of(const struct lenet_config *config);

@@ -535,6 +535,25 @@ claim "  no half of it is left" test "$(ls -A full)" = "$(printf 'metrics.jsonl\
 lenet train --resume full
 claim "  and the run can be resumed when there is room" cmp good/last.safetensors full/last.safetensors
 
+# Of a sweep: where its predictions cannot be kept, its run is not said to be done.
+answers=(sweep --data data/good --out answers --device cpu --arch linear --epochs 1 --keep-predictions --predictions-of both)
+mkdir -p answers
+: >answers/predictions
+lenet "${answers[@]}"
+claim "no directory for predictions: exit 3" code_is 3
+claim "  that names it" complains "answers/predictions"
+claim "  no run is recorded" test ! -s answers/runs.jsonl
+rm answers/predictions
+lenet "${answers[@]}"
+claim "  and with one it ends: exit 0" code_is 0
+claim "  with predictions" test "$(find answers/predictions -name '*.safetensors' | wc -l)" -eq 1
+lenet "${answers[@]}"
+claim "  again there is nothing to say" is_quiet
+rm -r answers/predictions
+lenet "${answers[@]}"
+claim "predictions that are asked for too late: exit 0" code_is 0
+claim "  with a line that says so" complains "answers: the predictions of 1 run that had ended before were not kept"
+
 # fills_up RUN FILL EMPTY: trains for many epochs, calls FILL after the first one, and resumes after EMPTY.
 long=("${train[@]}" --train-size 256 --epochs 60)
 lenet "${long[@]}" --run long
@@ -579,6 +598,7 @@ if [ "$LENET_TEST_MOUNTS" = yes ]; then
     fill_disk
     refused "a disk without room for run.json" 3 "small/new/run.json" "No space left" "disk full" -- "${train[@]}" --run small/new
     refused "a disk without room for results" 3 "small/e.json" "No space left" -- eval --weights $good --data data/good --json small/e.json
+    refused "a disk without room for predictions" 3 "small/p" "No space left" -- eval --weights $good --data data/good --predictions small/p
     umount small
 
     cp -r begun read-only/run

@@ -24,6 +24,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "lenet/eval.h"
 #include "lenet/sweep.h"
 #include "support/fill.h"
 #include "support/idx.h"
@@ -294,6 +295,58 @@ class Sweep : public ::testing::Test {
         }
         return kept;
     }
+    /* All tensors of a file of predictions, network by network: a run's id and a tensor's name give its bytes. What is
+     * not the run's own is left out. */
+    using Answers = std::map<std::string, std::map<std::string, std::string>>;
+    void AddPredicted(const fs::path &path, Answers &all) const {
+        lenet_tensor_file file;
+        lenet_error err = {};
+        ASSERT_EQ(lenet_tensors_read(path.c_str(), &file, &err), LENET_OK) << err.text;
+        cJSON *members = cJSON_Parse(lenet_metadata_find(&file, "members"));
+        cJSON *data = cJSON_Parse(lenet_metadata_find(&file, "data"));
+        EXPECT_EQ(cJSON_GetStringValue(cJSON_GetObjectItem(data, "hash")), Hash());
+        const auto R = (size_t)cJSON_GetArraySize(members);
+        for (size_t r = 0; r < R; r++) {
+            const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(members, (int)r), "id"));
+            for (int i = 0; i < file.n; i++) {
+                const lenet_tensor &tensor = file.tensors[i];
+                EXPECT_EQ(tensor.rank, 2);
+                EXPECT_EQ(tensor.shape[0], R);
+                const size_t bytes = lenet_tensor_bytes(&tensor) / R;
+                EXPECT_TRUE(
+                    all[id ? id : ""].emplace(tensor.name, std::string((char *)tensor.data + r * bytes, bytes)).second)
+                    << "there twice";
+            }
+        }
+        cJSON_Delete(members);
+        cJSON_Delete(data);
+        lenet_tensors_free(&file);
+    }
+    Answers Predicted(const std::string &out) const {
+        Answers all;
+        for (const std::string &name : FilesIn(Dir(out) / "predictions"))
+            AddPredicted(Dir(out) / "predictions" / name, all);
+        return all;
+    }
+    /* What lenet eval keeps of the last run that Train has made. */
+    std::map<std::string, std::string> Asked() {
+        lenet_config config;
+        lenet_evaluation evaluation;
+        lenet_dataset data;
+        Answers all;
+        const std::string path = Dir("asked.safetensors").string();
+        lenet_config_init(&config);
+        for (const auto &[name, value] :
+             {std::pair{"run", Dir("train" + std::to_string(trained_)).string()}, std::pair{"predictions", path},
+              std::pair{"predictions-of", std::string("both")}, std::pair{"predictions-loss", std::string("on")},
+              std::pair{"device", std::string(device_)}, std::pair{"threads", std::string("1")}})
+            EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name), value.c_str(), &err_), LENET_OK) << err_.text;
+        EXPECT_EQ(lenet_evaluate(&config, &evaluation, &data, &err_), LENET_OK) << err_.text;
+        lenet_evaluation_free(&evaluation);
+        lenet_dataset_free(&data);
+        AddPredicted(path, all);
+        return all[""];
+    }
     void ExpectSame(const std::string &want, const std::string &got) const {
         const auto wanted = Recorded(want), recorded = Recorded(got);
         ASSERT_EQ(wanted.size(), recorded.size());
@@ -302,18 +355,18 @@ class Sweep : public ::testing::Test {
             EXPECT_TRUE(recorded.at(id) == line) << id << "\n" << line.metrics << "\n" << recorded.at(id).metrics;
         }
         EXPECT_TRUE(Kept(want) == Kept(got)) << got << " has other weights than " << want;
+        EXPECT_TRUE(Predicted(want) == Predicted(got)) << got << " has other predictions than " << want;
     }
 
     /* The same run by lenet train: its weights and its metrics, as in runs.jsonl. */
     void Train(const std::string &config_text, Weights *weights, std::string *metrics) {
-        static int count = 0;
         lenet_config config;
         lenet_config_init(&config);
         cJSON *json = cJSON_Parse(config_text.c_str());
         ASSERT_EQ(lenet_config_from_json("the line", json, &config, &err_), LENET_OK) << err_.text;
         cJSON_Delete(json);
         snprintf(config.data, sizeof config.data, "%s", (directory_ / "few").c_str());
-        snprintf(config.run, sizeof config.run, "%s", (directory_ / ("train" + std::to_string(++count))).c_str());
+        snprintf(config.run, sizeof config.run, "%s", (directory_ / ("train" + std::to_string(++trained_))).c_str());
         snprintf(config.device, sizeof config.device, "%s", device_.c_str());
         config.threads = 1;
         config.checkpoint_seconds = 1e9;
@@ -356,6 +409,7 @@ class Sweep : public ::testing::Test {
     bool Says(const std::string &piece) const { return std::string(err_.text).find(piece) != std::string::npos; }
 
     std::string device_ = "cpu";
+    int trained_ = 0;
     lenet_dataset sample_ = {};
     fs::path directory_;
     lenet_error err_ = {};
@@ -445,6 +499,54 @@ TEST_F(Sweep, WeightsFilesSayWhoseTheyAre) {
     EXPECT_EQ(FilesIn(Dir("none")), Strings({"progress", "runs.jsonl", "sweep.json"}));
 }
 
+/* ---- what they answer --------------------------------------------------------------------------------- */
+
+const Strings kAnswers = Split("--keep-predictions --predictions-of both --predictions-loss");
+
+TEST_F(Sweep, PredictionsAreThoseOfTrainAndEval) {
+    const Strings words = With(kAnswers, Split("--train-size 0,40 --validation 30 --seed 1,2 --steps 20"));
+    for (const char *most : {"1", "3"}) Finish(most, With(words, {"--population-max", most}));
+    ExpectSame("1", "3");
+    const auto recorded = Recorded("3");
+    const Answers predicted = Predicted("3");
+    ASSERT_EQ(predicted.size(), 4u);
+    for (const auto &[id, line] : recorded) {
+        Weights weights;
+        std::string metrics;
+        Train(line.config, &weights, &metrics);
+        const auto asked = Asked();
+        ASSERT_EQ(asked.size(), 5u);
+        EXPECT_TRUE(predicted.at(id) == asked) << line.config;
+        EXPECT_EQ(asked.at("predictions").size(), 20u);
+        EXPECT_EQ(asked.at("train_predictions").size(), 300u);
+        EXPECT_EQ(asked.at("loss").size(), 2 * 20u);
+        EXPECT_EQ(asked.at("train_loss").size(), 2 * 300u);
+        int images = 0;
+        for (const char byte : asked.at("training_images")) images += __builtin_popcount((uint8_t)byte);
+        EXPECT_EQ(images, line.config.find("\"train-size\":40,") != std::string::npos ? 40 : 300 - 30);
+    }
+}
+
+TEST_F(Sweep, PredictionsAreOfTheTestImagesUnlessOthersAreAskedFor) {
+    const Strings few = Split("--train-size 0 --epochs 1");
+    Finish("usual", With(few, {"--keep-predictions"}));
+    Finish("train", With(few, Split("--keep-predictions --predictions-of train --predictions-loss")));
+    Finish("none", few);
+    const auto names = [this](const std::string &out) {
+        Strings found;
+        for (const auto &[id, tensors] : Predicted(out))
+            for (const auto &tensor : tensors) found.push_back(tensor.first);
+        return found;
+    };
+    EXPECT_EQ(names("usual"), Strings({"predictions"})) << "it had all training images";
+    EXPECT_EQ(names("train"), Strings({"train_loss", "train_predictions"}));
+    EXPECT_FALSE(fs::exists(Dir("none") / "predictions"));
+    Watcher watcher;
+    EXPECT_EQ(Start("refused", With(few, {"--predictions-of", "train"}), watcher), LENET_ERR_ARG);
+    EXPECT_TRUE(Says("--predictions-of") && Says("--keep-predictions")) << err_.text;
+    EXPECT_FALSE(fs::exists(Dir("refused")));
+}
+
 TEST_F(Sweep, WeightsThatAreGoneAreCounted) {
     const auto lacking = [&](const Strings &words) {
         Watcher watcher;
@@ -501,7 +603,7 @@ TEST_F(Sweep, AnObserverMayWatchNothing) {
 /* ---- runs that diverge ------------------------------------------------------------------------------- */
 
 /* At these rates weights double with every step, or more: they are not numbers after two epochs. */
-const Strings kTame = Split("--lr 0.01,0.02 --epochs 6 --optimizer sgd --schedule constant --warmup 0");
+const Strings kTame = With(kAnswers, Split("--lr 0.01,0.02 --epochs 6 --optimizer sgd --schedule constant --warmup 0"));
 const Strings kWild = With(kTame, {"--lr", "0.01,1000,0.02,3000"});
 
 TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
@@ -514,6 +616,7 @@ TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
         EXPECT_EQ(result_.done, 2u);
         EXPECT_EQ(result_.diverged, 2u);
         EXPECT_TRUE(Kept(most) == Kept("tame")) << "no weights are kept of those that diverged";
+        EXPECT_TRUE(Predicted(most) == Predicted("tame")) << "and no predictions";
         size_t diverged = 0;
         for (const auto &[id, line] : Recorded(most)) {
             if (line.status == "diverged") {
@@ -1255,11 +1358,12 @@ class CudaSweep : public KilledSweep {
  * test_cuda.cc, which is a tenth of what one wrong image makes. On the emulated GPU both are equal to the last bit. */
 TEST_F(CudaSweep, EveryRunIsThatOfTrain) {
     for (const char *most : {"1", "4"}) {
-        const Watcher run = Finish(most, With(words_, {"--population-max", most}));
+        const Watcher run = Finish(most, With(With(words_, kAnswers), {"--population-max", most}));
         EXPECT_EQ(run.work.populations, most[0] == '1' ? 4u : 1u);
     }
     const auto recorded = Recorded("4");
     const auto kept = Kept("4"), alone = Kept("1");
+    const Answers predicted = Predicted("1");
     ASSERT_EQ(kept.size(), 4u);
     ASSERT_EQ(alone.size(), 4u);
     const auto error = [](const Weights &got, const Weights &want) {
@@ -1275,6 +1379,7 @@ TEST_F(CudaSweep, EveryRunIsThatOfTrain) {
         std::string metrics;
         Train(line.config, &weights, &metrics);
         EXPECT_EQ(line.device, "cuda");
+        EXPECT_TRUE(predicted.at(id) == Asked()) << line.config;
         EXPECT_LE(error(kept.at(id), weights), 2e-5) << line.config;
         EXPECT_TRUE(alone.at(id) == weights) << "alone it is the same computation: " << line.config;
         EXPECT_EQ(std::count(line.metrics.begin(), line.metrics.end(), '{'),

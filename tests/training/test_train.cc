@@ -564,7 +564,7 @@ TEST_F(SingleImages, ACheckpointOfAPopulationGoesOnWithTheSameBytes) {
     lenet_population *whole = nullptr, *begun = nullptr, *resumed = nullptr;
     for (lenet_population **pop : {&whole, &begun, &resumed}) {
         ASSERT_EQ(lenet_population_create(&device, &device_data, &model, pointers, 2, pop, &err), LENET_OK) << err.text;
-        ASSERT_EQ(lenet_population_init(*pop), LENET_OK);
+        ASSERT_EQ(lenet_population_init(*pop, nullptr, nullptr), LENET_OK);
     }
     const auto advance = [](lenet_population *pop, uint64_t step) {
         while (lenet_population_snapshot(pop)->step < step) ASSERT_EQ(lenet_population_advance(pop), LENET_OK);

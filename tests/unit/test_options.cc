@@ -782,6 +782,8 @@ TEST(CommandLine, AnotherProgramsNameHintsAtOurs) {
                  {LENET_CMD_TRAIN, "--learning-rate", "lr"},
                  {LENET_CMD_TRAIN, "--learning_rate", "lr"},
                  {LENET_CMD_SWEEP, "--learning-rate", "lr"},
+                 {LENET_CMD_TRAIN, "--pretrained", "from"},
+                 {LENET_CMD_SWEEP, "--predictions", "keep-predictions"},
                  {LENET_CMD_TRAIN, "--wd", "weight-decay"},
                  {LENET_CMD_TRAIN, "--dataset", "data"},
                  {LENET_CMD_TRAIN, "--output", "run"},
