@@ -12,7 +12,7 @@ from needs import need
 need("numpy", packages="python3-numpy")
 import numpy  # noqa: E402
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "u1"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "U8": "u1"}
 
 
 def read(path):
