@@ -17,9 +17,10 @@ enum {
     SIGNED_MOST = 127,       /* of an output that may be negative; its 0 is byte 128 */
     UNSIGNED_MOST = 255,     /* of one that may not */
     MOMENT_INPUTS = 1 << 17, /* places of kernels at which the second moments of inputs are taken, about */
-    BINS = 4096
+    BINS = 4096,
+    MOST_WEIGHTS = (1 << 30) / (127 * 255), /* of a unit, so that their products fit beside the bias */
+    LARGEST_BIAS = 1 << 30
 };
-static const double LARGEST_BIAS = 1 << 29; /* beside which all products fit into 31 bits */
 static const double SQUASH_HEIGHT = 1.7159, SQUASH_SLOPE = 2.0 / 3;
 
 /* ---- stages: what becomes one integer layer ---------------------------------------------------------------- */
@@ -47,18 +48,24 @@ static enum lenet_status read_stage(const struct lenet_topology *topology, int *
     const struct lenet_layer *layer = &topology->layers[*l];
     *stage = (struct stage){.linear = layer, .index = (*l)++, .first = LENET_LINEAR, .second = LENET_LINEAR};
     if (layer->spec.kind != LENET_CONV && layer->spec.kind != LENET_DENSE && layer->spec.kind != LENET_RBF)
-        return lenet_fail(err, LENET_ERR_FORMAT,
-                          "%s: layer %d%s%s follows no convolution or fully connected layer, which is not supported in "
-                          "an exported file",
-                          topology->arch->name, stage->index + 1, layer->spec.name[0] ? ", " : "", layer->spec.name);
-    if (layer_of_kind(topology, *l, LENET_ACTIVATION)) stage->first = topology->activation, (*l)++;
+        return lenet_fail(
+            err, LENET_ERR_FORMAT,
+            "%s: layer %d (%s) follows no convolution or fully connected layer, for which an exported file "
+            "has no code",
+            topology->arch->name, *l, layer->spec.name[0] ? layer->spec.name : "an activation");
+    if (layer_of_kind(topology, *l, LENET_ACTIVATION)) {
+        stage->first = topology->activation;
+        (*l)++;
+    }
     if ((stage->pool = layer_of_kind(topology, *l, LENET_SUBSAMPLE))) {
         if (stage->first == LENET_LINEAR) stage->first = stage->pool->activation;
         (*l)++;
     }
     if ((stage->scale = layer_of_kind(topology, *l, LENET_SCALE))) (*l)++;
-    if ((stage->pool || stage->scale) && layer_of_kind(topology, *l, LENET_ACTIVATION))
-        stage->second = topology->activation, (*l)++;
+    if ((stage->pool || stage->scale) && layer_of_kind(topology, *l, LENET_ACTIVATION)) {
+        stage->second = topology->activation;
+        (*l)++;
+    }
     return LENET_OK;
 }
 
@@ -339,7 +346,7 @@ static void set_least_scales(const struct quantizer *q, const struct layer *l, s
     for (int o = 0; o < l->maps; o++) {
         double size = fabs(w->biases[o]) + 1e-6;
         for (size_t i = 0; i < w->n; i++) size += fabs(q->offset * w->w[(size_t)o * w->n + i]);
-        w->scale[o] = size / (q->unit * LARGEST_BIAS);
+        w->scale[o] = 2 * size / (fabs(q->unit) * LARGEST_BIAS);
     }
 }
 
@@ -353,7 +360,7 @@ static int32_t bias_of(const struct quantizer *q, const struct weights *w, const
     }
     const double unit = q->unit * w->scale[o];
     const double bias = reference ? reference[o] / unit - products : (w->biases[o] / unit + q->offset / q->unit * all);
-    return (int32_t)round(fmax(-2 * LARGEST_BIAS, fmin(2 * LARGEST_BIAS, bias)));
+    return (int32_t)round(fmax(-LARGEST_BIAS, fmin(LARGEST_BIAS, bias)));
 }
 
 static enum lenet_status store_weights(const struct quantizer *q, struct layer *l, const struct weights *w,
@@ -474,6 +481,9 @@ static enum lenet_status quantize_stage(struct quantizer *q, const struct stage 
     struct weights weights;
     struct scaled result = {.unit = 1};
     *l = shape_of(stage->linear, q->bits);
+    if (kernel_of(l) > MOST_WEIGHTS)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: %s has %zu weights a unit, and sums of 32 bits hold %d",
+                          q->model->topology.arch->name, stage->linear->spec.name, kernel_of(l), MOST_WEIGHTS);
     enum lenet_status status = alloc_weights(l, &weights, err);
     if (status == LENET_OK) status = quantize_weights(q, l, stage, &weights, err);
     if (stage->pool) {
@@ -522,6 +532,8 @@ enum lenet_status lenet_quantize(const struct lenet_model *model, const float *h
                                  struct lenet_integer_network *out, struct lenet_error *err) {
     const int field = model->topology.arch->field;
     const size_t pixels = (size_t)field * (size_t)field;
+    if (model->scaling.factor == 0)
+        return lenet_fail(err, LENET_ERR_FORMAT, "a network whose input factor is 0 sees nothing of an image");
     *out = (struct lenet_integer_network){.net = {.rows = data->H,
                                                   .columns = data->W,
                                                   .field = field,
