@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/choice.h"
 #include "lenet/version.h"
 
 /* CMake makes these of the two headers, as lists of bytes. */
@@ -50,23 +49,19 @@ size_t lenet_ram_bytes(const struct lenet_integer_network *network) {
 
 static void print_accuracy(FILE *f, const char *what, const struct lenet_export_accuracy *a) {
     if (!a->count) return;
-    fprintf(f,
-            " *   %-24s %8" PRIu64 " images: %.2f %% in floating point, %.2f %% here (%" PRIu64 " and %" PRIu64
-            " right)\n",
+    fprintf(f, " *   %-24s %8" PRIu64 " images: %.2f %% as trained, %.2f %% here (%" PRIu64 " and %" PRIu64 " right)\n",
             what, a->count, 100.0 * (double)a->before / (double)a->count, 100.0 * (double)a->after / (double)a->count,
             a->before, a->after);
 }
 
 static void print_head(FILE *f, const struct lenet_integer_network *network, const struct lenet_export *facts) {
     const struct lenet_topology *topology = &facts->topology;
-    char activation[32], pooling[32];
-    lenet_choice_name(LENET_ACTIVATIONS, (int)topology->activation, activation, sizeof activation);
-    lenet_choice_name(LENET_POOLINGS, (int)topology->pooling, pooling, sizeof pooling);
     fprintf(f,
-            "/* A trained network, %s (%s, %s pooling), in integers: C99 without floating point, malloc or libraries.\n"
+            "/* A trained network in integers alone, in C99: it needs no library and allocates nothing.\n"
             " * Made by: lenet export --format c --bits %d (lenet " LENET_VERSION ").\n *\n"
+            " *   network                  %s: %s\n"
             " *   weights file             SHA-256 %s\n",
-            topology->arch->name, activation, pooling, facts->bits, facts->weights_hash);
+            facts->bits, topology->arch->name, topology->arch->description, facts->weights_hash);
     fprintf(f, " *   data set                 %s, SHA-256 %s\n", facts->data_name, facts->data_hash);
     print_accuracy(f, "calibration", &facts->calibration);
     print_accuracy(f, "test", &facts->test);
@@ -77,7 +72,7 @@ static void print_head(FILE *f, const struct lenet_integer_network *network, con
             facts->constants, facts->bits, facts->ram, network->net.rows * network->net.columns, network->net.classes);
     fprintf(f,
             " * takes the pixels row by row, 0 being the background and 255 the ink, and returns the class. The class "
-            "has the\n * largest score; a score times LENET_SCORE_UNIT is the network's output in floating point%s. "
+            "has the\n * largest score; a score times LENET_SCORE_UNIT is the network's output as trained%s. "
             "Only one call\n * may run at a time. Defining LENET_NO_MAIN leaves out main, which is for trying. */\n",
             topology->layers[topology->layer_count - 1].spec.kind == LENET_RBF
                 ? ",\n * up to a term that all classes share"

@@ -129,16 +129,6 @@ size_t lenet_weight_bytes(const struct layer *l) { return (weight_count(l) * (si
 
 static int32_t whole(double value) { return (int32_t)round(fmax(-INT32_MAX, fmin(INT32_MAX, value))); }
 
-/* So that sums in units[o] become integers in this unit. */
-static void set_unit(struct rescaling *r, int32_t *factor, const double *units, int maps, double unit) {
-    double largest = 0;
-    for (int o = 0; o < maps; o++) largest = fmax(largest, fabs(units[o]) / unit);
-    const int exponent = largest > 0 ? ilogb(largest) : 0; /* then factors have 31 bits */
-    r->shift = exponent > 29 ? 1 : exponent < -31 ? 61 : 30 - exponent;
-    r->factor = factor;
-    for (int o = 0; o < maps; o++) factor[o] = whole(ldexp(units[o] / unit, r->shift));
-}
-
 /* The unit in which values in this one are least wrong when integers above `most` are cut off: of many clipping points,
  * the one with the least mean square error. */
 static double best_unit(const int32_t *values, size_t n, double unit, int most) {
@@ -168,7 +158,7 @@ static void run_all(const struct quantizer *q, const struct layer *l, uint8_t *b
         run_layer(l, q->x + i * in, q->sums, bytes ? bytes + i * out : NULL, wide ? wide + i * out : NULL);
 }
 
-/* What a layer gives, without limits, in the unit of the network's largest: for the choice of a unit. */
+/* Chooses the unit for what a layer gives, as long as it gives it without limits, in wide_unit. */
 static enum lenet_status choose_unit(const struct quantizer *q, const struct layer *l, double wide_unit, int most,
                                      double *unit, struct lenet_error *err) {
     const size_t n = q->images * outputs_of(l);
@@ -199,11 +189,15 @@ struct scaled {
     int zero;
 };
 
+/* So that sums become integers in this unit. Factors have 31 bits. */
 static void set_rescaling(struct rescaling *r, int32_t *factor, int32_t *bias, const struct rescale_request *request,
                           int maps, double unit) {
-    set_unit(r, factor, request->units, maps, unit);
-    for (int o = 0; bias && o < maps; o++) bias[o] = whole(request->biases[o] / unit);
+    const int exponent = ilogb(largest_of(request->units, maps) / unit);
+    r->shift = exponent > 29 ? 1 : exponent < -31 ? 61 : 30 - exponent;
+    r->factor = factor;
     r->bias = bias;
+    for (int o = 0; o < maps; o++) factor[o] = whole(ldexp(request->units[o] / unit, r->shift));
+    for (int o = 0; bias && o < maps; o++) bias[o] = whole(request->biases[o] / unit);
 }
 
 /* Fills *r, one of the layer's; with it the layer is complete, so that it can be run. */
@@ -532,13 +526,13 @@ enum lenet_status lenet_quantize(const struct lenet_model *model, const float *h
                                  struct lenet_integer_network *out, struct lenet_error *err) {
     const int field = model->topology.arch->field;
     const size_t pixels = (size_t)field * (size_t)field;
-    if (model->scaling.factor == 0)
-        return lenet_fail(err, LENET_ERR_FORMAT, "a network whose input factor is 0 sees nothing of an image");
     *out = (struct lenet_integer_network){.net = {.rows = data->H,
                                                   .columns = data->W,
                                                   .field = field,
                                                   .classes = model->topology.classes,
                                                   .layers = out->layers}};
+    if (model->scaling.factor == 0)
+        return lenet_fail(err, LENET_ERR_FORMAT, "a network whose input factor is 0 sees nothing of an image");
     struct quantizer q = {.model = model,
                           .w = host_w,
                           .reference = reference,
