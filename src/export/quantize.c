@@ -322,7 +322,7 @@ static enum lenet_status take_moments(const struct quantizer *q, const struct la
     const int height = outputs_high(l), width = outputs_wide(l);
     const size_t places = (size_t)height * (size_t)width, most = MOMENT_INPUTS / places + 1;
     const size_t step = (q->images + most - 1) / most, in = inputs_of(l);
-    uint8_t *inputs = malloc(w->n);
+    uint8_t *inputs = calloc(w->n, 1);
     if (!inputs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < q->images; i++)
         for (int row = 0; row < height; row++)
@@ -331,7 +331,8 @@ static enum lenet_status take_moments(const struct quantizer *q, const struct la
                 add_inputs(inputs, i % step == 0, w);
             }
     free(inputs);
-    conclude_moments(w, (double)(q->images * places), (double)((q->images + step - 1) / step * places));
+    const size_t sampled = (q->images + step - 1) / step;
+    conclude_moments(w, (double)(q->images * places), (double)(sampled * places));
     return LENET_OK;
 }
 
@@ -366,7 +367,7 @@ static enum lenet_status store_weights(const struct quantizer *q, struct layer *
     for (int o = 0; o < l->maps; o++) {
         for (size_t i = 0; i < w->n; i++) {
             if (!w->exists[(size_t)o * w->n + i]) continue;
-            const int value = w->q[(size_t)o * w->n + i];
+            const int8_t value = w->q[(size_t)o * w->n + i];
             if (l->bits == 8)
                 bytes[at] = (uint8_t)(value + 128);
             else
@@ -539,10 +540,10 @@ enum lenet_status lenet_quantize(const struct lenet_model *model, const float *h
                           .bits = bits,
                           .out = out,
                           .images = data->train.count,
-                          .x = malloc(data->train.count * pixels),
+                          .x = calloc(data->train.count, pixels),
                           .unit = model->scaling.factor,
                           .offset = model->scaling.offset,
-                          .sums = malloc(pixels * sizeof *q.sums)};
+                          .sums = calloc(pixels, sizeof *q.sums)};
     for (int i = 0; i < LENET_TABLE_ENTRIES; i++)
         out->table[i] = (uint8_t)round(SIGNED_MOST * tanh((double)i / TABLE_STEPS));
     enum lenet_status status = q.x && q.sums ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
@@ -560,12 +561,12 @@ enum lenet_status lenet_integer_network_measure(const struct lenet_integer_netwo
                                                 const struct lenet_samples *samples, int32_t *scores, uint64_t *correct,
                                                 struct lenet_error *err) {
     const size_t pixels = (size_t)network->net.rows * (size_t)network->net.columns;
-    uint8_t *memory = malloc((size_t)network->memory_bytes);
-    int32_t *sums = malloc((size_t)network->sums * sizeof *sums), own[UINT8_MAX + 1];
+    uint8_t *memory = calloc((size_t)network->memory_bytes, 1);
+    int32_t *sums = calloc((size_t)network->sums, sizeof *sums), own_scores[UINT8_MAX + 1] = {0};
     const int good = memory && sums;
     *correct = 0;
     for (size_t i = 0; good && i < samples->count; i++) {
-        int32_t *of_image = scores ? scores + i * (size_t)network->net.classes : own;
+        int32_t *of_image = scores ? scores + i * (size_t)network->net.classes : own_scores;
         const int best = classify(&network->net, samples->images + i * pixels, memory, sums, of_image);
         *correct += best == samples->labels[i];
     }
