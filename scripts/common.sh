@@ -12,7 +12,7 @@ plot_packages=(python3-numpy python3-matplotlib python3-pil)
 test_packages=(libgtest-dev clang clang-format python3-torch shellcheck)
 # Tests that want these skip themselves where they are missing.
 # shellcheck disable=SC2034
-optional_packages=(slurm-wlm munge parallel python3-onnx)
+optional_packages=(slurm-wlm munge parallel python3-onnx gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
 
 step() { printf '== %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -22,6 +22,10 @@ struct lenet_evaluation {
     int of_run; /* 1: of config->run's last weights on the data that it was trained on */
 };
 
+/* Sets config->weights, where it is "", to config->run's last ones, and config->data likewise to what that run was
+ * trained on. LENET_ERR_ARG and LENET_ERR_IO, naming what was probably meant, where neither is given or it is none. */
+enum lenet_status lenet_evaluate_files(struct lenet_config *config, struct lenet_error *err);
+
 /* Evaluates the networks of config->weights, a file or a directory of them (or config->run's last one), on the test
  * set of config->data, of which the training half need not be there; sets config->weights and data to what was chosen.
  * Several networks need config->ensemble: their answer is the mean of their softmax outputs (RBF outputs: softmax of

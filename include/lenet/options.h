@@ -71,6 +71,8 @@ struct lenet_config {
     char by[LENET_MAX_LIST];
     int metric, format; /* enum lenet_metric, enum lenet_format */
     int64_t best;
+    /* export */
+    int bits; /* of a weight: 0 for 8, 1 for 4 */
 
     uint64_t given[2];    /* a bit for each option that was set: an architecture's recipe leaves those alone */
     uint64_t replaced[2]; /* of these, the distortions that --augment has set after them                     */
@@ -84,6 +86,7 @@ enum lenet_command {
     LENET_CMD_BENCH = 16,
     LENET_CMD_SWEEP = 32,
     LENET_CMD_REPORT = 64,
+    LENET_CMD_EXPORT = 128,
 };
 
 /* "train", of LENET_CMD_TRAIN. */

@@ -36,6 +36,7 @@ static const struct command {
     {"gradcheck", LENET_CMD_GRADCHECK, gradcheck_command, "gradients against the slope; the device against double"},
     {"bench", LENET_CMD_BENCH, bench_command, "each operation of a training step, against the machine's peak"},
     {"report", LENET_CMD_REPORT, report_command, "PATH...: means with their intervals over the runs of a sweep"},
+    {"export", LENET_CMD_EXPORT, export_command, "a network as a C file of small integers, for microcontrollers"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -149,6 +149,8 @@ static enum lenet_status print_summary(const struct lenet_config *config, const 
     case LENET_FORMAT_TABLE: print_table(config, summary); break;
     case LENET_FORMAT_CSV: print_csv(summary); break;
     case LENET_FORMAT_JSON: return print_json(config, summary, err);
+    case LENET_FORMAT_C:
+        return lenet_fail(err, LENET_ERR_ARG, "--format c: for lenet export; wanted table, csv or json");
     }
     return LENET_OK;
 }

@@ -53,15 +53,15 @@ static const struct {
     const char *before, *after;
 } meanings[] = {
     {RUN, LENET_CMD_TRAIN, "--resume ", ""},
-    {RUN, LENET_CMD_EVAL, "--run ", ""},
+    {RUN, LENET_CMD_EVAL | LENET_CMD_EXPORT, "--run ", ""},
     {RUN, LENET_CMD_INFO, "--weights ", "/last.safetensors"},
     {SWEEP, LENET_CMD_SWEEP, "--out ", ""},
     {SWEEP, LENET_CMD_EVAL, "--ensemble --weights ", "/weights"},
     {SWEEP, ~0, "lenet report ", ""},
-    {DATA, LENET_CMD_TRAIN | LENET_CMD_SWEEP | LENET_CMD_EVAL, "--data ", ""},
-    {WEIGHTS, LENET_CMD_EVAL | LENET_CMD_INFO, "--weights ", ""},
+    {DATA, LENET_CMD_TRAIN | LENET_CMD_SWEEP | LENET_CMD_EVAL | LENET_CMD_EXPORT, "--data ", ""},
+    {WEIGHTS, LENET_CMD_EVAL | LENET_CMD_INFO | LENET_CMD_EXPORT, "--weights ", ""},
     {OTHER, LENET_CMD_TRAIN | LENET_CMD_EVAL, "--run ", ""},
-    {OTHER, LENET_CMD_SWEEP, "--out ", ""},
+    {OTHER, LENET_CMD_SWEEP | LENET_CMD_EXPORT, "--out ", ""},
 };
 
 enum lenet_status refuse_path(enum lenet_command command, int argc, char **argv, struct lenet_error *err) {

@@ -10,7 +10,7 @@
 
 enum { NAME = 64 }; /* bytes of an option's name, or of as much of one as is looked at */
 
-static const char *const command_names[] = {"train", "eval", "info", "gradcheck", "bench", "sweep", "report"};
+static const char *const command_names[] = {"train", "eval", "info", "gradcheck", "bench", "sweep", "report", "export"};
 enum { COMMANDS = sizeof command_names / sizeof *command_names };
 
 const char *lenet_command_name(enum lenet_command command) {

@@ -34,6 +34,7 @@ enum {
     GRADCHECK = LENET_CMD_GRADCHECK,
     BENCH = LENET_CMD_BENCH,
     REPORT = LENET_CMD_REPORT,
+    EXPORT = LENET_CMD_EXPORT,
 };
 
 /* To add an option: a field in struct lenet_config, and three lines here (which clang-format would make seven). Where
@@ -41,33 +42,33 @@ enum {
 /* clang-format off */
 const struct lenet_option lenet_options[] = {
     {.name = "data", TEXT(data), .initial = "",
-     .argument = "DIR", .commands = TRAIN | SWEEP | EVAL | INFO,
+     .argument = "DIR", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT,
      .help = "the directory with a data set's four IDX files, raw or .gz; initially data/mnist, or data/sample where "
              "that is missing"},
     {.name = "first-label", INTEGER(first_label, 0, 255), .initial = "0",
-     .argument = "N", .commands = TRAIN | SWEEP | EVAL | INFO, .identity = LENET_OF_POPULATION, .later = 1,
+     .argument = "N", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT, .identity = LENET_OF_POPULATION, .later = 1,
      .help = "the label of the first class in the files, which is subtracted from each: 1 for EMNIST's letters; eval "
-             "--run takes the run's"},
+             "and export take a run's"},
     {.name = "transpose", SWITCH(transpose), .initial = "off",
-     .commands = TRAIN | SWEEP | EVAL | INFO, .identity = LENET_OF_POPULATION, .later = 1,
-     .help = "exchange rows and columns of each image, as EMNIST's need it, which lie on their side; eval --run takes "
-             "the run's"},
+     .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT, .identity = LENET_OF_POPULATION, .later = 1,
+     .help = "exchange rows and columns of each image, as EMNIST's need it, which lie on their side; eval and "
+             "export take a run's"},
     {.name = "run", TEXT(run), .initial = "",
-     .argument = "DIR", .commands = TRAIN | EVAL,
+     .argument = "DIR", .commands = TRAIN | EVAL | EXPORT,
      .help = "the run directory: train creates it (initially the first free one of runs/ARCH-1, runs/ARCH-2, ...), "
-             "eval reads its last weights"},
+             "eval and export read its last weights"},
     {.name = "resume", TEXT(resume), .initial = "",
      .argument = "DIR", .commands = TRAIN,
      .help = "the directory of a run to go on with from its last checkpoint; other options may only repeat its "
              "configuration"},
     {.name = "weights", TEXT(weights), .initial = "",
-     .argument = "FILE", .commands = EVAL | INFO,
+     .argument = "FILE", .commands = EVAL | INFO | EXPORT,
      .help = "a weights file (.safetensors) to read; eval --ensemble also takes a directory of them"},
     {.name = "ensemble", SWITCH(ensemble), .initial = "off",
      .commands = EVAL,
      .help = "let several networks answer together, by the mean of their outputs and by vote"},
     {.name = "json", TEXT(json), .initial = "",
-     .argument = "FILE", .commands = EVAL | INFO | GRADCHECK | BENCH,
+     .argument = "FILE", .commands = EVAL | INFO | GRADCHECK | BENCH | EXPORT,
      .help = "a file to which the results are also written, as JSON"},
     {.name = "arch", .type = LENET_OPTION_ARCH, FIELD(arch), .initial = "lenet5",
      .argument = "NAME", .commands = TRAIN | SWEEP | INFO | GRADCHECK | BENCH, .identity = LENET_OF_POPULATION,
@@ -213,8 +214,9 @@ const struct lenet_option lenet_options[] = {
      .argument = "R", .commands = BENCH,
      .help = "the number of networks that train at once"},
     {.name = "out", TEXT(out), .initial = "",
-     .argument = "DIR", .commands = SWEEP,
-     .help = "the sweep's directory; the same command goes on with what is missing there"},
+     .argument = "DIR", .commands = SWEEP | EXPORT,
+     .help = "the sweep's directory, where the same command goes on with what is missing; of export the C file to "
+             "write"},
     {.name = "samples", INTEGER(samples, 0, 1e7), .initial = "0",
      .argument = "N", .commands = SWEEP,
      .help = "the number of draws from ranges without a count, such as --lr log:1e-3..1e-1: random search"},
@@ -255,12 +257,16 @@ const struct lenet_option lenet_options[] = {
      .initial = "test-error",
      .commands = REPORT,
      .help = "what is compared, as it is after the last epoch of a run (never the best one)"},
-    {.name = "format", CHOICE(format, "table|csv|json"), .initial = "table",
-     .commands = REPORT,
-     .help = "the form of the report; errors are percent in a table and fractions of 1 in the others"},
+    {.name = "format", CHOICE(format, "table|csv|json|c"), .initial = "table",
+     .commands = REPORT | EXPORT,
+     .help = "the form of the report: a table, csv or json; errors are percent in a table and fractions of 1 in the "
+             "others; of export always c"},
     {.name = "best", INTEGER(best, 0, 1e9), .initial = "0",
      .argument = "N", .commands = REPORT,
      .help = "the number of groups to show, the lowest mean first (0: all, in the order of the options' values)"},
+    {.name = "bits", CHOICE(bits, "8|4"), .initial = "8",
+     .commands = EXPORT,
+     .help = "the bits of each weight: half of them halve the file's constants, and cost some accuracy"},
     {.name = NULL}};
 /* clang-format on */
 
