@@ -51,6 +51,9 @@ struct lenet_config {
     double checkpoint_seconds;
     /* eval */
     int ensemble; /* 0 or 1 */
+    /* predict */
+    char show[LENET_MAX_PATH];
+    int as_is; /* 0 or 1 */
     /* gradcheck */
     int64_t entries, images;
     /* bench */
@@ -76,6 +79,7 @@ enum lenet_command {
     LENET_CMD_BENCH = 16,
     LENET_CMD_SWEEP = 32,
     LENET_CMD_REPORT = 64,
+    LENET_CMD_PREDICT = 128,
 };
 
 /* "train", of LENET_CMD_TRAIN. */

@@ -1,0 +1,149 @@
+/* digit.c - from a picture to what a network is shown: as it is where it is in MNIST's form, else found and drawn. */
+#include "image/digit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/parts.h"
+
+enum {
+    MNIST_BOX = 20,
+    LEAST_PICTURE = 8, /* pixels of a picture's longer side                                         */
+    FIRST_LOOK = 160,  /* pixels that larger pictures are shrunk to at first                        */
+    LARGE_ENOUGH = 48, /* pixels of a digit's longer side that no closer look would make any better */
+    SHEETS = 2,        /* sheets on sheets that are looked at                                       */
+    SMOOTHINGS = 4
+};
+
+/* ---- what needs no finding --------------------------------------------------------------------------------- */
+
+/* 1 for 28 x 28 pixels of which those that are not black lie as MNIST's: the longer side of their box is 20 (of 13 in
+ * 60,000 it is 19), and their centre of mass rounds to pixel 14, 14. */
+static int is_mnist_like(const uint8_t pixels[LENET_DIGIT_PIXELS], int flip) {
+    int y0 = LENET_DIGIT_SIDE, x0 = LENET_DIGIT_SIDE, y1 = 0, x1 = 0;
+    double mass = 0, y = 0, x = 0;
+    for (int i = 0; i < LENET_DIGIT_SIDE; i++)
+        for (int j = 0; j < LENET_DIGIT_SIDE; j++) {
+            const int v = pixels[i * LENET_DIGIT_SIDE + j] ^ flip;
+            if (v == 0) continue;
+            y0 = i < y0 ? i : y0;
+            x0 = j < x0 ? j : x0;
+            y1 = i + 1;
+            x1 = j >= x1 ? j + 1 : x1;
+            mass += v;
+            y += v * i;
+            x += v * j;
+        }
+    const int side = y1 - y0 > x1 - x0 ? y1 - y0 : x1 - x0;
+    return (side == MNIST_BOX || side == MNIST_BOX - 1) && fabs(y / mass - 14) < 0.55 && fabs(x / mass - 14) < 0.55;
+}
+
+enum lenet_status lenet_digit_as_is(const struct lenet_image *image, uint8_t digit[LENET_DIGIT_PIXELS],
+                                    struct lenet_error *err) {
+    const size_t pixels = (size_t)image->H * (size_t)image->W;
+    const double scale[2] = {(double)image->H / LENET_DIGIT_SIDE, (double)image->W / LENET_DIGIT_SIDE};
+    float *grey = malloc(pixels * sizeof *grey);
+    if (!grey) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < pixels; i++) grey[i] = (float)image->grey[i] / 255;
+    const enum lenet_status status = lenet_area_means(grey, image->H, image->W, 0, 0, scale, digit, err);
+    free(grey);
+    return status;
+}
+
+/* ---- finding ------------------------------------------------------------------------------------------------- */
+
+/* Means over blocks of step x step pixels; what is left over at the right and lower edge is left out. */
+static enum lenet_status shrink(const struct lenet_image *image, int step, struct lenet_image *small,
+                                struct lenet_error *err) {
+    *small = (struct lenet_image){.H = image->H / step, .W = image->W / step};
+    if (!(small->grey = malloc((size_t)small->H * (size_t)small->W + 1)))
+        return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int y = 0; y < small->H; y++)
+        for (int x = 0; x < small->W; x++) {
+            int sum = step * step / 2;
+            for (int i = 0; i < step; i++)
+                for (int j = 0; j < step; j++) sum += image->grey[(y * step + i) * image->W + x * step + j];
+            small->grey[y * small->W + x] = (uint8_t)(sum / (step * step));
+        }
+    return LENET_OK;
+}
+
+/* What is in a box of the picture, without its edge. */
+static enum lenet_status cut_sheet(const struct lenet_image *image, struct lenet_box box, struct lenet_image *sheet,
+                                   struct lenet_error *err) {
+    const int h = box.y1 - box.y0, w = box.x1 - box.x0, edge = 1 + (h < w ? h : w) / 50;
+    *sheet = (struct lenet_image){.H = h - 2 * edge, .W = w - 2 * edge};
+    if (sheet->H < 1 || sheet->W < 1 || !(sheet->grey = malloc((size_t)sheet->H * (size_t)sheet->W)))
+        return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int y = 0; y < sheet->H; y++)
+        memcpy(sheet->grey + y * sheet->W, image->grey + (box.y0 + edge + y) * image->W + box.x0 + edge,
+               (size_t)sheet->W);
+    return LENET_OK;
+}
+
+/* Smooths where the noise would make strokes of paper or paper of strokes, and looks again. */
+static enum lenet_status find_ink(struct lenet_contrast *contrast, struct lenet_ink *ink, struct lenet_error *err) {
+    const int side = contrast->H > contrast->W ? contrast->H : contrast->W;
+    LENET_TRY(lenet_ink_find(contrast, ink, err));
+    for (int i = 1; i <= SMOOTHINGS && 64 * i <= side; i++) {
+        if (contrast->noise == 0 || (ink->what != LENET_NOTHING && ink->level > 10 * contrast->noise)) break;
+        free(ink->mask);
+        ink->mask = NULL;
+        LENET_TRY(lenet_contrast_smooth(contrast, err));
+        LENET_TRY(lenet_ink_find(contrast, ink, err));
+    }
+    return LENET_OK;
+}
+
+/* Looks at a picture that has been shrunk by step, and draws a digit that is large enough or cannot be larger. */
+static enum lenet_status look(const struct lenet_image *image, int step, struct lenet_ink *ink,
+                              uint8_t digit[LENET_DIGIT_PIXELS], struct lenet_error *err) {
+    struct lenet_contrast contrast;
+    enum lenet_status status = lenet_contrast_of(image, &contrast, err);
+    if (status == LENET_OK) status = find_ink(&contrast, ink, err);
+    const int h = ink->box.y1 - ink->box.y0, w = ink->box.x1 - ink->box.x0;
+    if (ink->what == LENET_DIGIT && step > 1 && h < LARGE_ENOUGH && w < LARGE_ENOUGH) ink->what = LENET_NOTHING;
+    if (status == LENET_OK && ink->what == LENET_DIGIT) status = lenet_ink_draw(&contrast, ink, digit, err);
+    free(ink->mask);
+    free(contrast.c);
+    return status;
+}
+
+/* Looks at the whole first, shrunk, and more closely where nothing large is found; and at what lies on a sheet. */
+static enum lenet_status find(const struct lenet_image *image, int sheets, uint8_t digit[LENET_DIGIT_PIXELS],
+                              int *found, struct lenet_error *err) {
+    struct lenet_ink ink = {.what = LENET_NOTHING};
+    struct lenet_image nearer;
+    const int longer = image->H > image->W ? image->H : image->W;
+    if (longer < LEAST_PICTURE) return LENET_OK;
+    enum lenet_status status = LENET_OK;
+    int step = (longer + FIRST_LOOK - 1) / FIRST_LOOK;
+    for (; status == LENET_OK; step /= 2) {
+        status = shrink(image, step, &nearer, err);
+        if (status == LENET_OK) status = look(&nearer, step, &ink, digit, err);
+        free(nearer.grey);
+        if (step == 1 || ink.what != LENET_NOTHING) break;
+    }
+    *found = ink.what == LENET_DIGIT;
+    if (status != LENET_OK || ink.what != LENET_SHEET || !sheets) return status;
+    const struct lenet_box box = {ink.box.y0 * step, ink.box.x0 * step, ink.box.y1 * step, ink.box.x1 * step};
+    status = cut_sheet(image, box, &nearer, err);
+    if (status == LENET_OK) status = find(&nearer, sheets - 1, digit, found, err);
+    free(nearer.grey);
+    return status;
+}
+
+enum lenet_status lenet_digit_find(const struct lenet_image *image, uint8_t digit[LENET_DIGIT_PIXELS], int *found,
+                                   struct lenet_error *err) {
+    *found = 0;
+    memset(digit, 0, LENET_DIGIT_PIXELS);
+    if (image->H == LENET_DIGIT_SIDE && image->W == LENET_DIGIT_SIDE)
+        for (int flip = 0; flip <= 255; flip += 255)
+            if (is_mnist_like(image->grey, flip)) {
+                for (int i = 0; i < LENET_DIGIT_PIXELS; i++) digit[i] = (uint8_t)(image->grey[i] ^ flip);
+                *found = 1;
+                return LENET_OK;
+            }
+    return find(image, SHEETS, digit, found, err);
+}
