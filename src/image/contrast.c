@@ -12,7 +12,7 @@
 enum {
     TILES = 16, /* along the longer side, at most */
     MIN_TILE = 3,
-    GAP = 3,     /* tiles to each side that a closing bridges: strokes are narrower than 7/16 of a picture */
+    GAP = 2,     /* tiles to each side that a closing bridges: strokes are narrower than 5/16 of a picture */
     DARKEST = 64 /* paper that is darker than this does not make contrasts larger */
 };
 
@@ -95,13 +95,16 @@ static struct plane rim_plane(const struct tiles *tiles) {
 /* ---- dark on light, or light on dark --------------------------------------------------------------------- */
 
 /* The cubes let what stands out far count for more than wide areas that differ little. */
-static int is_dark_on_light(const struct lenet_image *image, const struct plane *plane) {
+int lenet_is_darker_than_rim(const struct lenet_image *image) {
+    struct tiles tiles;
+    make_tiles(image, &tiles);
+    const struct plane plane = rim_plane(&tiles);
     const int step = 1 + (image->H > image->W ? image->H : image->W) / 256;
     const double dy = image->H > 1 ? 2.0 / (image->H - 1) : 0, dx = image->W > 1 ? 2.0 / (image->W - 1) : 0;
     double sum = 0;
     for (int y = 0; y < image->H; y += step)
         for (int x = 0; x < image->W; x += step) {
-            const double r = image->grey[y * image->W + x] - plane_at(plane, y * dy - 1, x * dx - 1);
+            const double r = image->grey[y * image->W + x] - plane_at(&plane, y * dy - 1, x * dx - 1);
             sum += r * r * r;
         }
     return sum < 0;
@@ -178,9 +181,9 @@ static void level(struct lenet_contrast *contrast) {
     }
 }
 
-enum lenet_status lenet_contrast_of(const struct lenet_image *image, struct lenet_contrast *contrast,
+enum lenet_status lenet_contrast_of(const struct lenet_image *image, int dark, struct lenet_contrast *contrast,
                                     struct lenet_error *err) {
-    const int H = image->H, W = image->W;
+    const int H = image->H, W = image->W, flip = dark ? 0 : 255;
     struct tiles tiles;
     *contrast = (struct lenet_contrast){.H = H, .W = W};
     contrast->c = malloc((size_t)H * (size_t)W * sizeof *contrast->c);
@@ -193,7 +196,6 @@ enum lenet_status lenet_contrast_of(const struct lenet_image *image, struct lene
     }
     make_tiles(image, &tiles);
     struct plane plane = rim_plane(&tiles);
-    const int dark = is_dark_on_light(image, &plane), flip = dark ? 0 : 255;
     if (!dark) {
         for (int i = 0; i < 4; i++) plane.a[i] = -plane.a[i];
         plane.a[0] += 255;

@@ -87,7 +87,7 @@ static enum lenet_status find_ink(struct lenet_contrast *contrast, struct lenet_
     const int side = contrast->H > contrast->W ? contrast->H : contrast->W;
     LENET_TRY(lenet_ink_find(contrast, ink, err));
     for (int i = 1; i <= SMOOTHINGS && 64 * i <= side; i++) {
-        if (contrast->noise == 0 || (ink->what != LENET_NOTHING && ink->level > 10 * contrast->noise)) break;
+        if (contrast->noise == 0 || (ink->found && ink->level > 10 * contrast->noise)) break;
         free(ink->mask);
         ink->mask = NULL;
         LENET_TRY(lenet_contrast_smooth(contrast, err));
@@ -96,39 +96,62 @@ static enum lenet_status find_ink(struct lenet_contrast *contrast, struct lenet_
     return LENET_OK;
 }
 
-/* Looks at a picture that has been shrunk by step, and draws a digit that is large enough or cannot be larger. */
-static enum lenet_status look(const struct lenet_image *image, int step, struct lenet_ink *ink,
-                              uint8_t digit[LENET_DIGIT_PIXELS], struct lenet_error *err) {
+/* What was found, of ink that is darker or of ink that is brighter than the paper. */
+struct finding {
     struct lenet_contrast contrast;
-    enum lenet_status status = lenet_contrast_of(image, &contrast, err);
-    if (status == LENET_OK) status = find_ink(&contrast, ink, err);
-    const int h = ink->box.y1 - ink->box.y0, w = ink->box.x1 - ink->box.x0;
-    if (ink->what == LENET_DIGIT && step > 1 && h < LARGE_ENOUGH && w < LARGE_ENOUGH) ink->what = LENET_NOTHING;
-    if (status == LENET_OK && ink->what == LENET_DIGIT) status = lenet_ink_draw(&contrast, ink, digit, err);
-    free(ink->mask);
-    free(contrast.c);
+    struct lenet_ink ink;
+};
+
+static enum lenet_status look_for(const struct lenet_image *image, int dark, struct finding *finding,
+                                  struct lenet_error *err) {
+    LENET_TRY(lenet_contrast_of(image, dark, &finding->contrast, err));
+    return find_ink(&finding->contrast, &finding->ink, err);
+}
+
+/* Paper between shadows or black borders, and not strokes, is what fills its box and lies along much of the rim. A
+ * digit of the other brightness, away from the rim, then lies on it. */
+static int is_rather(const struct lenet_ink *other, const struct lenet_ink *ink) {
+    if (!other->found || other->rim > 0.02) return 0;
+    return !ink->found || (ink->filled > 0.5 && ink->rim > 0.12);
+}
+
+/* Looks at a picture that has been shrunk by step, and draws a digit that is large enough or cannot be larger. */
+static enum lenet_status look(const struct lenet_image *image, int dark, int step, uint8_t digit[LENET_DIGIT_PIXELS],
+                              int *found, struct lenet_error *err) {
+    struct finding one = {.ink = {.found = 0}}, other = one, *best = &one;
+    enum lenet_status status = look_for(image, dark, &one, err);
+    if (status == LENET_OK && (!one.ink.found || one.ink.rim > 0.05)) status = look_for(image, !dark, &other, err);
+    if (is_rather(&other.ink, &one.ink)) best = &other;
+    const struct lenet_box *box = &best->ink.box;
+    const int is_large = box->y1 - box->y0 >= LARGE_ENOUGH || box->x1 - box->x0 >= LARGE_ENOUGH;
+    *found = status == LENET_OK && best->ink.found && (step == 1 || is_large);
+    if (*found) status = lenet_ink_draw(&best->contrast, &best->ink, digit, err);
+    free(one.ink.mask);
+    free(one.contrast.c);
+    free(other.ink.mask);
+    free(other.contrast.c);
     return status;
 }
 
-/* Looks at the whole first, shrunk, and more closely where nothing large is found; and at what lies on a sheet. */
+/* Looks at the whole first, shrunk, and more closely while nothing large is found. */
 static enum lenet_status find(const struct lenet_image *image, int sheets, uint8_t digit[LENET_DIGIT_PIXELS],
                               int *found, struct lenet_error *err) {
-    struct lenet_ink ink = {.what = LENET_NOTHING};
     struct lenet_image nearer;
-    const int longer = image->H > image->W ? image->H : image->W;
-    if (longer < LEAST_PICTURE) return LENET_OK;
+    struct lenet_box box;
+    const int longer = image->H > image->W ? image->H : image->W, first = (longer + FIRST_LOOK - 1) / FIRST_LOOK;
+    int dark = 1, is_sheet = 0;
     enum lenet_status status = LENET_OK;
-    int step = (longer + FIRST_LOOK - 1) / FIRST_LOOK;
-    for (; status == LENET_OK; step /= 2) {
+    if (longer < LEAST_PICTURE) return LENET_OK;
+    for (int step = first; step >= 1 && status == LENET_OK && !*found && !is_sheet; step /= 2) {
         status = shrink(image, step, &nearer, err);
-        if (status == LENET_OK) status = look(&nearer, step, &ink, digit, err);
+        if (status == LENET_OK && step == first && sheets) status = lenet_sheet_find(&nearer, &box, &is_sheet, err);
+        if (status == LENET_OK && step == first) status = lenet_is_dark_on_light(&nearer, &dark, err);
+        if (status == LENET_OK && !is_sheet) status = look(&nearer, dark, step, digit, found, err);
         free(nearer.grey);
-        if (step == 1 || ink.what != LENET_NOTHING) break;
     }
-    *found = ink.what == LENET_DIGIT;
-    if (status != LENET_OK || ink.what != LENET_SHEET || !sheets) return status;
-    const struct lenet_box box = {ink.box.y0 * step, ink.box.x0 * step, ink.box.y1 * step, ink.box.x1 * step};
-    status = cut_sheet(image, box, &nearer, err);
+    if (status != LENET_OK || !is_sheet) return status;
+    status = cut_sheet(image, (struct lenet_box){box.y0 * first, box.x0 * first, box.y1 * first, box.x1 * first},
+                       &nearer, err);
     if (status == LENET_OK) status = find(&nearer, sheets - 1, digit, found, err);
     free(nearer.grey);
     return status;

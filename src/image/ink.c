@@ -133,32 +133,14 @@ static double claim_of(const struct stroke *stroke, int H, int W) {
     return is_line(stroke, H, W) ? 0 : stroke->ink * (share == 0 ? 1 : share < 0.15 ? 0.5 : 0.1);
 }
 
-static struct stroke *largest_of(struct strokes *s, double (*size)(const struct stroke *, int, int)) {
+static struct stroke *main_stroke(struct strokes *s) {
     struct stroke *best = NULL;
     double most = 0;
     for (size_t i = 0; i < s->n; i++) {
-        const double value = size(&s->all[i], s->contrast->H, s->contrast->W);
-        if (value > most) most = value, best = &s->all[i];
+        const double claim = claim_of(&s->all[i], s->contrast->H, s->contrast->W);
+        if (claim > most) most = claim, best = &s->all[i];
     }
     return best;
-}
-static double ink_of(const struct stroke *stroke, int H, int W) { return (void)H, (void)W, stroke->ink; }
-
-/* A surface with a digit on it and not a stroke: it nearly fills a rectangle, which is large and not a bar. */
-static int is_sheet(const struct strokes *s, const struct stroke *stroke) {
-    const struct lenet_box *box = &stroke->box;
-    const int H = s->contrast->H, W = s->contrast->W, label = (int)(stroke - s->all) + 1;
-    const double area = (double)height(box) * width(box);
-    double filled = 0;
-    if (area < 0.35 * H * W || stroke->area < 0.7 * area || 5 * smaller_of(height(box), width(box)) < 2 * longer(box))
-        return 0;
-    for (int y = box->y0; y < box->y1; y++) {
-        int left = box->x0, right = box->x1 - 1;
-        while (left < box->x1 && s->label[y * W + left] != label) left++;
-        while (right > left && s->label[y * W + right] != label) right--;
-        filled += right - left + 1;
-    }
-    return filled >= 0.88 * area;
 }
 
 /* The distance from one interval to another, 0 where they overlap. */
@@ -176,10 +158,11 @@ static int is_piece(const struct stroke *piece, const struct stroke *of, int H, 
 }
 
 /* Keeps the digit's strokes, if there is one. Noise is many strokes of which none is most of the ink. */
-static int keep_digit(struct strokes *s, struct lenet_box *box) {
+static int keep_digit(struct strokes *s, struct lenet_ink *ink) {
+    struct lenet_box *box = &ink->box;
     const int H = s->contrast->H, W = s->contrast->W;
-    struct stroke *main = largest_of(s, claim_of);
-    double kept = 0, all = 0;
+    struct stroke *main = main_stroke(s);
+    double kept = 0, all = 0, area = 0, rim = 0;
     if (!main) return 0;
     *box = main->box;
     for (size_t i = 0; i < s->n; i++) {
@@ -188,9 +171,13 @@ static int keep_digit(struct strokes *s, struct lenet_box *box) {
         if (claim_of(stroke, H, W) >= stroke->ink) all += stroke->ink;
         if (!stroke->is_kept) continue;
         kept += stroke->ink;
+        area += stroke->area;
+        rim += stroke->rim[0] + stroke->rim[1] + stroke->rim[2] + stroke->rim[3];
         *box = (struct lenet_box){smaller_of(box->y0, stroke->box.y0), smaller_of(box->x0, stroke->box.x0),
                                   larger_of(box->y1, stroke->box.y1), larger_of(box->x1, stroke->box.x1)};
     }
+    ink->filled = area / ((double)height(box) * width(box));
+    ink->rim = rim / (2.0 * (H + W));
     return longer(box) >= LEAST_SIDE && longer(box) * LEAST_SHARE >= larger_of(H, W) && kept >= 0.1 * all;
 }
 
@@ -201,14 +188,8 @@ static enum lenet_status look(struct strokes *s, struct lenet_ink *ink, struct l
     ink->level = s->level = ink_level(s);
     if (s->level == 0) return LENET_OK;
     LENET_TRY(find_strokes(s, err));
-    const struct stroke *most = largest_of(s, ink_of);
-    if (most && is_sheet(s, most)) {
-        ink->what = LENET_SHEET;
-        ink->box = most->box;
-    } else if (keep_digit(s, &ink->box)) {
-        ink->what = LENET_DIGIT;
-        for (size_t i = 0; i < pixels; i++) ink->mask[i] = s->label[i] && s->all[s->label[i] - 1].is_kept;
-    }
+    ink->found = keep_digit(s, ink);
+    for (size_t i = 0; i < pixels && ink->found; i++) ink->mask[i] = s->label[i] && s->all[s->label[i] - 1].is_kept;
     return LENET_OK;
 }
 

@@ -22,22 +22,29 @@ struct lenet_contrast {
     double noise; /* standard deviation of the paper's */
 };
 
-/* c->c is the caller's to free. LENET_ERR_MEMORY. */
-enum lenet_status lenet_contrast_of(const struct lenet_image *image, struct lenet_contrast *contrast,
+/* Finds a sheet of paper, or a blackboard, that something else is around. LENET_ERR_MEMORY. */
+enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
+                                   struct lenet_error *err);
+
+/* *dark is 1 where what is drawn is probably darker than what it is drawn on. LENET_ERR_MEMORY. */
+enum lenet_status lenet_is_dark_on_light(const struct lenet_image *image, int *dark, struct lenet_error *err);
+/* Returns 1 where most of what stands out from a plane through the brightness of the rim is darker. */
+int lenet_is_darker_than_rim(const struct lenet_image *image);
+
+/* The contrast of what is darker, or brighter. contrast->c is the caller's to free. LENET_ERR_MEMORY. */
+enum lenet_status lenet_contrast_of(const struct lenet_image *image, int dark, struct lenet_contrast *contrast,
                                     struct lenet_error *err);
 /* Takes the mean of each pixel and its neighbours, of which the noise is less. LENET_ERR_MEMORY. */
 enum lenet_status lenet_contrast_smooth(struct lenet_contrast *contrast, struct lenet_error *err);
 
-/* What was found in a picture. */
+/* The strokes of a digit. */
 struct lenet_ink {
-    enum {
-        LENET_NOTHING,
-        LENET_DIGIT,
-        LENET_SHEET
-    } what; /* a sheet: a bright or dark surface to look at more closely */
+    int found; /* 0: there is none */
     struct lenet_box box;
     int level;     /* the contrast of its strokes               */
-    uint8_t *mask; /* [H][W] of the picture: 1 on the digit      */
+    double filled; /* the part of the box that is ink           */
+    double rim;    /* the part of the picture's rim that is ink */
+    uint8_t *mask; /* [H][W] of the picture: 1 on the digit     */
 };
 
 /* Finds the strokes. ink->mask is the caller's to free. LENET_ERR_MEMORY. */

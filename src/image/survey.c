@@ -1,0 +1,146 @@
+/* survey.c - a first look at a whole picture: is it of a sheet on something else, and is ink dark on light? */
+#include <math.h>
+#include <stdlib.h>
+
+#include "image/parts.h"
+
+/* ---- a sheet on a table, or between the black borders of a scan ----------------------------------------- */
+
+/* The grey above which the brighter of two kinds of pixels begins, and the means of both. Source: Otsu 1979. */
+static int threshold(const struct lenet_image *image, double means[2]) {
+    const int n = image->H * image->W;
+    double histogram[256] = {0}, all = 0, below = 0, sum = 0, most = -1;
+    int best = 0;
+    for (int i = 0; i < n; i++) histogram[image->grey[i]]++;
+    for (int v = 0; v < 256; v++) all += v * histogram[v];
+    for (int v = 0; v < 255; v++) {
+        below += histogram[v];
+        sum += v * histogram[v];
+        if (below == 0 || below == n) continue;
+        const double low = sum / below, high = (all - sum) / (n - below);
+        const double between = below * (n - below) * (high - low) * (high - low);
+        if (between <= most) continue;
+        most = between;
+        best = v;
+        means[0] = low;
+        means[1] = high;
+    }
+    return best;
+}
+
+/* The pixels of the rim that are above the threshold, as a part of all of them. */
+static double bright_rim(const struct lenet_image *image, int limit) {
+    const int H = image->H, W = image->W;
+    int bright = 0;
+    for (int x = 0; x < W; x++) bright += (image->grey[x] > limit) + (image->grey[(H - 1) * W + x] > limit);
+    for (int y = 0; y < H; y++) bright += (image->grey[y * W] > limit) + (image->grey[y * W + W - 1] > limit);
+    return bright / (2.0 * (H + W));
+}
+
+/* The rows (or columns) in which at least a quarter of the pixels are of a sheet: the first one and the one behind the
+ * last one. */
+static void extent(const int *counts, int n, int across, int range[2]) {
+    range[0] = 0;
+    range[1] = n;
+    while (range[0] < n && 4 * counts[range[0]] < across) range[0]++;
+    while (range[1] > range[0] && 4 * counts[range[1] - 1] < across) range[1]--;
+}
+
+/* Light that changes gradually has many pixels between two kinds, a sheet few. */
+static int has_two_kinds(const struct lenet_image *image, const double means[2]) {
+    const int n = image->H * image->W;
+    int between = 0;
+    for (int i = 0; i < n; i++) {
+        const double part = (image->grey[i] - means[0]) / (means[1] - means[0]);
+        between += part > 1 / 3.0 && part < 2 / 3.0;
+    }
+    return means[1] - means[0] > 40 && between < 0.1 * n;
+}
+
+enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
+                                   struct lenet_error *err) {
+    const int H = image->H, W = image->W;
+    double means[2] = {0}, area = 0, filled = 0;
+    const int limit = threshold(image, means);
+    const double rim = bright_rim(image, limit);
+    const int bright = rim < 0.5; /* the sheet is what the rim is not */
+    *found = 0;
+    if (fmin(rim, 1 - rim) > 0.25 || !has_two_kinds(image, means)) return LENET_OK;
+    int *counts = calloc((size_t)(H + W), sizeof *counts), range[2];
+    if (!counts) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int i = 0; i < H * W; i++) {
+        if ((image->grey[i] > limit) != bright) continue;
+        counts[i / W]++;
+        counts[H + i % W]++;
+    }
+    extent(counts, H, W, range);
+    box->y0 = range[0], box->y1 = range[1];
+    extent(counts + H, W, H, range);
+    box->x0 = range[0], box->x1 = range[1];
+    free(counts);
+    for (int y = box->y0; y < box->y1; y++) {
+        int first = -1, last = -1;
+        for (int x = box->x0; x < box->x1; x++) {
+            if ((image->grey[y * W + x] > limit) != bright) continue;
+            if (first < 0) first = x;
+            last = x;
+            area++;
+        }
+        if (first >= 0) filled += last - first + 1;
+    }
+    const int h = box->y1 - box->y0, w = box->x1 - box->x0;
+    const double all = (double)h * w;
+    *found = all >= 0.3 * H * W && area >= 0.65 * all && filled >= 0.86 * all && 5 * h >= 2 * w && 5 * w >= 2 * h;
+    return LENET_OK;
+}
+
+/* ---- dark on light, or light on dark --------------------------------------------------------------------- */
+
+/* How far pixels differ from the mean of a square around them, as one number from -1, where all that differ much are
+ * darker, to 1. Edges of shadows, which are as much brighter on one side as darker on the other, cancel out. */
+static double skewness(const struct lenet_image *image, int r, uint32_t *sums, float *differences) {
+    const int H = image->H, W = image->W, stride = W + 1;
+    uint32_t histogram[256] = {0};
+    for (int x = 0; x <= W; x++) sums[x] = 0;
+    for (int y = 0; y < H; y++) {
+        uint32_t row = sums[(y + 1) * stride] = 0;
+        for (int x = 0; x < W; x++)
+            sums[(y + 1) * stride + x + 1] = sums[y * stride + x + 1] + (row += image->grey[y * W + x]);
+    }
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++) {
+            const int y0 = y > r ? y - r : 0, y1 = y + r < H ? y + r + 1 : H;
+            const int x0 = x > r ? x - r : 0, x1 = x + r < W ? x + r + 1 : W;
+            const uint32_t sum =
+                sums[y1 * stride + x1] - sums[y0 * stride + x1] - sums[y1 * stride + x0] + sums[y0 * stride + x0];
+            const float d = (float)image->grey[y * W + x] - (float)sum / (float)((y1 - y0) * (x1 - x0));
+            differences[y * W + x] = d;
+            histogram[(int)fabsf(d)]++;
+        }
+    int median = 0;
+    for (uint32_t seen = histogram[0]; 2 * seen < (uint32_t)(H * W); seen += histogram[median]) median++;
+    double sum = 0, total = 1e-9;
+    for (int i = 0; i < H * W; i++) {
+        const double much = fabs(differences[i]) - 2 * median, cube = much > 0 ? much * much * much : 0;
+        sum += differences[i] > 0 ? cube : -cube;
+        total += cube;
+    }
+    return sum / total;
+}
+
+enum lenet_status lenet_is_dark_on_light(const struct lenet_image *image, int *dark, struct lenet_error *err) {
+    const int longer = image->H > image->W ? image->H : image->W;
+    uint32_t *sums = malloc((size_t)(image->H + 1) * (size_t)(image->W + 1) * sizeof *sums);
+    float *differences = malloc((size_t)image->H * (size_t)image->W * sizeof *differences);
+    enum lenet_status status = LENET_OK;
+    if (sums && differences) {
+        const double wide = skewness(image, longer / 4, sums, differences);
+        const double narrow = skewness(image, longer / 8, sums, differences);
+        *dark = fabs(wide) > 0.9 && wide * narrow > 0 ? wide < 0 : lenet_is_darker_than_rim(image);
+    } else {
+        status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    }
+    free(sums);
+    free(differences);
+    return status;
+}
