@@ -85,6 +85,7 @@ static enum lenet_status cut_sheet(const struct lenet_image *image, struct lenet
 /* Smooths where the noise would make strokes of paper or paper of strokes, and looks again. */
 static enum lenet_status find_ink(struct lenet_contrast *contrast, struct lenet_ink *ink, struct lenet_error *err) {
     const int side = contrast->H > contrast->W ? contrast->H : contrast->W;
+    LENET_TRY(lenet_lines_erase(contrast, lenet_ink_level(contrast), err));
     LENET_TRY(lenet_ink_find(contrast, ink, err));
     for (int i = 1; i <= SMOOTHINGS && 64 * i <= side; i++) {
         if (contrast->noise == 0 || (ink->found && ink->level > 10 * contrast->noise)) break;
@@ -108,20 +109,31 @@ static enum lenet_status look_for(const struct lenet_image *image, int dark, str
     return find_ink(&finding->contrast, &finding->ink, err);
 }
 
-/* Paper between shadows or black borders, and not strokes, is what fills its box and lies along much of the rim. A
- * digit of the other brightness, away from the rim, then lies on it. */
-static int is_rather(const struct lenet_ink *other, const struct lenet_ink *ink) {
-    if (!other->found || other->rim > 0.02) return 0;
-    return !ink->found || (ink->filled > 0.5 && ink->rim > 0.12);
+/* A blob, such as the hole of a 0. */
+static int is_blob(const struct lenet_ink *ink) {
+    const int h = ink->box.y1 - ink->box.y0, w = ink->box.x1 - ink->box.x0;
+    return ink->filled > 0.55 && 2 * h < 5 * w && 2 * w < 5 * h;
+}
+
+/* Whether the second is rather a digit than the first, which is likelier to have the ink's brightness unless they are
+ * equals. Paper between shadows or black borders fills its box and lies along much of the rim; a digit lies on it, away
+ * from the rim. */
+static int is_rather(const struct lenet_ink *first, const struct lenet_ink *second, int are_equals) {
+    if (!second->found || second->rim > 0.03) return 0;
+    if (!first->found || (first->filled > 0.5 && first->rim > 0.12)) return 1;
+    return are_equals && !is_blob(second);
 }
 
 /* Looks at a picture that has been shrunk by step, and draws a digit that is large enough or cannot be larger. */
-static enum lenet_status look(const struct lenet_image *image, int dark, int step, uint8_t digit[LENET_DIGIT_PIXELS],
-                              int *found, struct lenet_error *err) {
+static enum lenet_status look(const struct lenet_image *image, enum lenet_brightness brightness, int step,
+                              uint8_t digit[LENET_DIGIT_PIXELS], int *found, struct lenet_error *err) {
     struct finding one = {.ink = {.found = 0}}, other = one, *best = &one;
+    const int dark = brightness == LENET_DARK || brightness == LENET_DARK_OR_LIGHT;
+    const int is_unsure = brightness == LENET_DARK_OR_LIGHT || brightness == LENET_LIGHT_OR_DARK;
     enum lenet_status status = look_for(image, dark, &one, err);
-    if (status == LENET_OK && (!one.ink.found || one.ink.rim > 0.05)) status = look_for(image, !dark, &other, err);
-    if (is_rather(&other.ink, &one.ink)) best = &other;
+    if (status == LENET_OK && (is_unsure || !one.ink.found || one.ink.rim > 0.05))
+        status = look_for(image, !dark, &other, err);
+    if (is_rather(&one.ink, &other.ink, is_unsure)) best = &other;
     const struct lenet_box *box = &best->ink.box;
     const int is_large = box->y1 - box->y0 >= LARGE_ENOUGH || box->x1 - box->x0 >= LARGE_ENOUGH;
     *found = status == LENET_OK && best->ink.found && (step == 1 || is_large);
@@ -139,14 +151,15 @@ static enum lenet_status find(const struct lenet_image *image, int sheets, uint8
     struct lenet_image nearer;
     struct lenet_box box;
     const int longer = image->H > image->W ? image->H : image->W, first = (longer + FIRST_LOOK - 1) / FIRST_LOOK;
-    int dark = 1, is_sheet = 0;
+    enum lenet_brightness brightness = LENET_DARK;
+    int is_sheet = 0;
     enum lenet_status status = LENET_OK;
     if (longer < LEAST_PICTURE) return LENET_OK;
     for (int step = first; step >= 1 && status == LENET_OK && !*found && !is_sheet; step /= 2) {
         status = shrink(image, step, &nearer, err);
         if (status == LENET_OK && step == first && sheets) status = lenet_sheet_find(&nearer, &box, &is_sheet, err);
-        if (status == LENET_OK && step == first) status = lenet_is_dark_on_light(&nearer, &dark, err);
-        if (status == LENET_OK && !is_sheet) status = look(&nearer, dark, step, digit, found, err);
+        if (status == LENET_OK && step == first) status = lenet_ink_brightness(&nearer, &brightness, err);
+        if (status == LENET_OK && !is_sheet) status = look(&nearer, brightness, step, digit, found, err);
         free(nearer.grey);
     }
     if (status != LENET_OK || !is_sheet) return status;

@@ -44,21 +44,21 @@ static int larger_of(int a, int b) { return a > b ? a : b; }
 
 /* ---- what counts as ink --------------------------------------------------------------------------------- */
 
-/* The contrast that most of the ink has: the median of what stands out from the noise, each pixel counting by the
- * square of its contrast, so that faint lines weigh little. 0 where nothing stands out. Of pixels that are labelled
- * with a stroke that was not taken for a digit none counts. */
-static int ink_level(const struct strokes *s) {
-    const struct lenet_contrast *contrast = s->contrast;
+/* The median of what stands out from the noise, each pixel counting by the square of its contrast, so that faint lines
+ * weigh little. Pixels that are labelled do not count. */
+static int level_of(const struct lenet_contrast *contrast, const int *label) {
     const size_t n = (size_t)contrast->H * (size_t)contrast->W;
     const double least = NOISE_HIGH * contrast->noise > LEAST_CONTRAST ? NOISE_HIGH * contrast->noise : LEAST_CONTRAST;
     double weights[MAX_CONTRAST + 1] = {0}, total = 0, seen = 0;
     for (size_t i = 0; i < n; i++)
-        if (contrast->c[i] > least && s->label[i] == 0) weights[contrast->c[i]] += 1;
+        if (contrast->c[i] > least && !(label && label[i])) weights[contrast->c[i]] += 1;
     for (int v = 0; v <= MAX_CONTRAST; v++) total += weights[v] *= (double)v * v;
     for (int v = 0; v <= MAX_CONTRAST && total > 0; v++)
         if ((seen += weights[v]) >= 0.5 * total) return v;
     return 0;
 }
+
+int lenet_ink_level(const struct lenet_contrast *contrast) { return level_of(contrast, NULL); }
 
 /* ---- connected strokes ------------------------------------------------------------------------------------ */
 
@@ -130,7 +130,7 @@ static double share_at_rim(const struct stroke *stroke) {
  * there, as in a picture that was cut out along the digit. */
 static double claim_of(const struct stroke *stroke, int H, int W) {
     const double share = share_at_rim(stroke);
-    return is_line(stroke, H, W) ? 0 : stroke->ink * (share == 0 ? 1 : share < 0.15 ? 0.5 : 0.1);
+    return is_line(stroke, H, W) ? 0 : stroke->ink * (share == 0 ? 1 : share < 0.15 ? 0.5 : share < 0.5 ? 0.1 : 0.02);
 }
 
 static struct stroke *main_stroke(struct strokes *s) {
@@ -185,9 +185,15 @@ static int keep_digit(struct strokes *s, struct lenet_ink *ink) {
 
 static enum lenet_status look(struct strokes *s, struct lenet_ink *ink, struct lenet_error *err) {
     const size_t pixels = (size_t)s->contrast->H * (size_t)s->contrast->W;
-    ink->level = s->level = ink_level(s);
+    ink->level = s->level = level_of(s->contrast, NULL);
     if (s->level == 0) return LENET_OK;
     LENET_TRY(find_strokes(s, err));
+    const struct stroke *main = main_stroke(s);
+    const int level = main && share_at_rim(main) > 0.5 ? level_of(s->contrast, s->label) : 0;
+    if (level > s->level * 35 / 100) { /* beside a black border there may be ink that is fainter */
+        ink->level = s->level = level;
+        LENET_TRY(find_strokes(s, err));
+    }
     ink->found = keep_digit(s, ink);
     for (size_t i = 0; i < pixels && ink->found; i++) ink->mask[i] = s->label[i] && s->all[s->label[i] - 1].is_kept;
     return LENET_OK;

@@ -26,8 +26,12 @@ struct lenet_contrast {
 enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
                                    struct lenet_error *err);
 
-/* *dark is 1 where what is drawn is probably darker than what it is drawn on. LENET_ERR_MEMORY. */
-enum lenet_status lenet_is_dark_on_light(const struct lenet_image *image, int *dark, struct lenet_error *err);
+/* Whether what is drawn is darker or lighter than what it is drawn on. Of the last two, the first is what the rim says,
+ * which sees the whole picture but takes shadows and borders for drawn; the other is what surroundings say, which do
+ * not see a background where strokes are close together. LENET_ERR_MEMORY. */
+enum lenet_brightness { LENET_DARK, LENET_LIGHT, LENET_DARK_OR_LIGHT, LENET_LIGHT_OR_DARK };
+enum lenet_status lenet_ink_brightness(const struct lenet_image *image, enum lenet_brightness *brightness,
+                                       struct lenet_error *err);
 /* Returns 1 where most of what stands out from a plane through the brightness of the rim is darker. */
 int lenet_is_darker_than_rim(const struct lenet_image *image);
 
@@ -46,6 +50,11 @@ struct lenet_ink {
     double rim;    /* the part of the picture's rim that is ink */
     uint8_t *mask; /* [H][W] of the picture: 1 on the digit     */
 };
+
+/* The contrast that most of the ink has; 0 where there is none. */
+int lenet_ink_level(const struct lenet_contrast *contrast);
+/* Erases the lines of ruled and squared paper, where ink has this level. LENET_ERR_MEMORY. */
+enum lenet_status lenet_lines_erase(struct lenet_contrast *contrast, int level, struct lenet_error *err);
 
 /* Finds the strokes. ink->mask is the caller's to free. LENET_ERR_MEMORY. */
 enum lenet_status lenet_ink_find(const struct lenet_contrast *contrast, struct lenet_ink *ink, struct lenet_error *err);

@@ -128,7 +128,9 @@ static double skewness(const struct lenet_image *image, int r, uint32_t *sums, f
     return sum / total;
 }
 
-enum lenet_status lenet_is_dark_on_light(const struct lenet_image *image, int *dark, struct lenet_error *err) {
+enum lenet_status lenet_ink_brightness(const struct lenet_image *image, enum lenet_brightness *brightness,
+                                       struct lenet_error *err) {
+    const int dark = lenet_is_darker_than_rim(image);
     const int longer = image->H > image->W ? image->H : image->W;
     uint32_t *sums = malloc((size_t)(image->H + 1) * (size_t)(image->W + 1) * sizeof *sums);
     float *differences = malloc((size_t)image->H * (size_t)image->W * sizeof *differences);
@@ -136,7 +138,10 @@ enum lenet_status lenet_is_dark_on_light(const struct lenet_image *image, int *d
     if (sums && differences) {
         const double wide = skewness(image, longer / 4, sums, differences);
         const double narrow = skewness(image, longer / 8, sums, differences);
-        *dark = fabs(wide) > 0.9 && wide * narrow > 0 ? wide < 0 : lenet_is_darker_than_rim(image);
+        const int is_clear = fabs(wide) > 0.9 && wide * narrow > 0, is_unsure = is_clear && dark != (wide < 0);
+        *brightness = dark        ? is_unsure ? LENET_DARK_OR_LIGHT : LENET_DARK
+                      : is_unsure ? LENET_LIGHT_OR_DARK
+                                  : LENET_LIGHT;
     } else {
         status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     }
