@@ -121,7 +121,9 @@ static int is_blob(const struct lenet_ink *ink) {
 static int is_rather(const struct lenet_ink *first, const struct lenet_ink *second, int are_equals) {
     if (!second->found || second->rim > 0.03) return 0;
     if (!first->found || (first->filled > 0.5 && first->rim > 0.12)) return 1;
-    return are_equals && !is_blob(second);
+    if (!are_equals || is_blob(second)) return 0;
+    /* Strokes away from the rim, whose holes are as far from them as they are from the paper. */
+    return !(first->rim == 0 && first->filled < 0.6 && second->level < 1.3 * first->level);
 }
 
 /* Looks at a picture that has been shrunk by step, and draws a digit that is large enough or cannot be larger. */

@@ -9,6 +9,8 @@
 
 #include "image/parts.h"
 
+static const float FAINT = 0.4F; /* brightness from which on a pixel counts for the size of a digit */
+
 enum {
     BOX = 20,
     LEAST_CROP = 80, /* pixels: what is smaller is enlarged before its edges are looked at */
@@ -101,7 +103,7 @@ static struct lenet_box bounds(const struct crop *crop) {
     struct lenet_box box = {crop->H, crop->W, 0, 0};
     for (int y = 0; y < crop->H; y++)
         for (int x = 0; x < crop->W; x++) {
-            if (crop->v[y * crop->W + x] < 0.5F) continue;
+            if (crop->v[y * crop->W + x] < FAINT) continue;
             if (y < box.y0) box.y0 = y;
             if (x < box.x0) box.x0 = x;
             if (x >= box.x1) box.x1 = x + 1;

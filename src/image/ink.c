@@ -154,7 +154,7 @@ static int is_piece(const struct stroke *piece, const struct stroke *of, int H, 
     const int dy = gap(a->y0, a->y1, b->y0, b->y1), dx = gap(a->x0, a->x1, b->x0, b->x1), side = longer(b);
     if (piece->ink * LEAST_PIECE < of->ink || is_line(piece, H, W)) return 0;
     if (share_at_rim(piece) > 0 && share_at_rim(of) == 0) return 0;
-    return 5 * dy <= side && 12 * dx <= side;
+    return 5 * dy <= side && 10 * dx <= side;
 }
 
 /* Keeps the digit's strokes, if there is one. Noise is many strokes of which none is most of the ink. */

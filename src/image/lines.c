@@ -25,32 +25,49 @@ static int16_t *pixel(const struct view *v, int line, int at, int tilt) {
     return y < 0 || y >= v->n ? NULL : v->c + y * v->stride + at * v->step;
 }
 
-/* The part of a line's pixels that stand out, themselves or the ones below, as a line may lie between two; 0 where half
- * of it is outside of the picture. */
-static double share(const struct view *v, int line, int tilt) {
-    const int samples = v->length < SAMPLES ? v->length : SAMPLES;
-    int above = 0, inside = 0;
-    for (int i = 0; i < samples; i++) {
-        const int16_t *p = pixel(v, line, (2 * i + 1) * v->length / (2 * samples), tilt);
-        inside += p != NULL;
-        const int16_t *below = pixel(v, line + 1, (2 * i + 1) * v->length / (2 * samples), tilt);
-        above += (p && *p > v->least) || (below && *below > v->least);
+/* Where the samples of a line are that has this tilt: their numbers along it, and how far beside its middle. */
+struct samples {
+    int n, at[SAMPLES], beside[SAMPLES];
+};
+
+static struct samples samples_of(const struct view *v, int tilt) {
+    struct samples s = {.n = v->length < SAMPLES ? v->length : SAMPLES};
+    for (int i = 0; i < s.n; i++) {
+        s.at[i] = (2 * i + 1) * v->length / (2 * s.n) * v->step;
+        s.beside[i] = tilt * (2 * i + 1 - s.n) / (2 * s.n);
     }
-    return 2 * inside > samples ? (double)above / inside : 0;
+    return s;
 }
 
-/* The tilt at which a line stands out along most of its length and what is beside it does not; INT_MAX for none. */
-static int tilt_of_line(const struct view *v, int line) {
-    const int steepest = v->length / STEEPEST;
-    double most = 0.8;
-    int best = INT_MAX;
-    for (int tilt = -steepest; tilt <= steepest; tilt++) {
-        const double part = share(v, line, tilt);
-        if (part <= most || share(v, line - v->beside, tilt) > 0.4 || share(v, line + v->beside, tilt) > 0.4) continue;
-        most = part;
-        best = tilt;
+/* The part of a line's samples that stand out, themselves or the pixels below, as a line may lie between two; 0 where
+ * more than these are missing, or half of the line is outside of the picture. */
+static double share(const struct view *v, const struct samples *s, int line, int missing) {
+    int inside = 0, above = 0;
+    for (int i = 0; i < s->n && inside - above <= missing; i++) {
+        const int y = line + s->beside[i];
+        if (y < 0 || y >= v->n - 1) continue;
+        const int16_t *p = v->c + y * v->stride + s->at[i];
+        inside++;
+        above += p[0] > v->least || p[v->stride] > v->least;
     }
-    return best;
+    return 2 * inside > s->n && inside - above <= missing ? (double)above / inside : 0;
+}
+
+/* Sets tilts[line] to the tilt at which a line stands out along most of its length and what is beside it does not;
+ * INT_MAX for none. */
+static void find_lines(const struct view *v, int *tilts, double *shares) {
+    for (int line = 0; line < v->n; line++) tilts[line] = INT_MAX, shares[line] = 0.8;
+    for (int tilt = -v->length / STEEPEST; tilt <= v->length / STEEPEST; tilt++) {
+        const struct samples s = samples_of(v, tilt);
+        for (int line = 0; line < v->n; line++) {
+            const double part = share(v, &s, line, s.n / 5);
+            if (part <= shares[line] || share(v, &s, line - v->beside, s.n) > 0.4 ||
+                share(v, &s, line + v->beside, s.n) > 0.4)
+                continue;
+            shares[line] = part;
+            tilts[line] = tilt;
+        }
+    }
 }
 
 static int median_of_line(const struct view *v, int line, int tilt) {
@@ -74,9 +91,9 @@ static void erase(const struct view *v, int line, int tilt, int median) {
         }
 }
 
-/* tilts[n] is room. All lines are found before any is erased. */
-static void erase_along(const struct view *v, int *tilts) {
-    for (int line = 0; line < v->n; line++) tilts[line] = tilt_of_line(v, line);
+/* All lines are found before any is erased. tilts and shares are room for n. */
+static void erase_along(const struct view *v, int *tilts, double *shares) {
+    find_lines(v, tilts, shares);
     for (int line = 0; line < v->n; line++)
         if (tilts[line] != INT_MAX) erase(v, line, tilts[line], median_of_line(v, line, tilts[line]));
 }
@@ -84,12 +101,16 @@ static void erase_along(const struct view *v, int *tilts) {
 enum lenet_status lenet_lines_erase(struct lenet_contrast *contrast, int level, struct lenet_error *err) {
     const int H = contrast->H, W = contrast->W, longer = H > W ? H : W, beside = 4 + longer / 200, least = level / 5;
     if (longer < LEAST_PICTURE || 3 * H < W || 3 * W < H) return LENET_OK;
-    int *tilts = malloc((size_t)longer * sizeof *tilts);
-    if (!tilts) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const struct view rows = {contrast->c, H, W, 1, W, beside, least},
                       columns = {contrast->c, W, H, W, 1, beside, least};
-    erase_along(&rows, tilts);
-    erase_along(&columns, tilts);
+    int *tilts = malloc((size_t)longer * sizeof *tilts);
+    double *shares = malloc((size_t)longer * sizeof *shares);
+    if (tilts && shares) {
+        erase_along(&rows, tilts, shares);
+        erase_along(&columns, tilts, shares);
+    }
+    const int had_room = tilts && shares;
     free(tilts);
-    return LENET_OK;
+    free(shares);
+    return had_room ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
 }

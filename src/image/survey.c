@@ -37,13 +37,41 @@ static double bright_rim(const struct lenet_image *image, int limit) {
     return bright / (2.0 * (H + W));
 }
 
-/* The rows (or columns) in which at least a quarter of the pixels are of a sheet: the first one and the one behind the
- * last one. */
-static void extent(const int *counts, int n, int across, int range[2]) {
-    range[0] = 0;
-    range[1] = n;
-    while (range[0] < n && 4 * counts[range[0]] < across) range[0]++;
-    while (range[1] > range[0] && 4 * counts[range[1] - 1] < across) range[1]--;
+/* The pixels of one kind in a picture, by row and by column. */
+struct counts {
+    int *rows, *columns;
+    int all;
+};
+
+static struct counts count(const struct lenet_image *image, int limit, int bright, int *room) {
+    struct counts counts = {room, room + image->H, 0};
+    for (int i = 0; i < image->H + image->W; i++) room[i] = 0;
+    for (int i = 0; i < image->H * image->W; i++) {
+        const int is_one = (image->grey[i] > limit) == bright;
+        counts.rows[i / image->W] += is_one;
+        counts.columns[i % image->W] += is_one;
+        counts.all += is_one;
+    }
+    return counts;
+}
+
+/* Cuts off from both ends the rows (or columns) in which less than this share of the pixels is of a kind. */
+static void extent(const int *counts, int n, int across, double share, int *begin, int *end) {
+    *begin = 0;
+    *end = n;
+    while (*begin < n && counts[*begin] < share * across) ++*begin;
+    while (*end > *begin && counts[*end - 1] < share * across) --*end;
+}
+
+static void bounds(const struct counts *counts, int H, int W, double share, struct lenet_box *box) {
+    extent(counts->rows, H, W, share, &box->y0, &box->y1);
+    extent(counts->columns, W, H, share, &box->x0, &box->x1);
+}
+
+/* Black borders: what most of the picture is is not along some of its sides. */
+static int has_borders(const struct lenet_box *box, int H, int W) {
+    const int h = box->y1 - box->y0, w = box->x1 - box->x0;
+    return (h < H || w < W) && 10 * h >= 6 * H && 10 * w >= 6 * W;
 }
 
 /* Light that changes gradually has many pixels between two kinds, a sheet few. */
@@ -57,40 +85,56 @@ static int has_two_kinds(const struct lenet_image *image, const double means[2])
     return means[1] - means[0] > 40 && between < 0.1 * n;
 }
 
-enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
-                                   struct lenet_error *err) {
-    const int H = image->H, W = image->W;
-    double means[2] = {0}, area = 0, filled = 0;
-    const int limit = threshold(image, means);
-    const double rim = bright_rim(image, limit);
-    const int bright = rim < 0.5; /* the sheet is what the rim is not */
-    *found = 0;
-    if (fmin(rim, 1 - rim) > 0.25 || !has_two_kinds(image, means)) return LENET_OK;
-    int *counts = calloc((size_t)(H + W), sizeof *counts), range[2];
-    if (!counts) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (int i = 0; i < H * W; i++) {
-        if ((image->grey[i] > limit) != bright) continue;
-        counts[i / W]++;
-        counts[H + i % W]++;
-    }
-    extent(counts, H, W, range);
-    box->y0 = range[0], box->y1 = range[1];
-    extent(counts + H, W, H, range);
-    box->x0 = range[0], box->x1 = range[1];
-    free(counts);
+/* How many of a box's corners are of a sheet, a tenth of the sides inside: those of a sheet that lies a little askew
+ * are, those around a 0 or an 8 are not. */
+static int corners_of(const struct lenet_image *image, const struct lenet_box *box, int limit, int bright) {
+    const int h = (box->y1 - box->y0) / 10, w = (box->x1 - box->x0) / 10;
+    const int y[2] = {box->y0 + h, box->y1 - 1 - h}, x[2] = {box->x0 + w, box->x1 - 1 - w};
+    int corners = 0;
+    for (int i = 0; i < 4; i++) corners += (image->grey[y[i / 2] * image->W + x[i % 2]] > limit) == bright;
+    return corners;
+}
+
+/* The sheet nearly fills a rectangle, which is large and not a bar. */
+static int is_sheet(const struct lenet_image *image, const struct lenet_box *box, int limit, int bright) {
+    const int h = box->y1 - box->y0, w = box->x1 - box->x0;
+    const double all = (double)h * w;
+    double area = 0, filled = 0;
     for (int y = box->y0; y < box->y1; y++) {
         int first = -1, last = -1;
         for (int x = box->x0; x < box->x1; x++) {
-            if ((image->grey[y * W + x] > limit) != bright) continue;
+            if ((image->grey[y * image->W + x] > limit) != bright) continue;
             if (first < 0) first = x;
             last = x;
             area++;
         }
         if (first >= 0) filled += last - first + 1;
     }
-    const int h = box->y1 - box->y0, w = box->x1 - box->x0;
-    const double all = (double)h * w;
-    *found = all >= 0.3 * H * W && area >= 0.65 * all && filled >= 0.86 * all && 5 * h >= 2 * w && 5 * w >= 2 * h;
+    return all >= 0.3 * image->H * image->W && area >= 0.75 * all && filled >= 0.86 * all && 5 * h >= 2 * w &&
+           5 * w >= 2 * h && corners_of(image, box, limit, bright) == 4;
+}
+
+enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
+                                   struct lenet_error *err) {
+    const int H = image->H, W = image->W;
+    double means[2] = {0};
+    const int limit = threshold(image, means);
+    *found = 0;
+    if (!has_two_kinds(image, means)) return LENET_OK;
+    int *room = malloc((size_t)(H + W) * sizeof *room);
+    if (!room) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    struct counts counts = count(image, limit, 1, room);
+    if (2 * counts.all < H * W) counts = count(image, limit, 0, room);
+    bounds(&counts, H, W, 0.03, box);
+    *found = has_borders(box, H, W);
+    const double rim = bright_rim(image, limit);
+    const int bright = rim < 0.5; /* the sheet is what the rim is not */
+    if (!*found && fmin(rim, 1 - rim) <= 0.25) {
+        counts = count(image, limit, bright, room);
+        bounds(&counts, H, W, 0.25, box);
+        *found = is_sheet(image, box, limit, bright);
+    }
+    free(room);
     return LENET_OK;
 }
 
