@@ -19,6 +19,7 @@ enum {
 /* Of a tile's pixels a quarter, half and three quarters are not above these. */
 struct tiles {
     int side, H, W;
+    int pixels_H, pixels_W; /* of the picture */
     uint8_t quartile[3][TILES * TILES];
     float paper[TILES * TILES]; /* brightness, less the plane's */
 };
@@ -48,6 +49,8 @@ static void tile_quartiles(const struct lenet_image *image, struct tiles *tiles,
 
 static void make_tiles(const struct lenet_image *image, struct tiles *tiles) {
     const int longer = image->H > image->W ? image->H : image->W, side = (longer + TILES - 1) / TILES;
+    tiles->pixels_H = image->H;
+    tiles->pixels_W = image->W;
     tiles->side = side > MIN_TILE ? side : MIN_TILE;
     tiles->H = (image->H + tiles->side - 1) / tiles->side;
     tiles->W = (image->W + tiles->side - 1) / tiles->side;
@@ -55,7 +58,11 @@ static void make_tiles(const struct lenet_image *image, struct tiles *tiles) {
         for (int tx = 0; tx < tiles->W; tx++) tile_quartiles(image, tiles, ty, tx);
 }
 
-static double tile_centre(int t, int n) { return n > 1 ? 2.0 * t / (n - 1) - 1 : 0; }
+/* Where the middle of a tile is in a picture of n pixels, from -1 to 1. */
+static double tile_centre(int t, int side, int n) {
+    const int end = (t + 1) * side < n ? (t + 1) * side : n;
+    return n > 1 ? (double)(t * side + end - 1) / (n - 1) - 1 : 0;
+}
 
 /* Solves m a = b by elimination; m is symmetric and has a positive diagonal. */
 static void solve(double m[4][5], double a[4]) {
@@ -81,7 +88,8 @@ static struct plane rim_plane(const struct tiles *tiles) {
         for (int ty = 0; ty < tiles->H; ty++)
             for (int tx = 0; tx < tiles->W; tx++) {
                 if (ty && tx && ty < tiles->H - 1 && tx < tiles->W - 1) continue;
-                const double y = tile_centre(ty, tiles->H), x = tile_centre(tx, tiles->W);
+                const double y = tile_centre(ty, tiles->side, tiles->pixels_H),
+                             x = tile_centre(tx, tiles->side, tiles->pixels_W);
                 const double v = tiles->quartile[1][ty * tiles->W + tx], basis[5] = {1, x, y, x * y, v};
                 const double weight = round ? 1 / fmax(fabs(v - plane_at(&plane, y, x)), 1) : 1;
                 for (int i = 0; i < 4; i++)
@@ -203,7 +211,7 @@ enum lenet_status lenet_contrast_of(const struct lenet_image *image, int dark, s
     for (int t = 0; t < tiles.H * tiles.W; t++)
         tiles.paper[t] =
             (float)((tiles.quartile[dark ? 2 : 0][t] ^ flip) -
-                    plane_at(&plane, tile_centre(t / tiles.W, tiles.H), tile_centre(t % tiles.W, tiles.W)));
+                    plane_at(&plane, tile_centre(t / tiles.W, tiles.side, H), tile_centre(t % tiles.W, tiles.side, W)));
     close_gaps(&tiles);
     for (int x = 0; x < W; x++) places[x] = place_of(x, tiles.side, tiles.W);
     for (int y = 0; y < H; y++) {
