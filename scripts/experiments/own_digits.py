@@ -262,14 +262,28 @@ def make(kind, digits, folder, seed):
             image.save(folder / f"{i:05d}.png")
 
 
-def ask(program, network, folder, scratch, show=None):
+def ask(program, network, folder, scratch, show):
     """The likeliest class of each file, -1 where there is none; and the seconds that it took."""
     answers = scratch / "answers.json"
-    command = [program, "predict", *network, "--json", answers, folder] + (["--show", show] if show else [])
+    command = [program, "predict", *network, "--json", answers, "--show", show, folder]
     begin = time.monotonic()
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
     seconds = time.monotonic() - begin
     return np.array([answer.get("classes", [-1])[0] for answer in json.loads(answers.read_text())]), seconds
+
+
+def beside(files, shown):
+    """A picture of files and, below each, what was shown of it."""
+    edge = 84
+    sheet = Image.new("L", (len(files) * (edge + 6), 2 * (edge + 6)), 128)
+    for i, (file, digit) in enumerate(zip(files, shown)):
+        background = Image.new("RGBA", (edge, edge), (128, 128, 128, 255))
+        image = Image.open(file).convert("RGBA")
+        image.thumbnail((edge, edge), Image.BOX)
+        background.alpha_composite(image, ((edge - image.width) // 2, (edge - image.height) // 2))
+        sheet.paste(background.convert("L"), (i * (edge + 6) + 3, 3))
+        sheet.paste(Image.fromarray(digit).resize((edge, edge), Image.NEAREST), (i * (edge + 6) + 3, edge + 9))
+    return sheet
 
 
 def main():
@@ -281,7 +295,8 @@ def main():
     parser.add_argument("--kinds", nargs="+", default=names, choices=names, metavar="KIND", help=" ".join(names))
     parser.add_argument("--count", type=int, default=0, help="as many digits, spread over the test set (0: all)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="a directory in which the pictures and what was shown are left")
+    parser.add_argument("--keep", type=Path, help="a directory in which the pictures are left")
+    parser.add_argument("--picture", type=Path, help="a PNG of one picture of each kind, with what was shown below")
     options = parser.parse_args()
 
     images = read_idx(Path(options.data), "t10k-images-idx3-ubyte", 3)
@@ -291,20 +306,25 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         make(lambda digit, side, rng: Image.fromarray(digit), images, scratch / "as they are", 0)
-        plain, _ = ask(options.program, ["--run", options.run], scratch / "as they are", scratch)
+        plain, _ = ask(options.program, ["--run", options.run], scratch / "as they are", scratch, scratch / "a-ubyte")
         own = 100 * np.mean(plain == labels)
         print(f"{len(labels)} test digits; as they are: {own:.2f} % right\n")
         print("| pictures | right | less by | no digit | seconds |\n|---|--:|--:|--:|--:|")
+        examples = []
         for kind in KINDS:
             if kind.__name__ not in options.kinds:
                 continue
             folder = (options.keep or scratch) / kind.__name__
             make(kind, images, folder, options.seed)
-            show = options.keep / f"{kind.__name__}.png" if options.keep else None
+            show = scratch / f"{kind.__name__}-idx3-ubyte"
             answers, seconds = ask(options.program, ["--run", options.run], folder, scratch, show)
+            example = (3 * len(examples) + 1) % len(images)
+            examples.append((sorted(folder.iterdir())[example], read_idx(scratch, show.name, 3)[example]))
             right = 100 * np.mean(answers == labels)
             print(f"| {kind.__doc__} | {right:.2f} % | {own - right:.2f} | {np.sum(answers < 0)} | {seconds:.1f} |",
                   flush=True)
+        if options.picture:
+            beside(*zip(*examples)).save(options.picture, optimize=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@
 enum {
     MNIST_BOX = 20,
     LEAST_PICTURE = 8, /* pixels of a picture's longer side                                         */
-    FIRST_LOOK = 160,  /* pixels that larger pictures are shrunk to at first                        */
+    FIRST_LOOK = 128,  /* pixels that larger pictures are shrunk to at first                        */
     LARGE_ENOUGH = 48, /* pixels of a digit's longer side that no closer look would make any better */
     SHEETS = 2,        /* sheets on sheets that are looked at                                       */
     SMOOTHINGS = 4

@@ -181,8 +181,8 @@ enum lenet_status lenet_ink_brightness(const struct lenet_image *image, enum len
     enum lenet_status status = LENET_OK;
     if (sums && differences) {
         const double wide = skewness(image, longer / 4, sums, differences);
-        const double narrow = skewness(image, longer / 8, sums, differences);
-        const int is_clear = fabs(wide) > 0.9 && wide * narrow > 0, is_unsure = is_clear && dark != (wide < 0);
+        const int is_contrary = fabs(wide) > 0.9 && dark != (wide < 0);
+        const int is_unsure = is_contrary && wide * skewness(image, longer / 8, sums, differences) > 0;
         *brightness = dark        ? is_unsure ? LENET_DARK_OR_LIGHT : LENET_DARK
                       : is_unsure ? LENET_LIGHT_OR_DARK
                                   : LENET_LIGHT;

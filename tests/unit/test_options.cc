@@ -805,7 +805,7 @@ TEST(CommandLine, TheCommandsThatHaveAnOptionAreNamed) {
     EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--networks", "2"}),
               "--networks: no such option (lenet bench has it); lenet train --help lists those that there are");
     EXPECT_EQ(Refusal(LENET_CMD_SWEEP, {"--run", "x"}),
-              "--run: no such option; did you mean --out? (lenet train and eval have it)");
+              "--run: no such option; did you mean --out? (lenet train, eval and predict have it)");
     for (lenet_command command : kCommands)
         for (const lenet_option *option : Options()) {
             if (option->commands & command) continue;

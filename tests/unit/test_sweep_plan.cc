@@ -566,7 +566,7 @@ TEST(SweepErrors, ThePlanCanBeFreedAfterAnyError) {
 
 TEST(SweepErrors, AnUnknownOptionIsNamed) {
     ExpectRefused({"--learning-rate", "1"}, {"--learning-rate"});
-    ExpectRefused({"--run", "x"}, {"--run", "did you mean --out?", "lenet train and eval have it"});
+    ExpectRefused({"--run", "x"}, {"--run", "did you mean --out?", "lenet train, eval and predict have it"});
     ExpectRefused({"--lr"}, {"--lr", "RATE"});
 }
 
