@@ -28,7 +28,7 @@ enum lenet_status lenet_canvas_begin(struct lenet_canvas *canvas, uint64_t H, ui
 void lenet_canvas_add(struct lenet_canvas *canvas, int y, const uint8_t *row, int first, int dx) {
     const int n = canvas->channels, step = canvas->step, colours = n < 3 ? 1 : 3, has_opacity = n % 2 == 0;
     uint32_t *sum = canvas->sums + ((size_t)(y / step) * (size_t)canvas->W + (size_t)(first / step)) * (size_t)n;
-    int at = first % step; /* in the block */
+    int at = first % step;                      /* in the block */
     if (step == 1 && dx == 1 && !has_opacity) { /* the same in one loop that is fast */
         for (int i = 0; i < canvas->full_W * n; i++) sum[i] = row[i];
         return;

@@ -13,7 +13,8 @@ enum {
     FIRST_LOOK = 128,  /* pixels that larger pictures are shrunk to at first                        */
     LARGE_ENOUGH = 48, /* pixels of a digit's longer side that no closer look would make any better */
     SHEETS = 2,        /* sheets on sheets that are looked at                                       */
-    SMOOTHINGS = 4
+    LONGEST = 32,      /* a picture that is longer than so many times its width is a bar            */
+    SMOOTHINGS = 4     /* that are tried                                                             */
 };
 
 /* ---- what needs no finding --------------------------------------------------------------------------------- */
@@ -57,7 +58,7 @@ enum lenet_status lenet_digit_as_is(const struct lenet_image *image, uint8_t dig
 static enum lenet_status shrink(const struct lenet_image *image, int step, struct lenet_image *small,
                                 struct lenet_error *err) {
     *small = (struct lenet_image){.H = image->H / step, .W = image->W / step};
-    if (!(small->grey = malloc((size_t)small->H * (size_t)small->W + 1)))
+    if (!(small->grey = malloc((size_t)small->H * (size_t)small->W)))
         return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (int y = 0; y < small->H; y++)
         for (int x = 0; x < small->W; x++) {
@@ -156,7 +157,7 @@ static enum lenet_status find(const struct lenet_image *image, int sheets, uint8
     enum lenet_brightness brightness = LENET_DARK;
     int is_sheet = 0;
     enum lenet_status status = LENET_OK;
-    if (longer < LEAST_PICTURE) return LENET_OK;
+    if (longer < LEAST_PICTURE || longer > LONGEST * image->H || longer > LONGEST * image->W) return LENET_OK;
     for (int step = first; step >= 1 && status == LENET_OK && !*found && !is_sheet; step /= 2) {
         status = shrink(image, step, &nearer, err);
         if (status == LENET_OK && step == first && sheets) status = lenet_sheet_find(&nearer, &box, &is_sheet, err);

@@ -185,6 +185,8 @@ static enum lenet_status draw(struct crop *crop, uint8_t digit[LENET_DIGIT_PIXEL
     const int h = box.y1 - box.y0, w = box.x1 - box.x0;
     const double scale = (double)(h > w ? h : w) / BOX;
     double y, x;
+    memset(digit, 0, LENET_DIGIT_PIXELS);
+    if (h < 1) return LENET_OK; /* strokes so fine that nothing is left of them */
     centre_of_mass(crop, &y, &x);
     const int top = first_pixel((y - box.y0) / scale), left = first_pixel((x - box.x0) / scale);
     return lenet_area_means(crop->v, crop->H, crop->W, box.y0 - top * scale, box.x0 - left * scale,

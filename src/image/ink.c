@@ -9,21 +9,20 @@
 #include "image/parts.h"
 
 enum {
-    LEAST_CONTRAST = 14, /* of 255: less cannot be told from a stain                     */
-    MAX_CONTRAST = 255,  /*                                                               */
-    LEAST_SIDE = 6,      /* pixels of the digit's longer side                             */
-    LEAST_SHARE = 64,    /* a digit's longer side is at least this part of the picture's  */
-    LEAST_PIECE = 50,    /* a piece of a digit has at least this part of the ink of the largest one */
-    NOISE_LOW = 3,
-    NOISE_HIGH = 5 /* standard deviations that all of a stroke, and its darkest place, stand out */
+    MAX_CONTRAST = 255,
+    LEAST_CONTRAST = 14, /* less cannot be told from a stain                                   */
+    LEAST_SIDE = 6,      /* pixels of the digit's longer side                                  */
+    LEAST_SHARE = 64,    /* the digit's longer side is at least this part of the picture's     */
+    LEAST_PIECE = 50,    /* a piece has at least this part of the ink of the digit's main one  */
+    NOISE_LOW = 3,       /* all of a stroke stands out by so many standard deviations of noise */
+    NOISE_HIGH = 5       /* and some of it by so many                                          */
 };
 
 /* A connected stroke. */
 struct stroke {
     struct lenet_box box;
-    int area, peak;
-    double ink;
-    int rim[4]; /* its pixels along the picture's upper, lower, left and right side */
+    int area, rim; /* its pixels, and those of them along the picture's rim */
+    double ink;    /* the sum of their contrasts                            */
     int is_kept;
 };
 
@@ -64,18 +63,13 @@ int lenet_ink_level(const struct lenet_contrast *contrast) { return level_of(con
 
 static void add_pixel(struct stroke *stroke, const struct lenet_contrast *contrast, int y, int x) {
     struct lenet_box *box = &stroke->box;
-    const int c = contrast->c[y * contrast->W + x];
     box->y0 = smaller_of(box->y0, y);
     box->x0 = smaller_of(box->x0, x);
     box->y1 = larger_of(box->y1, y + 1);
     box->x1 = larger_of(box->x1, x + 1);
     stroke->area++;
-    stroke->peak = larger_of(stroke->peak, c);
-    stroke->ink += c;
-    stroke->rim[0] += y == 0;
-    stroke->rim[1] += y == contrast->H - 1;
-    stroke->rim[2] += x == 0;
-    stroke->rim[3] += x == contrast->W - 1;
+    stroke->ink += contrast->c[y * contrast->W + x];
+    stroke->rim += (y == 0) + (y == contrast->H - 1) + (x == 0) + (x == contrast->W - 1);
 }
 
 /* Labels all pixels above `least` that are connected with pixel `first`, over corners too. */
@@ -122,9 +116,7 @@ static int is_line(const struct stroke *stroke, int H, int W) {
 }
 
 /* How much of a stroke lies along the rim of the picture, to its own length. */
-static double share_at_rim(const struct stroke *stroke) {
-    return (stroke->rim[0] + stroke->rim[1] + stroke->rim[2] + stroke->rim[3]) / (double)longer(&stroke->box);
-}
+static double share_at_rim(const struct stroke *stroke) { return stroke->rim / (double)longer(&stroke->box); }
 
 /* A stroke's claim to be the digit. One that touches the rim is more likely a shadow or a frame, unless nothing else is
  * there, as in a picture that was cut out along the digit. */
@@ -172,7 +164,7 @@ static int keep_digit(struct strokes *s, struct lenet_ink *ink) {
         if (!stroke->is_kept) continue;
         kept += stroke->ink;
         area += stroke->area;
-        rim += stroke->rim[0] + stroke->rim[1] + stroke->rim[2] + stroke->rim[3];
+        rim += stroke->rim;
         *box = (struct lenet_box){smaller_of(box->y0, stroke->box.y0), smaller_of(box->x0, stroke->box.x0),
                                   larger_of(box->y1, stroke->box.y1), larger_of(box->x1, stroke->box.x1)};
     }
