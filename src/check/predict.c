@@ -96,10 +96,12 @@ static void read_one(const void *args, ptrdiff_t i) {
     int found = 0;
     memset(b->shown[i], 0, LENET_DIGIT_PIXELS);
     b->why[i].text[0] = 0;
-    if (read_digit(b, (size_t)i, &found, &image) == LENET_OK)
+    const enum lenet_status status = read_digit(b, (size_t)i, &found, &image);
+    const int is_other = status == LENET_ERR_FORMAT && !image.format;
+    if (status == LENET_OK)
         b->outcome[i] = found ? LENET_ANSWERED : LENET_NO_DIGIT;
     else
-        b->outcome[i] = b->sources[i].is_listed && !image.format ? LENET_PASSED_OVER : LENET_NOT_READ;
+        b->outcome[i] = is_other && b->sources[i].is_listed ? LENET_PASSED_OVER : LENET_NOT_READ;
     lenet_image_free(&image);
 }
 

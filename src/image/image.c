@@ -76,7 +76,7 @@ static enum lenet_status open_file(const char *path, FILE **file, struct lenet_e
     if (stat(path, &info) != 0)
         return lenet_fail(err, LENET_ERR_IO, "%s: cannot open: %s (a misspelt path?)", path, strerror(errno));
     if (!S_ISREG(info.st_mode)) /* a pipe that nobody writes to would be waited for */
-        return lenet_fail(err, LENET_ERR_IO, "%s: a %s, wanted the file of an image%s", path,
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: a %s, wanted the file of an image%s", path,
                           S_ISDIR(info.st_mode)    ? "directory"
                           : S_ISFIFO(info.st_mode) ? "pipe"
                                                    : "device",

@@ -22,8 +22,8 @@ struct lenet_image {
 
 /* Reads a file, or standard input where path is "-"; to be freed. Colours become the grey along which they differ most,
  * transparency a background that the picture stands out from, and pictures that a camera has noted to be on their side
- * are turned. LENET_ERR_IO: not there, no ordinary file or unreadable. LENET_ERR_FORMAT: no picture (format is NULL), a
- * damaged one, one that was cut short, or one above the limits, for which nothing has been allocated.
+ * are turned. LENET_ERR_IO: not there or unreadable. LENET_ERR_FORMAT: no picture, a directory or a pipe (format is
+ * NULL), a damaged one, one that was cut short, or one above the limits, for which nothing has been allocated.
  * LENET_ERR_MEMORY. */
 enum lenet_status lenet_image_read(const char *path, struct lenet_image *image, struct lenet_error *err);
 

@@ -167,15 +167,17 @@ code=$?
 claim "standard input without a byte: exit 3" code_is 3
 claim "  says so" complains "-: an empty file"
 
-mkdir -p mixed/inner/deepest
+mkdir -p mixed/inner
 cp plain/003.png mixed/inner/
 cp plain/001.png plain/002.png mixed/
 echo "a note" >mixed/notes.txt
+mkdir -p mixed/inner/deepest
 touch mixed/.hidden
 lenet predict --run run --json mixed.json mixed
 claim "a directory with other files: exit 0" code_is 0
 claim "  its pictures and those of directories in it, in order" test "$(cut -d : -f 1 "$work/out" | tr '\n' ' ')" = \
     "mixed/001.png mixed/002.png mixed/inner/003.png "
+claim "  as is a directory that is deeper" complains "mixed/inner/deepest: a directory"
 claim "  the others are named" complains "mixed/notes.txt: a text, wanted an image in PNG, JPEG, PGM or PPM (skipped)"
 head -c 60 plain/001.png >mixed/cut.png
 lenet predict --run run --json mixed.json --show mixed.png mixed/cut.png missing.png mixed/002.png mixed/notes.txt blank.png

@@ -342,11 +342,11 @@ TEST_F(Image, WhatIsNoPictureIsToldByWhatItIs) {
     ExpectRefused(Write(Bytes("\1\2\3\0\xff", 5)), LENET_ERR_FORMAT, {"no image"});
     EXPECT_EQ(nullptr, image.format);
     ExpectRefused(directory / "missing.png", LENET_ERR_IO, {"cannot open", "No such file"});
-    ExpectRefused(directory, LENET_ERR_IO, {"a directory"});
-    ExpectRefused("/dev/zero", LENET_ERR_IO, {"a device"});
+    ExpectRefused(directory, LENET_ERR_FORMAT, {"a directory"});
+    ExpectRefused("/dev/zero", LENET_ERR_FORMAT, {"a device"});
     const std::string pipe = directory / "pipe";
     ASSERT_EQ(0, mkfifo(pipe.c_str(), 0600));
-    ExpectRefused(pipe, LENET_ERR_IO, {"a pipe", "standard input"});
+    ExpectRefused(pipe, LENET_ERR_FORMAT, {"a pipe", "standard input"});
 }
 
 /* Nothing is claimed of what is read but that it is read or refused; sanitizers see the rest. */
