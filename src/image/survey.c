@@ -55,17 +55,20 @@ static struct counts count(const struct lenet_image *image, int limit, int brigh
     return counts;
 }
 
-/* Cuts off from both ends the rows (or columns) in which less than this share of the pixels is of a kind. */
-static void extent(const int *counts, int n, int across, double share, int *begin, int *end) {
+/* Cuts off from both ends the rows (or columns) of which less than this share is of the kind, or less than this share
+ * of what the fullest one has. */
+static void extent(const int *counts, int n, int across, double share, double of_most, int *begin, int *end) {
+    double least = share * across;
+    for (int i = 0; i < n; i++) least = fmax(least, of_most * counts[i]);
     *begin = 0;
     *end = n;
-    while (*begin < n && counts[*begin] < share * across) ++*begin;
-    while (*end > *begin && counts[*end - 1] < share * across) --*end;
+    while (*begin < n && counts[*begin] < least) ++*begin;
+    while (*end > *begin && counts[*end - 1] < least) --*end;
 }
 
-static void bounds(const struct counts *counts, int H, int W, double share, struct lenet_box *box) {
-    extent(counts->rows, H, W, share, &box->y0, &box->y1);
-    extent(counts->columns, W, H, share, &box->x0, &box->x1);
+static void bounds(const struct counts *counts, int H, int W, double share, double of_most, struct lenet_box *box) {
+    extent(counts->rows, H, W, share, of_most, &box->y0, &box->y1);
+    extent(counts->columns, W, H, share, of_most, &box->x0, &box->x1);
 }
 
 /* Black borders: what most of the picture is is not along some of its sides. */
@@ -95,8 +98,9 @@ static int corners_of(const struct lenet_image *image, const struct lenet_box *b
     return corners;
 }
 
-/* The sheet nearly fills a rectangle, which is large and not a bar. */
-static int is_sheet(const struct lenet_image *image, const struct lenet_box *box, int limit, int bright) {
+/* The sheet nearly fills a rectangle, which is not small and not a bar, and in which almost all pixels of its kind are.
+ */
+static int is_sheet(const struct lenet_image *image, const struct lenet_box *box, int limit, int bright, int kind) {
     const int h = box->y1 - box->y0, w = box->x1 - box->x0;
     const double all = (double)h * w;
     double area = 0, filled = 0;
@@ -110,8 +114,8 @@ static int is_sheet(const struct lenet_image *image, const struct lenet_box *box
         }
         if (first >= 0) filled += last - first + 1;
     }
-    return all >= 0.3 * image->H * image->W && area >= 0.75 * all && filled >= 0.86 * all && 5 * h >= 2 * w &&
-           5 * w >= 2 * h && corners_of(image, box, limit, bright) == 4;
+    return all >= 0.04 * image->H * image->W && area >= 0.75 * all && area >= 0.9 * kind && filled >= 0.86 * all &&
+           5 * h >= 2 * w && 5 * w >= 2 * h && corners_of(image, box, limit, bright) == 4;
 }
 
 enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
@@ -125,14 +129,14 @@ enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet
     if (!room) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     struct counts counts = count(image, limit, 1, room);
     if (2 * counts.all < H * W) counts = count(image, limit, 0, room);
-    bounds(&counts, H, W, 0.03, box);
+    bounds(&counts, H, W, 0.03, 0, box);
     *found = has_borders(box, H, W);
     const double rim = bright_rim(image, limit);
     const int bright = rim < 0.5; /* the sheet is what the rim is not */
     if (!*found && fmin(rim, 1 - rim) <= 0.25) {
         counts = count(image, limit, bright, room);
-        bounds(&counts, H, W, 0.25, box);
-        *found = is_sheet(image, box, limit, bright);
+        bounds(&counts, H, W, 0, 0.5, box);
+        *found = is_sheet(image, box, limit, bright, counts.all);
     }
     free(room);
     return LENET_OK;
