@@ -71,10 +71,12 @@ static void bounds(const struct counts *counts, int H, int W, double share, doub
     extent(counts->columns, W, H, share, of_most, &box->x0, &box->x1);
 }
 
-/* Black borders: what most of the picture is is not along some of its sides. */
+/* Black borders: what most of the picture is is not along some of its sides. They are thin, as the bar of a 7 that a
+ * picture was cut out along is not. */
 static int has_borders(const struct lenet_box *box, int H, int W) {
-    const int h = box->y1 - box->y0, w = box->x1 - box->x0;
-    return (h < H || w < W) && 10 * h >= 6 * H && 10 * w >= 6 * W;
+    const int upper = box->y0, lower = H - box->y1, left = box->x0, right = W - box->x1;
+    const int is_thin = 8 * upper <= H && 8 * lower <= H && 8 * left <= W && 8 * right <= W;
+    return is_thin && upper + lower + left + right > 0;
 }
 
 /* Light that changes gradually has many pixels between two kinds, a sheet few. */
