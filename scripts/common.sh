@@ -5,11 +5,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Debian's names.
 # shellcheck disable=SC2034  # for the scripts that source this one
-build_packages=(build-essential cmake ninja-build pkg-config zlib1g-dev libcjson-dev libssl-dev)
+build_packages=(build-essential cmake ninja-build pkg-config zlib1g-dev libcjson-dev libssl-dev libpng-dev
+    libjpeg-dev libexif-dev)
 # shellcheck disable=SC2034
 plot_packages=(python3-numpy python3-matplotlib python3-pil)
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev clang clang-format python3-torch shellcheck)
+test_packages=(libgtest-dev clang clang-format python3-torch python3-pil shellcheck)
 # Tests that want these skip themselves where they are missing.
 # shellcheck disable=SC2034
 optional_packages=(slurm-wlm munge parallel python3-onnx gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)

@@ -56,6 +56,9 @@ struct lenet_config {
     /* eval */
     int ensemble; /* 0 or 1 */
     char predictions[LENET_MAX_PATH];
+    /* predict */
+    char show[LENET_MAX_PATH];
+    int as_is; /* 0 or 1 */
     /* gradcheck */
     int64_t entries, images;
     /* bench */
@@ -87,6 +90,8 @@ enum lenet_command {
     LENET_CMD_SWEEP = 32,
     LENET_CMD_REPORT = 64,
     LENET_CMD_EXPORT = 128,
+    LENET_CMD_PREDICT = 256,
+    LENET_CMD_END = 512, /* above all commands */
 };
 
 /* "train", of LENET_CMD_TRAIN. */

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "check/ensemble.h"
 #include "lenet/device.h"
 #include "lenet/model.h"
 #include "lenet/network.h"
@@ -182,12 +183,13 @@ static enum lenet_status classify(const struct lenet_device *device, const struc
     return status;
 }
 
-static enum lenet_status alloc_opinions(struct lenet_evaluation *e, struct opinions *o, struct lenet_error *err) {
+static enum lenet_status alloc_opinions(struct lenet_evaluation *e, struct opinions *o, int with_outputs,
+                                        struct lenet_error *err) {
     const size_t values = e->count * (size_t)e->classes;
     e->predicted = o->predicted = malloc(e->count);
     e->member_correct = calloc((size_t)e->members, sizeof *e->member_correct);
     int good = e->predicted && e->member_correct;
-    if (e->members > 1) {
+    if (with_outputs) {
         o->outputs = calloc(values, sizeof *o->outputs);
         o->sum = calloc(values, sizeof *o->sum);
         o->votes = calloc(values, sizeof *o->votes);
@@ -207,7 +209,7 @@ static enum lenet_status evaluate_on_device(const struct lenet_config *config, c
                                             struct opinions *o, const struct lenet_predictions *kept,
                                             struct lenet_error *err) {
     struct lenet_device device;
-    LENET_TRY(alloc_opinions(e, o, err));
+    LENET_TRY(alloc_opinions(e, o, e->members > 1, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
     if (err) err->text[0] = 0;
     const enum lenet_status status = lenet_device_explain(&device, classify(&device, all, data, e, o, kept, err), err);
@@ -395,6 +397,65 @@ enum lenet_status lenet_evaluation_path(const struct lenet_config *config, const
     strcpy(path, config->json);
     if (path[0] || !config->run[0] || !evaluation->of_run) return LENET_OK;
     return lenet_run_path(config->run, "eval.json", path, err);
+}
+
+/* ---- answers to other images ---------------------------------------------------------------- */
+
+struct lenet_ensemble {
+    struct networks all;
+    struct lenet_device device;
+};
+
+enum lenet_status lenet_ensemble_open(struct lenet_config *config, struct lenet_ensemble **ensemble,
+                                      struct lenet_error *err) {
+    *ensemble = NULL;
+    LENET_TRY(check_weights(config, err));
+    if (config->run[0]) LENET_TRY(check_run(config->run, err));
+    if (!config->weights[0]) LENET_TRY(lenet_run_path(config->run, "last.safetensors", config->weights, err));
+    struct lenet_ensemble *e = calloc(1, sizeof *e);
+    if (!e) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    enum lenet_status status = read_networks(config->weights, &e->all, err);
+    if (status == LENET_OK) status = lenet_device_open(config->device, lenet_open_options_of(config), &e->device, err);
+    if (status == LENET_OK)
+        *ensemble = e;
+    else
+        lenet_ensemble_close(e);
+    return status;
+}
+
+int lenet_ensemble_classes(const struct lenet_ensemble *ensemble) { return ensemble->all.model.topology.classes; }
+
+const struct lenet_class_names *lenet_ensemble_names(const struct lenet_ensemble *ensemble) {
+    return &ensemble->all.model.names;
+}
+
+enum lenet_status lenet_ensemble_ask(struct lenet_ensemble *ensemble, uint8_t *images, size_t count, int side,
+                                     double *probabilities, struct lenet_error *err) {
+    const int classes = lenet_ensemble_classes(ensemble), R = ensemble->all.R;
+    struct lenet_dataset data = {.H = side, .W = side, .classes = classes};
+    struct lenet_evaluation e = {.classes = classes, .count = count, .members = R};
+    struct opinions opinions = {.predicted = NULL};
+    const struct lenet_predictions none = {.R = 0};
+    data.test = (struct lenet_samples){count, images, calloc(count, 1)}; /* labels of which nothing depends */
+    enum lenet_status status = alloc_opinions(&e, &opinions, 1, err);
+    if (status == LENET_OK && !data.test.labels) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    if (status == LENET_OK) {
+        if (err) err->text[0] = 0;
+        status = classify(&ensemble->device, &ensemble->all, &data, &e, &opinions, &none, err);
+        status = lenet_device_explain(&ensemble->device, status, err);
+    }
+    for (size_t i = 0; i < count * (size_t)classes && status == LENET_OK; i++) probabilities[i] = opinions.sum[i] / R;
+    free_opinions(&opinions);
+    lenet_evaluation_free(&e);
+    free(data.test.labels);
+    return status;
+}
+
+void lenet_ensemble_close(struct lenet_ensemble *ensemble) {
+    if (!ensemble) return;
+    free(ensemble->all.w);
+    lenet_device_close(&ensemble->device);
+    free(ensemble);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ enum lenet_status gradcheck_command(int argc, char **argv, struct lenet_config *
 enum lenet_status bench_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err);
 enum lenet_status report_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err);
 enum lenet_status export_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err);
+enum lenet_status predict_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err);
 
 /* Random data that is fresh each time, unless a seed is given. */
 #define GRADCHECK_SEED "0"

@@ -36,6 +36,7 @@ static const struct command {
     {"gradcheck", LENET_CMD_GRADCHECK, gradcheck_command, "gradients against the slope; the device against double"},
     {"bench", LENET_CMD_BENCH, bench_command, "each operation of a training step, against the machine's peak"},
     {"report", LENET_CMD_REPORT, report_command, "PATH...: means with their intervals over the runs of a sweep"},
+    {"predict", LENET_CMD_PREDICT, predict_command, "IMAGE...: which digits are in picture files, and how likely"},
     {"export", LENET_CMD_EXPORT, export_command, "a network as a C file of small integers, for microcontrollers"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -102,7 +103,7 @@ static int run_command(const struct command *command, int argc, char **argv) {
     }
     lenet_config_init(&config);
     enum lenet_status status = LENET_OK;
-    if (command->bit != LENET_CMD_REPORT) status = refuse_path(command->bit, argc, argv, &err);
+    if (!(command->bit & (LENET_CMD_REPORT | LENET_CMD_PREDICT))) status = refuse_path(command->bit, argc, argv, &err);
     if (status == LENET_OK) status = command->run(argc, argv, &config, &err);
     if (status != LENET_OK) print_note(command->name, "%s", err.text[0] ? err.text : lenet_status_name(status));
     return exit_code(status);

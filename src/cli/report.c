@@ -171,7 +171,6 @@ static enum lenet_status report_records(const struct lenet_records *records, con
     return status;
 }
 
-/* The only command with words that are no options. */
 enum lenet_status report_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_records records;
     const int paths = take_words(LENET_CMD_REPORT, argc, argv);

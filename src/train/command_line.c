@@ -10,7 +10,8 @@
 
 enum { NAME = 64 }; /* bytes of an option's name, or of as much of one as is looked at */
 
-static const char *const command_names[] = {"train", "eval", "info", "gradcheck", "bench", "sweep", "report", "export"};
+static const char *const command_names[] = {"train", "eval",   "info",   "gradcheck", "bench",
+                                            "sweep", "report", "export", "predict"};
 enum { COMMANDS = sizeof command_names / sizeof *command_names };
 
 const char *lenet_command_name(enum lenet_command command) {

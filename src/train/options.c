@@ -35,6 +35,7 @@ enum {
     BENCH = LENET_CMD_BENCH,
     REPORT = LENET_CMD_REPORT,
     EXPORT = LENET_CMD_EXPORT,
+    PREDICT = LENET_CMD_PREDICT,
 };
 
 /* To add an option: a field in struct lenet_config, and three lines here (which clang-format would make seven). Where
@@ -54,22 +55,29 @@ const struct lenet_option lenet_options[] = {
      .help = "exchange rows and columns of each image, as EMNIST's need it, which lie on their side; eval and "
              "export take a run's"},
     {.name = "run", TEXT(run), .initial = "",
-     .argument = "DIR", .commands = TRAIN | EVAL | EXPORT,
+     .argument = "DIR", .commands = TRAIN | EVAL | EXPORT | PREDICT,
      .help = "the run directory: train creates it (initially the first free one of runs/ARCH-1, runs/ARCH-2, ...), "
-             "eval and export read its last weights"},
+             "eval, export and predict read its last weights"},
     {.name = "resume", TEXT(resume), .initial = "",
      .argument = "DIR", .commands = TRAIN,
      .help = "the directory of a run to go on with from its last checkpoint; other options may only repeat its "
              "configuration"},
     {.name = "weights", TEXT(weights), .initial = "",
-     .argument = "FILE", .commands = EVAL | INFO | EXPORT,
-     .help = "a weights file (.safetensors) to read; eval --ensemble also takes a directory of them"},
+     .argument = "FILE", .commands = EVAL | INFO | EXPORT | PREDICT,
+     .help = "a weights file (.safetensors) to read; eval --ensemble and predict also take a directory of them"},
     {.name = "ensemble", SWITCH(ensemble), .initial = "off",
      .commands = EVAL,
      .help = "let several networks answer together, by the mean of their outputs and by vote"},
     {.name = "json", TEXT(json), .initial = "",
-     .argument = "FILE", .commands = EVAL | INFO | GRADCHECK | BENCH | EXPORT,
+     .argument = "FILE", .commands = EVAL | INFO | GRADCHECK | BENCH | EXPORT | PREDICT,
      .help = "a file to which the results are also written, as JSON"},
+    {.name = "show", TEXT(show), .initial = "",
+     .argument = "FILE", .commands = PREDICT,
+     .help = "a file for what the network is shown of each image: a sheet of pictures where it ends in .png, an IDX file "
+             "where it ends in -ubyte or .idx3"},
+    {.name = "as-is", SWITCH(as_is), .initial = "off",
+     .commands = PREDICT,
+     .help = "look for no digit: images are light on dark and only scaled to 28 x 28"},
     {.name = "arch", .type = LENET_OPTION_ARCH, FIELD(arch), .initial = "lenet5",
      .argument = "NAME", .commands = TRAIN | SWEEP | INFO | GRADCHECK | BENCH, .identity = LENET_OF_POPULATION,
      .help = "the architecture (lenet info lists them); lenet5-1998 comes with its recipe, which other options change"},
@@ -192,14 +200,14 @@ const struct lenet_option lenet_options[] = {
      .help = "the seed of weights, order, subsets, distortions and wrong labels (gradcheck: 0, its initial value, "
              "draws one)"},
     {.name = "device", TEXT(device), .initial = "auto",
-     .argument = "NAME", .commands = TRAIN | SWEEP | EVAL | INFO | GRADCHECK | BENCH,
+     .argument = "NAME", .commands = TRAIN | SWEEP | EVAL | INFO | GRADCHECK | BENCH | PREDICT,
      .help = "the device that computes: auto, cpu, cuda or cuda:INDEX"},
     {.name = "threads", INTEGER(threads, 0, 1024), .initial = "0",
-     .argument = "N", .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH,
+     .argument = "N", .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH | PREDICT,
      .help = "the number of CPU threads, on which no result depends (0: one for each core; --batch 1 always takes "
              "one)"},
     {.name = "tf32", SWITCH(tf32), .initial = "off",
-     .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH, .identity = LENET_OF_POPULATION,
+     .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH | PREDICT, .identity = LENET_OF_POPULATION,
      .help = "on a GPU, compute fully connected layers in TensorFloat-32: faster, with 11 bits of each factor"},
     {.name = "checkpoint-seconds", REAL(checkpoint_seconds, 0, 1e9), .initial = "30",
      .argument = "S", .commands = TRAIN | SWEEP,

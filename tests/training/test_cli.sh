@@ -126,7 +126,7 @@ rm -r kept
 lenet
 claim "no arguments: exit 2" code_is 2
 claim "  with the commands" grep -q '^usage: lenet COMMAND' "$work/out"
-for arguments in "help" "--help" "-h" "train --help" "train -h" "train --lr 1 --help" "eval --help" "info --help" \
+for arguments in "help" "--help" "-h" "predict --help" "train --help" "train -h" "train --lr 1 --help" "eval --help" "info --help" \
     "gradcheck --help" "bench --help" "--version" "help --markdown"; do
     # shellcheck disable=SC2086  # words
     lenet $arguments

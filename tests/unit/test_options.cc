@@ -23,8 +23,9 @@ std::vector<const lenet_option *> Options() {
     return options;
 }
 
-constexpr lenet_command kCommands[] = {LENET_CMD_TRAIN, LENET_CMD_EVAL,  LENET_CMD_INFO,  LENET_CMD_GRADCHECK,
-                                       LENET_CMD_BENCH, LENET_CMD_SWEEP, LENET_CMD_REPORT};
+constexpr lenet_command kCommands[] = {LENET_CMD_TRAIN,     LENET_CMD_EVAL,   LENET_CMD_INFO,
+                                       LENET_CMD_GRADCHECK, LENET_CMD_BENCH,  LENET_CMD_SWEEP,
+                                       LENET_CMD_REPORT,    LENET_CMD_EXPORT, LENET_CMD_PREDICT};
 
 /* Options with a value of their own: all but --augment. */
 std::vector<const lenet_option *> StoredOptions() {
@@ -838,7 +839,7 @@ TEST(CommandLine, TheCommandsThatHaveAnOptionAreNamed) {
     EXPECT_EQ(Refusal(LENET_CMD_TRAIN, {"--networks", "2"}),
               "--networks: no such option (lenet bench has it); lenet train --help lists those that there are");
     EXPECT_EQ(Refusal(LENET_CMD_SWEEP, {"--run", "x"}),
-              "--run: no such option; did you mean --out? (lenet train, eval and export have it)");
+              "--run: no such option; did you mean --out? (lenet train, eval, export and predict have it)");
     for (lenet_command command : kCommands)
         for (const lenet_option *option : Options()) {
             if (option->commands & command) continue;

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 # From the bottom; rooms on one floor do not know each other.
-FLOORS = [["base"], ["ops"], ["cpu", "cuda", "data"], ["net"], ["train"], ["check", "sweep", "export"], ["cli"]]
+FLOORS = [["base"], ["ops"], ["cpu", "cuda", "data", "image"], ["net"], ["train"], ["check", "sweep", "export"], ["cli"]]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_SOURCE = {"ops": "ops", "backend": "ops", "status": "base", "version": "base", "metrics": "train"}
 ROOT = Path(__file__).resolve().parents[2]

@@ -616,7 +616,7 @@ TEST(SweepErrors, ThePlanCanBeFreedAfterAnyError) {
 
 TEST(SweepErrors, AnUnknownOptionIsNamed) {
     ExpectRefused({"--learning-rate", "1"}, {"--learning-rate"});
-    ExpectRefused({"--run", "x"}, {"--run", "did you mean --out?", "lenet train, eval and export have it"});
+    ExpectRefused({"--run", "x"}, {"--run", "did you mean --out?", "lenet train, eval, export and predict have it"});
     ExpectRefused({"--lr"}, {"--lr", "RATE"});
 }
 
