@@ -37,8 +37,8 @@ static __device__ float sdlm(const update &u, float g, float w, float curvature)
 
 /* A thread has one parameter of one network. */
 static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimizer_step a) {
-    const size_t offset = (size_t)blockIdx.x * THREADS + threadIdx.x, i = blockIdx.y * a.stride + offset;
-    if (offset >= a.stride) return;
+    const size_t offset = a.first + (size_t)blockIdx.x * THREADS + threadIdx.x, i = blockIdx.y * a.stride + offset;
+    if (offset >= a.end) return;
     const lenet_hyper *h = &a.hyper[blockIdx.y];
     update u = {a.rate[blockIdx.y], h->weight_decay, h->momentum, h->beta2, h->epsilon, 0, 0};
     switch (a.optimizer) {
@@ -59,6 +59,6 @@ extern "C" enum lenet_status schedule_step_cuda(struct lenet_ctx *ctx, const str
 }
 
 extern "C" enum lenet_status optimizer_step_cuda(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    return gpu_launch(ctx, "optimizer_step", optimizer_step_kernel, dim3(blocks_for(a->stride, THREADS), a->R),
+    return gpu_launch(ctx, "optimizer_step", optimizer_step_kernel, dim3(blocks_for(a->end - a->first, THREADS), a->R),
                       dim3(THREADS), 0, *a);
 }

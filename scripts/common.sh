@@ -7,12 +7,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034  # for the scripts that source this one
 build_packages=(build-essential cmake ninja-build pkg-config zlib1g-dev libcjson-dev libssl-dev)
 # shellcheck disable=SC2034
-plot_packages=(python3-numpy python3-matplotlib)
+plot_packages=(python3-numpy python3-matplotlib python3-pil)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev clang clang-format python3-torch shellcheck)
 # Tests that want these skip themselves where they are missing.
 # shellcheck disable=SC2034
-optional_packages=(slurm-wlm munge parallel gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
+optional_packages=(slurm-wlm munge parallel python3-onnx gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
 
 step() { printf '== %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

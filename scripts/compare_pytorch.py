@@ -10,21 +10,19 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
+from common import LENET, BadInput, run_lenet, write_file
 from needs import need
 
 need("numpy", "torch", packages="python3-torch")
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 import sound_torch  # noqa: E402
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 # As in src/check/bench.c.
 IMAGES, SIDE, CLASSES = 4096, 28, 10
@@ -37,10 +35,6 @@ STEPS_AT_LEAST = 5
 # A GPU's steps are only enqueued, and a framework lives on running ahead of the GPU. So that PyTorch may do so,
 # its steps are timed in groups there; on the CPU one by one, as lenet's everywhere.
 GROUP = {"cpu": 1, "cuda": 20}
-
-
-class Failure(Exception):
-    """One line that says what is missing or failed."""
 
 
 # ---- PyTorch -----------------------------------------------------------------------------------
@@ -133,21 +127,15 @@ def lenet_bench(options, batch):
     """The JSON of one `lenet bench`."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "bench.json"
-        command = [options.lenet, "bench", "--arch", "lenet5", "--activation", "relu", "--pooling", "max",
-                   "--optimizer", "nesterov", "--batch", batch, "--device", options.device,
-                   "--threads", options.threads, "--json", path]
-        try:
-            run = subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                 text=True, errors="replace")
-        except OSError as error:
-            raise Failure(f"{options.lenet}: {error.strerror}; cmake --preset release and "
-                          "cmake --build --preset release build it, --lenet names another") from None
+        run = run_lenet(options.lenet, "bench", "--arch", "lenet5", "--activation", "relu", "--pooling", "max",
+                        "--optimizer", "nesterov", "--batch", batch, "--device", options.device,
+                        "--threads", options.threads, "--json", path)
         if run.returncode != 0:
-            raise Failure(f"lenet bench ended with exit code {run.returncode}: {one_line(run.stderr)}")
+            raise BadInput(f"lenet bench ended with exit code {run.returncode}: {one_line(run.stderr)}")
         try:
             return json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise Failure(f"{options.lenet}: bench wrote no JSON ({one_line(error)})") from None
+            raise BadInput(f"{options.lenet}: bench wrote no JSON ({one_line(error)})") from None
 
 
 # ---- comparing ---------------------------------------------------------------------------------
@@ -204,19 +192,6 @@ def print_row(row):
         print(f"{left}   {name:<22} {other['images_per_s']:>10,.0f} {other['ratio']:>8.1f} x", flush=True)
 
 
-def write_json(path, result):
-    """Under a temporary name first: an interrupted run leaves no half file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_text(json.dumps(result, indent=2) + "\n")
-        os.replace(part, path)
-    except OSError as error:
-        raise Failure(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
-    print(f"wrote {path}")
-
-
 # ---- command -----------------------------------------------------------------------------------
 
 def whole(low, high):
@@ -233,7 +208,7 @@ def parse_arguments(arguments):
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of both (initially cpu)")
     parser.add_argument("--batch", metavar="N", type=whole(1, IMAGES), nargs="+", default=[64, 256, 1024],
                         help="images a step (initially 64 256 1024)")
-    parser.add_argument("--lenet", metavar="PROGRAM", type=Path, default=REPOSITORY / "build" / "release" / "lenet",
+    parser.add_argument("--lenet", metavar="PROGRAM", type=Path, default=LENET,
                         help="initially build/release/lenet")
     parser.add_argument("--threads", metavar="N", type=whole(1, 1024), default=len(os.sched_getaffinity(0)),
                         help="of the CPU, for both (initially all)")
@@ -245,13 +220,13 @@ def parse_arguments(arguments):
 
 def run(options):
     if options.device == "cuda" and not torch.cuda.is_available():
-        raise Failure(f"--device cuda: PyTorch {torch.__version__} finds no GPU here, or was built without CUDA")
+        raise BadInput(f"--device cuda: PyTorch {torch.__version__} finds no GPU here, or was built without CUDA")
     if options.json and not options.json.parent.is_dir():  # said before the minutes of timing, not after
-        raise Failure(f"{options.json}: there is no directory {options.json.parent}")
+        raise BadInput(f"{options.json}: there is no directory {options.json.parent}")
     torch.set_num_threads(options.threads)
     doubt = options.device == "cpu" and sound_torch.prove(torch.float32, sound_torch.wrong_product, batches=[64])
     if doubt:
-        raise Failure(doubt)
+        raise BadInput(doubt)
     about, rows = machine(options), []
     variants = ["eager", "compiled"] if compile_works(options.device) else ["eager"]
     for batch in options.batch:
@@ -263,14 +238,14 @@ def run(options):
     about.update(lenet=bench["version"], lenet_compiler=bench["compiler"])
     print(f"\nlenet {about['lenet']}, {about['lenet_compiler']}")
     if options.json:
-        write_json(options.json, {**about, "rows": rows})
+        write_file(options.json, (json.dumps({**about, "rows": rows}, indent=2) + "\n").encode())
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
     try:
         run(options)
-    except Failure as failure:
+    except BadInput as failure:
         print(f"compare_pytorch: {failure}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:

@@ -1,8 +1,10 @@
 """pictures.py - what all pictures share: the libraries that draw them, their look, and how a file of one is written."""
 import argparse
+import io
 import os
 from pathlib import Path
 
+from common import BadInput, write_file  # noqa: F401: those that draw take BadInput from here
 from needs import need
 
 # Nothing is shown in a window. A notebook's MPLBACKEND would be an error outside of it, already while importing.
@@ -28,10 +30,6 @@ STYLE = {
 FORMATS = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
-class BadInput(Exception):
-    """One line that names the file, what was found and what was wanted."""
-
-
 def picture_format(path):
     """The format that a name's ending asks for; None where no picture is written in it."""
     ending = path.suffix[1:].lower()
@@ -53,15 +51,9 @@ def names_a_picture(path):
 
 
 def save(figure, path):
-    """Under a temporary name first: an interrupted run leaves no half picture."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    kind = picture_format(path)
+    kind, content = picture_format(path), io.BytesIO()
     try:
-        figure.savefig(part, format=kind, dpi=130, metadata=FORMATS[kind])
-        os.replace(part, path)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written ({error.strerror or error})") from None
+        figure.savefig(content, format=kind, dpi=130, metadata=FORMATS[kind])
     finally:
         plt.close(figure)
-        part.unlink(missing_ok=True)
-    print(f"wrote {path}")
+    write_file(path, content.getvalue())

@@ -21,6 +21,7 @@ from matplotlib import colors, ticker
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 COLUMNS = 10     # of the grid of images
+NAME_SHOWN = 16  # letters of a class's name
 WRONG_SHOWN = 40
 IMAGES_SHOWN = 50
 
@@ -86,6 +87,13 @@ def integers(value, where, dimensions):
     return array.astype(np.int64)
 
 
+def texts(value, where, count):
+    """A list of so many texts, or an empty one."""
+    if not isinstance(value, list) or len(value) not in (0, count) or not all(isinstance(text, str) for text in value):
+        raise BadInput(f"{where}: wanted {count} texts")
+    return value
+
+
 def read_eval(path):
     record = read_object(path, "`lenet eval --run RUN` writes it")
     confusion = integers(record.get("confusion"), f'{path}: "confusion"', 2)
@@ -96,19 +104,25 @@ def read_eval(path):
     if not isinstance(interval, list) or len(interval) != 2:
         raise BadInput(f'{path}: "interval": wanted [low, high]')
     bounds = dict(zip(("low", "high"), interval))
+    classes = texts(record.get("classes", []), f'{path}: "classes"', len(confusion))
+    first_label = number(record, "first_label", path) if "first_label" in record else 0
     return {"data": record.get("data"), "confusion": confusion, "predictions": predictions,
+            "classes": classes or [str(c) for c in range(len(confusion))],
+            "first_label": int(first_label), "transpose": bool(record.get("transpose")),
+            "files": texts(record.get("test_files", []), f'{path}: "test_files"', 2),
             "interval": tuple(number(bounds, key, f'{path}: "interval"') for key in bounds)}
 
 
-def read_idx(directory, name, dimensions):
-    """The bytes of an IDX file as an array: of the names that lenet takes, the first that is there and not empty."""
-    paths = [directory / (spelling + ending) for spelling in (name, name.replace("-idx", ".idx"))
-             for ending in ("", ".gz")]
+def read_idx(directory, name, recorded, dimensions):
+    """The bytes of an IDX file as an array: the one that was evaluated, or of the usual names the first that is there
+    and not empty."""
+    usual = [spelling + ending for spelling in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
+    paths = [directory / file for file in recorded + usual]
     present = [path for path in paths if path.is_file()]
     path = next((path for path in present if path.stat().st_size), (present + paths)[0])
     try:
         content = path.read_bytes()
-        if path.suffix == ".gz":
+        if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
     except FileNotFoundError:
         raise BadInput(f"{path}: not there, nor with .gz; --data names the directory of the data set") from None
@@ -127,14 +141,16 @@ def read_idx(directory, name, dimensions):
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
+def here(path):
+    """A recorded path, from the working directory or from the repository."""
+    return REPOSITORY / path if not path.exists() and (REPOSITORY / path).exists() else path
+
+
 def find_data(path, data):
     recorded = data.get("directory")
     if not isinstance(recorded, str) or not recorded:
         raise BadInput(f'{path}: "data" has no "directory"; give one with --data')
-    here = Path(recorded)
-    if not here.is_dir() and (REPOSITORY / here).is_dir():
-        return REPOSITORY / here
-    return here
+    return here(Path(recorded))
 
 
 class Run:
@@ -152,16 +168,20 @@ class Run:
         tested_on = evaluation["data"] or trained_on
         self.trained_on, self.tested_on = (it if isinstance(it, dict) else {} for it in (trained_on, tested_on))
 
+        self.classes = evaluation["classes"]
+        recorded = [path.name if data else here(path).absolute() for path in map(Path, evaluation["files"])]
         data = data or find_data(directory / "eval.json", self.tested_on)
-        self.images = read_idx(data, "t10k-images-idx3-ubyte", 3)
-        self.labels = read_idx(data, "t10k-labels-idx1-ubyte", 1).astype(np.int64)
+        self.images = read_idx(data, "t10k-images-idx3-ubyte", recorded[:1], 3)
+        self.labels = read_idx(data, "t10k-labels-idx1-ubyte", recorded[1:], 1) - evaluation["first_label"]
+        if evaluation["transpose"]:
+            self.images = self.images.transpose(0, 2, 1)
         if len(self.images) != len(self.labels):
             raise BadInput(f"{data}: {len(self.images)} test images but {len(self.labels)} labels")
         # The predictions belong to the images only if the labels give the same matrix.
         classes = len(self.confusion)
         counted = np.zeros_like(self.confusion)
         same_size = len(self.labels) == len(self.predictions)
-        if same_size and max(self.labels.max(), self.predictions.max()) < classes:
+        if same_size and self.labels.min() >= 0 and max(self.labels.max(), self.predictions.max()) < classes:
             np.add.at(counted, (self.labels, self.predictions), 1)
         if not np.array_equal(counted, self.confusion):
             raise BadInput(f"{data}: not the test set that {directory / 'eval.json'} was made on "
@@ -293,11 +313,16 @@ def draw_learning_curves(run):
 def draw_confusion(run):
     matrix = run.confusion
     classes = len(matrix)
-    size = max(6.4, 0.62 * classes)                # of the matrix, in inches
+    many = classes > 16
+    names = [short(name, NAME_SHOWN) for name in run.classes]
+    longest = max(map(len, names))
+    upright = many or longest > 4                  # names above the columns, read from below
+    size = max(6.4, (0.24 if many else 0.62) * classes)  # of the matrix, in inches
     cell = size / classes
-    width, height = size + 2.1, size + 2.6
+    left, above = 0.65 + 0.1 * longest, 1.25 + (0.1 * longest if upright else 0.1)
+    width, height = left + size + 1.25, 1.2 + size + above
     figure = plt.figure(figsize=(width, height))
-    axes = figure.add_axes((0.85 / width, 1.2 / height, size / width, size / height))
+    axes = figure.add_axes((left / width, 1.2 / height, size / width, size / height))
 
     # The errors have the colours for themselves: on a scale with the diagonal they would all be white.
     errors = np.where(np.eye(classes, dtype=bool), 0, matrix)
@@ -311,6 +336,8 @@ def draw_confusion(run):
     for true in range(classes):
         for predicted in range(classes):
             count = matrix[true, predicted]
+            if many and count == 0:
+                continue
             on_diagonal = true == predicted
             colour = INK if on_diagonal else "#c4c4c4" if count == 0 else \
                 "white" if norm(count) > 0.75 else INK
@@ -328,15 +355,15 @@ def draw_confusion(run):
         axes.text(classes - 0.5 + 0.45 / cell, i, share(recall[i]), ha="center", va="center", fontsize=side,
                   color="#2b5d87")
         axes.text(i, classes - 0.5 + 0.28 / cell, share(precision[i]), ha="center", va="center", fontsize=side,
-                  color="#2b5d87")
+                  color="#2b5d87", rotation=90 if many else 0)
     axes.text(classes - 0.5 + 0.45 / cell, -0.5 - 0.1 / cell, "recall\nin %", ha="center", va="bottom", fontsize=9,
               color="#2b5d87")
     axes.text(classes - 0.5 + 0.12 / cell, classes - 0.5 + 0.28 / cell, "precision in %", ha="left", va="center",
               fontsize=9, color="#2b5d87")
 
     axes.grid(False)
-    axes.set_xticks(range(classes))
-    axes.set_yticks(range(classes))
+    axes.set_xticks(range(classes), names, rotation=90 if upright else 0)
+    axes.set_yticks(range(classes), names)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, labelsize=min(12, fontsize + 1), pad=4)
@@ -376,6 +403,7 @@ def draw_digits(run):
         heading = f"Wrong: the first {len(wrong)} of {len(run.wrong):,}, in the test set's order"
     else:
         heading = f"Wrong: {'all ' if len(wrong) > 1 else ''}{len(wrong) or 'none'}"
+    long_names = max(map(len, run.classes)) > 6
     sections = [(heading, wrong, WRONG)]
     if right:
         sections.append((f"Right: {len(right)} of {len(run.right):,}, the first of each class", right, INK))
@@ -388,7 +416,7 @@ def draw_digits(run):
     figure.text(0.3 / width, 1 - 0.38 / height, short(run.test_title, 80), fontsize=15, weight="bold")
     figure.text(0.3 / width, 1 - 0.66 / height,
                 f"The network is wrong on {len(run.wrong):,} of {run.count:,} test {run.noun} "
-                f"({percent(len(run.wrong) / run.count)})",
+                f"({percent(len(run.wrong) / run.count)})" + "; below each its class → what it was taken for" * long_names,
                 fontsize=11)
     y = height - top
     for heading, members, colour in sections:
@@ -405,7 +433,10 @@ def draw_digits(run):
             is_wrong = run.labels[index] != run.predictions[index]
             for spine in axes.spines.values():
                 spine.set(visible=True, color=WRONG if is_wrong else "#cccccc", linewidth=2 if is_wrong else 0.8)
-            for line, text in enumerate((f"true {run.labels[index]}", f"predicted {run.predictions[index]}")):
+            true, predicted = run.classes[run.labels[index]], run.classes[run.predictions[index]]
+            words = (short(true, 16), "→ " + short(predicted, 14)) if long_names else \
+                (f"true {true}", f"predicted {predicted}")
+            for line, text in enumerate(words):
                 axes.annotate(text, (0.5, 0), xycoords="axes fraction", xytext=(0, -5 - 12 * line),
                               textcoords="offset points", ha="center", va="top", fontsize=9.5,
                               color=WRONG if is_wrong and line else INK,

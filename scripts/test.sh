@@ -45,7 +45,8 @@ check() {
     if [ "$status" -ne 0 ]; then failed=$((failed + 1)); fi
 }
 
-build() { build_preset "$1" "$root/build/test-$1-build.log" all -DBUILD_TESTING=ON; }
+# build PRESET [CMAKE OPTION...]
+build() { build_preset "$1" "$root/build/test-$1-build.log" all "${@:2}"; }
 
 # count_results FILE: passed, failed and skipped tests on a line, then the reasons of the skipped ones.
 # In JUnit's file of ctest, "notrun" is a test that skipped itself as well as one that could not start.
@@ -98,7 +99,7 @@ run_tests() {
     if [ "$s" -gt 0 ]; then tail -n +2 <<<"$counts"; fi
 }
 build_and_test() {
-    check "$1: build" build "$1"
+    check "$1: build" build "$1" -DBUILD_TESTING=ON
     if [ "$status" -eq 0 ]; then stage "$1: tests" run_tests "$1"; fi
 }
 # By Debian 12's version: others break lines elsewhere.
@@ -128,7 +129,7 @@ check "clang-format" check_format
 build_and_test release
 if [ "$quick" = 0 ]; then
     build_and_test asan
-    check "clang: build" build clang
+    check "clang: build" build clang -DBUILD_TESTING=OFF
 fi
 printf '== all stages: %d s' "$SECONDS"
 ended=1

@@ -16,6 +16,7 @@ struct cJSON;
 struct lenet_model {
     struct lenet_topology topology;
     struct lenet_scaling scaling;
+    struct lenet_class_names names; /* of the data set that it was trained on, where it has them */
 };
 
 /* Writes the weights host_w[stride] of one network, as one atomic replacement. LENET_ERR_IO; LENET_ERR_MEMORY. */

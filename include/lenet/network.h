@@ -96,6 +96,7 @@ void *lenet_network_gradient(const struct lenet_network *net, int l);
 struct lenet_answers {
     uint8_t *predicted; /* [net->R][end-first] classes                         */
     float *outputs;     /* [net->R][end-first][classes]; of a backend in float */
+    uint16_t *loss;     /* [net->R][end-first] in F16; likewise                */
 };
 
 /* Adds the losses of images first ... end-1 of a source to host_tally[net->R]. hyper as for batch_slice. */

@@ -333,7 +333,7 @@ struct schedule_step {
     float *rate;                     /* = [R]  */
 };
 
-/* One update of all parameters, g = dw + weight_decay*w:
+/* One update of the parameters first ... end-1 of each network, g = dw + weight_decay*w:
  *   sgd       w -= rate*g
  *   momentum  m = momentum*m + g,  w -= rate*m
  *   nesterov  m = momentum*m + g,  w -= rate*(g + momentum*m)
@@ -347,7 +347,7 @@ enum lenet_optimizer { LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW, L
 
 struct optimizer_step {
     int R;
-    size_t stride; /* parameters of a network */
+    size_t stride, first, end; /* parameters of a network; first < end <= stride */
     enum lenet_optimizer optimizer;
     const struct lenet_hyper *hyper; /* [R]                                        */
     const float *rate;               /* [R]                                        */

@@ -21,6 +21,8 @@ enum {
 struct lenet_config {
     /* where */
     char data[LENET_MAX_PATH]; /* "" for the default */
+    int64_t first_label;
+    int transpose; /* 0 or 1 */
     char run[LENET_MAX_PATH];
     char resume[LENET_MAX_PATH];
     char weights[LENET_MAX_PATH];
@@ -32,6 +34,8 @@ struct lenet_config {
     int init, loss;          /* enum lenet_init, enum lenet_loss */
     double map_j;
     double init_scale;
+    char from[LENET_MAX_PATH], from_sha256[65];
+    char freeze[LENET_MAX_CHOICE]; /* as of lenet_topology_freeze */
     /* learning */
     int64_t epochs, steps, eval_every, batch;
     int optimizer, schedule; /* enum lenet_optimizer, enum lenet_schedule */
@@ -51,6 +55,7 @@ struct lenet_config {
     double checkpoint_seconds;
     /* eval */
     int ensemble; /* 0 or 1 */
+    char predictions[LENET_MAX_PATH];
     /* gradcheck */
     int64_t entries, images;
     /* bench */
@@ -59,7 +64,9 @@ struct lenet_config {
     char out[LENET_MAX_PATH];
     char shard[LENET_MAX_CHOICE]; /* "i/n", or "" */
     int64_t samples, population_max;
-    int dry_run, retry_failed, keep_weights; /* 0 or 1 */
+    int dry_run, retry_failed, keep_weights, keep_predictions; /* 0 or 1 */
+    int predictions_of;   /* 0: the test images, 1: the training images, 2: both; also of eval */
+    int predictions_loss; /* 0 or 1; likewise */
     /* report */
     char by[LENET_MAX_LIST];
     int metric, format; /* enum lenet_metric, enum lenet_format */
@@ -67,7 +74,8 @@ struct lenet_config {
     /* export */
     int bits; /* of a weight: 0 for 8, 1 for 4 */
 
-    uint64_t given[2]; /* a bit for each option that was set: an architecture's recipe leaves those alone */
+    uint64_t given[2];    /* a bit for each option that was set: an architecture's recipe leaves those alone */
+    uint64_t replaced[2]; /* of these, the distortions that --augment has set after them                     */
 };
 
 enum lenet_command {
@@ -110,6 +118,7 @@ struct lenet_option {
     const char *initial; /* its value where it is not given, as a user would write it */
     int commands;        /* which commands take it, of enum lenet_command             */
     enum lenet_identity identity;
+    int later; /* 1: records are older than it. They have it only where it is not initial: its absence means that */
     const char *argument, *help;
 };
 
@@ -124,6 +133,9 @@ const struct lenet_option *lenet_option_find(const char *name);
 int lenet_option_is_number(const struct lenet_option *option);
 int lenet_option_is_distortion(const struct lenet_option *option);
 int lenet_option_makes_runs(const struct lenet_option *option);
+
+/* 1 where a record of this run, and its id, have the option's value. */
+int lenet_option_is_recorded(const struct lenet_config *config, const struct lenet_option *option);
 
 /* Every option at its initial value. */
 void lenet_config_init(struct lenet_config *config);
@@ -141,8 +153,10 @@ int lenet_option_is_given(const struct lenet_config *config, const struct lenet_
 
 /* ---- options without effect: --beta2 with --optimizer nesterov ---- */
 
-/* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect. */
+/* The option whose value leaves this one without effect on what lenet train does, or NULL where it has an effect:
+ * "has no effect with" it, or "before" it where it is --augment, which sets others. */
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
+const char *lenet_option_idle_words(const struct lenet_option *by);
 
 /* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is
  * not recorded of a run, such as its device, does not count here. */
@@ -150,6 +164,14 @@ void lenet_config_canonical(const struct lenet_config *config, struct lenet_conf
 
 /* "--beta2 has no effect with --optimizer nesterov; ...", of all options that were given in vain; "" where none was. */
 void lenet_config_idle_text(const struct lenet_config *config, char *text, size_t size);
+
+/* ---- options that are odd, but no error: --batch 100000 for 60,000 images ---- */
+
+enum { LENET_ODDITIES = 2 };
+struct lenet_oddity {
+    const char *option, *text; /* "--batch 100000", "is above ..." */
+};
+extern const struct lenet_oddity lenet_oddities[LENET_ODDITIES];
 
 /* ---- command lines ---- */
 

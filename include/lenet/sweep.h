@@ -11,13 +11,15 @@ extern "C" {
 
 /* What there is to do. */
 struct lenet_sweep_overview {
-    size_t runs, here;      /* of the whole plan; of those, this shard's                        */
-    size_t ended, diverged; /* of this shard's, those that have ended already; how many of them diverged */
-    size_t others;          /* runs in the directory that are not of the plan                           */
-    size_t others_warmup_3; /* of these, those with the warm-up of three epochs of older programs       */
-    size_t populations;     /* that the others are grouped into                                 */
-    size_t resumed;         /* of these, those that go on from a checkpoint                     */
-    int workers;            /* populations that train at a time                                 */
+    size_t runs, here;          /* of the whole plan; of those, this shard's                        */
+    size_t ended, diverged;     /* of this shard's, those that have ended already; how many of them diverged */
+    size_t others;              /* runs in the directory that are not of the plan                           */
+    size_t others_warmup_3;     /* of these, those with the warm-up of three epochs of older programs       */
+    size_t unkept;              /* of those that have ended, how many lack the weights that --keep-weights wants */
+    size_t populations;         /* that the others are grouped into                                 */
+    size_t resumed;             /* of these, those that go on from a checkpoint                     */
+    size_t odd[LENET_ODDITIES]; /* combinations with each of them */
+    int workers;                /* populations that train at a time                                 */
     const char *device;
     const struct lenet_dataset *data;
 };
@@ -50,11 +52,12 @@ struct lenet_sweep_observer {
 };
 
 struct lenet_sweep_result {
+    size_t unkept;         /* runs that had ended before, and lack the weights that --keep-weights wants */
     size_t done, diverged; /* in this call                                */
     int interrupted;       /* 1: *stop was set; populations under way have checkpoints */
 };
 
-/* Sets plan->base.data to the data set that was chosen. Errors end the sweep, after checkpoints of what is under way;
+/* Sets plan->base.data and .device to what was chosen. Errors end the sweep, after checkpoints of what is under way;
  * a run that diverges is recorded and is none. */
 enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_sweep_observer *observer,
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,

@@ -47,6 +47,7 @@ struct lenet_layer {
     int C, H, W, O, OH, OW;
     size_t w, w_count, b, b_count;
     size_t absent; /* of the weights: those that the connection table leaves out, which are 0 for ever */
+    int frozen;    /* 1: its parameters stay as they are */
 };
 
 enum lenet_loss { LENET_CROSS_ENTROPY, LENET_MSE, LENET_MAP };
@@ -81,13 +82,24 @@ enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_
                                       enum lenet_pooling pooling, int classes, struct lenet_topology *topology,
                                       struct lenet_error *err);
 
+/* Freezes the layers of a list, whose names are joined by "," or "+"; "none" or "" for none. LENET_ERR_ARG, naming the
+ * layers with parameters, where one is not among them, or none is left to train. */
+enum lenet_status lenet_topology_freeze(struct lenet_topology *topology, const char *list, struct lenet_error *err);
+
+/* 1 where the list has the name. */
+int lenet_layers_have(const char *list, const char *name);
+
+/* 1 where the layer's parameters are trained; where those of a layer below l are. */
+int lenet_layer_trains(const struct lenet_layer *layer);
+int lenet_topology_trains_below(const struct lenet_topology *topology, int l);
+
 /* How many values a layer gives, and takes, for one image. */
 size_t lenet_layer_outputs(const struct lenet_layer *layer);
 size_t lenet_layer_inputs(const struct lenet_layer *layer);
 
 /* Floating-point operations (an addition and a multiplication are two) of the
  * layer's matrix products for one image: forward, and in a training step, where
- * the first layer with parameters needs no input gradient. */
+ * the first layer that trains, and those below it, need no input gradient. */
 double lenet_topology_flops(const struct lenet_topology *topology, int training);
 
 /* Whether there is such a parameter: a weight that a connection table leaves out does not exist. */

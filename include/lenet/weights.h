@@ -16,7 +16,7 @@ extern "C" {
 
 enum { LENET_MAX_RANK = 6, LENET_MAX_TENSOR_NAME = 64 };
 
-enum lenet_dtype { LENET_F32, LENET_F64, LENET_U8, LENET_I64 };
+enum lenet_dtype { LENET_F32, LENET_F64, LENET_U8, LENET_I64, LENET_F16 }; /* F16: uint16_t, base/half.h */
 
 struct lenet_tensor {
     char name[LENET_MAX_TENSOR_NAME];
@@ -44,6 +44,12 @@ struct lenet_metadata {
 enum lenet_status lenet_tensors_write(const char *path, const struct lenet_tensor *tensors, int n,
                                       const struct lenet_metadata *metadata, int n_metadata, struct lenet_error *err);
 
+/* The SHA-256 of the tensors' bytes, in this order. Under this key in a file's metadata it is checked when the file is
+ * read. LENET_ERR_MEMORY. */
+#define LENET_TENSORS_SHA256 "tensors_sha256"
+enum lenet_status lenet_tensors_sha256(const struct lenet_tensor *tensors, int n, char hex[65],
+                                       struct lenet_error *err);
+
 /* A file in memory. */
 struct lenet_tensor_file {
     int n;
@@ -57,9 +63,13 @@ struct lenet_tensor_file {
 /* Reads a safetensors file, to be freed with lenet_tensors_free. LENET_ERR_IO;
  * LENET_ERR_MEMORY; LENET_ERR_FORMAT where the header is not JSON or names anything
  * twice, a tensor is of another type or rank than those above, does not fill its
- * bytes exactly, lies outside the file, overlaps another or leaves a gap, or where
- * bytes follow the last one. On failure *file is zero. */
+ * bytes exactly, lies outside the file, overlaps another or leaves a gap, where
+ * bytes follow the last one, or do not fit the checksum. On failure *file is zero. */
 enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err);
+
+/* The same of a file's bytes, which malloc gave: they are the caller's no more, also on failure. */
+enum lenet_status lenet_tensors_parse(const char *path, char *bytes, size_t size, struct lenet_tensor_file *file,
+                                      struct lenet_error *err);
 
 /* NULL where there is none of that name. */
 const struct lenet_tensor *lenet_tensors_find(const struct lenet_tensor_file *file, const char *name);

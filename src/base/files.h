@@ -35,6 +35,10 @@ void lenet_directory_clear_temporaries(const char *directory);
  * what another has appended meanwhile. LENET_ERR_IO, with the system's reason. */
 enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err);
 
+/* Seconds that an append takes in this directory, or in the nearest parent that is there: about those of its fsync.
+ * They are measured on files without a name, so that nothing is seen there; 0 where that cannot be done. */
+double lenet_directory_sync_seconds(const char *path);
+
 /* Creates the directory and its missing parents; one that is there is fine.
  * LENET_ERR_IO; LENET_ERR_MEMORY. */
 enum lenet_status lenet_directory_create(const char *path, struct lenet_error *err);

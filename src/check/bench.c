@@ -197,7 +197,7 @@ enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lene
         return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images; wanted at most so many",
                           (long long)config->batch, IMAGES);
     *result = (struct lenet_bench){0};
-    LENET_TRY(lenet_config_topology(config, LENET_MAX_CLASSES, &topology, err));
+    LENET_TRY(lenet_config_topology(config, LENET_DIGITS, &topology, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
     enum lenet_status status = lenet_dataset_random(1, IMAGES, SIDE, &data);
     if (status == LENET_OK) status = measure(&device, config, &topology, &data, result, err);

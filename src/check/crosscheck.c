@@ -437,7 +437,7 @@ enum lenet_status lenet_crosscheck_run(const struct lenet_device *device, const 
     struct crosscheck c = {.tf32 = config->tf32, .result = result};
     *result = (struct lenet_crosscheck){
         .backend = device->backend->name, .seed = config->seed ? config->seed : (int64_t)time(NULL), .steps = steps};
-    LENET_TRY(lenet_config_topology(config, LENET_MAX_CLASSES, &topology, err));
+    LENET_TRY(lenet_config_topology(config, LENET_DIGITS, &topology, err));
     const struct lenet_open_options options = lenet_open_options_of(config);
     struct lenet_ctx *ctx;
     LENET_TRY(cpu64->open(&ctx, &options, err));

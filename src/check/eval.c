@@ -13,6 +13,7 @@
 #include "lenet/model.h"
 #include "lenet/network.h"
 #include "lenet/train.h"
+#include "train/predictions.h"
 #include "train/run_dir.h"
 #include "train/settings.h"
 
@@ -44,7 +45,8 @@ double lenet_recall(const struct lenet_evaluation *e, int class_index) {
 struct networks {
     struct lenet_model model;
     int R;
-    float *w; /* [R][stride] */
+    float *w;       /* [R][stride]                                                     */
+    cJSON *members; /* [R] what is known of each: what its file says of it, and the file */
 };
 
 /* Whose outputs mean the same: the loss they were trained with does not matter. */
@@ -52,6 +54,15 @@ static int same_model(const struct lenet_model *a, const struct lenet_model *b) 
     return a->topology.arch == b->topology.arch && a->topology.activation == b->topology.activation &&
            a->topology.pooling == b->topology.pooling && a->topology.classes == b->topology.classes &&
            a->scaling.factor == b->scaling.factor && a->scaling.offset == b->scaling.offset;
+}
+
+/* Says of R networks of a file where they come from. */
+static void add_members(cJSON *all, const char *path, cJSON *members, int R) {
+    for (int r = 0; r < R; r++) {
+        cJSON *member = members ? cJSON_DetachItemFromArray(members, 0) : cJSON_CreateObject();
+        cJSON_AddStringToObject(member, "weights", path);
+        cJSON_AddItemToArray(all, member);
+    }
 }
 
 /* Adds a file's networks to those that are there. */
@@ -62,6 +73,7 @@ static enum lenet_status add_file(void *self, const char *path, struct lenet_err
     float *w;
     int R;
     LENET_TRY(lenet_weights_read(path, &model, &R, &w, &members, err));
+    add_members(all->members, path, members, R);
     cJSON_Delete(members);
     const size_t stride = model.topology.stride;
     float *longer = NULL;
@@ -73,14 +85,14 @@ static enum lenet_status add_file(void *self, const char *path, struct lenet_err
         status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     if (longer) {
         memcpy(longer + (size_t)all->R * stride, w, (size_t)R * stride * sizeof *w);
-        *all = (struct networks){.model = model, .R = all->R + R, .w = longer};
+        *all = (struct networks){.model = model, .R = all->R + R, .w = longer, .members = all->members};
     }
     free(w);
     return status;
 }
 
 static enum lenet_status read_networks(const char *path, struct networks *all, struct lenet_error *err) {
-    *all = (struct networks){.R = 0};
+    *all = (struct networks){.members = cJSON_CreateArray()};
     if (!lenet_path_is_directory(path)) return add_file(all, path, err);
     LENET_TRY(lenet_directory_each(path, "", ".safetensors", add_file, all, err));
     return all->R ? LENET_OK : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
@@ -131,25 +143,37 @@ static void conclude(struct lenet_evaluation *e, struct opinions *o, const uint8
     }
 }
 
-/* Runs every network over the test set; everything but the device is the caller's. */
+/* Asks network r, whose weights net has, about the test images and, where that is to be kept, the training images. */
+static enum lenet_status ask(struct lenet_network *net, const struct lenet_device_data *data, int r, struct opinions *o,
+                             const struct lenet_predictions *kept) {
+    const struct lenet_answers training = lenet_predictions_answers(kept, LENET_TRAIN, r);
+    struct lenet_answers answers = lenet_predictions_answers(kept, LENET_TEST, r);
+    uint8_t *classes = answers.predicted;
+    struct lenet_tally tally = {0};
+    answers.predicted = o->predicted;
+    answers.outputs = o->outputs;
+    o->tally = tally;
+    LENET_TRY(lenet_network_evaluate(net, &data->test, NULL, 0, data->test.count, &o->tally, &answers));
+    if (classes) memcpy(classes, o->predicted, data->test.count);
+    if (!training.predicted) return LENET_OK;
+    return lenet_network_evaluate(net, &data->train, NULL, 0, data->train.count, &tally, &training);
+}
+
+/* Asks every network; everything but the device is the caller's. */
 static enum lenet_status classify(const struct lenet_device *device, const struct networks *all,
                                   const struct lenet_dataset *data, struct lenet_evaluation *e, struct opinions *o,
-                                  struct lenet_error *err) {
+                                  const struct lenet_predictions *kept, struct lenet_error *err) {
     struct lenet_device_data device_data = {0};
     struct lenet_network net = {0};
     const struct lenet_topology *topology = &all->model.topology;
-    const struct lenet_answers answers = {o->predicted, o->outputs};
     const struct lenet_network_options options = {
         .topology = topology, .optimizer = LENET_SGD, .R = 1, .B = EVAL_BATCH};
     enum lenet_status status = lenet_device_data_create(device->backend, device->ctx, data, all->model.scaling,
                                                         topology->arch->field, &device_data, err);
     if (status == LENET_OK) status = lenet_network_create(device->backend, device->ctx, &options, &net, err);
     for (int r = 0; r < all->R && status == LENET_OK; r++) {
-        o->tally = (struct lenet_tally){0};
         status = lenet_network_put(&net, net.w, 0, all->w + (size_t)r * topology->stride);
-        if (status == LENET_OK)
-            status =
-                lenet_network_evaluate(&net, &device_data.test, NULL, 0, device_data.test.count, &o->tally, &answers);
+        if (status == LENET_OK) status = ask(&net, &device_data, r, o, kept);
         if (status == LENET_OK && o->outputs) add_opinion(o, data->test.count, topology->classes);
         e->member_correct[r] = o->tally.correct;
     }
@@ -180,29 +204,31 @@ static void free_opinions(struct opinions *o) {
 
 static enum lenet_status evaluate_on_device(const struct lenet_config *config, const struct networks *all,
                                             const struct lenet_dataset *data, struct lenet_evaluation *e,
-                                            struct opinions *o, struct lenet_error *err) {
+                                            struct opinions *o, const struct lenet_predictions *kept,
+                                            struct lenet_error *err) {
     struct lenet_device device;
     LENET_TRY(alloc_opinions(e, o, err));
     LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
     if (err) err->text[0] = 0;
-    const enum lenet_status status = lenet_device_explain(&device, classify(&device, all, data, e, o, err), err);
+    const enum lenet_status status = lenet_device_explain(&device, classify(&device, all, data, e, o, kept, err), err);
     lenet_device_close(&device);
     return status;
 }
 
 static enum lenet_status evaluate_networks(const struct lenet_config *config, const struct networks *all,
                                            const struct lenet_dataset *data, struct lenet_evaluation *e,
-                                           struct lenet_error *err) {
+                                           const struct lenet_predictions *kept, struct lenet_error *err) {
     struct opinions opinions = {.predicted = NULL};
     if (data->classes > all->model.topology.classes)
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d", config->weights,
-                          all->model.topology.classes, config->data, data->classes);
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d%s%s", config->weights,
+                          all->model.topology.classes, config->data, data->classes, data->note[0] ? "; " : "",
+                          data->note);
     if (all->R > 1 && !config->ensemble)
         return lenet_fail(err, LENET_ERR_ARG, "%s: %d networks; with --ensemble they answer together", config->weights,
                           all->R);
     *e =
         (struct lenet_evaluation){.classes = all->model.topology.classes, .count = data->test.count, .members = all->R};
-    const enum lenet_status status = evaluate_on_device(config, all, data, e, &opinions, err);
+    const enum lenet_status status = evaluate_on_device(config, all, data, e, &opinions, kept, err);
     if (status == LENET_OK) {
         if (all->R > 1) conclude(e, &opinions, data->test.labels, all->R);
         e->correct = opinions.tally.correct;
@@ -223,8 +249,9 @@ void lenet_evaluation_free(struct lenet_evaluation *e) {
 
 /* What a run says of itself. */
 struct origin {
-    char data[LENET_MAX_PATH], hash[65]; /* the data set that it was trained on */
-    int own_weights;                     /* 1: its last weights are those to be evaluated */
+    struct lenet_config trained; /* with the data set that it was trained on      */
+    char hash[65];               /* of that                                       */
+    int own_weights;             /* 1: its last weights are those to be evaluated */
 };
 
 static int is_same_file(const char *a, const char *b) {
@@ -269,6 +296,10 @@ static enum lenet_status check_weights(const struct lenet_config *config, struct
     return LENET_OK;
 }
 
+static int is_given(const struct lenet_config *config, const char *option) {
+    return lenet_option_is_given(config, lenet_option_find(option));
+}
+
 /* Whose weights, and the data set they were trained on where none is named. */
 static enum lenet_status choose_files(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
     char last[LENET_MAX_PATH];
@@ -276,13 +307,14 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
         return lenet_fail(err, LENET_ERR_ARG, "give --run DIR or --weights FILE");
     LENET_TRY(check_weights(config, err));
     if (!config->run[0]) return LENET_OK;
-    struct lenet_config trained = *config;
+    origin->trained = *config;
     LENET_TRY(check_run(config->run, err));
-    LENET_TRY(lenet_run_read(config->run, &trained, origin->hash, err));
+    LENET_TRY(lenet_run_read(config->run, &origin->trained, origin->hash, err));
     LENET_TRY(lenet_run_path(config->run, "last.safetensors", last, err));
-    strcpy(origin->data, trained.data);
-    if (!config->data[0]) strcpy(config->data, trained.data);
-    LENET_TRY(lenet_run_find_data(config->run, config, err));
+    if (!is_given(config, "first-label")) config->first_label = origin->trained.first_label;
+    if (!is_given(config, "transpose")) config->transpose = origin->trained.transpose;
+    if (!config->data[0]) strcpy(config->data, origin->trained.data);
+    LENET_TRY(lenet_run_find_data(config->run, origin->trained.data, config->data, err));
     if (!config->weights[0]) strcpy(config->weights, last);
     origin->own_weights = strcmp(config->weights, last) == 0 || is_same_file(config->weights, last);
     return LENET_OK;
@@ -294,23 +326,62 @@ enum lenet_status lenet_evaluate_files(struct lenet_config *config, struct lenet
 }
 
 /* Of a test half alone the run knows the directory, not the hash. */
-static int is_own_data(const struct origin *origin, const char *directory, const struct lenet_dataset *data) {
-    return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(directory, origin->data) == 0;
+static int is_own_data(const struct origin *origin, const struct lenet_config *config,
+                       const struct lenet_dataset *data) {
+    if (config->first_label != origin->trained.first_label || config->transpose != origin->trained.transpose) return 0;
+    return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(config->data, origin->trained.data) == 0;
+}
+
+/* The training images are known of a run's own weights on its own data, of which the training half is there. */
+static enum lenet_status add_training(const struct origin *origin, const struct lenet_dataset *data, cJSON *members,
+                                      struct lenet_predictions *kept, struct lenet_error *err) {
+    struct lenet_settings settings;
+    LENET_TRY(lenet_settings_make(&origin->trained, data->train.count, &settings, err));
+    lenet_predictions_add_training(kept, 0, &settings.hyper, data->train.count);
+    cJSON_AddItemToObject(cJSON_GetArrayItem(members, 0), "config", lenet_config_json(&origin->trained));
+    return LENET_OK;
+}
+
+static enum lenet_status keep(const struct lenet_config *config, const struct networks *all,
+                              const struct origin *origin, int of_run, const struct lenet_dataset *data,
+                              struct lenet_predictions *kept, struct lenet_error *err) {
+    if (of_run && data->hash[0]) LENET_TRY(add_training(origin, data, all->members, kept, err));
+    return lenet_predictions_write(config->predictions, kept, NULL, all->R, all->members, config->data, data, err);
+}
+
+/* The network's classes are called as they were in training, if the data set does not say. */
+static void compare_names(const struct lenet_class_names *trained, struct lenet_dataset *data) {
+    if (!data->names.count) data->names = *trained;
+    for (int c = trained->count - 1; c >= 0; c--)
+        if (c < data->names.count && strcmp(trained->text[c], data->names.text[c]) != 0)
+            snprintf(data->note, sizeof data->note,
+                     "class %d was '%s' in training, and is '%s' here; are the classes in another order?", c,
+                     trained->text[c], data->names.text[c]);
 }
 
 enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evaluation *evaluation,
                                  struct lenet_dataset *data, struct lenet_error *err) {
     struct networks all;
     struct origin origin = {.own_weights = 0};
+    struct lenet_predictions kept = {.R = 0};
+    const int keeps = config->predictions[0] != 0;
     *evaluation = (struct lenet_evaluation){0};
     *data = (struct lenet_dataset){0};
+    LENET_TRY(lenet_predictions_check(config, err));
     LENET_TRY(choose_files(config, &origin, err));
+    if (is_same_file(config->predictions, config->weights))
+        return lenet_fail(err, LENET_ERR_ARG, "--predictions %.400s: would replace the weights", config->predictions);
     enum lenet_status status = read_networks(config->weights, &all, err);
     if (status == LENET_OK)
-        status = lenet_dataset_open(config->data, sizeof config->data, LENET_TEST_HALF, all.model.topology.arch->field,
-                                    data, err);
-    if (status == LENET_OK) status = evaluate_networks(config, &all, data, evaluation, err);
-    evaluation->of_run = origin.own_weights && is_own_data(&origin, config->data, data);
+        status = lenet_config_dataset(config, keeps && config->predictions_of ? LENET_BOTH_HALVES : LENET_TEST_HALF,
+                                      all.model.topology.arch->field, data, err);
+    if (status == LENET_OK && keeps) status = lenet_predictions_make(config, all.R, data, &kept, err);
+    if (status == LENET_OK) status = evaluate_networks(config, &all, data, evaluation, &kept, err);
+    if (status == LENET_OK) compare_names(&all.model.names, data);
+    evaluation->of_run = origin.own_weights && is_own_data(&origin, config, data);
+    if (status == LENET_OK && keeps) status = keep(config, &all, &origin, evaluation->of_run, data, &kept, err);
+    lenet_predictions_free(&kept);
+    cJSON_Delete(all.members);
     free(all.w);
     if (status != LENET_OK) {
         lenet_evaluation_free(evaluation);
@@ -357,6 +428,9 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
     lenet_json_add_real(json, "accuracy", (double)e->correct / (double)e->count);
     cJSON_AddItemToObject(json, "interval", cJSON_CreateDoubleArray(interval, 2));
     lenet_json_add_real(json, "loss", e->loss);
+    lenet_json_add_classes(json, &data->names);
+    cJSON_AddNumberToObject(json, "first_label", (double)config->first_label);
+    cJSON_AddBoolToObject(json, "transpose", config->transpose);
     cJSON_AddItemToObject(json, "confusion", confusion_json(e));
     cJSON_AddItemToObject(json, "precision", per_class(e, lenet_precision));
     cJSON_AddItemToObject(json, "recall", per_class(e, lenet_recall));
@@ -366,6 +440,7 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
             cJSON_AddItemToArray(members, cJSON_CreateNumber((double)e->member_correct[r]));
         cJSON_AddNumberToObject(json, "vote_correct", (double)e->vote_correct);
     }
+    cJSON_AddItemToObject(json, "test_files", cJSON_CreateStringArray((const char *const *)data->test_files, 2));
     for (uint64_t i = 0; i < e->count; i++) cJSON_AddItemToArray(predictions, cJSON_CreateNumber(e->predicted[i]));
     cJSON_AddItemToObject(json, "predictions", predictions);
     return lenet_json_write(path, json, err);

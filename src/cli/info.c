@@ -1,13 +1,17 @@
 /* info.c - lenet info: prints an architecture layer by layer, a weights file tensor by tensor, and the devices. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/choice.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "lenet/device.h"
 #include "lenet/model.h"
+#include "train/run_dir.h"
 #include "train/settings.h"
 
 static void print_weights(const char *path, const struct lenet_topology *topology, const float *host_w) {
@@ -30,6 +34,23 @@ static void print_weights(const char *path, const struct lenet_topology *topolog
                number_text(sqrt(fmax(variance, 0)), texts[1]), number_text(least, texts[2]),
                number_text(largest, texts[3]));
     }
+}
+
+static void count_labels(const struct lenet_samples *half, size_t counts[LENET_MAX_CLASSES]) {
+    memset(counts, 0, LENET_MAX_CLASSES * sizeof *counts);
+    for (size_t i = 0; i < half->count; i++) counts[half->labels[i]]++;
+}
+
+static void print_data(const char *directory, const struct lenet_dataset *data) {
+    size_t train[LENET_MAX_CLASSES], test[LENET_MAX_CLASSES];
+    count_labels(&data->train, train);
+    count_labels(&data->test, test);
+    printf("\n%s from %s: %d classes, images of %d x %d pixels\n%-8s %12s %12s\n", data->name, directory, data->classes,
+           data->H, data->W, "class", "training", "test");
+    for (int c = 0; c < data->classes; c++)
+        printf("%-8d %12zu %12zu%s%s\n", c, train[c], test[c], data->names.count ? "  " : "",
+               data->names.count ? data->names.text[c] : "");
+    printf("%-8s %12zu %12zu\n", "total", data->train.count, data->test.count);
 }
 
 static void print_devices(void) {
@@ -66,7 +87,8 @@ static const char *kind_name(const struct lenet_topology *topology, const struct
     return text;
 }
 
-static void print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w) {
+static void print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w,
+                       const struct lenet_dataset *data) {
     const struct lenet_topology *topology = &model->topology;
     printf("%s: %s\n\n%-8s %-20s %12s %12s %12s %12s\n", topology->arch->name, topology->arch->description, "layer",
            "kind", "output", "parameters", "connections", "FLOP/image");
@@ -84,17 +106,46 @@ static void print_info(const struct lenet_config *config, const struct lenet_mod
     printf("%-8s %-20s %12s %12zu %12.0f %12.0f\n", "total", "", "", topology->parameters, connections,
            lenet_topology_flops(topology, 0));
     printf("a training step: %.2f MFLOP an image\n", lenet_topology_flops(topology, 1) / 1e6);
-    if (host_w) {
-        print_weights(config->weights, topology, host_w);
-        return;
-    }
+    if (host_w) print_weights(config->weights, topology, host_w);
+    for (int c = 0; host_w && c < model->names.count; c++)
+        printf("%s%d %s", c ? ", " : "classes: ", c, model->names.text[c]);
+    if (host_w && model->names.count) printf("\n");
+    if (data->classes) print_data(config->data, data);
+    if (host_w || data->classes) return;
     printf("\narchitectures\n");
     for (const struct lenet_arch *arch = lenet_archs; arch->name; arch++)
         printf("  %-12s %s\n", arch->name, arch->description);
     print_devices();
 }
 
-static enum lenet_status write_info(const char *path, const struct lenet_topology *topology, struct lenet_error *err) {
+/* What a script has to know of a layer, besides its shapes and weights, to compute it. */
+static void add_function(cJSON *row, const struct lenet_topology *topology, const struct lenet_layer *layer) {
+    const int is_activation = layer->spec.kind == LENET_ACTIVATION, is_subsample = layer->spec.kind == LENET_SUBSAMPLE;
+    const enum lenet_activation activation = is_activation ? topology->activation : layer->activation;
+    char name[32];
+    if (is_activation || (is_subsample && activation != LENET_LINEAR)) {
+        lenet_choice_name(LENET_ACTIVATIONS, (int)activation, name, sizeof name);
+        cJSON_AddStringToObject(row, "activation", name);
+    }
+    if (is_subsample) {
+        lenet_choice_name(LENET_POOLINGS, (int)topology->pooling, name, sizeof name);
+        cJSON_AddStringToObject(row, "pooling", name);
+    }
+}
+
+static void add_targets(cJSON *row, const struct rbf_targets *targets, int inputs, int outputs) {
+    cJSON *rows = cJSON_AddArrayToObject(row, "targets");
+    for (int o = 0; o < outputs; o++) {
+        cJSON *target = cJSON_CreateArray();
+        for (int i = 0; i < inputs; i++)
+            cJSON_AddItemToArray(target, cJSON_CreateNumber(targets->plus[o][i / 32] >> i % 32 & 1 ? 1 : -1));
+        cJSON_AddItemToArray(rows, target);
+    }
+}
+
+static enum lenet_status write_info(const struct lenet_config *config, const struct lenet_model *model,
+                                    const struct lenet_dataset *data, struct lenet_error *err) {
+    const struct lenet_topology *topology = &model->topology;
     static const char *const kinds[] = {"conv",       "subsample", "scale",
                                         "activation", "dense",     "rbf"}; /* as enum lenet_layer_kind */
     cJSON *json = cJSON_CreateObject(), *layers = cJSON_AddArrayToObject(json, "layers");
@@ -113,20 +164,35 @@ static enum lenet_status write_info(const char *path, const struct lenet_topolog
         cJSON_AddNumberToObject(row, "weights", (double)(layer->w_count - layer->absent));
         cJSON_AddNumberToObject(row, "connections", lenet_layer_connections(layer));
         cJSON_AddNumberToObject(row, "biases", (double)layer->b_count);
+        add_function(row, topology, layer);
+        if (layer->spec.kind == LENET_RBF)
+            add_targets(row, &topology->targets, (int)lenet_layer_inputs(layer), layer->O);
         cJSON_AddItemToArray(layers, row);
     }
-    return lenet_json_write(path, json, err);
+    if (data->classes) cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
+    lenet_json_add_classes(json, data->classes ? &data->names : &model->names);
+    return lenet_json_write(config->json, json, err);
+}
+
+/* With --data, of a network for its classes. */
+static enum lenet_status make_model(struct lenet_config *config, struct lenet_model *model, float **host_w,
+                                    struct lenet_dataset *data, struct lenet_error *err) {
+    if (config->weights[0]) LENET_TRY(lenet_model_read(config->weights, model, host_w, err));
+    if (config->data[0]) LENET_TRY(lenet_config_dataset(config, LENET_TEST_HALF, INT_MAX, data, err));
+    if (data->note[0]) print_note("info", "%s", data->note);
+    return *host_w ? LENET_OK
+                   : lenet_config_topology(config, data->classes ? data->classes : LENET_DIGITS, &model->topology, err);
 }
 
 enum lenet_status info_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_model model = {0};
+    struct lenet_dataset data = {0};
     float *host_w = NULL;
     LENET_TRY(lenet_options_parse(LENET_CMD_INFO, argc, argv, config, err));
-    if (config->weights[0])
-        LENET_TRY(lenet_model_read(config->weights, &model, &host_w, err));
-    else
-        LENET_TRY(lenet_config_topology(config, LENET_MAX_CLASSES, &model.topology, err));
-    print_info(config, &model, host_w);
+    enum lenet_status status = make_model(config, &model, &host_w, &data, err);
+    if (status == LENET_OK) print_info(config, &model, host_w, &data);
+    if (status == LENET_OK && config->json[0]) status = write_info(config, &model, &data, err);
     free(host_w);
-    return config->json[0] ? write_info(config->json, &model.topology, err) : LENET_OK;
+    lenet_dataset_free(&data);
+    return status;
 }

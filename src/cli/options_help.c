@@ -32,7 +32,7 @@ void print_options_markdown(void) {
         printf("| `--%s ", option->name);
         for (const char *c = values_of(option); *c; c++) printf(*c == '|' ? "\\|" : "%c", *c);
         printf("` | %s | %s |", option->initial, option->help);
-        for (int bit = LENET_CMD_TRAIN; bit <= LENET_CMD_REPORT; bit *= 2)
+        for (int bit = LENET_CMD_TRAIN; bit <= LENET_CMD_EXPORT; bit *= 2)
             if (option->commands & bit) printf(" %s", lenet_command_name((enum lenet_command)bit));
         printf(" |\n");
     }

@@ -2,33 +2,48 @@
 #include "lenet/sweep.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/commands.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
 static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *o) {
-    char text[8192];
+    char text[8192], *lines = NULL;
+    size_t size;
+    FILE *out = open_memstream(&lines, &size);
     (void)self;
     clear_bar();
     if (!plan->base.dry_run) stop_on_signals();
-    printf("sweep: %zu run%s of %d ax%s", o->runs, o->runs == 1 ? "" : "s", plan->axes, plan->axes == 1 ? "is" : "es");
-    if (plan->runs > o->runs) printf(" (%zu combinations, of which equal ones are one run)", plan->runs);
-    if (plan->shards) printf(", %zu of them in shard %d/%d", o->here, plan->shard, plan->shards);
-    printf("; %zu ended already", o->ended);
-    if (o->diverged) printf(" (%zu diverged%s)", o->diverged, plan->base.retry_failed ? ", tried again" : "");
-    printf("; %zu population%s", o->populations, o->populations == 1 ? "" : "s");
-    if (o->resumed) printf(", %zu of them from checkpoints", o->resumed);
-    printf("\n%s from %s: %zu training, %zu test images; on %s", o->data->name, plan->base.data, o->data->train.count,
-           o->data->test.count, o->device);
-    if (o->workers > 1) printf(", %d at a time", o->workers);
-    if (plan->base.out[0]) printf("; in %s", plan->base.out);
-    if (o->others) printf("\n%zu other run%s in it already", o->others, o->others == 1 ? " is" : "s are");
+    if (o->data->note[0]) print_note("sweep", "%s", o->data->note);
+    if (!out) return;
+    fprintf(out, "sweep: %zu run%s of %d ax%s", o->runs, o->runs == 1 ? "" : "s", plan->axes,
+            plan->axes == 1 ? "is" : "es");
+    if (plan->runs > o->runs) fprintf(out, " (%zu combinations, of which equal ones are one run)", plan->runs);
+    if (plan->shards) fprintf(out, ", %zu of them in shard %d/%d", o->here, plan->shard, plan->shards);
+    fprintf(out, "; %zu ended already", o->ended);
+    if (o->diverged) fprintf(out, " (%zu diverged%s)", o->diverged, plan->base.retry_failed ? ", tried again" : "");
+    if (o->unkept) fprintf(out, " (%zu without weights)", o->unkept);
+    fprintf(out, "; %zu population%s", o->populations, o->populations == 1 ? "" : "s");
+    if (o->resumed) fprintf(out, ", %zu of them from checkpoints", o->resumed);
+    fprintf(out, "\n%s from %s: %zu training, %zu test images; on %s", o->data->name, plan->base.data,
+            o->data->train.count, o->data->test.count, o->device);
+    if (o->workers > 1) fprintf(out, ", %d at a time", o->workers);
+    if (plan->base.out[0]) fprintf(out, "; in %s", plan->base.out);
+    if (o->others) fprintf(out, "\n%zu other run%s in it already", o->others, o->others == 1 ? " is" : "s are");
     if (o->others_warmup_3 && plan->base.warmup == LENET_AUTO)
-        printf("; with --warmup 3, which was once the initial value, this sweep goes on with such runs");
+        fprintf(out, "; with --warmup 3, which was once the initial value, this sweep goes on with such runs");
     lenet_sweep_plan_text(plan, text, sizeof text);
-    printf("\n%s", text);
-    fflush(stdout);
+    fprintf(out, "\n%s", text);
+    for (int i = 0; i < LENET_ODDITIES; i++) {
+        if (!o->odd[i]) continue;
+        fprintf(out, "  --%s %s", lenet_oddities[i].option, lenet_oddities[i].text);
+        if (plan->runs > 1) fprintf(out, " (%zu of %zu combinations)", o->odd[i], plan->runs);
+        fprintf(out, "\n");
+    }
+    fclose(out);
+    print_wrapped("%s", lines ? lines : "");
+    free(lines);
 }
 
 static void on_planning(void *self, size_t runs, size_t of) {
@@ -40,8 +55,8 @@ static void on_planning(void *self, size_t runs, size_t of) {
 
 static void print_group(void *self, const struct lenet_sweep_group *group) {
     (void)self;
-    printf("%6zu run%s in %d population%s of at most %d: %s\n", group->runs, group->runs == 1 ? "" : "s",
-           group->populations, group->populations == 1 ? "" : "s", group->largest, group->key);
+    print_wrapped("%6zu run%s in %d population%s of at most %d: %s\n", group->runs, group->runs == 1 ? "" : "s",
+                  group->populations, group->populations == 1 ? "" : "s", group->largest, group->key);
 }
 
 static void print_estimate(void *self, double seconds) {
@@ -64,13 +79,11 @@ static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct
     (void)self;
     clear_bar();
     lenet_sweep_describe(plan, config, text, sizeof text);
-    printf("run %zu/%zu  %s%s", progress->ended, progress->missing, text, text[0] ? "  " : "");
-    if (!last)
-        printf("diverged\n");
-    else
-        printf("test loss %s error %5.2f %%  %.1f s\n", number_text(last->test_loss, loss),
-               100 * (1 - last->test_accuracy), last->seconds);
-    fflush(stdout);
+    char ended[80] = "diverged";
+    if (last)
+        snprintf(ended, sizeof ended, "test loss %s error %5.2f %%  %.1f s", number_text(last->test_loss, loss),
+                 100 * (1 - last->test_accuracy), last->seconds);
+    print_wrapped("run %zu/%zu  %s%s%s\n", progress->ended, progress->missing, text, text[0] ? "  " : "", ended);
 }
 
 static void on_note(void *self, const char *text) {
@@ -97,7 +110,12 @@ static enum lenet_status run_sweep(struct lenet_sweep_plan *plan, struct lenet_e
         printf("done: %zu run%s", result.done, result.done == 1 ? "" : "s");
     if (!result.interrupted && result.diverged) printf(", and %zu diverged", result.diverged);
     if (!result.interrupted) printf(": lenet report %s\n", plan->base.out);
-    return LENET_OK;
+    if (result.interrupted || !result.unkept) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%s/weights: lacks %zu run%s of those that had ended before; were files removed, or was this "
+                      "begun without --keep-weights? Another --out trains them again, and so does this one without "
+                      "their lines in runs.jsonl",
+                      plan->base.out, result.unkept, result.unkept == 1 ? "" : "s");
 }
 
 enum lenet_status sweep_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {

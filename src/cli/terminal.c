@@ -2,6 +2,7 @@
  */
 #include "cli/terminal.h"
 
+#define _GNU_SOURCE /* vasprintf */
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -35,6 +36,35 @@ void show_bar(const char *text) {
 
 void clear_bar(void) {
     if (has_bar()) fputs("\r\033[K", stderr);
+}
+
+/* Lines go on behind an indentation, and a word that is wider than a line stays whole. */
+static void wrap(const char *text, size_t width) {
+    size_t column = 0;
+    while (*text) {
+        const size_t spaces = strspn(text, " "), length = spaces + strcspn(text + spaces, " \n");
+        if (column && spaces && column + length > width) {
+            column = (size_t)printf("\n   ") - 1;
+            text += spaces - 1;
+            column += (size_t)printf("%.*s", (int)(length - spaces + 1), text);
+            text += length - spaces + 1;
+        } else {
+            column += (size_t)printf("%.*s", (int)length, text);
+            text += length;
+        }
+        if (*text == '\n') column = 0, putchar(*text++);
+    }
+}
+
+void print_wrapped(const char *format, ...) {
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length >= 0) wrap(text, (size_t)terminal_width());
+    free(length >= 0 ? text : NULL);
+    fflush(stdout);
 }
 
 const char *number_text(double value, char text[32]) {

@@ -10,6 +10,12 @@ int terminal_width(void);
 void show_bar(const char *text);
 void clear_bar(void);
 
+/* Prints lines on stdout, of which those that are wider than the terminal go on in the next one, indented. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 1, 2)))
+#endif
+void print_wrapped(const char *format, ...);
+
 /* Four digits after the point; of large numbers, four in all: "0.0123", "2.000e+23", "inf". */
 const char *number_text(double value, char text[32]);
 /* "1:05", or "2 h 10 min"; "?" where it is not known. */

@@ -10,6 +10,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "train/run_dir.h"
+#include "train/settings.h"
 
 /* What is kept of a run for what is shown of it later. */
 struct display {
@@ -27,11 +28,18 @@ static double largest_share(const struct lenet_samples *half) {
     return (double)most / (double)half->count;
 }
 
-/* Names the options that were given and that others make idle. A resumed run counts all of them as given. */
-static void note_idle_options(const struct lenet_config *config) {
-    char text[1024];
+/* Names the options that were given and that have no effect, or an odd one. A resumed run counts all as given. */
+static void note_options(const struct lenet_config *config, size_t train_images) {
+    char text[1024], value[LENET_MAX_CHOICE];
+    struct lenet_settings settings;
+    if (config->resume[0] || lenet_settings_make(config, train_images, &settings, NULL) != LENET_OK) return;
     lenet_config_idle_text(config, text, sizeof text);
-    if (text[0] && !config->resume[0]) print_note("train", "%s", text);
+    if (text[0]) print_note("train", "%s", text);
+    for (int i = 0; i < LENET_ODDITIES; i++) {
+        if (!(lenet_settings_oddities(config, &settings) >> i & 1)) continue;
+        lenet_option_get(config, lenet_option_find(lenet_oddities[i].option), value, sizeof value);
+        print_note("train", "--%s %s %s", lenet_oddities[i].option, value, lenet_oddities[i].text);
+    }
 }
 
 static void on_begin(void *self, const struct lenet_config *config, const struct lenet_model *model,
@@ -40,13 +48,15 @@ static void on_begin(void *self, const struct lenet_config *config, const struct
     display->first_step = first_step;
     display->guess = fmax(largest_share(&data->train), largest_share(&data->test));
     stop_on_signals();
-    note_idle_options(config);
-    printf("%s: %zu parameters; %s from %s: %zu training, %zu test images; on %s; in %s", config->arch,
-           model->topology.parameters, data->name, config->data, data->train.count, data->test.count,
-           device->backend->name, config->run);
-    if (first_step) printf("; from step %" PRIu64, first_step);
-    printf("\n");
-    fflush(stdout);
+    note_options(config, data->train.count);
+    if (data->note[0]) print_note("train", "%s", data->note);
+    char from[40] = "";
+    if (first_step) snprintf(from, sizeof from, "; from step %" PRIu64, first_step);
+    const int freezes = strcmp(config->freeze, "none") != 0;
+    print_wrapped("%s: %zu parameters%s%s%s; %s from %s: %zu training, %zu test images; on %s; in %s%s\n", config->arch,
+                  model->topology.parameters, freezes ? ", those of " : "", freezes ? config->freeze : "",
+                  freezes ? " frozen" : "", data->name, config->data, data->train.count, data->test.count,
+                  device->backend->name, config->run, from);
 }
 
 /* ---- the bar -------------------------------------------------------------------------------------- */

@@ -50,13 +50,12 @@ static void sdlm(const struct optimizer_step *a, size_t r, size_t first, size_t 
     for (size_t i = first; i < end; i++) a->w[i] -= rate * (a->dw[i] + decay * a->w[i]) / (mu + a->m[i]);
 }
 
-static size_t chunks(const struct optimizer_step *a) { return (a->stride + CHUNK - 1) / CHUNK; }
+static size_t chunks(const struct optimizer_step *a) { return (a->end - a->first + CHUNK - 1) / CHUNK; }
 
 static void step_item(const void *args, ptrdiff_t item) {
     const struct optimizer_step *a = args;
-    const size_t r = (size_t)item / chunks(a), offset = (size_t)item % chunks(a) * CHUNK,
-                 first = r * a->stride + offset;
-    const size_t end = first + (a->stride - offset < CHUNK ? a->stride - offset : CHUNK);
+    const size_t r = (size_t)item / chunks(a), offset = a->first + (size_t)item % chunks(a) * CHUNK;
+    const size_t first = r * a->stride + offset, end = first + (a->end - offset < CHUNK ? a->end - offset : CHUNK);
     switch (a->optimizer) {
     case LENET_SGD: sgd(a, r, first, end); break;
     case LENET_MOMENTUM:

@@ -109,6 +109,8 @@ static void add_range(const uint8_t *bytes, size_t size, const struct lenet_idx_
 static const char *idx_cause(const struct lenet_idx_header *h, int wanted) {
     const int d = h->dimensions, channels = d == 4 && h->size[1] != 3 && h->size[3] != 3 ? 1 : 3;
     if (h->reversed) return "a program that wrote the numbers of the header in the order of its machine's memory";
+    if (wanted == 1 && h->type == 0x0C && d == 2 && h->size[1] == 8)
+        return "QMNIST's table of eight numbers for each image: store the first, its class, as one unsigned byte";
     if (h->type != LENET_IDX_BYTES)
         return wanted == 1 ? "an export that kept the labels' type: store each class as one unsigned byte"
                            : "an export of pixels that were converted or scaled: store them as bytes from 0 to 255";
@@ -143,7 +145,7 @@ static const struct signature {
     const char *bytes, *what, *cause;
 } SIGNATURES[] = {
 #define UNPACK "it is packed in another way than wanted: unpack it"
-#define EXPORT "data in another program's format: convert it to IDX"
+#define EXPORT "data in another program's format: convert it to IDX (scripts/to_idx.py)"
     {0, 4, "PK\3\4", "a zip archive", UNPACK},
     {0, 6, "\xfd\x37zXZ\0", "an xz archive", UNPACK},
     {0, 3, "BZh", "a bzip2 archive", UNPACK},

@@ -7,40 +7,66 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "data/class_names.h"
 #include "data/data_dir.h"
 #include "ops/draw.h"
 
-/* Why labels from least to largest, of so many different values, are too large. */
-static const char *cause_of_labels(int least, int largest, int distinct) {
-    if (least >= '0' && largest <= '9') return "digits as characters: subtract 48 from each";
-    if (least >= 1 && largest <= LENET_MAX_CLASSES) return "labels that begin at 1: subtract 1 from each";
-    if (least == 1) return "a data set of too many classes, whose labels begin at 1 besides";
-    if (least == 0 && distinct == largest + 1) return "a data set of too many classes";
+/* ---- labels ---------------------------------------------------------------------------------------------- */
+
+/* The labels of a file, or of several, as they are there. */
+struct labels {
+    int least, largest, distinct;
+};
+
+static struct labels labels_of(const struct lenet_idx *file) {
+    struct labels found = {.least = 255};
+    uint8_t seen[256] = {0};
+    for (size_t i = 0; i < file->count; i++) {
+        const int label = file->bytes[file->header + i];
+        found.distinct += !seen[label];
+        seen[label] = 1;
+        if (label < found.least) found.least = label;
+        if (label > found.largest) found.largest = label;
+    }
+    return found;
+}
+
+/* "0" to "9" in ASCII. */
+static int are_characters(const struct labels *l, int first) {
+    return first == 0 && l->least >= '0' && l->largest <= '9';
+}
+
+/* Why labels are out of range. */
+static const char *cause_of_labels(const struct labels *l, int first) {
+    if (are_characters(l, first)) return "digits as characters: --first-label 48";
+    if (l->least < first) return "labels that begin before --first-label";
+    if (l->least > first && l->largest - l->least < LENET_MAX_CLASSES)
+        return l->least == 1 ? "labels that begin at 1: --first-label 1" : "labels that begin later: --first-label";
+    if (l->least == 1 && first == 0) return "a data set of too many classes, whose labels begin at 1 besides";
+    if (l->least == first && l->distinct == l->largest - first + 1) return "a data set of too many classes";
     return "a damaged file, or a data set of too many classes";
 }
 
-/* Raises *classes to the file's largest label plus 1. */
-static enum lenet_status check_labels(const struct lenet_idx *file, int *classes, struct lenet_error *err) {
-    const uint8_t *labels = file->bytes + file->header;
-    int least = 255, largest = 0, distinct = 0;
-    uint8_t seen[256] = {0};
-    size_t bad = file->count; /* the first that is too large */
+/* Whether all labels are of one of the classes that begin with `first`. Adds the file's range to that of the set. */
+static enum lenet_status check_labels(const struct lenet_idx *file, int first, struct labels *all,
+                                      struct lenet_error *err) {
+    const struct labels found = labels_of(file);
+    const int last = first + LENET_MAX_CLASSES - 1, characters = are_characters(&found, first);
     for (size_t i = 0; i < file->count; i++) {
-        distinct += !seen[labels[i]];
-        seen[labels[i]] = 1;
-        if (labels[i] < least) least = labels[i];
-        if (labels[i] > largest) largest = labels[i];
-        if (labels[i] >= LENET_MAX_CLASSES && bad == file->count) bad = i;
-    }
-    if (bad < file->count)
+        const int label = file->bytes[file->header + i];
+        if (label >= first && label <= last && !characters) continue;
         return lenet_fail(err, LENET_ERR_FORMAT,
-                          "%s: label %d at index %zu, labels %d to %d in all, wanted 0 to %d for at most %d classes; "
+                          "%s: label %d at index %zu, labels %d to %d in all, wanted %d to %d for at most %d classes; "
                           "likely %s",
-                          file->path, labels[bad], bad, least, largest, LENET_MAX_CLASSES - 1, LENET_MAX_CLASSES,
-                          cause_of_labels(least, largest, distinct));
-    if (largest >= *classes) *classes = largest + 1;
+                          file->path, label, i, found.least, found.largest, first, last, LENET_MAX_CLASSES,
+                          cause_of_labels(&found, first));
+    }
+    if (found.least < all->least) all->least = found.least;
+    if (found.largest > all->largest) all->largest = found.largest;
     return LENET_OK;
 }
+
+/* ---- files against each other ------------------------------------------------------------------------------ */
 
 static enum lenet_status check_counts(const struct lenet_idx *images, const struct lenet_idx *labels,
                                       struct lenet_error *err) {
@@ -82,18 +108,20 @@ static const char *name_by_hash(const char *hash) {
     return NULL;
 }
 
-/* The last component of path, cut between UTF-8 characters to fit into name. */
-static void name_by_directory(const char *path, char *name, size_t name_size) {
-    size_t end = strlen(path);
-    while (end > 0 && path[end - 1] == '/') end--;
+/* The prefix of the files' names, or the folder's name, which "raw" is none; cut between UTF-8 characters to fit. */
+static void name_by_place(const struct lenet_data_dir *dir, char *name, size_t name_size) {
+    size_t end = strlen(dir->path);
+    while (end > 0 && dir->path[end - 1] == '/') end--;
+    if (end > 4 && strncmp(dir->path + end - 4, "/raw", 4) == 0) end -= 4;
     size_t begin = end;
-    while (begin > 0 && path[begin - 1] != '/') begin--;
-    size_t length = end - begin;
+    while (begin > 0 && dir->path[begin - 1] != '/') begin--;
+    const char *text = dir->prefix[0] ? dir->prefix : dir->path + begin;
+    size_t length = dir->prefix[0] ? strlen(dir->prefix) : end - begin;
     if (length >= name_size) {
         length = name_size - 1;
-        while (length > 0 && ((unsigned char)path[begin + length] & 0xC0) == 0x80) length--;
+        while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80) length--;
     }
-    snprintf(name, name_size, "%.*s", (int)length, path + begin);
+    snprintf(name, name_size, "%.*s", (int)length, text);
     if (length == 0) snprintf(name, name_size, "unknown");
 }
 
@@ -106,59 +134,100 @@ static uint8_t *take_values(struct lenet_idx *file) {
     return values;
 }
 
-static struct lenet_samples take_samples(struct lenet_idx *images, struct lenet_idx *labels) {
-    return (struct lenet_samples){images->count, take_values(images), take_values(labels)};
+/* Exchanges the rows and the columns of each image. */
+static void transpose(uint8_t *images, size_t count, size_t H, size_t W) {
+    uint8_t image[LENET_IDX_MAX_SIDE * LENET_IDX_MAX_SIDE];
+    for (size_t i = 0; i < count; i++, images += H * W) {
+        memcpy(image, images, H * W);
+        for (size_t h = 0; h < H; h++)
+            for (size_t w = 0; w < W; w++) images[w * H + h] = image[h * W + w];
+    }
 }
 
-static enum lenet_status read_file(const char *directory, enum lenet_data_file which, struct lenet_idx *file,
+static struct lenet_samples take_samples(struct lenet_idx *images, struct lenet_idx *labels,
+                                         const struct lenet_reading *how) {
+    struct lenet_samples samples = {images->count, take_values(images), take_values(labels)};
+    for (size_t i = 0; i < samples.count; i++) samples.labels[i] = (uint8_t)(samples.labels[i] - how->first_label);
+    if (how->transpose) transpose(samples.images, samples.count, images->H, images->W);
+    return samples;
+}
+
+static enum lenet_status read_file(const struct lenet_data_dir *dir, enum lenet_data_file which, struct lenet_idx *file,
                                    struct lenet_error *err) {
     const int is_images = which == LENET_TRAIN_IMAGES || which == LENET_TEST_IMAGES;
-    LENET_TRY(lenet_data_dir_find(directory, which, file, err));
+    LENET_TRY(lenet_data_dir_find(dir, which, file, err));
     const enum lenet_status status = lenet_idx_read(file, is_images ? LENET_IDX_IMAGES : LENET_IDX_LABELS, err);
-    if (status == LENET_ERR_FORMAT) lenet_data_dir_note_others(directory, which, file, err);
+    if (status == LENET_ERR_FORMAT) lenet_data_dir_note_others(dir, which, file, err);
     return status;
 }
 
+/* What is no error, and probably not meant. */
+static void note(struct lenet_dataset *data, const struct labels *all, const struct lenet_reading *how) {
+    const int unused = data->train.count && all->least > how->first_label;
+    const int on_side = !how->transpose && lenet_name_has(data->name, "emnist");
+    char labels[160] = "";
+    if (unused)
+        snprintf(labels, sizeof labels,
+                 "the labels are %d to %d, and no image is of class 0: --first-label %d, if they begin there",
+                 all->least, all->largest, all->least);
+    snprintf(data->note, sizeof data->note, "%s%s%s", labels, unused && on_side ? "; " : "",
+             on_side ? "EMNIST's own images, unless converted, are on their side: --transpose sets them upright" : "");
+}
+
 /* What is in files stays the caller's to free, on success too. */
-static enum lenet_status read_dataset(const char *directory, int test_only, struct lenet_idx files[LENET_DATA_FILES],
-                                      struct lenet_dataset *data, struct lenet_error *err) {
+static enum lenet_status read_dataset(const struct lenet_data_dir *dir, int test_only, const struct lenet_reading *how,
+                                      struct lenet_idx files[LENET_DATA_FILES], struct lenet_dataset *data,
+                                      struct lenet_error *err) {
+    struct labels all = {.least = 255};
     for (int i = test_only ? LENET_TEST_IMAGES : LENET_TRAIN_IMAGES; i < LENET_DATA_FILES; i += 2) {
-        LENET_TRY(read_file(directory, (enum lenet_data_file)i, &files[i], err));
-        LENET_TRY(read_file(directory, (enum lenet_data_file)(i + 1), &files[i + 1], err));
-        LENET_TRY(check_labels(&files[i + 1], &data->classes, err));
+        LENET_TRY(read_file(dir, (enum lenet_data_file)i, &files[i], err));
+        LENET_TRY(read_file(dir, (enum lenet_data_file)(i + 1), &files[i + 1], err));
+        LENET_TRY(check_labels(&files[i + 1], how->first_label, &all, err));
         LENET_TRY(check_counts(&files[i], &files[i + 1], err));
     }
+    data->classes = all.largest - how->first_label + 1;
+    LENET_TRY(lenet_class_names_find(dir, data->classes, test_only, &data->names, err));
     if (!test_only) {
         LENET_TRY(check_halves(&files[LENET_TRAIN_IMAGES], &files[LENET_TEST_IMAGES], err));
         LENET_TRY(hash_files(files, LENET_DATA_FILES, data->hash, err));
-        data->train = take_samples(&files[LENET_TRAIN_IMAGES], &files[LENET_TRAIN_LABELS]);
+        data->train = take_samples(&files[LENET_TRAIN_IMAGES], &files[LENET_TRAIN_LABELS], how);
     }
     LENET_TRY(hash_files(&files[LENET_TEST_IMAGES], 2, data->test_hash, err));
-    data->test = take_samples(&files[LENET_TEST_IMAGES], &files[LENET_TEST_LABELS]);
-    data->H = (int)files[LENET_TEST_IMAGES].H;
-    data->W = (int)files[LENET_TEST_IMAGES].W;
+    data->test = take_samples(&files[LENET_TEST_IMAGES], &files[LENET_TEST_LABELS], how);
+    const int H = (int)files[LENET_TEST_IMAGES].H, W = (int)files[LENET_TEST_IMAGES].W;
+    data->H = how->transpose ? W : H;
+    data->W = how->transpose ? H : W;
     if (name_by_hash(data->hash))
         snprintf(data->name, sizeof data->name, "%s", name_by_hash(data->hash));
     else
-        name_by_directory(directory, data->name, sizeof data->name);
+        name_by_place(dir, data->name, sizeof data->name);
+    note(data, &all, how);
+    for (int i = 0; i < 2; i++)
+        if (!(data->test_files[i] = strdup(files[LENET_TEST_IMAGES + i].path)))
+            return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     return LENET_OK;
 }
 
-static enum lenet_status read_halves(const char *directory, int test_only, struct lenet_dataset *data,
-                                     struct lenet_error *err) {
+static enum lenet_status read_halves(const struct lenet_data_dir *dir, int test_only, const struct lenet_reading *how,
+                                     struct lenet_dataset *data, struct lenet_error *err) {
     struct lenet_idx files[LENET_DATA_FILES] = {0};
-    *data = (struct lenet_dataset){0};
-    const enum lenet_status status = read_dataset(directory, test_only, files, data, err);
+    const enum lenet_status status = read_dataset(dir, test_only, how, files, data, err);
     for (int i = 0; i < LENET_DATA_FILES; i++) free(files[i].bytes);
     if (status != LENET_OK) lenet_dataset_free(data);
     return status;
 }
 
 enum lenet_status lenet_dataset_read(const char *directory, struct lenet_dataset *data, struct lenet_error *err) {
-    return read_halves(directory, 0, data, err);
+    struct lenet_data_dir dir;
+    *data = (struct lenet_dataset){0};
+    LENET_TRY(lenet_data_dir_open(directory, &dir, err));
+    return read_halves(&dir, 0, &(struct lenet_reading){0}, data, err);
 }
 
-int lenet_dataset_is_in(const char *directory) { return lenet_data_dir_has(directory, LENET_TEST_IMAGES); }
+int lenet_dataset_is_in(const char *directory) {
+    struct lenet_data_dir dir;
+    return lenet_data_dir_open(directory, &dir, NULL) == LENET_OK && lenet_data_dir_has(&dir, LENET_TEST_IMAGES);
+}
 
 static enum lenet_status choose_directory(char *directory, size_t room, struct lenet_error *err) {
     static const char *const usual[] = {"data/mnist", "data/sample"};
@@ -170,19 +239,24 @@ static enum lenet_status choose_directory(char *directory, size_t room, struct l
         "no data set in data/mnist or data/sample; scripts/get_mnist.sh gets MNIST, --data names another");
 }
 
-enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_half needed, int field,
-                                     struct lenet_dataset *data, struct lenet_error *err) {
+enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_half needed,
+                                     const struct lenet_reading *how, int field, struct lenet_dataset *data,
+                                     struct lenet_error *err) {
+    struct lenet_data_dir dir;
     *data = (struct lenet_dataset){0};
     LENET_TRY(choose_directory(directory, room, err));
-    const int whole = needed == LENET_BOTH_HALVES || (lenet_data_dir_has(directory, LENET_TRAIN_IMAGES) &&
-                                                      lenet_data_dir_has(directory, LENET_TRAIN_LABELS));
-    LENET_TRY(read_halves(directory, !whole, data, err));
+    LENET_TRY(lenet_data_dir_open(directory, &dir, err));
+    const int whole = needed == LENET_BOTH_HALVES ||
+                      (lenet_data_dir_has(&dir, LENET_TRAIN_IMAGES) && lenet_data_dir_has(&dir, LENET_TRAIN_LABELS));
+    LENET_TRY(read_halves(&dir, !whole, how, data, err));
     if (data->H <= field && data->W <= field) return LENET_OK;
     const int H = data->H, W = data->W;
     lenet_dataset_free(data);
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit the network's %d x %d", directory,
                       H, W, field, field);
 }
+
+/* ---- made-up images ----------------------------------------------------------------------------------------- */
 
 /* Random values at GRID x GRID nodes, zero along the rim, and bilinear between them. */
 static void smooth_image(uint64_t seed, uint32_t half, uint64_t image, int side, uint8_t *pixels) {
@@ -203,7 +277,7 @@ static void smooth_image(uint64_t seed, uint32_t half, uint64_t image, int side,
 
 enum lenet_status lenet_dataset_random(uint64_t seed, size_t count, int side, struct lenet_dataset *data) {
     const size_t pixels = (size_t)side * (size_t)side;
-    *data = (struct lenet_dataset){.H = side, .W = side, .classes = LENET_MAX_CLASSES, .name = "random"};
+    *data = (struct lenet_dataset){.H = side, .W = side, .classes = LENET_DIGITS, .name = "random"};
     struct lenet_samples *halves[] = {&data->train, &data->test};
     for (uint32_t h = 0; h < 2; h++) {
         *halves[h] = (struct lenet_samples){count, malloc(count * pixels), malloc(count)};
@@ -213,7 +287,7 @@ enum lenet_status lenet_dataset_random(uint64_t seed, size_t count, int side, st
         }
         for (size_t i = 0; i < count; i++) {
             smooth_image(seed, h, i, side, halves[h]->images + i * pixels);
-            halves[h]->labels[i] = (uint8_t)(i % LENET_MAX_CLASSES);
+            halves[h]->labels[i] = (uint8_t)(i % LENET_DIGITS);
         }
     }
     return LENET_OK;
@@ -224,5 +298,6 @@ void lenet_dataset_free(struct lenet_dataset *data) {
     free(data->train.labels);
     free(data->test.images);
     free(data->test.labels);
+    for (int i = 0; i < 2; i++) free(data->test_files[i]);
     *data = (struct lenet_dataset){0};
 }

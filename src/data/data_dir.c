@@ -1,5 +1,5 @@
-/* data_dir.c - finds the four files of a data set under the names that are usual; where one is missing, looks at what
- * the directory holds instead and says what is likely to be done. */
+/* data_dir.c - finds the four files of a data set by the words in their names; where one is missing, looks at what the
+ * directory holds instead and says what is likely to be done. */
 #include "data/data_dir.h"
 
 #include <ctype.h>
@@ -12,57 +12,280 @@
 #include "base/files.h"
 #include "data/contents.h"
 
-enum { SPELLINGS = 2, CANDIDATES = 2 * SPELLINGS }; /* raw and .gz of each */
+static const char *const FILE_NAMES[LENET_DATA_FILES] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                                         "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
-static const char *const FILE_NAMES[LENET_DATA_FILES][SPELLINGS] = {
-    {"train-images-idx3-ubyte", "train-images.idx3-ubyte"},
-    {"train-labels-idx1-ubyte", "train-labels.idx1-ubyte"},
-    {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"},
-    {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"},
+/* ---- names -------------------------------------------------------------------------------------------- */
+
+/* What a file's name says. */
+struct role {
+    int which;  /* of enum lenet_data_file    */
+    int packed; /* 1: gzip                    */
+    int prefix; /* bytes of what comes before */
 };
 
-/* ---- finding ------------------------------------------------------------------------------------------ */
+int lenet_name_has(const char *name, const char *part) {
+    while (*name && strncasecmp(name, part, strlen(part)) != 0) name++;
+    return *name != '\0';
+}
 
-enum presence { ABSENT, EMPTY, PRESENT };
+static int is_among(const char *words, const char *word) {
+    char spaced[40];
+    snprintf(spaced, sizeof spaced, " %s ", word);
+    return strstr(words, spaced) != NULL;
+}
 
-/* Sets the i-th path that the file may have. A directory is not the file. */
-static enum presence candidate(const char *directory, enum lenet_data_file which, int i, struct lenet_idx *file) {
+/* Copies the next word, of letters and digits, in lower case. Returns where the name goes on; NULL at its end. */
+static const char *next_word(const char *name, char word[32]) {
+    size_t n = 0;
+    while (*name && !isalnum((unsigned char)*name)) name++;
+    if (!*name) return NULL;
+    for (; isalnum((unsigned char)*name); name++)
+        if (n < 31) word[n++] = (char)tolower((unsigned char)*name);
+    word[n] = '\0';
+    return name;
+}
+
+/* Whether a name has any words as a prefix, then a half and a kind, and then nothing but what the format is called and
+ * numbers: "emnist-letters-test-images-idx3-ubyte", "TRAIN-LABELS.IDX1-UBYTE", "t10k-images-idx3-ubyte (1).gz". */
+static int read_role(const char *name, struct role *role) {
+    int half = -1, kind = -1;
+    char word[32];
+    *role = (struct role){0};
+    for (const char *at = name; (at = next_word(at, word));) {
+        if (half < 0 && is_among(" train training t10k test ", word))
+            half = word[1] == 'r' ? LENET_TRAIN_IMAGES : LENET_TEST_IMAGES;
+        else if (half < 0)
+            role->prefix = (int)(at - name);
+        else if (kind < 0 && is_among(" image images label labels ", word))
+            kind = word[0] == 'l';
+        else if (kind < 0 || !(is_among(" idx idx1 idx2 idx3 ubyte int gz ", word) || isdigit((unsigned char)word[0])))
+            return 0;
+        role->packed |= strcmp(word, "gz") == 0;
+    }
+    role->which = half + kind;
+    return half >= 0 && kind >= 0 && role->prefix < LENET_DATA_PREFIX;
+}
+
+/* ---- the files of a folder ------------------------------------------------------------------------------ */
+
+static int join(char path[LENET_IDX_MAX_PATH], const char *directory, const char *name) {
+    const int length = snprintf(path, LENET_IDX_MAX_PATH, "%s/%s", directory, name);
+    return length > 0 && length < LENET_IDX_MAX_PATH;
+}
+
+/* Calls take for the name of each entry that is not hidden. A directory that cannot be listed is empty. */
+static void each_name(const char *directory, void (*take)(void *self, const char *directory, const char *name),
+                      void *self) {
+    char **names;
+    int n;
+    if (lenet_directory_list(directory, "", "", &names, &n, NULL) != LENET_OK) return;
+    for (int i = 0; i < n; i++) {
+        if (names[i][0] != '.') take(self, directory, names[i]);
+        free(names[i]);
+    }
+    free(names);
+}
+
+/* A file whose name has a role. */
+struct candidate {
+    struct role role;
+    int empty;
+    const char *name; /* the path's last part */
+    char path[LENET_IDX_MAX_PATH];
+};
+
+struct walk {
+    void (*take)(void *self, const struct candidate *candidate);
+    void *self;
+    int inside; /* 1: in a folder with the name of a file, which some programs make of an archive's file */
+};
+
+static void visit(void *self, const char *directory, const char *name) {
+    const struct walk *walk = self;
+    struct walk inside = {walk->take, walk->self, 1};
+    struct candidate found = {.name = name};
     struct stat info;
-    file->packed = i % 2;
-    const int length = snprintf(file->path, sizeof file->path, "%s/%s%s", directory, FILE_NAMES[which][i / 2],
-                                file->packed ? ".gz" : "");
-    if (length < 0 || (size_t)length >= sizeof file->path) return ABSENT;
-    if (stat(file->path, &info) != 0 || S_ISDIR(info.st_mode)) return ABSENT;
-    return S_ISREG(info.st_mode) && info.st_size == 0 ? EMPTY : PRESENT;
+    if (!read_role(name, &found.role) || !join(found.path, directory, name) || stat(found.path, &info) != 0) return;
+    found.empty = S_ISREG(info.st_mode) && info.st_size == 0;
+    if (!S_ISDIR(info.st_mode))
+        walk->take(walk->self, &found);
+    else if (!walk->inside)
+        each_name(found.path, visit, &inside);
 }
 
-/* Returns the best candidate's number; -1 where there is none. */
-static int best_candidate(const char *directory, enum lenet_data_file which, struct lenet_idx *file) {
-    int best = -1;
-    for (int i = 0; i < CANDIDATES; i++) {
-        const enum presence found = candidate(directory, which, i, file);
-        if (found == PRESENT) return i;
-        if (found == EMPTY && best < 0) best = i;
-    }
-    if (best >= 0) candidate(directory, which, best, file);
-    return best;
+static void each_candidate(const char *directory, void (*take)(void *self, const struct candidate *candidate),
+                           void *self) {
+    struct walk walk = {take, self, 0};
+    each_name(directory, visit, &walk);
 }
 
-int lenet_data_dir_has(const char *directory, enum lenet_data_file which) {
+/* ---- the file of a role --------------------------------------------------------------------------------- */
+
+struct search {
+    const struct lenet_data_dir *dir;
+    enum lenet_data_file which;
+    int found;
+    struct candidate best;
+};
+
+static int is_wanted(const struct search *search, const struct candidate *c) {
+    const size_t length = strlen(search->dir->prefix);
+    return c->role.which == (int)search->which && (size_t)c->role.prefix == length &&
+           strncasecmp(c->name, search->dir->prefix, length) == 0;
+}
+
+/* A file that is not empty goes before one that is, then a shorter name before a longer one: raw before .gz. */
+static int is_better(const struct candidate *a, const struct candidate *b) {
+    const size_t length = strlen(a->path), other = strlen(b->path);
+    if (a->empty != b->empty) return b->empty;
+    return length != other ? length < other : strcasecmp(a->path, b->path) < 0;
+}
+
+static void take_best(void *self, const struct candidate *candidate) {
+    struct search *search = self;
+    if (!is_wanted(search, candidate) || (search->found && !is_better(candidate, &search->best))) return;
+    search->best = *candidate;
+    search->found = 1;
+}
+
+int lenet_data_dir_has(const struct lenet_data_dir *dir, enum lenet_data_file which) {
     struct lenet_idx file;
-    return best_candidate(directory, which, &file) >= 0;
+    return lenet_data_dir_find(dir, which, &file, NULL) == LENET_OK;
 }
 
-void lenet_data_dir_note_others(const char *directory, enum lenet_data_file which, const struct lenet_idx *file,
-                                struct lenet_error *err) {
-    struct lenet_idx other;
-    for (int i = 0; err && i < CANDIDATES; i++) {
-        const size_t used = strlen(err->text);
-        if (candidate(directory, which, i, &other) != PRESENT || strcmp(other.path, file->path) == 0) continue;
+/* Takes another file of this role than the best one. */
+static void take_other(void *self, const struct candidate *candidate) {
+    struct search *search = self;
+    if (search->found || candidate->empty || !is_wanted(search, candidate)) return;
+    search->found = strcmp(candidate->path, search->best.path) != 0;
+    if (search->found) search->best = *candidate;
+}
+
+void lenet_data_dir_note_others(const struct lenet_data_dir *dir, enum lenet_data_file which,
+                                const struct lenet_idx *file, struct lenet_error *err) {
+    struct search search = {.dir = dir, .which = which};
+    if (!err) return;
+    strcpy(search.best.path, file->path);
+    each_candidate(dir->path, take_other, &search);
+    const size_t used = strlen(err->text);
+    if (search.found)
         snprintf(err->text + used, sizeof err->text - used, "; %s is there, too: remove the bad file to have it read",
-                 strrchr(other.path, '/') + 1);
-        return;
+                 search.best.path + strlen(dir->path) + 1);
+}
+
+/* ---- where the files lie ---------------------------------------------------------------------------------- */
+
+enum { MOST_PREFIXES = 8 };
+
+/* What the names in a directory begin with. */
+struct prefixes {
+    int n, plain; /* different ones; 1: some begin with nothing */
+    char text[MOST_PREFIXES][LENET_DATA_PREFIX];
+};
+
+static void take_prefix(void *self, const struct candidate *c) {
+    struct prefixes *all = self;
+    char prefix[LENET_DATA_PREFIX];
+    snprintf(prefix, sizeof prefix, "%.*s", c->role.prefix, c->name);
+    all->plain |= !prefix[0];
+    for (int i = 0; i < all->n; i++)
+        if (strcasecmp(all->text[i], prefix) == 0) return;
+    if (all->n < MOST_PREFIXES) strcpy(all->text[all->n++], prefix);
+}
+
+static struct prefixes prefixes_in(const char *directory) {
+    struct prefixes all = {.n = 0};
+    each_candidate(directory, take_prefix, &all);
+    return all;
+}
+
+/* "emnist-balanced, emnist-letters" */
+static const char *list_prefixes(const struct prefixes *all, char *text, size_t room) {
+    size_t used = 0;
+    for (int i = 0; i < all->n; i++)
+        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", all->text[i]);
+    return text;
+}
+
+/* Of several data sets in one directory, the one without a prefix is meant. */
+static enum lenet_status choose_prefix(struct lenet_data_dir *dir, struct lenet_error *err) {
+    const struct prefixes all = prefixes_in(dir->path);
+    char list[MOST_PREFIXES * LENET_DATA_PREFIX];
+    if (all.n == 1 && !all.plain) strcpy(dir->prefix, all.text[0]);
+    if (all.n <= 1 || all.plain) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%.400s: files of several data sets, %s; choose one by its name: --data %.400s/%s", dir->path,
+                      list_prefixes(&all, list, sizeof list), dir->path, all.text[0]);
+}
+
+/* Folders with a data set. */
+struct folders {
+    int n;
+    char first[LENET_IDX_MAX_PATH], list[400];
+};
+
+static void take_folder(void *self, const char *directory, const char *name) {
+    static const char *const below[] = {"", "/raw", "/MNIST/raw"};
+    struct folders *folders = self;
+    char folder[LENET_IDX_MAX_PATH], path[LENET_IDX_MAX_PATH];
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
+        const size_t used = strlen(folders->list);
+        snprintf(folder, sizeof folder, "%s%s", name, below[i]);
+        if (!join(path, directory, folder) || prefixes_in(path).n == 0) continue;
+        if (folders->n++ == 0) strcpy(folders->first, path);
+        snprintf(folders->list + used, sizeof folders->list - used, "%s%.60s", used ? ", " : "", folder);
     }
+}
+
+/* Goes down into the only folder with a data set, where the directory itself has none. */
+static enum lenet_status go_below(struct lenet_data_dir *dir, struct lenet_error *err) {
+    struct folders folders = {.n = 0};
+    if (prefixes_in(dir->path).n) return LENET_OK;
+    each_name(dir->path, take_folder, &folders);
+    if (folders.n > 1)
+        return lenet_fail(err, LENET_ERR_IO, "%.400s: %d folders with a data set, %s; choose one: --data %.400s",
+                          dir->path, folders.n, folders.list, folders.first);
+    if (folders.n) strcpy(dir->path, folders.first);
+    return LENET_OK;
+}
+
+/* DIRECTORY/PREFIX, which is no directory. */
+static enum lenet_status open_prefix(const char *where, struct lenet_data_dir *dir, struct lenet_error *err) {
+    const char *slash = strrchr(where, '/'), *name = slash ? slash + 1 : where;
+    char list[MOST_PREFIXES * LENET_DATA_PREFIX];
+    size_t length = strlen(name);
+    snprintf(dir->path, sizeof dir->path, "%.*s", slash > where ? (int)(slash - where) : 1, slash ? where : ".");
+    while (length && !isalnum((unsigned char)name[length - 1])) length--;
+    const struct prefixes all = prefixes_in(dir->path);
+    for (int i = 0; i < all.n && length; i++)
+        if (strlen(all.text[i]) == length && strncasecmp(all.text[i], name, length) == 0) {
+            strcpy(dir->prefix, all.text[i]);
+            return LENET_OK;
+        }
+    if (all.n > all.plain)
+        return lenet_fail(err, LENET_ERR_IO, "%.400s: no such data set; the names in %.400s begin with %s", where,
+                          dir->path, list_prefixes(&all, list, sizeof list));
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%s: no such data directory; likely a mistyped --data, or data not yet downloaded "
+                      "(scripts/get_mnist.sh)",
+                      where);
+}
+
+enum lenet_status lenet_data_dir_open(const char *where, struct lenet_data_dir *dir, struct lenet_error *err) {
+    *dir = (struct lenet_data_dir){.prefix = ""};
+    const size_t length = strlen(where) + strlen("/train-images-idx3-ubyte.gz");
+    if (length >= sizeof dir->path)
+        return lenet_fail(err, LENET_ERR_IO, "%.200s...: this path has %zu bytes; wanted fewer than %d", where, length,
+                          LENET_IDX_MAX_PATH);
+    if (!lenet_path_exists(where)) return open_prefix(where, dir, err);
+    if (!lenet_path_is_directory(where))
+        return lenet_fail(err, LENET_ERR_IO,
+                          "%s: a file, wanted the directory of a data set's files; likely --data names one of them",
+                          where);
+    strcpy(dir->path, where);
+    LENET_TRY(go_below(dir, err));
+    return choose_prefix(dir, err);
 }
 
 /* ---- what is there instead ------------------------------------------------------------------------------ */
@@ -84,74 +307,74 @@ static const char *const PACKED[] = {".zip", ".tar", ".tar.gz", ".tgz",  ".7z", 
 static const char *const EXPORTS[] = {".csv", ".npz", ".npy", ".parquet", ".pt",  ".pkl",
                                       ".h5",  ".mat", ".png", ".jpg",     ".bmp", NULL};
 
-/* Whether a name says that it is this file: EMNIST's, upper case, "train_images(1)". */
-static int has_role(const char *name, enum lenet_data_file which) {
-    char lower[256];
-    size_t n = 0;
-    for (; name[n] && n + 1 < sizeof lower; n++) lower[n] = (char)tolower((unsigned char)name[n]);
-    lower[n] = '\0';
+/* Whether the words of a role are anywhere in a name: "my_train_images_v2". */
+static int has_words(const char *name, enum lenet_data_file which) {
     const int images = which == LENET_TRAIN_IMAGES || which == LENET_TEST_IMAGES;
-    if (!strstr(lower, images ? "image" : "label")) return 0;
-    if (which == LENET_TRAIN_IMAGES || which == LENET_TRAIN_LABELS) return strstr(lower, "train") != NULL;
-    return strstr(lower, "test") || strstr(lower, "t10k");
-}
-
-/* Where the file lies in a folder of the directory, its path relative to it. */
-static int find_below(const char *directory, const char *name, enum lenet_data_file which, char *below, size_t room) {
-    static const char *const folders[] = {"", "/raw", "/MNIST/raw"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        char path[LENET_IDX_MAX_PATH];
-        snprintf(below, room, "%s%s", name, folders[i]);
-        const int length = snprintf(path, sizeof path, "%s/%s", directory, below);
-        if (length > 0 && (size_t)length < sizeof path && lenet_data_dir_has(path, which)) return 1;
-    }
-    return 0;
+    if (!lenet_name_has(name, images ? "image" : "label")) return 0;
+    if (which < LENET_TEST_IMAGES) return lenet_name_has(name, "train");
+    return lenet_name_has(name, "test") || lenet_name_has(name, "t10k");
 }
 
 /* What one entry tells about the missing file, the most telling with the highest number; 0: nothing. */
-enum clue { NOTHING, FOREIGN_FORMAT, SIBLING, RUN, IN_A_PACKAGE, UNDER_ANOTHER_NAME, BROKEN_LINK, OWN_FOLDER, BELOW };
+enum clue { NOTHING, FOREIGN_FORMAT, SIBLING, RUN, IN_A_PACKAGE, UNDER_ANOTHER_NAME, BROKEN_LINK };
 
-static enum clue clue_of(const char *directory, const char *name, enum lenet_data_file which, char *below,
-                         size_t room) {
-    const int likely = has_role(name, which);
-    char path[LENET_IDX_MAX_PATH];
-    snprintf(below, room, "%s", name);
-    const int length = snprintf(path, sizeof path, "%s/%s", directory, name);
-    if (length > 0 && (size_t)length < sizeof path && lenet_path_is_directory(path)) {
-        if (!find_below(directory, name, which, below, room)) return NOTHING;
-        return likely ? OWN_FOLDER : BELOW;
-    }
+enum { FEW = 6 };
+
+/* What lies in a directory. */
+struct contents {
+    enum lenet_data_file which; /* that is missing */
+    enum clue clue;
+    char entry[256]; /* the one with the most telling clue */
+    int n;
+    char list[480]; /* the first few names */
+};
+
+static enum clue clue_of(const char *path, const char *name, enum lenet_data_file which) {
+    const int likely = has_words(name, which);
+    struct role role;
+    if (lenet_path_is_directory(path)) return NOTHING;
     if (likely && !lenet_path_exists(path)) return BROKEN_LINK;
     if (ends_in_one_of(name, PACKED)) return IN_A_PACKAGE;
     if (strcmp(name, "run.json") == 0 || strcmp(name, "sweep.json") == 0) return RUN;
     if (ends_in_one_of(name, EXPORTS)) return FOREIGN_FORMAT;
-    if (likely) return UNDER_ANOTHER_NAME;
-    return strstr(name, "-ubyte") ? SIBLING : NOTHING;
+    if (likely && !read_role(name, &role)) return UNDER_ANOTHER_NAME; /* otherwise another data set's */
+    return lenet_name_has(name, "ubyte") ? SIBLING : NOTHING;
+}
+
+static void take_clue(void *self, const char *directory, const char *name) {
+    struct contents *found = self;
+    char path[LENET_IDX_MAX_PATH], harmless[64];
+    if (!join(path, directory, name)) return;
+    const enum clue clue = clue_of(path, name, found->which);
+    if (clue > found->clue) {
+        found->clue = clue;
+        lenet_copy_harmless(found->entry, 160, name, strlen(name));
+    }
+    if (found->n++ >= FEW) return;
+    lenet_copy_harmless(harmless, sizeof harmless, name, strlen(name));
+    const size_t used = strlen(found->list);
+    snprintf(found->list + used, sizeof found->list - used, "%s%s%s", used ? ", " : "", harmless,
+             lenet_path_is_directory(path) ? "/" : "");
 }
 
 /* The likely cause, from the entry with the most telling clue. */
-static void explain(const char *directory, enum lenet_data_file which, enum clue clue, const char *entry, char *cause,
-                    size_t room) {
-    char name[160], where[300];
-    lenet_copy_harmless(name, sizeof name, entry, strlen(entry));
-    lenet_copy_harmless(where, sizeof where, directory, strlen(directory));
-    switch (clue) {
-    case BELOW: snprintf(cause, room, "it lies in a folder of this one: --data %s/%s", where, name); break;
-    case OWN_FOLDER:
-        snprintf(cause, room, "each file lies in a folder of its own (%s/): move the four into one directory", name);
-        break;
+static void explain(const struct contents *found, char *cause, size_t room) {
+    const char *name = found->entry;
+    switch (found->clue) {
     case BROKEN_LINK: snprintf(cause, room, "%s is a link to what is not there", name); break;
     case UNDER_ANOTHER_NAME:
         snprintf(cause, room, "%s is the file under another name: rename it to %s%s, or make a link", name,
-                 FILE_NAMES[which][0], ends(entry, ".gz") ? ".gz" : "");
+                 FILE_NAMES[found->which], ends(name, ".gz") ? ".gz" : "");
         break;
     case IN_A_PACKAGE: snprintf(cause, room, "%s has not been unpacked, or not been fetched to its end", name); break;
     case RUN: snprintf(cause, room, "--data names the directory of a run or sweep instead of the data's"); break;
     case SIBLING:
         snprintf(cause, room, "an incomplete download (scripts/get_mnist.sh gets MNIST)%s",
-                 which < LENET_TEST_IMAGES ? ", or a test half alone, with which lenet eval is content" : "");
+                 found->which < LENET_TEST_IMAGES ? ", or a test half alone, with which lenet eval is content" : "");
         break;
-    case FOREIGN_FORMAT: snprintf(cause, room, "data in another format than IDX (%s): convert it", name); break;
+    case FOREIGN_FORMAT:
+        snprintf(cause, room, "data in another format than IDX (%s): scripts/to_idx.py converts it", name);
+        break;
     case NOTHING:
         snprintf(cause, room,
                  "another directory than the data set's, or data not yet downloaded "
@@ -160,60 +383,22 @@ static void explain(const char *directory, enum lenet_data_file which, enum clue
     }
 }
 
-/* The first few names, as text. */
-static void list_names(const char *directory, char **names, int n, char *text, size_t room) {
-    enum { FEW = 6 };
-    size_t used = 0;
-    for (int i = 0; i < n && i < FEW; i++) {
-        char name[64], path[LENET_IDX_MAX_PATH];
-        lenet_copy_harmless(name, sizeof name, names[i], strlen(names[i]));
-        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        used += (size_t)snprintf(text + used, room - used, "%s%s%s", i ? ", " : "", name,
-                                 lenet_path_is_directory(path) ? "/" : "");
+enum lenet_status lenet_data_dir_find(const struct lenet_data_dir *dir, enum lenet_data_file which,
+                                      struct lenet_idx *file, struct lenet_error *err) {
+    struct search search = {.dir = dir, .which = which};
+    struct contents there = {.which = which};
+    char cause[400], more[32] = "";
+    each_candidate(dir->path, take_best, &search);
+    if (search.found) {
+        strcpy(file->path, search.best.path);
+        file->packed = search.best.role.packed;
+        return LENET_OK;
     }
-    if (n > FEW) snprintf(text + used, room - used, " and %d more", n - FEW);
-    if (n == 0) snprintf(text, room, "nothing");
-}
-
-static enum lenet_status fail_missing(const char *directory, enum lenet_data_file which, struct lenet_error *err) {
-    char **names = NULL, cause[700], list[480], below[300], best_below[300] = "";
-    int all = 0, n = 0;
-    enum clue best = NOTHING;
-    if (lenet_directory_list(directory, "", "", &names, &all, NULL) != LENET_OK) all = 0;
-    for (int i = 0; i < all; i++) {
-        if (names[i][0] == '.') {
-            free(names[i]);
-            continue;
-        }
-        const enum clue clue = clue_of(directory, names[i], which, below, sizeof below);
-        if (clue > best) {
-            best = clue;
-            strcpy(best_below, below);
-        }
-        names[n++] = names[i];
-    }
-    explain(directory, which, best, best_below, cause, sizeof cause);
-    list_names(directory, names, n, list, sizeof list);
-    for (int i = 0; i < n; i++) free(names[i]);
-    free(names);
-    return lenet_fail(err, LENET_ERR_IO, "%s/%s: not found, nor as %s, nor with .gz; likely %s; there: %s", directory,
-                      FILE_NAMES[which][0], FILE_NAMES[which][1], cause, list);
-}
-
-enum lenet_status lenet_data_dir_find(const char *directory, enum lenet_data_file which, struct lenet_idx *file,
-                                      struct lenet_error *err) {
-    const size_t length = strlen(directory) + strlen("/train-images-idx3-ubyte.gz");
-    if (length >= sizeof file->path)
-        return lenet_fail(err, LENET_ERR_IO, "%.200s...: this path has %zu bytes; wanted fewer than %d", directory,
-                          length, LENET_IDX_MAX_PATH);
-    if (!lenet_path_exists(directory))
-        return lenet_fail(err, LENET_ERR_IO,
-                          "%s: no such data directory; likely a mistyped --data, or data not yet downloaded "
-                          "(scripts/get_mnist.sh)",
-                          directory);
-    if (!lenet_path_is_directory(directory))
-        return lenet_fail(err, LENET_ERR_IO,
-                          "%s: a file, wanted the directory of a data set's files; likely --data names one of them",
-                          directory);
-    return best_candidate(directory, which, file) >= 0 ? LENET_OK : fail_missing(directory, which, err);
+    each_name(dir->path, take_clue, &there);
+    explain(&there, cause, sizeof cause);
+    if (there.n > FEW) snprintf(more, sizeof more, " and %d more", there.n - FEW);
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%.400s/%s%s%s: not found, nor under a like name, nor with .gz; likely %s; there: %s%s",
+                      dir->path, dir->prefix, dir->prefix[0] ? "-" : "", FILE_NAMES[which], cause,
+                      there.n ? there.list : "nothing", more);
 }

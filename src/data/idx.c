@@ -11,12 +11,21 @@
 #include "base/files.h"
 #include "data/contents.h"
 
-enum { MAX_SIDE = 256, MOST_UNPACKED = 1 << 30 };
+enum { MOST_UNPACKED = 1 << 30, MOST_PADDING = 1 << 20 };
 
-/* Goes on to the next member of a gzip file, of which any number may follow one another; zeros may fill the rest of
- * the file. Returns Z_OK, or Z_STREAM_END where nothing or no gzip follows. */
+/* The zeros that begin here, and fill the rest of a block or of a tape. */
+static size_t padding(const uint8_t *bytes, size_t size) {
+    size_t n = 0;
+    while (n < size && n < MOST_PADDING && bytes[n] == 0) n++;
+    return n;
+}
+
+/* Goes on to the next member of a gzip file, of which any number may follow one another, and then padding. Returns
+ * Z_OK, or Z_STREAM_END where nothing or no gzip follows. */
 static int next_member(z_stream *stream) {
-    while (stream->avail_in > 0 && *stream->next_in == 0) stream->next_in++, stream->avail_in--;
+    const size_t zeros = padding(stream->next_in, stream->avail_in);
+    stream->next_in += zeros;
+    stream->avail_in -= (uInt)zeros;
     return lenet_is_gzip(stream->next_in, stream->avail_in) ? inflateReset(stream) : Z_STREAM_END;
 }
 
@@ -111,11 +120,13 @@ static enum lenet_status parse_header(struct lenet_idx *file, int dimensions, st
     if (file->count == 0)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: its header says 0 samples, wanted at least 1; likely an empty set", file->path);
-    if (file->H < 1 || file->H > MAX_SIDE || file->W < 1 || file->W > MAX_SIDE)
+    if (file->H < 1 || file->H > LENET_IDX_MAX_SIDE || file->W < 1 || file->W > LENET_IDX_MAX_SIDE)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: images of %" PRIu32 "x%" PRIu32 ", wanted 1 to %d a side; likely a damaged header",
-                          file->path, file->H, file->W, MAX_SIDE);
+                          file->path, file->H, file->W, LENET_IDX_MAX_SIDE);
     const uint64_t wanted = file->header + (uint64_t)file->count * file->H * file->W; /* below 2^49 */
+    if (file->size > wanted && padding(file->bytes + wanted, file->size - wanted) == file->size - wanted)
+        file->size = (size_t)wanted;
     if (file->size != wanted)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: has %zu bytes%s, wanted %" PRIu64 " for the %" PRIu32

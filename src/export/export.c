@@ -10,6 +10,7 @@
 #include "export/c_source.h"
 #include "export/quantize.h"
 #include "export/reference.h"
+#include "train/settings.h"
 
 enum { CALIBRATION_IMAGES = 2048 };
 
@@ -109,8 +110,7 @@ static enum lenet_status export_network(const char *out, const struct lenet_mode
 static enum lenet_status export_model(struct lenet_config *config, const struct lenet_model *model, const float *w,
                                       struct lenet_export *facts, struct lenet_error *err) {
     struct lenet_dataset data, some = {.H = 0};
-    LENET_TRY(lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, model->topology.arch->field,
-                                 &data, err));
+    LENET_TRY(lenet_config_dataset(config, LENET_BOTH_HALVES, model->topology.arch->field, &data, err));
     strcpy(facts->data_name, data.name);
     strcpy(facts->data_hash, data.hash);
     enum lenet_status status = LENET_OK;

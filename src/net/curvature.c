@@ -30,11 +30,11 @@ static enum lenet_status backward_second_layer(struct lenet_network *net, int l)
     const struct lenet_layer *layer = &net->topology.layers[l];
     const void *x = lenet_layer_input(net, l), *y = net->y[l], *dy = lenet_network_gradient(net, l);
     void *dx = lenet_network_gradient(net, l - 1);
-    if (layer->w_count) {
+    if (lenet_layer_trains(layer)) {
         LENET_TRY(RUN(square, .count = values(net, lenet_layer_inputs(layer)), .x = x, .y = net->squared_x));
         LENET_TRY(lenet_layer_backward_params(net, layer, net->squared_x, dy));
     }
-    if (!dx) return LENET_OK;
+    if (!lenet_wants_gradient(net, l - 1)) return LENET_OK;
     LENET_TRY(lenet_layer_backward_input(net, layer, net->squared_w, x, y, dy, dx));
     if (layer->spec.kind == LENET_ACTIVATION)
         return lenet_layer_backward_input(net, layer, net->squared_w, x, y, dx, dx);
@@ -49,7 +49,7 @@ enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
     LENET_TRY(RUN(rbf_backward_second, .R = net->R, .N = net->N, .I = (int)lenet_layer_inputs(output), .O = output->O,
                   .dy = lenet_network_gradient(net, last), .d2x = lenet_network_gradient(net, last - 1)));
     LENET_TRY(RUN(square, .count = all_parameters(net), .x = net->w, .y = net->squared_w));
-    for (int l = last - 1; l >= 0; l--) LENET_TRY(backward_second_layer(net, l));
+    for (int l = last - 1; l >= 0 && lenet_wants_gradient(net, l); l--) LENET_TRY(backward_second_layer(net, l));
     return LENET_OK;
 }
 

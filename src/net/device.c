@@ -16,10 +16,10 @@ enum lenet_status lenet_device_open(const char *name, struct lenet_open_options 
         device->backend = lenet_backend_cuda(&why);
         if (!device->backend) device->backend = lenet_backend_cpu();
     } else if (strncmp(name, "cuda", 4) == 0 && (name[4] == 0 || name[4] == ':')) {
-        char *end = "";
-        if (name[4]) options.index = (int)strtol(name + 5, &end, 10);
-        if (*end || options.index < 0 || (name[4] && !name[5]))
+        const size_t digits = name[4] ? strspn(name + 5, "0123456789") : 0;
+        if (name[4] && (name[5 + digits] || digits < 1 || digits > 9)) /* more are no int */
             return lenet_fail(err, LENET_ERR_ARG, "--device: '%s'; wanted cuda:INDEX with a whole number", name);
+        if (name[4]) options.index = atoi(name + 5);
         device->backend = lenet_backend_cuda(&why);
         if (!device->backend) return lenet_fail(err, LENET_ERR_DEVICE, "--device %s: %s", name, why);
     } else {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/choice.h"
+#include "data/class_names.h"
 #include "net/stack.h"
 
 enum { MAX_METADATA = 16, VALUE = 32 };
@@ -32,10 +33,14 @@ enum lenet_status lenet_model_write_tensors(const char *path, const struct lenet
         {"map_j", map_j}};
     int count = 9;
     char *text = members ? cJSON_PrintUnformatted(members) : NULL;
-    if (members && !text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    if (members) metadata[count++] = (struct lenet_metadata){"members", text};
+    char *names = model->names.count ? lenet_class_names_text(&model->names) : NULL;
+    if (text) metadata[count++] = (struct lenet_metadata){"members", text};
+    if (names) metadata[count++] = (struct lenet_metadata){"classes.names", names};
     for (int i = 0; i < n_more; i++) metadata[count++] = more[i];
-    const enum lenet_status status = lenet_tensors_write(path, tensors, n, metadata, count, err);
+    const int whole = (text || !members) && (names || !model->names.count);
+    const enum lenet_status status = whole ? lenet_tensors_write(path, tensors, n, metadata, count, err)
+                                           : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    free(names);
     free(text);
     return status;
 }
@@ -78,11 +83,24 @@ static enum lenet_status metadata_choice(const char *path, const struct lenet_te
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: metadata %s is '%.100s', wanted one of %s", path, key, text, choices);
 }
 
+/* Of a data set that had them. */
+static enum lenet_status names_from_file(const char *path, const struct lenet_tensor_file *file, int classes,
+                                         struct lenet_class_names *names, struct lenet_error *err) {
+    const char *text = lenet_metadata_find(file, "classes.names");
+    names->count = 0;
+    if (!text) return LENET_OK;
+    LENET_TRY(lenet_class_names_parse(path, text, strlen(text), names, err));
+    if (names->count == classes) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: metadata classes.names has %d, wanted %d; damaged?", path,
+                      names->count, classes);
+}
+
 static enum lenet_status model_from_file(const char *path, const struct lenet_tensor_file *file,
                                          struct lenet_model *model, struct lenet_error *err) {
     const char *name;
     int activation, pooling, loss;
     double classes, factor, offset, map_j;
+    struct lenet_error why = {{0}};
     LENET_TRY(metadata_text(path, file, "arch", &name, err));
     LENET_TRY(metadata_choice(path, file, "activation", LENET_ACTIVATIONS, &activation, err));
     LENET_TRY(metadata_choice(path, file, "pooling", LENET_POOLINGS, &pooling, err));
@@ -94,11 +112,12 @@ static enum lenet_status model_from_file(const char *path, const struct lenet_te
     const struct lenet_arch *arch = lenet_arch_find(name);
     if (!arch) return lenet_fail(err, LENET_ERR_FORMAT, "%s: unknown architecture '%.100s'", path, name);
     model->scaling = (struct lenet_scaling){(float)factor, (float)offset};
-    LENET_TRY(lenet_topology_make(arch, (enum lenet_activation)activation, (enum lenet_pooling)pooling, (int)classes,
-                                  &model->topology, err));
+    if (lenet_topology_make(arch, (enum lenet_activation)activation, (enum lenet_pooling)pooling, (int)classes,
+                            &model->topology, &why) != LENET_OK)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: %.900s", path, why.text);
     model->topology.loss = (enum lenet_loss)loss;
     model->topology.map_j = map_j;
-    return LENET_OK;
+    return names_from_file(path, file, (int)classes, &model->names, err);
 }
 
 enum lenet_status lenet_tensor_copy(const char *path, const struct lenet_tensor_file *file,

@@ -242,6 +242,10 @@ void *lenet_network_gradient(const struct lenet_network *net, int l) {
     return net->gradient[other];
 }
 
+int lenet_wants_gradient(const struct lenet_network *net, int l) {
+    return net->dx || lenet_topology_trains_below(&net->topology, l + 1);
+}
+
 /* The gradients of parameters may be computed beside that of the input and what follows from it: nobody waits for them
  * before the update. So they are enqueued to the backend's branch. But they read dy, and before its buffer is written
  * again they must be done. */
@@ -266,8 +270,8 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     const struct lenet_layer *layer = &net->topology.layers[l];
     const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
     void *dx = lenet_network_gradient(net, l - 1);
-    if (layer->w_count) LENET_TRY(branch_backward_params(net, layer, x, dy));
-    if (!dx) return LENET_OK;
+    if (lenet_layer_trains(layer)) LENET_TRY(branch_backward_params(net, layer, x, dy));
+    if (!lenet_wants_gradient(net, l - 1)) return LENET_OK;
     if (dx == net->branch_reads) LENET_TRY(join(net));
     return lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx);
 }
@@ -278,15 +282,25 @@ enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l)
 }
 
 enum lenet_status lenet_network_backward(struct lenet_network *net) {
-    for (int l = net->topology.layer_count - 1; l >= 0; l--) LENET_TRY(backward_layer(net, l));
+    for (int l = net->topology.layer_count - 1; l >= 0 && lenet_wants_gradient(net, l); l--)
+        LENET_TRY(backward_layer(net, l));
     return join(net);
 }
 
 enum lenet_status lenet_network_update(struct lenet_network *net) {
+    const struct lenet_topology *topology = &net->topology;
+    size_t first = 0, end = 0; /* of parameters that are updated together: those of layers between frozen ones */
     LENET_TRY(RUN(schedule_step, .R = net->R, .hyper = net->hyper, .step = net->step, .rate = net->rate));
-    return RUN(optimizer_step, .R = net->R, .stride = net->topology.stride, .optimizer = net->optimizer,
-               .hyper = net->hyper, .rate = net->rate, .step = net->step, .dw = net->dw, .w = net->w, .m = net->m,
-               .v = net->v);
+    for (int l = 0; l < topology->layer_count; l++) {
+        const int is_last = l == topology->layer_count - 1, frozen = topology->layers[l].frozen;
+        end = is_last ? topology->stride : topology->layers[l + 1].w;
+        if (frozen) first = end;
+        if (first == end || !(is_last || topology->layers[l + 1].frozen)) continue;
+        LENET_TRY(RUN(optimizer_step, .R = net->R, .stride = topology->stride, .first = first, .end = end,
+                      .optimizer = net->optimizer, .hyper = net->hyper, .rate = net->rate, .step = net->step,
+                      .dw = net->dw, .w = net->w, .m = net->m, .v = net->v));
+    }
+    return LENET_OK;
 }
 
 enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source) {
@@ -323,49 +337,4 @@ enum lenet_status lenet_network_steps(struct lenet_network *net, const struct le
     if (net->graph) return be->replay(net->ctx, net->graph, count);
     for (int i = 0; i < count; i++) LENET_TRY(lenet_network_step(net, source));
     return LENET_OK;
-}
-
-/* Copies count images' classes and outputs of all members to their places in the answers. */
-static enum lenet_status fetch_answers(struct lenet_network *net, const struct lenet_answers *answers, size_t place,
-                                       size_t total, size_t count) {
-    const struct lenet_backend *be = net->backend;
-    const size_t O = (size_t)net->topology.classes, N = (size_t)net->N, R = (size_t)net->R;
-    for (size_t r = 0; answers->predicted && r < R; r++)
-        LENET_TRY(be->download(net->ctx, answers->predicted + r * total + place, net->predicted + r * N, count));
-    if (!answers->outputs) return LENET_OK;
-    if (be->element_size != sizeof(float)) return LENET_ERR_ARG;
-    float *y = malloc(R * O * N * sizeof *y);
-    if (!y) return LENET_ERR_MEMORY;
-    const enum lenet_status status =
-        be->download(net->ctx, y, net->y[net->topology.layer_count - 1], R * O * N * sizeof *y);
-    for (size_t i = 0; i < R * O * count && status == LENET_OK; i++) {
-        const size_t r = i / (O * count), o = i / count % O, n = i % count;
-        answers->outputs[(r * total + place + n) * O + o] = y[(r * O + o) * N + n];
-    }
-    free(y);
-    return status;
-}
-
-/* Evaluates with the training step's own buffers; the tallies of training are kept on the host meanwhile. */
-enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
-                                         const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
-                                         struct lenet_tally *host_tally, const struct lenet_answers *answers) {
-    const struct lenet_backend *be = net->backend;
-    const size_t tally_bytes = (size_t)net->R * sizeof *host_tally;
-    struct lenet_tally *kept = malloc(tally_bytes);
-    if (!kept) return LENET_ERR_MEMORY;
-    enum lenet_status status = be->download(net->ctx, kept, net->tally, tally_bytes);
-    if (status == LENET_OK) status = be->upload(net->ctx, net->tally, host_tally, tally_bytes);
-    for (uint32_t n = first; n < end && status == LENET_OK; n += (uint32_t)net->N) {
-        const uint32_t count = end - n < (uint32_t)net->N ? end - n : (uint32_t)net->N;
-        status = RUN(batch_slice, POPULATION, .B = net->N, .source = *source, .hyper = hyper, .first = n, .end = end,
-                     .x = net->x, .label = net->label);
-        if (status == LENET_OK) status = lenet_network_forward(net);
-        if (status == LENET_OK) status = lenet_network_loss(net, 0);
-        if (status == LENET_OK && answers) status = fetch_answers(net, answers, n - first, end - first, count);
-    }
-    if (status == LENET_OK) status = be->download(net->ctx, host_tally, net->tally, tally_bytes);
-    if (status == LENET_OK) status = be->upload(net->ctx, net->tally, kept, tally_bytes);
-    free(kept);
-    return status;
 }

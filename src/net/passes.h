@@ -18,6 +18,9 @@ enum lenet_status lenet_layer_backward_params(struct lenet_network *net, const s
 enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
                                              const void *x, const void *y, const void *dy, void *dx);
 
+/* 1 where the gradient of y[l] (l = -1: of x) is wanted: by itself, or by parameters that train below. */
+int lenet_wants_gradient(const struct lenet_network *net, int l);
+
 /* The distance loss of the network's outputs, whatever its own loss is. */
 enum lenet_status lenet_distance_loss(struct lenet_network *net, void *dy, struct lenet_tally *tally);
 

@@ -89,6 +89,11 @@ enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_
         struct lenet_layer *layer = &topology->layers[topology->layer_count++];
         *layer = (struct lenet_layer){.spec = arch->layers[l], .activation = before, .C = C, .H = H, .W = W};
         before = LENET_LINEAR;
+        if (layer->spec.kind == LENET_RBF && classes > LENET_TARGETS)
+            return lenet_fail(err, LENET_ERR_ARG,
+                              "%s: its RBF outputs have targets for the %d digits, and no more; the data set has %d "
+                              "classes, for which another --arch, such as lenet5, has softmax outputs",
+                              arch->name, LENET_TARGETS, classes);
         if (!layer_shapes(layer, classes))
             return lenet_fail(err, LENET_ERR_ARG, "%s: layer %d (%s) of size %d does not fit its %d x %d input",
                               arch->name, l, layer->spec.name, layer->spec.size, H, W);
@@ -105,15 +110,63 @@ enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_
 
 double lenet_topology_flops(const struct lenet_topology *topology, int training) {
     double flops = 0;
-    int first = 1; /* no input gradient below the first layer with parameters */
     for (int l = 0; l < topology->layer_count; l++) {
         const struct lenet_layer *layer = &topology->layers[l];
-        if (layer->w_count == 0) continue;
-        const double forward = 2.0 * (double)layer->w_count * layer->OH * layer->OW;
-        flops += forward * (training ? 3 - first : 1);
-        first = 0;
+        const int backward = lenet_layer_trains(layer) + lenet_topology_trains_below(topology, l);
+        flops += 2.0 * (double)layer->w_count * layer->OH * layer->OW * (1 + (training ? backward : 0));
     }
     return flops;
+}
+
+/* ---- layers that stay as they are ----------------------------------------------------------------- */
+
+int lenet_layer_trains(const struct lenet_layer *layer) { return layer->w_count > 0 && !layer->frozen; }
+
+int lenet_topology_trains_below(const struct lenet_topology *topology, int l) {
+    for (int below = 0; below < l; below++)
+        if (lenet_layer_trains(&topology->layers[below])) return 1;
+    return 0;
+}
+
+static const char SEPARATORS[] = ",+";
+
+int lenet_layers_have(const char *list, const char *name) {
+    for (const char *item = list; *item; item += strspn(item, SEPARATORS)) {
+        const size_t length = strcspn(item, SEPARATORS);
+        if (length == strlen(name) && strncmp(item, name, length) == 0) return 1;
+        item += length;
+    }
+    return 0;
+}
+
+/* The layers with parameters: "C1, C3, ...". */
+static void list_layers(const struct lenet_topology *topology, char text[128]) {
+    size_t used = 0;
+    for (int l = 0; l < topology->layer_count; l++)
+        if (topology->layers[l].w_count)
+            used += (size_t)snprintf(text + used, 128 - used, "%s%s", used ? ", " : "", topology->layers[l].spec.name);
+}
+
+enum lenet_status lenet_topology_freeze(struct lenet_topology *topology, const char *list, struct lenet_error *err) {
+    char layers[128], name[32];
+    list_layers(topology, layers);
+    if (strcmp(list, "none") == 0) list = "";
+    for (const char *item = list; *item; item += strspn(item, SEPARATORS)) {
+        int found = 0;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(item, SEPARATORS), item);
+        for (int l = 0; l < topology->layer_count; l++) {
+            struct lenet_layer *layer = &topology->layers[l];
+            if (!layer->w_count || strcmp(layer->spec.name, name) != 0) continue;
+            layer->frozen = found = 1;
+        }
+        if (!found)
+            return lenet_fail(err, LENET_ERR_ARG, "--freeze: '%s' is no layer of %s with parameters; wanted some of %s",
+                              name, topology->arch->name, layers);
+        item += strcspn(item, SEPARATORS);
+    }
+    if (lenet_topology_trains_below(topology, topology->layer_count)) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_ARG, "--freeze: leaves nothing to train of %s, which has %s", topology->arch->name,
+                      layers);
 }
 
 int lenet_parameter_exists(const struct lenet_topology *topology, size_t at) {

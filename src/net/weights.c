@@ -1,5 +1,6 @@
 /* weights.c - reads and writes safetensors. A file is untrusted: a tensor's data points into
  * it only after its name, type, shape and offsets were checked against the file's size. */
+#define _GNU_SOURCE
 #include "lenet/weights.h"
 
 #include <inttypes.h>
@@ -26,7 +27,11 @@ static const size_t max_integer = 999999999999999;
 static const struct {
     const char *name;
     size_t size;
-} dtypes[] = {[LENET_F32] = {"F32", 4}, [LENET_F64] = {"F64", 8}, [LENET_U8] = {"U8", 1}, [LENET_I64] = {"I64", 8}};
+} dtypes[] = {[LENET_F32] = {"F32", 4},
+              [LENET_F64] = {"F64", 8},
+              [LENET_U8] = {"U8", 1},
+              [LENET_I64] = {"I64", 8},
+              [LENET_F16] = {"F16", 2}};
 enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 
 size_t lenet_tensor_bytes(const struct lenet_tensor *tensor) {
@@ -75,7 +80,7 @@ static const char *tensor_fault(const struct lenet_tensor *tensor) {
     const char *fault = name_fault(tensor->name);
     if (fault) return fault;
     if (strcmp(tensor->name, metadata_key) == 0) return "has a name that is kept for the metadata";
-    if ((unsigned)tensor->dtype >= DTYPES) return "has an unknown dtype; F32, F64, U8 or I64 is wanted";
+    if ((unsigned)tensor->dtype >= DTYPES) return "has an unknown dtype; F32, F64, U8, I64 or F16 is wanted";
     if (tensor->rank < 0 || tensor->rank > LENET_MAX_RANK) return "has a bad rank; 0 to 6 is wanted";
     for (int i = 0; i < tensor->rank; i++)
         if (tensor->shape[i] > max_integer) return "has a dimension of 10^15 or more";
@@ -157,6 +162,16 @@ enum lenet_status lenet_tensors_write(const char *path, const struct lenet_tenso
     return status;
 }
 
+enum lenet_status lenet_tensors_sha256(const struct lenet_tensor *tensors, int n, char hex[65],
+                                       struct lenet_error *err) {
+    struct lenet_piece *pieces = calloc((size_t)n + 1, sizeof *pieces);
+    if (!pieces) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int i = 0; i < n; i++) pieces[i] = (struct lenet_piece){tensors[i].data, lenet_tensor_bytes(&tensors[i])};
+    const enum lenet_status status = lenet_sha256(pieces, n, hex, err);
+    free(pieces);
+    return status;
+}
+
 /* ---- reading ---- */
 
 /* The part of the file that offsets count from, and where to say what is wrong with it. */
@@ -199,7 +214,7 @@ static const char *entry_fault(const cJSON *entry, const struct source *from, st
     const char *dtype = lenet_json_text(entry, "dtype");
     int type = 0;
     while (type < DTYPES && !(dtype && strcmp(dtype, dtypes[type].name) == 0)) type++;
-    if (type == DTYPES) return "is not of dtype F32, F64, U8 or I64 (to be converted first?)";
+    if (type == DTYPES) return "is not of dtype F32, F64, U8, I64 or F16 (to be converted first?)";
     tensor->dtype = (enum lenet_dtype)type;
 
     tensor->rank = read_sizes(cJSON_GetObjectItemCaseSensitive(entry, "shape"), tensor->shape, LENET_MAX_RANK);
@@ -294,6 +309,24 @@ static enum lenet_status align_tensors(const char *path, struct lenet_tensor_fil
     return LENET_OK;
 }
 
+/* Files that weights are often kept in, told by their first bytes. */
+static enum lenet_status check_foreign(const char *path, const char *bytes, size_t size, struct lenet_error *err) {
+    enum { LOOKED_AT = 256 };
+    if (size > ALIGNMENT && bytes[ALIGNMENT] == '{') return LENET_OK;
+    const int is_zip = size > 4 && memcmp(bytes, "PK\3\4", 4) == 0;
+    const int is_pickle = size > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
+    if (is_pickle || (is_zip && memmem(bytes, size < LOOKED_AT ? size : LOOKED_AT, "data.pkl", strlen("data.pkl"))))
+        return lenet_fail(
+            err, LENET_ERR_FORMAT,
+            "%.300s: PyTorch's own format, which only PyTorch reads; convert it: python3 -c \"import torch, "
+            "safetensors.torch as s; s.save_file(torch.load('%.300s'), 'weights.safetensors')\"",
+            path, path);
+    if (is_zip || (size > 4 && memcmp(bytes, "\x89HDF", 4) == 0))
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: %s; wanted a safetensors file", path,
+                          is_zip ? "a zip file (numpy's npz, or Keras's?)" : "an HDF5 file (Keras's?)");
+    return LENET_OK;
+}
+
 static enum lenet_status read_prefix(const char *path, const char *bytes, size_t size, size_t *header_size,
                                      struct lenet_error *err) {
     uint64_t word;
@@ -317,6 +350,7 @@ static enum lenet_status read_prefix(const char *path, const char *bytes, size_t
 static enum lenet_status parse_file(const char *path, size_t size, struct lenet_tensor_file *file,
                                     struct lenet_error *err) {
     size_t header_size = 0;
+    LENET_TRY(check_foreign(path, file->buffer, size, err));
     LENET_TRY(read_prefix(path, file->buffer, size, &header_size, err));
     char *text = file->buffer + ALIGNMENT, *data = text + header_size;
     if (header_size == 0 || *text != '{')
@@ -335,13 +369,35 @@ static enum lenet_status parse_file(const char *path, size_t size, struct lenet_
     return align_tensors(path, file, err);
 }
 
-enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err) {
-    size_t size;
-    memset(file, 0, sizeof *file);
-    LENET_TRY(lenet_file_read(path, &file->buffer, &size, err));
-    const enum lenet_status status = parse_file(path, size, file, err);
+/* Files without a checksum are taken as they are. */
+static enum lenet_status check_sum(const char *path, const struct lenet_tensor_file *file, struct lenet_error *err) {
+    const char *wanted = lenet_metadata_find(file, LENET_TENSORS_SHA256);
+    char found[65];
+    if (!wanted) return LENET_OK;
+    LENET_TRY(lenet_tensors_sha256(file->tensors, file->n, found, err));
+    if (strcmp(found, wanted) == 0) return LENET_OK;
+    return lenet_fail(
+        err, LENET_ERR_FORMAT,
+        "%s: its tensors have the checksum %.12s..., but it was written with %.12s...: bytes have changed "
+        "on the disk, or were edited",
+        path, found, wanted);
+}
+
+enum lenet_status lenet_tensors_parse(const char *path, char *bytes, size_t size, struct lenet_tensor_file *file,
+                                      struct lenet_error *err) {
+    *file = (struct lenet_tensor_file){.buffer = bytes};
+    enum lenet_status status = parse_file(path, size, file, err);
+    if (status == LENET_OK) status = check_sum(path, file, err);
     if (status != LENET_OK) lenet_tensors_free(file);
     return status;
+}
+
+enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err) {
+    char *bytes;
+    size_t size;
+    memset(file, 0, sizeof *file);
+    LENET_TRY(lenet_file_read(path, &bytes, &size, err));
+    return lenet_tensors_parse(path, bytes, size, file, err);
 }
 
 const struct lenet_tensor *lenet_tensors_find(const struct lenet_tensor_file *file, const char *name) {

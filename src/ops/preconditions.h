@@ -83,7 +83,7 @@ LENET_OK_IF(distance_loss, LOSS_OK(a, lanes))
 LENET_OK_IF(square, a->count > 0)
 LENET_OK_IF(accumulate, a->count > 0)
 LENET_OK_IF(schedule_step, is_within(a->R, LENET_MAX_NETWORKS))
-LENET_OK_IF(optimizer_step, is_within(a->R, LENET_MAX_NETWORKS) && a->stride > 0 && (int)a->optimizer >= LENET_SGD &&
-                                a->optimizer <= LENET_SDLM)
+LENET_OK_IF(optimizer_step, is_within(a->R, LENET_MAX_NETWORKS) && a->first < a->end && a->end <= a->stride &&
+                                (int)a->optimizer >= LENET_SGD && a->optimizer <= LENET_SDLM)
 
 #endif

@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/processors.h"
 #include "lenet/version.h"
 #include "sweep/sweep_worker.h"
+#include "train/predictions.h"
 #include "train/run_dir.h"
 
 struct sweep {
@@ -22,6 +24,7 @@ struct sweep {
     struct lenet_dataset data;
     struct lenet_device home; /* holds the data set; workers open their own */
     struct lenet_device_data device_data;
+    struct lenet_start start; /* what it begins from; closed for drawn weights */
     struct lenet_sweep_dir dir;
     struct jobs jobs;
     struct ledger ledger;
@@ -124,6 +127,12 @@ static const struct job *largest_job(const struct jobs *jobs, int group, int *co
     return largest;
 }
 
+/* Records are written one after the other, whatever the number of workers; weights are replaced, with two fsyncs. */
+static double time_files(const struct sweep *s, int populations) {
+    const double each = lenet_directory_sync_seconds(base_of(s)->out);
+    return each * populations * (1 + (base_of(s)->keep_weights ? 2.0 / s->workers : 0));
+}
+
 static enum lenet_status describe_group(struct sweep *s, struct worker *w, int group, double *total,
                                         struct lenet_error *err) {
     struct lenet_sweep_group shown = {.key = s->jobs.groups[group].key, .runs = s->jobs.groups[group].missing};
@@ -140,15 +149,19 @@ static enum lenet_status describe_group(struct sweep *s, struct worker *w, int g
     if (status != LENET_OK) return status;
     shown.largest = fitting.R;
     if (s->jobs.observer->group) s->jobs.observer->group(s->jobs.observer->self, &shown);
-    *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers;
+    *total += (seconds[0] * shown.populations + seconds[1] * (double)shown.runs / fitting.R) / s->workers +
+              time_files(s, shown.populations);
     return LENET_OK;
 }
 
 static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
     struct worker w = {.ledger = &s->ledger};
     const struct lenet_sweep_observer *observer = s->jobs.observer;
-    double total = 0;
     enum lenet_status status = LENET_OK;
+    const double began = lenet_now();
+    if (s->jobs.n_jobs) sweep_open_job(&w, &s->jobs.jobs[0], NULL); /* and the device, which each worker does once */
+    sweep_close_job(&w);
+    double total = lenet_now() - began;
     for (int g = 0; g < s->jobs.n_groups && status == LENET_OK && !*s->jobs.stop; g++)
         status = describe_group(s, &w, g, &total, err);
     status = lenet_device_explain(&w.trainer.device, status, err);
@@ -163,8 +176,9 @@ static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
 static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     struct lenet_config *base = &s->plan->base;
     uint8_t first;
-    LENET_TRY(lenet_dataset_open(base->data, sizeof base->data, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
+    LENET_TRY(lenet_config_dataset(base, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
     LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
+    strcpy(base->device, s->home.name); /* what auto has become */
     LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
                                        LENET_MAX_FIELD, &s->device_data, err));
     /* waits until it is there: the workers have contexts of their own, which would not */
@@ -200,16 +214,33 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     cJSON_AddItemToObject(json, "axes", axes_json(s->plan));
     cJSON_AddItemToObject(json, "config", lenet_config_json(base_of(s)));
     cJSON_AddItemToObject(json, "data", lenet_data_json(base_of(s)->data, &s->data));
+    if (base_of(s)->from[0]) cJSON_AddStringToObject(json, "from", base_of(s)->from);
+    lenet_json_add_classes(json, &s->data.names);
     return lenet_json_write(path, json, err);
 }
 
+static void tell(const struct sweep *s, const char *text) {
+    if (s->jobs.observer->note) s->jobs.observer->note(s->jobs.observer->self, text);
+}
+
 static void note_missing_lock(const struct sweep *s) {
-    const struct lenet_sweep_observer *observer = s->jobs.observer;
     struct lenet_error text;
-    if (!s->dir.lock.missing || !observer->note) return;
+    if (!s->dir.lock.missing) return;
     lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
                s->dir.path, s->dir.lock.missing);
-    observer->note(observer->self, text.text);
+    tell(s, text.text);
+}
+
+/* What runs that have ended before did not keep stays lost. */
+static void note_lost_predictions(const struct sweep *s, size_t ended) {
+    struct lenet_error text;
+    if (!base_of(s)->keep_predictions || !ended || lenet_directory_has(s->dir.path, "predictions")) return;
+    lenet_fail(
+        &text, LENET_OK,
+        "%s: the predictions of %zu run%s that had ended before were not kept; lenet eval --predictions FILE works "
+        "them out from kept weights",
+        s->dir.path, ended, ended == 1 ? "" : "s");
+    tell(s, text.text);
 }
 
 /* How many workers train at a time, each with how many threads. */
@@ -232,11 +263,15 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     s->jobs.backend = s->home.backend;
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
+    if (s->jobs.note[0]) tell(s, s->jobs.note);
     LENET_TRY(base_of(s)->dry_run
                   ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
     note_missing_lock(s);
     sweep_find_missing(&s->jobs, &s->dir, &overview);
+    LENET_TRY(sweep_find_weights(&s->jobs, &s->dir, &overview, err));
+    s->ledger.result->unkept = overview.unkept;
+    note_lost_predictions(s, overview.ended - overview.diverged);
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);
@@ -246,6 +281,9 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
 static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
     if (!base_of(s)->out[0] && !base_of(s)->dry_run)
         return lenet_fail(err, LENET_ERR_ARG, "give --out DIR, where the results go and are found again");
+    LENET_TRY(lenet_predictions_check(base_of(s), err));
+    LENET_TRY(lenet_config_start(&s->plan->base, &s->start, err));
+    if (s->start.path) s->jobs.start = &s->start;
     LENET_TRY(open_data(s, err));
     LENET_TRY(plan_jobs(s, err));
     s->ledger.result->interrupted = *s->jobs.stop != 0;
@@ -261,6 +299,7 @@ static void close_all(struct sweep *s) {
     if (s->home.backend) lenet_device_data_free(s->home.backend, s->home.ctx, &s->device_data);
     lenet_device_close(&s->home);
     lenet_dataset_free(&s->data);
+    lenet_start_close(&s->start);
     pthread_mutex_destroy(&s->ledger.mutex);
 }
 

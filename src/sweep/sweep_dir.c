@@ -57,7 +57,7 @@ static enum lenet_status look_at_lock(void *self, const char *path, struct lenet
 
 /* What lenet_file_replace has left in a process that was killed. */
 static void clear_temporaries(const char *directory) {
-    static const char *const kinds[] = {"progress", "weights"};
+    static const char *const kinds[] = {"progress", "weights", "predictions"};
     char path[LENET_MAX_PATH];
     lenet_directory_clear_temporaries(directory);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

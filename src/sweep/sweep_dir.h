@@ -1,5 +1,5 @@
 /* sweep_dir.h - a sweep directory: sweep.json, one line of runs.jsonl for each run that has ended, the checkpoints of
- * populations under way in progress/, and weights/.
+ * populations under way in progress/, and weights/ and predictions/.
  *
  * A shard i/n writes runs.i-of-n.jsonl; every process reads all runs*.jsonl. A process at work holds the lock of a
  * file, `lock` or, of a shard, `lock.i-of-n`. */

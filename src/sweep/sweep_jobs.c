@@ -28,29 +28,51 @@ static enum lenet_status find_group(struct jobs *jobs, const char *key, int *gro
     return LENET_OK;
 }
 
-static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {
+/* Whether the weights that all begin from are of this architecture. */
+static enum lenet_status check_start(struct jobs *jobs, const struct lenet_topology *topology,
+                                     struct lenet_error *err) {
+    char note[sizeof jobs->note] = "";
+    if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, note, err));
+    if (note[0]) strcpy(jobs->note, note);
+    return LENET_OK;
+}
+
+/* What is the same for all seeds. */
+static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_config *config, struct run *run,
+                                      struct lenet_error *err) {
     const struct lenet_dataset *data = jobs->data;
-    struct lenet_config config;
     struct lenet_model model;
     struct lenet_settings settings;
     char key[LENET_POPULATION_KEY];
-    run->index = index;
+    LENET_TRY(lenet_config_model(config, data, (struct lenet_scaling){1, 0}, &model, err));
+    if (strcmp(config->from_sha256, jobs->plan->base.from_sha256) != 0)
+        return lenet_fail(err, LENET_ERR_ARG, "--from-sha256: one for each run; a sweep begins from one file");
+    LENET_TRY(lenet_settings_make(config, data->train.count, &settings, err));
+    run->flops = lenet_run_flops(config, &settings, &model.topology, data->test.count);
+    run->oddities = lenet_settings_oddities(config, &settings);
+    lenet_population_key(config, &settings, key);
+    const int groups = jobs->n_groups;
+    LENET_TRY(find_group(jobs, key, &run->group, err));
+    return jobs->n_groups > groups ? check_start(jobs, &model.topology, err) : LENET_OK;
+}
+
+static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {
+    struct lenet_config config;
     LENET_TRY(lenet_sweep_config(jobs->plan, index, &config, err));
-    LENET_TRY(lenet_config_resolve(&config, data->train.count, err));
-    LENET_TRY(lenet_run_id(&config, data->hash, run->id, err));
+    LENET_TRY(lenet_config_resolve(&config, jobs->data->train.count, err));
     jobs->previous.seed = config.seed;
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where padding differs, the run is worked out again */
-    if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) { /* only the seed is another */
-        run->group = run[-1].group;
-        run->flops = run[-1].flops;
-        return LENET_OK;
+    if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) {
+        *run = run[-1];
+    } else {
+        jobs->previous = config;
+        LENET_TRY(describe_run(jobs, &config, run, err));
     }
-    jobs->previous = config;
-    LENET_TRY(lenet_config_model(&config, data, (struct lenet_scaling){1, 0}, &model, err));
-    LENET_TRY(lenet_settings_make(&config, data->train.count, &settings, err));
-    run->flops = lenet_run_flops(&config, &settings, &model.topology, data->test.count);
-    lenet_population_key(&config, &settings, key);
-    return find_group(jobs, key, &run->group, err);
+    run->index = index;
+    LENET_TRY(lenet_run_id(&config, jobs->data->hash, run->id, err));
+    strcpy(run->same, run->id);
+    if (!lenet_config_reduce(&config, jobs->data->train.count, jobs->backend)) return LENET_OK;
+    return lenet_run_id(&config, jobs->data->hash, run->same, err);
 }
 
 static int by_index(const void *a, const void *b) {
@@ -58,17 +80,17 @@ static int by_index(const void *a, const void *b) {
     return (x->index > y->index) - (x->index < y->index);
 }
 
-static int by_id_and_index(const void *a, const void *b) {
-    const int order = strcmp(((const struct run *)a)->id, ((const struct run *)b)->id);
+static int by_same_and_index(const void *a, const void *b) {
+    const int order = strcmp(((const struct run *)a)->same, ((const struct run *)b)->same);
     return order ? order : by_index(a, b);
 }
 
 /* Where values of axes mean the same, so do runs: the first one stays. */
 static void drop_duplicates(struct jobs *jobs) {
     size_t n = 0;
-    qsort(jobs->runs, jobs->n_runs, sizeof *jobs->runs, by_id_and_index);
+    qsort(jobs->runs, jobs->n_runs, sizeof *jobs->runs, by_same_and_index);
     for (size_t i = 0; i < jobs->n_runs; i++)
-        if (!n || strcmp(jobs->runs[n - 1].id, jobs->runs[i].id) != 0) jobs->runs[n++] = jobs->runs[i];
+        if (!n || strcmp(jobs->runs[n - 1].same, jobs->runs[i].same) != 0) jobs->runs[n++] = jobs->runs[i];
     jobs->n_runs = n;
     qsort(jobs->runs, jobs->n_runs, sizeof *jobs->runs, by_index);
 }
@@ -78,7 +100,9 @@ enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err) {
     if (!jobs->runs) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for a plan of %zu runs", jobs->plan->runs);
     double told = lenet_now();
     for (; jobs->n_runs < jobs->plan->runs && !*jobs->stop; jobs->n_runs++) {
-        LENET_TRY(make_run(jobs, jobs->n_runs, &jobs->runs[jobs->n_runs], err));
+        struct run *run = &jobs->runs[jobs->n_runs];
+        LENET_TRY(make_run(jobs, jobs->n_runs, run, err));
+        for (int i = 0; i < LENET_ODDITIES; i++) jobs->odd[i] += (size_t)(run->oddities >> i & 1);
         if (jobs->n_runs % 1024 || !jobs->observer->planning || lenet_now() - told < 0.1) continue;
         told = lenet_now();
         jobs->observer->planning(jobs->observer->self, jobs->n_runs, jobs->plan->runs);
@@ -94,16 +118,19 @@ static int is_of_this_shard(const struct jobs *jobs, size_t i) {
 void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_sweep_overview *overview) {
     overview->runs = jobs->n_runs;
     overview->others = dir->n;
+    memcpy(overview->odd, jobs->odd, sizeof overview->odd);
     for (size_t i = 0; i < dir->n; i++) overview->others_warmup_3 += (size_t)dir->ended[i].warmup_is_3;
     for (size_t i = 0; i < jobs->n_runs; i++) {
         struct run *run = &jobs->runs[i];
-        const struct lenet_run_state *ended = lenet_sweep_dir_find(dir, run->id);
+        const struct lenet_run_state *own = lenet_sweep_dir_find(dir, run->id);
+        const struct lenet_run_state *ended = own ? own : lenet_sweep_dir_find(dir, run->same);
         overview->others -= ended != NULL;
         overview->others_warmup_3 -= ended && ended->warmup_is_3;
         if (!is_of_this_shard(jobs, i)) continue;
         overview->here++;
         overview->ended += ended != NULL;
         overview->diverged += ended && ended->diverged;
+        run->unkept = own && !own->diverged;
         run->missing = !ended || (ended->diverged && jobs->plan->base.retry_failed) ? MISSING : NOT_MISSING;
         jobs->n_missing += run->missing == MISSING;
         jobs->flops += run->missing ? run->flops : 0;
@@ -155,7 +182,7 @@ void sweep_free_jobs(struct jobs *jobs) {
     free(jobs->runs);
 }
 
-/* ---- from checkpoints -------------------------------------------------------------------------- */
+/* ---- files of populations ------------------------------------------------------------------------ */
 
 struct search {
     struct jobs *jobs;
@@ -173,6 +200,53 @@ static struct run *find_run(const struct search *s, const char *id) {
     struct run **found = bsearch(&key, s->runs, s->jobs->n_runs, sizeof *s->runs, by_id);
     return found ? *found : NULL;
 }
+
+/* Calls take for each file of progress/ or weights/. */
+static enum lenet_status search_files(struct jobs *jobs, const struct lenet_sweep_dir *dir, const char *kind,
+                                      enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
+                                      struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, kind, path, err));
+    struct search search = {jobs, dir, calloc(jobs->n_runs + 1, sizeof *search.runs)};
+    if (!search.runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < jobs->n_runs; i++) search.runs[i] = &jobs->runs[i];
+    qsort(search.runs, jobs->n_runs, sizeof *search.runs, by_id);
+    const enum lenet_status status = lenet_directory_each(path, "", ".safetensors", take, &search, err);
+    free(search.runs);
+    return status;
+}
+
+/* ---- kept weights --------------------------------------------------------------------------------- */
+
+static void mark_kept(const struct search *s, const char *id) {
+    struct run *run = id ? find_run(s, id) : NULL;
+    if (run) run->unkept = 0;
+}
+
+/* A file of one run has its name; one of several says whose it is, and one that is damaged is none. */
+static enum lenet_status take_weights(void *self, const char *path, struct lenet_error *err) {
+    const struct search *s = self;
+    char name[LENET_RUN_ID], device[32];
+    cJSON *members = NULL;
+    (void)err;
+    snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
+    mark_kept(s, name);
+    if (find_run(s, name) || lenet_checkpoint_read_members(path, &members, device, NULL) != LENET_OK) return LENET_OK;
+    const cJSON *member;
+    cJSON_ArrayForEach(member, members) mark_kept(s, lenet_json_text(member, "id"));
+    cJSON_Delete(members);
+    return LENET_OK;
+}
+
+enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep_dir *dir,
+                                     struct lenet_sweep_overview *overview, struct lenet_error *err) {
+    if (!jobs->plan->base.keep_weights || !overview->ended) return LENET_OK;
+    LENET_TRY(search_files(jobs, dir, "weights", take_weights, err));
+    for (size_t i = 0; i < jobs->n_runs; i++) overview->unkept += (size_t)jobs->runs[i].unkept;
+    return LENET_OK;
+}
+
+/* ---- from checkpoints -------------------------------------------------------------------------- */
 
 static int has_diverged(const cJSON *member) {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "diverged"));
@@ -207,6 +281,14 @@ static enum lenet_status resume_members(struct jobs *jobs, const cJSON *members,
     return add_job(jobs, runs, r, 1, err);
 }
 
+/* Where no run is missing, a damaged checkpoint does no harm. */
+static enum lenet_status note_useless(const struct jobs *jobs, const struct lenet_error *why) {
+    struct lenet_error text;
+    lenet_fail(&text, LENET_OK, "%.900s; no run needs it any more, and it may be removed", why->text);
+    if (jobs->observer->note) jobs->observer->note(jobs->observer->self, text.text);
+    return LENET_OK;
+}
+
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     cJSON *members;
@@ -214,7 +296,8 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     struct lenet_error why = {{0}};
     enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, &why);
     if (status == LENET_ERR_IO && !lenet_path_exists(path)) return LENET_OK; /* another shard's, ended meanwhile */
-    if (status != LENET_OK) return lenet_fail(err, status, "%s", why.text);
+    if (status != LENET_OK && !s->jobs->n_missing) return note_useless(s->jobs, &why);
+    if (status != LENET_OK) return lenet_fail(err, status, "%.900s; without the file, its runs begin again", why.text);
     size_t *runs = calloc((size_t)cJSON_GetArraySize(members), sizeof *runs);
     status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const int wanted = runs && strcmp(device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
@@ -222,19 +305,6 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     if (wanted == 0) unlink(path); /* killed between its last line and this */
     free(runs);
     cJSON_Delete(members);
-    return status;
-}
-
-static enum lenet_status take_checkpoints(struct jobs *jobs, const struct lenet_sweep_dir *dir,
-                                          struct lenet_error *err) {
-    char progress[LENET_MAX_PATH];
-    LENET_TRY(lenet_run_path(dir->path, "progress", progress, err));
-    struct search search = {jobs, dir, calloc(jobs->n_runs + 1, sizeof *search.runs)};
-    if (!search.runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < jobs->n_runs; i++) search.runs[i] = &jobs->runs[i];
-    qsort(search.runs, jobs->n_runs, sizeof *search.runs, by_id);
-    const enum lenet_status status = lenet_directory_each(progress, "", ".safetensors", take_checkpoint, &search, err);
-    free(search.runs);
     return status;
 }
 
@@ -274,7 +344,7 @@ static int by_flops(const void *a, const void *b) {
 
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                   struct lenet_sweep_overview *overview, struct lenet_error *err) {
-    if (!jobs->plan->base.dry_run) LENET_TRY(take_checkpoints(jobs, dir, err));
+    if (!jobs->plan->base.dry_run) LENET_TRY(search_files(jobs, dir, "progress", take_checkpoint, err));
     overview->resumed = (size_t)jobs->n_jobs;
     for (size_t i = 0; i < jobs->n_runs; i++)
         jobs->groups[jobs->runs[i].group].missing += jobs->runs[i].missing == MISSING;

@@ -14,8 +14,11 @@ enum missing { NOT_MISSING, MISSING, RESUMED }; /* RESUMED: in a population that
 struct run {
     size_t index; /* in the plan */
     char id[LENET_RUN_ID];
+    char same[LENET_RUN_ID]; /* the id of the run that it comes to on this data and device */
     int group;
     enum missing missing;
+    int unkept;   /* 1: it has ended, and no file of its weights has been found */
+    int oddities; /* as lenet_settings_oddities has them */
     double flops;
 };
 
@@ -38,10 +41,13 @@ struct jobs {
     const struct lenet_sweep_plan *plan;
     const struct lenet_dataset *data;
     const struct lenet_backend *backend; /* that trains them */
+    const struct lenet_start *start;     /* what they begin from, or NULL */
+    char note[256];                      /* of that, or "" */
     const volatile sig_atomic_t *stop;
     const struct lenet_sweep_observer *observer;
 
     size_t n_runs, n_missing;
+    size_t odd[LENET_ODDITIES]; /* combinations with each of them */
     struct run *runs;
     int n_groups;
     struct group *groups;
@@ -56,6 +62,10 @@ enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err);
 
 /* Marks those that this process has to train, and counts them. */
 void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_sweep_overview *overview);
+
+/* Counts those that had ended before, but whose weights are not in the directory. */
+enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep_dir *dir,
+                                     struct lenet_sweep_overview *overview, struct lenet_error *err);
 
 /* Makes them jobs: first the populations that have checkpoints, then the others, the longest first. */
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/files.h"
 #include "base/grow.h"
 #include "base/json.h"
@@ -26,24 +27,23 @@ struct range {
 
 /* Returns 0 where text is no range; the fault, where it is a bad one, is left to check_range. */
 static int parse_range(const char *text, struct range *range) {
-    char *end;
+    const char *end;
     *range = (struct range){0};
     const int spaced = strncmp(text, "lin:", 4) == 0 || strncmp(text, "log:", 4) == 0;
     range->logarithmic = strncmp(text, "log:", 4) == 0;
     range->whole = !spaced;
     if (spaced) text += 4;
     if (!strstr(text, "..")) return 0;
-    range->low = strtod(text, &end); /* "0..31": strtod takes "0." and leaves ".31" */
-    if (end > text && end[-1] == '.' && end[0] == '.') end--;
-    if (end == text || strncmp(end, "..", 2) != 0) return 0;
+    if (!(end = lenet_decimal_end(text)) || strncmp(end, "..", 2) != 0) return 0;
+    range->low = strtod(text, NULL);
     text = end + 2;
-    range->high = strtod(text, &end);
-    if (end == text) return 0;
+    if (!(end = lenet_decimal_end(text))) return 0;
+    range->high = strtod(text, NULL);
     if (*end == ':' && spaced) {
         text = end + 1;
-        const double count = strtod(text, &end);
+        if (!(end = lenet_decimal_end(text))) return 0;
+        const double count = strtod(text, NULL);
         range->count = count >= 1 && count <= (double)MOST_RUNS && count == floor(count) ? (size_t)count : SIZE_MAX;
-        if (end == text) return 0;
     }
     return *end == 0;
 }
@@ -169,6 +169,19 @@ static const char *decimal_point(const struct list *list, size_t i) {
     return (pairs ? i % 2 == 1 : begins_with_zero(list->items[i], 2) && is_digits(list->items[i - 1])) ? "." : ",";
 }
 
+/* 1 where every item of a list is a value of its option: what is proposed must be. */
+static int are_values(const struct lenet_option *option, const char *list) {
+    struct lenet_config scratch = {.given = {0}};
+    char item[128];
+    for (;; list++) {
+        const size_t length = strcspn(list, ",");
+        snprintf(item, sizeof item, "%.*s", (int)(length < sizeof item ? length : sizeof item), list);
+        if (lenet_option_set(&scratch, option, item, NULL) != LENET_OK) return 0;
+        list += length;
+        if (!*list) return 1;
+    }
+}
+
 /* 0,05 is surely meant to be 0.05. 0,5 may be 0.5 or the values 0 and 5, which can be written 0.0,5 to be clear. */
 static enum lenet_status check_decimal_commas(const struct lenet_option *option, const struct list *list,
                                               struct lenet_error *err) {
@@ -180,6 +193,8 @@ static enum lenet_status check_decimal_commas(const struct lenet_option *option,
     }
     if (!sure && !maybe) return LENET_OK;
     join_items(list, decimal_point, text, sizeof text);
+    if (!are_values(option, text)) return LENET_OK; /* the faulty one is named later */
+    sure |= !are_values(option, list->text);
     return lenet_fail(err, LENET_ERR_ARG, "--%s: '%.60s' %s decimal commas, but a comma separates values; write %s%s%s",
                       option->name, list->text, sure ? "has" : "may have", text,
                       sure ? "" : ", or for several values 0.0", sure ? "" : list->text + 1);
@@ -201,7 +216,7 @@ static enum lenet_status check_thousands(const struct lenet_option *option, cons
     join_items(list, no_separator, text, sizeof text);
     return lenet_fail(err, LENET_ERR_ARG,
                       "--%s: '%.60s' has commas between thousands, but a comma separates values; write %s",
-                      option->name, list->text, is_of_digits(list) ? text : "numbers without them");
+                      option->name, list->text, are_values(option, text) ? text : "numbers without them");
 }
 
 /* The next distortion's name in shift=1e+1+rotate=8, and its length; NULL where there is none. */
@@ -222,8 +237,9 @@ static int share_a_name(const char *a, const char *b) {
 }
 
 /* shift=1.5,rotate=8 is one network to lenet train, so here it must be clear how many it is. */
-static enum lenet_status check_distortions(const struct list *list, struct lenet_error *err) {
-    for (size_t i = 1; i < list->n; i++) {
+static enum lenet_status check_distortions(const struct lenet_option *option, const struct list *list,
+                                           struct lenet_error *err) {
+    for (size_t i = 1; i < list->n && are_values(option, list->text); i++) {
         const char *a = list->items[i - 1], *b = list->items[i];
         if (!strchr(a, '=') || !strchr(b, '=') || share_a_name(a, b)) continue;
         return lenet_fail(err, LENET_ERR_ARG,
@@ -231,6 +247,16 @@ static enum lenet_status check_distortions(const struct list *list, struct lenet
                           b, a, b, a, b, (int)strcspn(a, "="), a);
     }
     return LENET_OK;
+}
+
+/* C1,C3 is one network with two frozen layers to lenet train. */
+static enum lenet_status check_layers(const struct list *list, struct lenet_error *err) {
+    for (size_t i = 0; i < list->n; i++)
+        if (list->n == 1 || strchr(list->items[i], '+') || strcmp(list->items[i], "none") == 0) return LENET_OK;
+    const char *a = list->items[0], *b = list->items[1];
+    return lenet_fail(err, LENET_ERR_ARG,
+                      "--freeze: '%s,%s' may be one network or two; write %s+%s for one, %s,%s+%s for two", a, b, a, b,
+                      a, b, b);
 }
 
 static enum lenet_status check_list(const struct lenet_option *option, const struct list *list,
@@ -242,7 +268,8 @@ static enum lenet_status check_list(const struct lenet_option *option, const str
                               option->name, list->text, list->items[i][0] ? "a space in it" : "an empty value");
     if (option->type == LENET_OPTION_REAL) return check_decimal_commas(option, list, err);
     if (option->type == LENET_OPTION_INTEGER) return check_thousands(option, list, err);
-    return option->type == LENET_OPTION_AUGMENT ? check_distortions(list, err) : LENET_OK;
+    if (strcmp(option->name, "freeze") == 0) return check_layers(list, err);
+    return option->type == LENET_OPTION_AUGMENT ? check_distortions(option, list, err) : LENET_OK;
 }
 
 static enum lenet_status fill_axis(const struct lenet_config *base, struct lenet_axis *axis, const char *text,
@@ -297,6 +324,20 @@ static int changes_an_axis(const struct lenet_sweep_plan *plan, const struct len
     return 0;
 }
 
+/* Also an axis, whose values are each run's own, is given: a later --augment can replace it. */
+static void mark_given(struct lenet_config *base, const struct lenet_axis *axis) {
+    struct lenet_config scratch = *base;
+    lenet_option_set(&scratch, axis->option, axis->count ? axis->values[0] : axis->option->initial, NULL);
+    memcpy(base->given, scratch.given, sizeof base->given);
+    memcpy(base->replaced, scratch.replaced, sizeof base->replaced);
+}
+
+/* Whether it says how the data set is to be read, which all runs share. */
+static int is_of_data(const struct lenet_option *option) {
+    return option->offset == offsetof(struct lenet_config, first_label) ||
+           option->offset == offsetof(struct lenet_config, transpose);
+}
+
 static enum lenet_status take_option(void *self, const struct lenet_option *option, const char *text,
                                      struct lenet_error *err) {
     struct lenet_sweep_plan *plan = self;
@@ -307,6 +348,11 @@ static enum lenet_status take_option(void *self, const struct lenet_option *opti
     *axis = (struct lenet_axis){.option = option};
     plan->axes++;
     LENET_TRY(fill_axis(&plan->base, axis, text, err));
+    if (axis->count != 1 && is_of_data(option))
+        return lenet_fail(err, LENET_ERR_ARG,
+                          "--%s %.100s: wanted one value, for all runs of a sweep share its data set", option->name,
+                          text);
+    mark_given(&plan->base, axis);
     if (axis->count != 1 || changes_an_axis(plan, option)) return LENET_OK;
     const enum lenet_status status = lenet_option_set(&plan->base, option, axis->values[0], err);
     drop_axis(plan, option);
@@ -337,7 +383,7 @@ enum lenet_status lenet_sweep_plan_parse(int argc, char **argv, struct lenet_swe
         const size_t values = axis->count ? axis->count : 1;
         if (!axis->count && !samples)
             return lenet_fail(err, LENET_ERR_ARG,
-                              "--%s: a range without a count is drawn from: give --samples N, or %s:%g..%g:COUNT",
+                              "--%s: a range without a count is drawn from: give --samples N, or %s:%.15g..%.15g:COUNT",
                               axis->option->name, axis->logarithmic ? "log" : "lin", axis->low, axis->high);
         drawn += !axis->count;
         if (plan->runs > MOST_RUNS / values)
@@ -487,8 +533,9 @@ static void add_idle(struct writer *w, const struct lenet_sweep_plan *plan, cons
     const struct lenet_option *by = idled_in_all(plan, option);
     if (!by) return;
     lenet_option_get(&plan->base, by, value, sizeof value);
-    add(w, "  --%s has no effect with %s--%s%s%s\n", option->name, axis_of(plan, by) ? "any value of " : "", by->name,
-        axis_of(plan, by) ? "" : " ", axis_of(plan, by) ? "" : value);
+    add(w, "  --%s %s %s--%s%s%s\n", option->name, lenet_option_idle_words(by),
+        axis_of(plan, by) ? "any value of " : "", by->name, axis_of(plan, by) ? "" : " ",
+        axis_of(plan, by) ? "" : value);
 }
 
 void lenet_sweep_plan_text(const struct lenet_sweep_plan *plan, char *text, size_t size) {
@@ -507,13 +554,15 @@ static size_t add_bytes(char *text, size_t used, const char *more, size_t n) {
     return used + n;
 }
 
+enum { IDENTITY = 8192 }; /* bytes: less than 100 for each option, and a path or two */
+
 /* {"arch":"lenet5","activation":"relu",...}: the JSON that is recorded of the run. A sweep of millions has no time for
  * cJSON; no name of an architecture or a choice needs escapes. */
 static size_t identity_text(const struct lenet_config *config, char *text) {
     size_t used = 0;
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
-        char value[LENET_MAX_CHOICE];
-        if (!option->identity) continue;
+        char value[LENET_MAX_PATH];
+        if (!lenet_option_is_recorded(config, option)) continue;
         lenet_option_get(config, option, value, sizeof value);
         const int is_raw = lenet_option_is_number(option) && strcmp(value, "auto") != 0;
         used = add_bytes(text, used, used ? ",\"" : "{\"", 2);
@@ -527,7 +576,7 @@ static size_t identity_text(const struct lenet_config *config, char *text) {
 
 static enum lenet_status hash_identity(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
                                        struct lenet_error *err) {
-    char text[4096], hex[65]; /* less than 100 bytes for each option */
+    char text[IDENTITY], hex[65];
     const struct lenet_piece pieces[] = {{text, identity_text(config, text)}, {data_hash, strlen(data_hash)}};
     const enum lenet_status status = lenet_sha256(pieces, 2, hex, err);
     snprintf(id, LENET_RUN_ID, "%.16s", hex);

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "train/checkpoint.h"
+#include "train/predictions.h"
 #include "train/run_dir.h"
 
 static const struct lenet_config *base_of(const struct worker *w) { return &w->ledger->jobs->plan->base; }
@@ -202,19 +203,26 @@ static enum lenet_status observe(void *self, struct lenet_error *err) { return r
 
 /* ---- the end ------------------------------------------------------------------------------------------- */
 
-/* Of all members that have not diverged. */
-static enum lenet_status keep_weights(const struct worker *w, struct lenet_error *err) {
-    char path[LENET_MAX_PATH];
-    int n = 0;
+/* Lists the members that have not diverged in w->which, and describes them, as the files of weights and of predictions
+ * do: those of weights with their configurations. */
+static cJSON *survivors(const struct worker *w, int with_config, int *n) {
     cJSON *members = cJSON_CreateArray();
+    *n = 0;
     for (int r = 0; r < w->job->R; r++) {
         if (snapshot_of(w)->diverged[r]) continue;
         cJSON *member = cJSON_CreateObject();
         cJSON_AddStringToObject(member, "id", run_of(w, r)->id);
-        cJSON_AddItemToObject(member, "config", lenet_config_json(&w->configs[r]));
+        if (with_config) cJSON_AddItemToObject(member, "config", lenet_config_json(&w->configs[r]));
         cJSON_AddItemToArray(members, member);
-        w->which[n++] = r;
+        w->which[(*n)++] = r;
     }
+    return members;
+}
+
+static enum lenet_status keep_weights(const struct worker *w, struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    int n;
+    cJSON *members = survivors(w, 1, &n);
     enum lenet_status status = lenet_sweep_dir_file(w->ledger->dir, "weights", w->job->name, path, err);
     if (status == LENET_OK && n)
         status = lenet_checkpoint_write_weights(path, lenet_population_model(w->trainer.pop), snapshot_of(w), w->which,
@@ -223,11 +231,43 @@ static enum lenet_status keep_weights(const struct worker *w, struct lenet_error
     return status;
 }
 
-/* The weights come first: a line says that all of a run is there. */
+/* Of all members, those that have diverged included. */
+static enum lenet_status predict(const struct worker *w, struct lenet_predictions *predictions) {
+    const size_t train_images = w->ledger->jobs->data->train.count;
+    for (int half = 0; half < LENET_HALVES; half++) {
+        const struct lenet_answers answers = lenet_predictions_answers(predictions, half, 0);
+        if (predictions->half[half].images)
+            LENET_TRY(lenet_population_answer(w->trainer.pop, half == LENET_TRAIN, &answers));
+    }
+    for (int r = 0; r < w->job->R; r++)
+        lenet_predictions_add_training(predictions, r, &member_of(w, r)->settings.hyper, train_images);
+    return LENET_OK;
+}
+
+static enum lenet_status keep_predictions(const struct worker *w, struct lenet_error *err) {
+    const struct lenet_dataset *data = w->ledger->jobs->data;
+    char path[LENET_MAX_PATH];
+    struct lenet_predictions predictions;
+    int n;
+    cJSON *members = survivors(w, 0, &n);
+    enum lenet_status status = lenet_sweep_dir_file(w->ledger->dir, "predictions", w->job->name, path, err);
+    if (status == LENET_OK && n) {
+        status = lenet_predictions_make(base_of(w), w->job->R, data, &predictions, err);
+        if (status == LENET_OK) status = predict(w, &predictions);
+        if (status == LENET_OK)
+            status = lenet_predictions_write(path, &predictions, w->which, n, members, base_of(w)->data, data, err);
+        lenet_predictions_free(&predictions);
+    }
+    cJSON_Delete(members);
+    return status;
+}
+
+/* Weights and predictions come first: a line says that all of a run is there. */
 static enum lenet_status end(void *self, struct lenet_error *err) {
     struct worker *w = self;
     char path[LENET_MAX_PATH];
     if (base_of(w)->keep_weights) LENET_TRY(keep_weights(w, err));
+    if (base_of(w)->keep_predictions) LENET_TRY(keep_predictions(w, err));
     LENET_TRY(record(w, 1, err));
     LENET_TRY(checkpoint_path(w, path, err));
     unlink(path); /* there is none where it took no time */
@@ -275,7 +315,7 @@ enum lenet_status sweep_train_job(struct worker *w, struct lenet_error *err) {
                                     .end = end,
                                     .progress = report_progress};
     int ended;
-    LENET_TRY(w->job->resumed ? restore(w, err) : lenet_population_init(w->trainer.pop));
+    LENET_TRY(w->job->resumed ? restore(w, err) : lenet_population_init(w->trainer.pop, w->ledger->jobs->start, err));
     w->reported = snapshot_of(w)->step;
     pthread_mutex_lock(&w->ledger->mutex);
     w->ledger->flops -= flops_by(w, w->reported); /* done before */

@@ -78,15 +78,17 @@ static void fill(struct tensors *t, const struct lenet_snapshot *snapshot) {
 enum lenet_status lenet_checkpoint_write(const char *path, const struct lenet_model *model,
                                          const struct lenet_snapshot *snapshot,
                                          const struct lenet_checkpoint_labels *labels, struct lenet_error *err) {
-    struct lenet_metadata more[2];
-    int n = 0;
+    char sum[65];
+    struct lenet_metadata more[3] = {{LENET_TENSORS_SHA256, sum}};
+    int n = 1;
     if (labels->device) more[n++] = (struct lenet_metadata){"device", labels->device};
     if (labels->run) more[n++] = (struct lenet_metadata){"run", labels->run};
     struct tensors *t = make_tensors(&model->topology, snapshot, !labels->members, err);
     if (!t) return LENET_ERR_MEMORY;
     fill(t, snapshot);
-    const enum lenet_status status =
-        lenet_model_write_tensors(path, model, t->all, t->n, labels->members, more, n, err);
+    enum lenet_status status = lenet_tensors_sha256(t->all, t->n, sum, err);
+    if (status == LENET_OK)
+        status = lenet_model_write_tensors(path, model, t->all, t->n, labels->members, more, n, err);
     free_tensors(t);
     return status;
 }

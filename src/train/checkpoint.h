@@ -2,7 +2,7 @@
  *
  * A weights file (see model.h) that also has, while training is under way, the moments as checkpoint.m.* and
  * checkpoint.v.*, the counters checkpoint.step, .seconds, .loss [R] and .count_correct_nonfinite_diverged [R][4], and
- * the device among its metadata. */
+ * the device and a checksum of the tensors among its metadata. */
 #ifndef LENET_TRAIN_CHECKPOINT_H
 #define LENET_TRAIN_CHECKPOINT_H
 #include <cjson/cJSON.h>

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/choice.h"
+#include "base/decimal.h"
 #include "base/json.h"
 #include "lenet/topology.h"
 
@@ -44,6 +45,14 @@ const struct lenet_option lenet_options[] = {
      .argument = "DIR", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT,
      .help = "the directory with a data set's four IDX files, raw or .gz; initially data/mnist, or data/sample where "
              "that is missing"},
+    {.name = "first-label", INTEGER(first_label, 0, 255), .initial = "0",
+     .argument = "N", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT, .identity = LENET_OF_POPULATION, .later = 1,
+     .help = "the label of the first class in the files, which is subtracted from each: 1 for EMNIST's letters; eval "
+             "--run takes the run's"},
+    {.name = "transpose", SWITCH(transpose), .initial = "off",
+     .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT, .identity = LENET_OF_POPULATION, .later = 1,
+     .help = "exchange rows and columns of each image, as EMNIST's need it, which lie on their side; eval --run takes "
+             "the run's"},
     {.name = "run", TEXT(run), .initial = "",
      .argument = "DIR", .commands = TRAIN | EVAL | EXPORT,
      .help = "the run directory: train creates it (initially the first free one of runs/ARCH-1, runs/ARCH-2, ...), "
@@ -86,6 +95,17 @@ const struct lenet_option lenet_options[] = {
     {.name = "init-scale", REAL(init_scale, 0, 100), .initial = "1",
      .argument = "X", .commands = TRAIN | SWEEP | GRADCHECK, .identity = LENET_OF_NETWORK,
      .help = "the factor that multiplies the initial weights that are drawn"},
+    {.name = "from", TEXT(from), .initial = "",
+     .argument = "FILE", .commands = TRAIN | SWEEP,
+     .help = "a file (.safetensors) with the weights of one network to begin from, this program's or PyTorch's; a last "
+             "layer for other classes is drawn anew"},
+    {.name = "from-sha256", TEXT(from_sha256), .initial = "none", .later = 1,
+     .argument = "HEX", .commands = TRAIN | SWEEP, .identity = LENET_OF_POPULATION,
+     .help = "the SHA-256 of that file, or its first digits: another file is refused (initially the file's own, by which "
+             "the run is known)"},
+    {.name = "freeze", TEXT(freeze), .initial = "none", .later = 1,
+     .argument = "LAYERS", .commands = TRAIN | SWEEP, .identity = LENET_OF_POPULATION,
+     .help = "the layers that stay as they are, joined by , or, in a sweep, by +: C1+C3 (lenet info lists them)"},
     {.name = "epochs", INTEGER(epochs, 1, 1e6), .initial = "15",
      .argument = "N", .commands = TRAIN | SWEEP, .identity = LENET_OF_NETWORK,
      .help = "the number of passes over the training set"},
@@ -210,6 +230,18 @@ const struct lenet_option lenet_options[] = {
     {.name = "keep-weights", SWITCH(keep_weights), .initial = "off",
      .commands = SWEEP,
      .help = "keep the final weights, one file for each population"},
+    {.name = "keep-predictions", SWITCH(keep_predictions), .initial = "off",
+     .commands = SWEEP,
+     .help = "keep what each network answers at the end for every image, one file for each population"},
+    {.name = "predictions", TEXT(predictions), .initial = "",
+     .argument = "FILE", .commands = EVAL,
+     .help = "a file (.safetensors) to which each network's answers for every image are written"},
+    {.name = "predictions-of", CHOICE(predictions_of, "test|train|both"), .initial = "test",
+     .commands = SWEEP | EVAL,
+     .help = "the images whose answers are kept: the test half of the data set, the training half or both"},
+    {.name = "predictions-loss", SWITCH(predictions_loss), .initial = "off",
+     .commands = SWEEP | EVAL,
+     .help = "keep the loss of each answer, too, in 16 bits"},
     {.name = "retry-failed", SWITCH(retry_failed), .initial = "off",
      .commands = SWEEP,
      .help = "train again the runs that have diverged"},
@@ -278,21 +310,52 @@ static int join_thousands(const char *text, char digits[32]) {
     return !*text && groups > 1 && group == 3;
 }
 
-/* What a text that is no number of this option was probably meant to be: the end of a message. */
+static enum lenet_status set_number(void *field, const struct lenet_option *option, const char *text,
+                                    struct lenet_error *err);
+
+/* A text without its spaces. */
+static void leave_out_spaces(const char *text, char joined[32]) {
+    size_t n = 0;
+    for (; *text && n < 31; text++)
+        if (!isspace((unsigned char)*text)) joined[n++] = *text;
+    joined[n] = 0;
+}
+
+/* 0,9 with a point in the place of its comma; "" where it is not of this form. */
+static void point_for_comma(const char *text, char number[32]) {
+    const size_t whole = strspn(text, "0123456789"),
+                 fraction = text[whole] ? strspn(text + whole + 1, "0123456789") : 0;
+    const int is_one = text[whole] == ',' && whole && fraction && !text[whole + 1 + fraction];
+    snprintf(number, 32, "%s", is_one ? text : "");
+    if (is_one && whole < 31) number[whole] = '.';
+}
+
+static int takes(const struct lenet_option *option, const char *text) {
+    union {
+        double real;
+        int64_t integer;
+    } field;
+    return set_number(&field, option, text, NULL) == LENET_OK;
+}
+
+/* What a text that is no number of this option was probably meant to be, where that is one: the end of a message. */
 static const char *number_hint(const struct lenet_option *option, const char *text, char hint[96]) {
-    char digits[32];
-    const char *comma = strchr(text, ',');
-    const size_t left = strspn(text, "0123456789"), right = comma ? strspn(comma + 1, "0123456789") : 0;
-    const int one_comma = comma == text + left && left && right && !comma[1 + right];
+    char pointed[32], digits[32], joined[32], decimal[32] = "", *end;
+    const double value = strtod(text, &end); /* also of 0x10 and +5 */
+    if (end > text && !*end && isfinite(value)) lenet_real_text(value, decimal);
+    point_for_comma(text, pointed);
+    leave_out_spaces(text, joined);
     hint[0] = 0;
-    if (option->type == LENET_OPTION_REAL && one_comma)
-        snprintf(hint, 96, "; with a decimal point it is %.*s.%.20s", left < 20 ? (int)left : 20, text, comma + 1);
-    else if (join_thousands(text, digits))
+    if (option->type == LENET_OPTION_REAL && takes(option, pointed))
+        snprintf(hint, 96, "; with a decimal point it is %s", pointed);
+    else if (join_thousands(text, digits) && takes(option, digits))
         snprintf(hint, 96, "; write %s, without separators", digits);
-    else if ((comma || strstr(text, "..")) && option->identity)
+    else if ((strchr(text, ',') || strstr(text, "..")) && option->identity)
         snprintf(hint, 96, "; wanted one number (lenet sweep takes lists and ranges)");
-    else if (text[strcspn(text, " \t")])
+    else if (strcmp(text, joined) != 0 && takes(option, joined))
         snprintf(hint, 96, "; write it without spaces");
+    else if (takes(option, decimal))
+        snprintf(hint, 96, "; write %s", decimal);
     else if (takes_auto(option))
         snprintf(hint, 96, "; wanted a number or auto");
     return hint;
@@ -301,17 +364,17 @@ static const char *number_hint(const struct lenet_option *option, const char *te
 static enum lenet_status set_number(void *field, const struct lenet_option *option, const char *text,
                                     struct lenet_error *err) {
     const int integer = option->type == LENET_OPTION_INTEGER;
-    char *end, hint[96], digits[32];
+    const char *end = lenet_decimal_end(text);
+    char hint[96], digits[32];
     if (takes_auto(option) && strcmp(text, "auto") == 0) {
         *(double *)field = LENET_AUTO;
         return LENET_OK;
     }
-    errno = 0;
-    const double value = strtod(text, &end) + 0.0;                  /* of -0 it makes 0 */
-    const int is_grouped = integer && join_thousands(text, digits); /* 10.000, which strtod takes for 10 */
-    if (end == text || *end || isspace((unsigned char)text[0]) || (!isfinite(value) && errno != ERANGE) || is_grouped)
+    if (!end || *end || (integer && join_thousands(text, digits))) /* 10.000, which is 10 to strtod */
         return lenet_fail(err, LENET_ERR_ARG, "--%s: '%.60s' is not a number%s", option->name, text,
-                          number_hint(option, text, hint));
+                          err ? number_hint(option, text, hint) : "");
+    errno = 0;
+    const double value = strtod(text, NULL) + 0.0; /* of -0 it makes 0 */
     if (errno == ERANGE || !(value >= option->min && value <= option->max))
         return lenet_fail(err, LENET_ERR_ARG, "--%s: %.60s is out of range; wanted %.16g to %.16g", option->name, text,
                           option->min, option->max);
@@ -337,6 +400,9 @@ static char *cut_distortion(char *list) {
     return NULL;
 }
 
+static enum lenet_status set_value(struct lenet_config *config, const struct lenet_option *option, const char *text,
+                                   struct lenet_error *err);
+
 static enum lenet_status set_augmentation(struct lenet_config *config, const char *text, struct lenet_error *err) {
     if (strcmp(text, "standard") == 0) text = STANDARD_AUGMENTATION;
     config->shift = config->rotate = config->scale = config->shear = config->elastic = 0;
@@ -355,7 +421,7 @@ static enum lenet_status set_augmentation(struct lenet_config *config, const cha
             return lenet_fail(err, LENET_ERR_ARG,
                               "--augment: '%s' in '%s'; wanted none, standard, or a list such as %s", item, text,
                               STANDARD_AUGMENTATION);
-        LENET_TRY(lenet_option_set(config, option, value, err));
+        LENET_TRY(set_value(config, option, value, err));
     }
     return LENET_OK;
 }
@@ -395,10 +461,18 @@ void lenet_config_init(struct lenet_config *config) {
 _Static_assert(sizeof lenet_options / sizeof lenet_options[0] <= 8 * sizeof((struct lenet_config *)0)->given,
                "a bit for each option");
 
-static uint64_t given_bit(const struct lenet_option *option) { return UINT64_C(1) << (option - lenet_options) % 64; }
+static int has_bit(const uint64_t bits[2], const struct lenet_option *option) {
+    return bits[(option - lenet_options) / 64] >> (option - lenet_options) % 64 & 1;
+}
+
+static void set_bit(uint64_t bits[2], const struct lenet_option *option, int value) {
+    const uint64_t bit = UINT64_C(1) << (option - lenet_options) % 64;
+    uint64_t *word = &bits[(option - lenet_options) / 64];
+    *word = value ? *word | bit : *word & ~bit;
+}
 
 int lenet_option_is_given(const struct lenet_config *config, const struct lenet_option *option) {
-    return (config->given[(option - lenet_options) / 64] & given_bit(option)) != 0;
+    return has_bit(config->given, option);
 }
 
 /* What an option is where it is not given: what the architecture's recipe says of it, or its initial value. */
@@ -416,13 +490,19 @@ static const char *unset_text(const struct lenet_arch *arch, const struct lenet_
     return option->initial;
 }
 
+/* By its own name, or by --augment. */
+static int is_set(const struct lenet_config *config, const struct lenet_option *option) {
+    return has_bit(config->given, option) ||
+           (lenet_option_is_distortion(option) && has_bit(config->given, lenet_option_find("augment")));
+}
+
 /* What was not given becomes what the architecture says of it: another architecture may have been there. A name that is
  * not known is left to whoever looks it up. */
 static enum lenet_status set_recipe(struct lenet_config *config, struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     char text[LENET_MAX_CHOICE];
     for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (option->identity && option->type != LENET_OPTION_ARCH && !lenet_option_is_given(config, option))
+        if (option->identity && option->type != LENET_OPTION_ARCH && !is_set(config, option))
             LENET_TRY(set_value(config, option, unset_text(arch, option, text), err));
     return LENET_OK;
 }
@@ -430,7 +510,10 @@ static enum lenet_status set_recipe(struct lenet_config *config, struct lenet_er
 enum lenet_status lenet_option_set(struct lenet_config *config, const struct lenet_option *option, const char *text,
                                    struct lenet_error *err) {
     LENET_TRY(set_value(config, option, text, err));
-    config->given[(option - lenet_options) / 64] |= given_bit(option);
+    set_bit(config->given, option, 1);
+    set_bit(config->replaced, option, 0);
+    for (const struct lenet_option *part = lenet_options; option->type == LENET_OPTION_AUGMENT && part->name; part++)
+        if (lenet_option_is_distortion(part)) set_bit(config->replaced, part, has_bit(config->given, part));
     return option->type == LENET_OPTION_ARCH ? set_recipe(config, err) : LENET_OK;
 }
 
@@ -494,6 +577,13 @@ void lenet_option_get(const struct lenet_config *config, const struct lenet_opti
     if (lenet_option_is_number(option)) copy_text(text, size, number);
 }
 
+int lenet_option_is_recorded(const struct lenet_config *config, const struct lenet_option *option) {
+    char text[LENET_MAX_PATH];
+    if (!option->identity || !option->later) return option->identity != LENET_NO_IDENTITY;
+    lenet_option_get(config, option, text, sizeof text);
+    return strcmp(text, option->initial) != 0;
+}
+
 /* ---- options without effect --------------------------------------------------------------- */
 
 static int has_layer(const struct lenet_config *config, enum lenet_layer_kind kind) {
@@ -523,13 +613,34 @@ static const char *idled_by(const struct lenet_config *config, const struct lene
     case offsetof(struct lenet_config, decay_factor): return schedule == LENET_SCHEDULE_STEP ? NULL : "schedule";
     case offsetof(struct lenet_config, patience): return config->validation ? NULL : "validation";
     case offsetof(struct lenet_config, tf32): return strcmp(config->device, "cpu") != 0 ? NULL : "device";
-    default: return NULL;
+    default: return has_bit(config->replaced, option) ? "augment" : NULL;
     }
 }
 
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option) {
     const char *name = idled_by(config, option);
     return name ? lenet_option_find(name) : NULL;
+}
+
+const char *lenet_option_idle_words(const struct lenet_option *by) {
+    return by->type == LENET_OPTION_AUGMENT ? "has no effect before" : "has no effect with";
+}
+
+/* The layers of a list in their order, each once. A list with a name that is none stays as it is, for whoever refuses
+ * it. */
+static void set_canonical_freeze(const struct lenet_arch *arch, char list[LENET_MAX_CHOICE]) {
+    char canonical[LENET_MAX_CHOICE] = "", rest[LENET_MAX_CHOICE], *next;
+    size_t used = 0;
+    if (strcmp(list, "none") == 0) return;
+    for (int l = 0; arch && l < arch->layer_count; l++) {
+        const char *name = arch->layers[l].name;
+        if (!name[0] || !lenet_layers_have(list, name) || lenet_layers_have(canonical, name)) continue;
+        used += (size_t)snprintf(canonical + used, sizeof canonical - used, "%s%s", used ? "+" : "", name);
+    }
+    snprintf(rest, sizeof rest, "%s", list);
+    for (char *item = strtok_r(rest, ",+", &next); item; item = strtok_r(NULL, ",+", &next))
+        if (!lenet_layers_have(canonical, item)) return;
+    strcpy(list, used ? canonical : "none");
 }
 
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical) {
@@ -541,6 +652,7 @@ void lenet_config_canonical(const struct lenet_config *config, struct lenet_conf
         if (option->identity && by && by->identity) /* the device is not recorded: --tf32 stays what it is */
             set_value(canonical, option, unset_text(arch, option, text), NULL);
     }
+    set_canonical_freeze(arch, canonical->freeze);
     if (canonical->schedule == LENET_SCHEDULE_PUBLISHED) canonical->warmup = LENET_WARMUP_OF_NONE;
     if (!has_layer(config, LENET_SCALE)) { /* nothing that would begin as an average */
         if (canonical->init == LENET_INIT_PRINTED_AVERAGE) canonical->init = LENET_INIT_PRINTED;
@@ -556,7 +668,7 @@ void lenet_config_idle_text(const struct lenet_config *config, char *text, size_
         char value[LENET_MAX_CHOICE];
         if (!by || !lenet_option_is_given(config, option)) continue;
         lenet_option_get(config, by, value, sizeof value);
-        used += (size_t)snprintf(text + used, size - used, "%s--%s has no effect with --%s %s", used ? "; " : "",
-                                 option->name, by->name, value);
+        used += (size_t)snprintf(text + used, size - used, "%s--%s %s --%s %s", used ? "; " : "", option->name,
+                                 lenet_option_idle_words(by), by->name, value);
     }
 }

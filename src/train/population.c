@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/grow.h"
-#include "lenet/network.h"
 
 struct lenet_population {
     struct lenet_model model;
@@ -142,11 +141,13 @@ static enum lenet_status upload_member(struct lenet_population *pop, int r) {
     return net->v ? lenet_network_put(net, net->v, r, state + 2 * pop->now.stride) : LENET_OK;
 }
 
-enum lenet_status lenet_population_init(struct lenet_population *pop) {
+enum lenet_status lenet_population_init(struct lenet_population *pop, const struct lenet_start *start,
+                                        struct lenet_error *err) {
     for (int r = 0; r < pop->now.R; r++) {
         const struct lenet_settings *settings = &pop->members[r].settings;
-        lenet_topology_init(&pop->model.topology, settings->init, settings->hyper.seed, settings->init_scale,
-                            lenet_snapshot_state(&pop->now, r));
+        float *w = lenet_snapshot_state(&pop->now, r);
+        lenet_topology_init(&pop->model.topology, settings->init, settings->hyper.seed, settings->init_scale, w);
+        if (start) LENET_TRY(lenet_start_fill(start, &pop->model.topology, w, err));
         LENET_TRY(upload_member(pop, r));
     }
     return LENET_OK;
@@ -367,6 +368,16 @@ static enum lenet_status evaluate_and(struct lenet_population *pop, int append) 
     enum lenet_status status = evaluate_all(pop, tallies);
     if (status == LENET_OK && append) status = append_all(pop, time, tallies);
     free(tallies);
+    return status;
+}
+
+enum lenet_status lenet_population_answer(struct lenet_population *pop, int training,
+                                          const struct lenet_answers *answers) {
+    const struct lenet_source *source = training ? &pop->train : &pop->test;
+    struct lenet_tally *tally = calloc((size_t)pop->now.R, sizeof *tally);
+    if (!tally) return LENET_ERR_MEMORY;
+    const enum lenet_status status = lenet_network_evaluate(&pop->net, source, NULL, 0, source->count, tally, answers);
+    free(tally);
     return status;
 }
 

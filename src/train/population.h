@@ -6,6 +6,8 @@
 #define LENET_TRAIN_POPULATION_H
 #include "lenet/device.h"
 #include "lenet/metrics.h"
+#include "lenet/network.h"
+#include "net/start.h"
 #include "train/settings.h"
 #ifdef __cplusplus
 extern "C" {
@@ -45,8 +47,10 @@ enum lenet_status lenet_population_create(const struct lenet_device *device, con
                                           int R, struct lenet_population **pop, struct lenet_error *err);
 void lenet_population_free(struct lenet_population *pop); /* NULL is fine */
 
-/* Gives every member its seed's initial weights. */
-enum lenet_status lenet_population_init(struct lenet_population *pop);
+/* Gives every member its seed's initial weights and, where start is not NULL, those of its file in their place.
+ * LENET_ERR_FORMAT where that is of another architecture. */
+enum lenet_status lenet_population_init(struct lenet_population *pop, const struct lenet_start *start,
+                                        struct lenet_error *err);
 
 /* Goes on from the snapshot, which the caller has filled from the file that path names. LENET_ERR_FORMAT where it
  * cannot be one of these runs. */
@@ -67,6 +71,10 @@ int lenet_population_is_due(const struct lenet_population *pop);
 
 /* Downloads the members that are to be measured, evaluates them and appends to their metrics. */
 enum lenet_status lenet_population_measure(struct lenet_population *pop);
+
+/* Evaluates all members on the test images or, where `training` is 1, the training images: answers has room for R. */
+enum lenet_status lenet_population_answer(struct lenet_population *pop, int training,
+                                          const struct lenet_answers *answers);
 
 /* Evaluates all members as a measurement does, and records nothing: to see how long that takes. */
 enum lenet_status lenet_population_rehearse(struct lenet_population *pop);

@@ -11,6 +11,7 @@
 #include "base/grow.h"
 #include "base/json.h"
 #include "lenet/version.h"
+#include "train/settings.h"
 
 static const char RUN_FILE[] = "run.json", METRICS_FILE[] = "metrics.jsonl", LOCK_FILE[] = "lock";
 
@@ -21,10 +22,6 @@ enum lenet_status lenet_run_path(const char *directory, const char *name, char p
 }
 
 /* ---- run.json ------------------------------------------------------------------------- */
-
-static int is_recorded(const struct lenet_option *option) {
-    return (option->commands & LENET_CMD_TRAIN) && option->identity;
-}
 
 void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const struct lenet_option *option) {
     char text[LENET_MAX_PATH];
@@ -38,7 +35,7 @@ void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const
 cJSON *lenet_config_json(const struct lenet_config *config) {
     cJSON *json = cJSON_CreateObject();
     for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (is_recorded(option)) lenet_option_add_json(json, config, option);
+        if (lenet_option_is_recorded(config, option)) lenet_option_add_json(json, config, option);
     return json;
 }
 
@@ -50,6 +47,11 @@ cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) 
     cJSON_AddNumberToObject(json, "train", (double)data->train.count);
     cJSON_AddNumberToObject(json, "test", (double)data->test.count);
     return json;
+}
+
+void lenet_json_add_classes(cJSON *json, const struct lenet_class_names *names) {
+    cJSON *array = names->count ? cJSON_AddArrayToObject(json, "classes") : NULL;
+    for (int c = 0; c < names->count; c++) cJSON_AddItemToArray(array, cJSON_CreateString(names->text[c]));
 }
 
 /* ---- a new run, and a run at work ------------------------------------------------------ */
@@ -105,21 +107,26 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     cJSON_AddStringToObject(json, "device", device);
     cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
+    if (config->from[0]) cJSON_AddStringToObject(json, "from", config->from);
+    lenet_json_add_classes(json, &data->names);
     return lenet_json_write(path, json, err);
 }
 
 /* ---- reading run.json ------------------------------------------------------------------ */
 
-/* Sets one option from its JSON value. */
-static enum lenet_status option_from_json(const char *path, const struct lenet_option *option, const cJSON *value,
+const char *lenet_option_from_json(const cJSON *values, const struct lenet_option *option, char number[32]) {
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(values, option->name);
+    if (!value && option->later) return option->initial;
+    if (!cJSON_IsNumber(value) || option->type == LENET_OPTION_TEXT || option->type == LENET_OPTION_ARCH)
+        return cJSON_GetStringValue(value);
+    lenet_real_text(value->valuedouble, number);
+    return number;
+}
+
+/* Sets one option from its text, or NULL. */
+static enum lenet_status option_from_text(const char *path, const struct lenet_option *option, const char *text,
                                           struct lenet_config *config, struct lenet_error *err) {
-    char number[40];
     struct lenet_error why = {{0}};
-    const char *text = cJSON_GetStringValue(value);
-    if (!text && cJSON_IsNumber(value) && option->type != LENET_OPTION_TEXT && option->type != LENET_OPTION_ARCH) {
-        snprintf(number, sizeof number, "%.17g", value->valuedouble);
-        text = number;
-    }
     if (!text) return lenet_fail(err, LENET_ERR_FORMAT, "%s: no '%s' in it; of an older program?", path, option->name);
     if (lenet_option_set(config, option, text, &why) == LENET_OK) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: %.900s", path, why.text);
@@ -127,10 +134,10 @@ static enum lenet_status option_from_json(const char *path, const struct lenet_o
 
 enum lenet_status lenet_config_from_json(const char *path, const cJSON *values, struct lenet_config *config,
                                          struct lenet_error *err) {
+    char number[32];
     for (const struct lenet_option *option = lenet_options; option->name; option++)
-        if (is_recorded(option))
-            LENET_TRY(
-                option_from_json(path, option, cJSON_GetObjectItemCaseSensitive(values, option->name), config, err));
+        if (option->identity)
+            LENET_TRY(option_from_text(path, option, lenet_option_from_json(values, option, number), config, err));
     return LENET_OK;
 }
 
@@ -138,15 +145,14 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
                                        struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const char *data_hash = lenet_json_text(data, "hash");
+    const char *data_hash = lenet_json_text(data, "hash"), *from = lenet_json_text(json, "from");
     if (!values || !data_hash || strlen(data_hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
     strcpy(hash, data_hash);
     LENET_TRY(lenet_config_from_json(path, values, config, err));
-    LENET_TRY(option_from_json(path, lenet_option_find("data"), cJSON_GetObjectItemCaseSensitive(data, "directory"),
-                               config, err));
-    return option_from_json(path, lenet_option_find("device"), cJSON_GetObjectItemCaseSensitive(json, "device"), config,
-                            err);
+    LENET_TRY(option_from_text(path, lenet_option_find("from"), from ? from : "", config, err));
+    LENET_TRY(option_from_text(path, lenet_option_find("data"), lenet_json_text(data, "directory"), config, err));
+    return option_from_text(path, lenet_option_find("device"), lenet_json_text(json, "device"), config, err);
 }
 
 /* Refuses a file, and a sweep's directory, with what is likely to be meant. */
@@ -183,7 +189,7 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
                                  struct lenet_error *err) {
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char before[LENET_MAX_PATH], after[LENET_MAX_PATH];
-        if (!is_recorded(option)) continue;
+        if (!option->identity) continue;
         lenet_option_get(was, option, before, sizeof before);
         lenet_option_get(now, option, after, sizeof after);
         if (strcmp(before, after) != 0)
@@ -194,40 +200,46 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
     return LENET_OK;
 }
 
-enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_config *config,
+enum lenet_status lenet_run_find_data(const char *directory, const char *was, const char *now,
                                       struct lenet_error *err) {
-    struct lenet_config was = *config;
-    char hash[65];
-    if (lenet_path_exists(config->data)) return LENET_OK;
-    LENET_TRY(lenet_run_read(directory, &was, hash, err));
-    if (strcmp(was.data, config->data) != 0) return LENET_OK;
+    if (lenet_path_exists(now) || lenet_dataset_is_in(now) || strcmp(was, now) != 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,
                       "%s: the run began with --data %s, which is not found from here; give --data DIR", directory,
-                      was.data);
+                      was);
 }
 
-enum lenet_status lenet_run_check_options(struct lenet_config *now, struct lenet_error *err) {
-    struct lenet_config was = *now;
-    char hash[65];
-    LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
-    if (now->warmup == LENET_AUTO) now->warmup = was.warmup;
-    LENET_TRY(lenet_run_same(&was, now, err));
-    return lenet_run_find_data(now->resume, now, err);
+/* Weights that a run began from are known by their contents: another name may be that of the same file. */
+static enum lenet_status check_from(const struct lenet_config *was, struct lenet_config *now, struct lenet_error *err) {
+    struct lenet_start start;
+    if (strcmp(now->from_sha256, "none") == 0) strcpy(now->from_sha256, was->from_sha256);
+    if (strcmp(was->from, now->from) == 0) return LENET_OK;
+    const enum lenet_status status = lenet_config_start(now, &start, err);
+    lenet_start_close(&start);
+    return status;
 }
 
-enum lenet_status lenet_run_check_machine(const struct lenet_config *now, const char *data_hash, const char *backend,
+enum lenet_status lenet_run_check_options(struct lenet_run_origin *was, struct lenet_config *now,
                                           struct lenet_error *err) {
-    struct lenet_config was = *now;
-    char hash[65];
-    LENET_TRY(lenet_run_read(now->resume, &was, hash, err));
-    if (strcmp(data_hash, hash) != 0)
+    was->config = *now;
+    LENET_TRY(lenet_run_read(now->resume, &was->config, was->hash, err));
+    if (now->warmup == LENET_AUTO) now->warmup = was->config.warmup;
+    LENET_TRY(check_from(&was->config, now, err));
+    LENET_TRY(lenet_run_same(&was->config, now, err));
+    return lenet_run_find_data(now->resume, was->config.data, now->data, err);
+}
+
+enum lenet_status lenet_run_check_machine(const struct lenet_run_origin *was, const struct lenet_config *now,
+                                          const char *data_hash, const char *backend, struct lenet_error *err) {
+    const char *data = was->config.data, *device = was->config.device;
+    const int is_there = strcmp(data, now->data) == 0;
+    if (strcmp(data_hash, was->hash) != 0)
         return lenet_fail(err, LENET_ERR_ARG,
                           "--resume %s: the data set in %s is not the one the run began with, which was %s%s",
-                          now->resume, now->data, strcmp(was.data, now->data) == 0 ? "another one there" : "in ",
-                          strcmp(was.data, now->data) == 0 ? "; were files exchanged, or run.json edited?" : was.data);
-    const size_t length = strcspn(was.device, ":");
-    if (strlen(backend) == length && strncmp(was.device, backend, length) == 0) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", now->resume, was.device,
+                          now->resume, now->data, is_there ? "another one there" : "in ",
+                          is_there ? "; were files exchanged, or run.json edited?" : data);
+    const size_t length = strcspn(device, ":");
+    if (strlen(backend) == length && strncmp(device, backend, length) == 0) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_ARG, "--resume %s: the run began on %s, this would be %s", now->resume, device,
                       backend);
 }
 
@@ -240,31 +252,25 @@ char *lenet_run_identity(const struct lenet_config *config, const char *data_has
     return text;
 }
 
-/* A number or a string as a user writes it. */
-static const char *value_text(const cJSON *value, char text[32]) {
-    if (cJSON_IsString(value)) return cJSON_GetStringValue(value);
-    lenet_real_text(cJSON_GetNumberValue(value), text);
-    return text;
-}
-
 /* Options that one of them does not have, of another program's version, are left out. */
 static enum lenet_status compare_identities(const char *path, const cJSON *was, const cJSON *now,
                                             struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(was, "config");
+    const cJSON *values_now = cJSON_GetObjectItemCaseSensitive(now, "config");
     const char *hash = lenet_json_text(was, "data");
     const char *data = lenet_json_text(now, "data");
-    const cJSON *value;
-    char before[32], after[32];
     if (!cJSON_IsObject(values) || !hash)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: does not say which run it is of; damaged?", path);
-    cJSON_ArrayForEach(value, cJSON_GetObjectItemCaseSensitive(now, "config")) {
-        const cJSON *other = cJSON_GetObjectItemCaseSensitive(values, value->string);
-        if (other && !cJSON_Compare(other, value, 1))
+    for (const struct lenet_option *option = lenet_options; option->name; option++) {
+        char number[32], number_now[32];
+        const char *before = lenet_option_from_json(values, option, number);
+        const char *after = lenet_option_from_json(values_now, option, number_now);
+        if (before && after && strcmp(before, after) != 0)
             return lenet_fail(
                 err, LENET_ERR_FORMAT,
                 "%s: was trained with --%s %.100s, but run.json says %.100s; was it edited? A run goes on "
                 "as it began",
-                path, value->string, value_text(other, before), value_text(value, after));
+                path, option->name, before, after);
     }
     if (data && strcmp(hash, data) == 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: was trained on another data set (%.12s...) than run.json says", path,

@@ -26,8 +26,8 @@ enum lenet_status lenet_run_lock(const char *directory, struct lenet_lock *lock,
 enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const struct lenet_dataset *data,
                                    struct lenet_lock *lock, struct lenet_error *err);
 
-/* Sets *config from the directory's run.json: every option that makes the run what it is, and
- * its data directory and device. hash: the data set it was trained on. */
+/* Sets *config from the directory's run.json: every option that makes the run what it is, and its data directory and
+ * device. hash: the data set it was trained on. */
 enum lenet_status lenet_run_read(const char *directory, struct lenet_config *config, char hash[65],
                                  struct lenet_error *err);
 
@@ -36,6 +36,10 @@ void lenet_option_add_json(struct cJSON *json, const struct lenet_config *config
 
 /* Every option that makes a run what it is, by name, as a new cJSON object to be printed. */
 struct cJSON *lenet_config_json(const struct lenet_config *config);
+
+/* An option's text as such an object has it; where it has none, the initial value of one that is younger than some
+ * records, otherwise NULL. */
+const char *lenet_option_from_json(const struct cJSON *values, const struct lenet_option *option, char number[32]);
 
 /* Sets those options of *config from one that was parsed. LENET_ERR_FORMAT, beginning with path (which may be followed
  * by a line's number), where one is missing or is no value of its option. */
@@ -46,17 +50,23 @@ enum lenet_status lenet_config_from_json(const char *path, const struct cJSON *v
 enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
                                  struct lenet_error *err);
 
-/* Whether the run in now->resume may go on so. Before anything is opened: with these options, of which those left open
- * become the run's, and data that is found from here. Once it is: on this data and this backend; the GPU's index may be
- * another. LENET_ERR_ARG; LENET_ERR_IO. */
-enum lenet_status lenet_run_check_options(struct lenet_config *now, struct lenet_error *err);
-enum lenet_status lenet_run_check_machine(const struct lenet_config *now, const char *data_hash, const char *backend,
-                                          struct lenet_error *err);
+/* What run.json says of a run that is to go on. */
+struct lenet_run_origin {
+    struct lenet_config config;
+    char hash[65];
+};
 
-/* LENET_ERR_IO where config->data is not there and is what the run in this directory recorded: a relative path means
+/* Whether the run in now->resume may go on so. Before anything is opened, with these options, of which those left open
+ * become the run's, and data that is found from here; *was is read for it. Once it is: on this data and this backend;
+ * the GPU's index may be another. LENET_ERR_ARG; LENET_ERR_IO. */
+enum lenet_status lenet_run_check_options(struct lenet_run_origin *was, struct lenet_config *now,
+                                          struct lenet_error *err);
+enum lenet_status lenet_run_check_machine(const struct lenet_run_origin *was, const struct lenet_config *now,
+                                          const char *data_hash, const char *backend, struct lenet_error *err);
+
+/* LENET_ERR_IO where the data is not there and is what the run in this directory recorded: a relative path means
  * another place when it is read elsewhere. */
-enum lenet_status lenet_run_find_data(const char *directory, const struct lenet_config *config,
-                                      struct lenet_error *err);
+enum lenet_status lenet_run_find_data(const char *directory, const char *was, const char *now, struct lenet_error *err);
 
 /* What a checkpoint keeps of the run it belongs to, so that run.json cannot become another's: a text of the
  * configuration and the data set. The caller frees it; NULL where there is no memory. */
@@ -68,6 +78,9 @@ enum lenet_status lenet_run_check_identity(const char *path, const char *was, co
 /* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object; "test_hash" in place of "hash"
  * where the training half was not read. */
 struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
+
+/* Adds "classes", an array of the names of a data set that has them. */
+void lenet_json_add_classes(struct cJSON *json, const struct lenet_class_names *names);
 
 /* An epoch as a new cJSON object to be printed, and back from one that was parsed. Non-finite numbers are null, which
  * comes back as NaN. lenet_metrics_from_json returns 0 where *json is not such an object. */

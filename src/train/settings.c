@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ops/draw.h"
 
@@ -43,6 +44,18 @@ enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train
     LENET_TRY(count_training(config, train_images, &count, err));
     config->warmup = warmup_of(config, lenet_steps_per_epoch((uint32_t)count, batch_of(config, count)));
     return LENET_OK;
+}
+
+int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend) {
+    const int64_t batch = config->batch, eval_every = config->eval_every, tf32 = config->tf32;
+    size_t count = 0;
+    if (count_training(config, train_images, &count, NULL) != LENET_OK) return 0;
+    config->batch = batch_of(config, count);
+    const uint64_t per_epoch = lenet_steps_per_epoch((uint32_t)count, (int)config->batch);
+    const uint64_t epochs = (total_steps(config, per_epoch) + per_epoch - 1) / per_epoch;
+    if ((uint64_t)eval_every > epochs) config->eval_every = (int64_t)epochs;
+    if (backend == lenet_backend_cpu()) config->tf32 = 0;
+    return config->batch != batch || config->eval_every != eval_every || config->tf32 != tf32;
 }
 
 enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t train_images,
@@ -86,6 +99,23 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
     return LENET_OK;
 }
 
+const struct lenet_oddity lenet_oddities[LENET_ODDITIES] = {
+    {"batch", "is above the number of training images: every update takes all of them"},
+    {"warmup", "is as long as the run or longer: all of it is warm-up, in which the learning rate rises"},
+};
+
+int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings) {
+    const struct lenet_hyper *hyper = &settings->hyper;
+    const int is_odd[LENET_ODDITIES] = {
+        settings->B < config->batch,
+        hyper->schedule != LENET_SCHEDULE_PUBLISHED && hyper->warmup_steps >= hyper->total_steps,
+    };
+    int oddities = 0;
+    for (int i = 0; i < LENET_ODDITIES; i++)
+        oddities |= (is_odd[i] && lenet_option_is_given(config, lenet_option_find(lenet_oddities[i].option))) << i;
+    return oddities;
+}
+
 double lenet_run_flops(const struct lenet_config *config, const struct lenet_settings *settings,
                        const struct lenet_topology *topology, size_t test_images) {
     const double steps = (double)settings->hyper.total_steps, per_epoch = (double)settings->steps_per_epoch;
@@ -96,6 +126,14 @@ double lenet_run_flops(const struct lenet_config *config, const struct lenet_set
                lenet_topology_flops(topology, 0);
 }
 
+/* ---- the data set ------------------------------------------------------------------------------- */
+
+enum lenet_status lenet_config_dataset(struct lenet_config *config, enum lenet_half needed, int field,
+                                       struct lenet_dataset *data, struct lenet_error *err) {
+    const struct lenet_reading how = {.first_label = (int)config->first_label, .transpose = config->transpose};
+    return lenet_dataset_open(config->data, sizeof config->data, needed, &how, field, data, err);
+}
+
 /* ---- the network --------------------------------------------------------------------------------- */
 
 enum lenet_status lenet_config_topology(const struct lenet_config *config, int classes, struct lenet_topology *topology,
@@ -104,6 +142,7 @@ enum lenet_status lenet_config_topology(const struct lenet_config *config, int c
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
     LENET_TRY(lenet_topology_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                                   classes, topology, err));
+    LENET_TRY(lenet_topology_freeze(topology, config->freeze, err));
     topology->loss = (enum lenet_loss)config->loss;
     topology->map_j = config->map_j;
     if (topology->layers[topology->layer_count - 1].spec.kind == LENET_RBF) {
@@ -132,10 +171,31 @@ enum lenet_status lenet_config_model(const struct lenet_config *config, const st
                                      struct lenet_error *err) {
     LENET_TRY(lenet_config_topology(config, data->classes, &model->topology, err));
     model->scaling = config->inputs ? published : standard;
+    model->names = data->names;
     const int field = model->topology.arch->field;
     if (data->H <= field && data->W <= field) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: images of %d x %d pixels do not fit %s's %d x %d", config->data,
                       data->H, data->W, config->arch, field, field);
+}
+
+/* ---- what it begins from ------------------------------------------------------------------------- */
+
+enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_start *start, struct lenet_error *err) {
+    const int is_known = strcmp(config->from_sha256, "none") != 0;
+    *start = (struct lenet_start){.path = NULL};
+    if (!config->from[0] && !is_known) return LENET_OK;
+    if (!config->from[0])
+        return lenet_fail(err, LENET_ERR_ARG, "--from-sha256 %.12s...: needs the file, --from FILE",
+                          config->from_sha256);
+    LENET_TRY(lenet_start_open(config->from, start, err));
+    if (is_known && strncmp(config->from_sha256, start->sha256, strlen(config->from_sha256)) != 0)
+        return lenet_fail(
+            err, LENET_ERR_ARG,
+            "--from %.400s: another file than is wanted: its SHA-256 is %.12s..., and %.12s... is wanted; was "
+            "it trained on since?",
+            config->from, start->sha256, config->from_sha256);
+    strcpy(config->from_sha256, start->sha256);
+    return LENET_OK;
 }
 
 /* ---- the machine, and company ------------------------------------------------------------------------ */
@@ -153,7 +213,7 @@ void lenet_population_key(const struct lenet_config *config, const struct lenet_
         used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %u images", settings->hyper.train_count);
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char text[LENET_MAX_CHOICE];
-        if (option->identity != LENET_OF_POPULATION) continue;
+        if (option->identity != LENET_OF_POPULATION || !lenet_option_is_recorded(config, option)) continue;
         lenet_option_get(config, option, text, sizeof text);
         used += snprintf(key + used, (size_t)(LENET_POPULATION_KEY - used), ", %s %s", option->name, text);
     }

@@ -5,6 +5,7 @@
 #include "lenet/device_data.h"
 #include "lenet/model.h"
 #include "lenet/options.h"
+#include "net/start.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,6 +28,18 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
  * configuration says all that the run depends on. LENET_ERR_ARG as above. */
 enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train_images, struct lenet_error *err);
 
+/* What is odd about it: a bit for each of lenet_oddities. */
+int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings);
+
+/* Makes equal what is the same on this backend: a batch of more images than there are, an evaluation after more epochs
+ * than the run has, TF32 on a CPU. Returns 1 where something has changed. */
+int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend);
+
+/* Reads the data set that config->data names, which is set to what was chosen, as the configuration wants it. Fails as
+ * lenet_dataset_open does. */
+enum lenet_status lenet_config_dataset(struct lenet_config *config, enum lenet_half needed, int field,
+                                       struct lenet_dataset *data, struct lenet_error *err);
+
 /* The network that a configuration describes, for data of so many classes. LENET_ERR_ARG where there is no such
  * architecture, or its outputs are not for the loss or the optimizer. */
 enum lenet_status lenet_config_topology(const struct lenet_config *config, int classes, struct lenet_topology *topology,
@@ -39,6 +52,10 @@ struct lenet_scaling lenet_config_scaling(const struct lenet_config *config, con
  * where the images do not fit. */
 enum lenet_status lenet_config_model(const struct lenet_config *config, const struct lenet_dataset *data,
                                      struct lenet_scaling standard, struct lenet_model *model, struct lenet_error *err);
+
+/* Opens the file of --from, which is then known by its SHA-256: the configuration's, where it has one already, and else
+ * set there. To be closed also on failure. LENET_ERR_ARG where it is another file; otherwise as lenet_start_open. */
+enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_start *start, struct lenet_error *err);
 
 /* What the configuration says of opening a backend. */
 struct lenet_open_options lenet_open_options_of(const struct lenet_config *config);

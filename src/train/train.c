@@ -23,9 +23,11 @@ struct run {
     struct lenet_dataset data;
     struct lenet_device_data device_data;
     struct lenet_trainer trainer;
-    struct lenet_lock lock;  /* of the run directory */
-    char *identity;          /* of the run, for its checkpoints */
-    int recorded, announced; /* so many measurements are in metrics.jsonl, and known to the observer */
+    struct lenet_start start;    /* where it begins from trained weights; closed otherwise */
+    struct lenet_run_origin was; /* where it is resumed */
+    struct lenet_lock lock;      /* of the run directory */
+    char *identity;              /* of the run, for its checkpoints */
+    int recorded, announced;     /* so many measurements are in metrics.jsonl, and known to the observer */
 };
 
 static const struct lenet_member *member_of(const struct run *run) {
@@ -43,10 +45,12 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     struct lenet_trainer *trainer = &run->trainer;
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known; lenet info lists them", config->arch);
-    LENET_TRY(lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES, arch->field, &run->data, err));
+    if (!config->resume[0]) LENET_TRY(lenet_config_start(config, &run->start, err));
+    LENET_TRY(lenet_config_dataset(config, LENET_BOTH_HALVES, arch->field, &run->data, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
+    strcpy(config->device, trainer->device.name); /* what auto has become */
     if (config->resume[0])
-        LENET_TRY(lenet_run_check_machine(config, run->data.hash, trainer->device.backend->name, err));
+        LENET_TRY(lenet_run_check_machine(&run->was, config, run->data.hash, trainer->device.backend->name, err));
     LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
     run->identity = lenet_run_identity(config, run->data.hash);
     if (!run->identity) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
@@ -57,6 +61,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
 
 static void close_all(struct run *run) {
     lenet_lock_release(&run->lock);
+    lenet_start_close(&run->start);
     free(run->identity);
     const struct lenet_device *device = &run->trainer.device;
     lenet_trainer_empty(&run->trainer);
@@ -181,6 +186,11 @@ static void note(const struct run *run, const char *matter, const char *reason) 
     run->observer->note(run->observer->self, text.text);
 }
 
+/* The first weights: drawn, or trained before. */
+static enum lenet_status init(struct run *run, struct lenet_error *err) {
+    return lenet_population_init(run->trainer.pop, run->start.path ? &run->start : NULL, err);
+}
+
 /* Puts the last checkpoint's state back. *ended becomes 1 where the run needs no more steps. */
 static enum lenet_status restore(struct run *run, int *ended, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
@@ -192,21 +202,26 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
     LENET_TRY(lenet_run_may_begin_again(run->config->run, LAST, err));
     note(run, "it has no checkpoint yet, and begins again", "");
     LENET_TRY(rewind_metrics(run, err));
-    return lenet_population_init(run->trainer.pop);
+    LENET_TRY(lenet_config_start(run->config, &run->start, err));
+    return init(run, err);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */
 
 static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
+    char text[256] = "";
     LENET_TRY(open_all(run, err));
-    LENET_TRY(lenet_run_create(run->config, run->trainer.device.name, &run->data, &run->lock, err));
-    return lenet_population_init(run->trainer.pop);
+    if (run->start.path)
+        LENET_TRY(lenet_start_check(&run->start, &lenet_population_model(run->trainer.pop)->topology, text, err));
+    if (text[0] && run->observer->note) run->observer->note(run->observer->self, text);
+    LENET_TRY(lenet_run_create(run->config, run->config->device, &run->data, &run->lock, err));
+    return init(run, err);
 }
 
 static enum lenet_status go_on(struct run *run, int *ended, struct lenet_error *err) {
     struct lenet_config *config = run->config;
     strcpy(config->run, config->resume);
-    LENET_TRY(lenet_run_check_options(config, err));
+    LENET_TRY(lenet_run_check_options(&run->was, config, err));
     LENET_TRY(lenet_run_lock(config->run, &run->lock, err));
     LENET_TRY(open_all(run, err));
     lenet_directory_clear_temporaries(config->run);

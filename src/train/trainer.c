@@ -113,7 +113,7 @@ enum lenet_status lenet_trainer_estimate(struct lenet_trainer *trainer, double *
     struct lenet_population *pop = trainer->pop;
     const double total = (double)lenet_population_total_steps(pop);
     const double interval = (double)lenet_population_member(pop, 0)->settings.interval;
-    LENET_TRY(lenet_population_init(pop));
+    LENET_TRY(lenet_population_init(pop, NULL, NULL));
     LENET_TRY(time_steps(pop, seconds));
     const double began = lenet_now();
     LENET_TRY(lenet_population_rehearse(pop));

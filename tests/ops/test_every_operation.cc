@@ -88,6 +88,8 @@ template <class Op> Spoilers<Op> AllSpoilers() {
     POSITIVE(source.classes);
     SPOILER("count = 0", a.count = 0);
     SPOILER("stride = 0", (void)a.optimizer, a.stride = 0);
+    SPOILER("no parameter", (void)a.optimizer, a.first = a.end);
+    SPOILER("more parameters than there are", (void)a.optimizer, a.end = a.stride + 1);
 
     SPOILER("R > LENET_MAX_NETWORKS", a.R = LENET_MAX_NETWORKS + 1);
     SPOILER("N > LENET_MAX_BATCH", a.N *= LENET_MAX_BATCH + 1);

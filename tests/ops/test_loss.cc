@@ -72,7 +72,8 @@ class Loss : public BackendTest {
   protected:
     LossSize Size(int R, int groups, int O) const { return {R, groups * lanes(), O}; }
     std::vector<LossSize> Sizes() const {
-        return {Size(1, 1, 1), Size(1, 1, 10), Size(3, 2, 10), Size(3, 5, 7), Size(1, 9, 2), Size(3, 1, 37)};
+        return {Size(1, 1, 1), Size(1, 1, 10), Size(3, 2, 10), Size(3, 5, 7),
+                Size(1, 9, 2), Size(3, 1, 37), Size(2, 3, 47), Size(2, 2, 62)};
     }
 
     /* Compares everything. With u the unit roundoff and M the largest |y|:

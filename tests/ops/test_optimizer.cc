@@ -64,7 +64,8 @@ struct OptimizerOnDevice {
     optimizer_step Args(lenet_optimizer optimizer, const uint64_t *step, const void *dw) const {
         void *const moment = optimizer == LENET_SGD ? nullptr : (void *)m;
         void *const second_moment = optimizer == LENET_ADAMW ? (void *)v : nullptr;
-        return {(int)population.R, population.stride, optimizer, hyper, rate, step, dw, w, moment, second_moment};
+        return {(int)population.R, population.stride, 0, population.stride, optimizer, hyper, rate, step, dw, w, moment,
+                second_moment};
     }
 
     const Population population;
@@ -105,6 +106,30 @@ TEST_P(Optimizer, HandComputed) {
     expect(LENET_SGD, -0.125, -0.125 - 63.0 / 64);
     expect(LENET_MOMENTUM, -0.125, -0.125 - 99.0 / 64);
     expect(LENET_NESTEROV, -11.0 / 16, -11.0 / 16 - (117.0 / 64 + 189.0 / 128) / 2);
+}
+
+TEST_P(Optimizer, WhatIsOutsideOfItsRangeStaysAsItIs) {
+    for (const lenet_optimizer optimizer : kOptimizers)
+        for (const auto &[first, end] : {std::pair<size_t, size_t>{0, 64}, {64, 5000}, {4096, 4097}, {70, 9000}}) {
+            SCOPED_TRACE(Name(optimizer));
+            const Population population = MakePopulation(3, 9000);
+            const OptimizerOnDevice whole(device(), population, optimizer), part(device(), population, optimizer);
+            const Input dw(device(), population.Gradient(1));
+            const InputArray<uint64_t> step(device(), {1});
+            const Values before[] = {part.w.Host(), part.m.Host(), part.v.Host()};
+            optimizer_step args = part.Args(optimizer, step, dw);
+            args.first = first;
+            args.end = end;
+            device().Run(args);
+            device().Run(whole.Args(optimizer, step, dw));
+            const Values want[] = {whole.w.Host(), whole.m.Host(), whole.v.Host()};
+            const Values got[] = {part.w.Host(), part.m.Host(), part.v.Host()};
+            for (int k = 0; k < 3; k++)
+                for (size_t i = 0; i < got[k].size(); i++) {
+                    const bool inside = i % 9000 >= first && i % 9000 < end;
+                    ASSERT_EQ(got[k][i], inside ? want[k][i] : before[k][i]) << "of w, m or v: " << k << ", " << i;
+                }
+        }
 }
 
 /* The same with a curvature of 3/2 and mu = 1/2, which is epsilon: rates of 1/4.

@@ -408,7 +408,7 @@ inline bool Fill(Sample<optimizer_step> &s, int variant) {
         hyper[r].epsilon = 1e-3f;
     }
     a.R = 3;
-    a.stride = 5003;
+    a.stride = a.end = 5003;
     a.optimizer = (lenet_optimizer)variant;
     a.hyper = s.InArray(hyper);
     a.rate = s.InArray(rates);

@@ -165,8 +165,7 @@ static enum lenet_status open_all(struct dump *d, struct lenet_error *err) {
     struct lenet_config *config = &d->config;
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
     if (!arch) return lenet_fail(err, LENET_ERR_ARG, "--arch: '%s' is not known", config->arch);
-    LENET_TRY(lenet_dataset_open(config->data, sizeof config->data, LENET_BOTH_HALVES,
-                                 lenet_arch_find(config->arch)->field, &d->data, err));
+    LENET_TRY(lenet_config_dataset(config, LENET_BOTH_HALVES, lenet_arch_find(config->arch)->field, &d->data, err));
     LENET_TRY(lenet_topology_make(arch, (enum lenet_activation)config->activation, (enum lenet_pooling)config->pooling,
                                   d->data.classes, &d->topology, err));
     struct lenet_settings settings;

@@ -85,6 +85,8 @@ claim "info alone: exit 0" code_is 0
 claim "  with the published counts" says "61706"
 lenet info --json info.json
 claim "  also as JSON" grep -q '"parameters":.*61706' info.json
+claim "  with the activation of four layers" test "$(grep -c '"activation":.*"relu"' info.json)" = 4
+claim "  and the pooling of two" test "$(grep -c '"pooling":.*"max"' info.json)" = 2
 rm -f info.json
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
@@ -106,6 +108,18 @@ code=$?
 claim "an endless run that is told to stop ends by the signal" code_is 143
 claim "  says how to go on" says "lenet train --resume begun"
 claim "  and complains of nothing" is_quiet
+
+sweep=(sweep "${train[@]:1}" --seed "1,2" --out kept --keep-weights)
+lenet "${sweep[@]}"
+claim "a sweep that keeps its weights: exit 0" code_is 0
+rm kept/weights/*
+lenet "${sweep[@]}"
+claim "the same again without them: exit 3" code_is 3
+claim "  says in the plan and at the end that they are gone" says "(2 without weights)" && complains "kept/weights: lacks 2 runs"
+claim "  and that all runs had ended" says "done: 0 runs"
+lenet "${sweep[@]}" --keep-weights off
+claim "  where they are not asked for: exit 0" code_is 0
+rm -r kept
 
 # ---- usage ----------------------------------------------------------------------------------------
 
@@ -187,7 +201,9 @@ refused "a run's files would have too long paths" 2 "1023" -- "${train[@]}" --ru
 refused "an unknown architecture" 2 "--arch" "'lenet6'" "lenet info" -- train --arch lenet6 --data data/good --run new
 refused "an unknown architecture of info" 2 "--arch" "'lenet6'" -- info --arch lenet6
 refused "an unknown device" 2 "--device" "'tpu'" -- "${train[@]}" --device tpu --run new
-refused "a device's number that is none" 2 "--device" "'cuda:x'" -- "${train[@]}" --device cuda:x --run new
+for number in x -1 +1 ' 1' 0x1 1e0 4294967296 ''; do
+    refused "a device's number that is none" 2 "--device: 'cuda:$number'; wanted cuda:INDEX" -- "${train[@]}" --device "cuda:$number" --run new
+done
 refused "both --run and --resume" 2 "--run" "--resume" -- train --run new --resume good
 refused "more validation than data" 2 "--validation" "2000" -- "${train[@]}" --validation 2000 --run new
 refused "a larger subset than there is" 2 "--train-size" "2001" "2000" -- "${train[@]}" --train-size 2001 --run new
@@ -256,8 +272,8 @@ refused_data "images as labels" swapped "swapped/$labels" "swapped"
 broken halves "$labels" <"data/good/$test_labels"
 refused_data "the other half's labels" halves "halves/$labels" "500 labels" "2000 images"
 broken twice "$test_images" <"data/good/$images"
-broken label "$labels" < <(head -c 1007 "data/good/$labels" && printf '\x0b' && tail -c +1009 "data/good/$labels")
-refused_data "a label of 11" label "label/$labels" "label 11 at index 999"
+broken label "$labels" < <(head -c 1007 "data/good/$labels" && printf '\x3f' && tail -c +1009 "data/good/$labels")
+refused_data "a label of 63" label "label/$labels" "label 63 at index 999"
 ln -sf "../good/$labels" "data/twice/$test_labels"
 refused_data "the training set as the test set" twice "twice/$test_images" "same images"
 # idx_images COUNT HEIGHT WIDTH: random images; sides below 256.
@@ -290,7 +306,7 @@ for file in $images $test_labels; do
     refused_data "a packed file called $file" packed "packed/$file" "should end in .gz"
     rm -r data/packed
 done
-refused "data that is refused by eval, too" 3 "label 11" -- eval --run good --data data/label
+refused "data that is refused by eval, too" 3 "label 63" -- eval --run good --data data/label
 refused "data that is missing for eval" 3 "data/nowhere" -- eval --run good --data data/nowhere
 idx_images 5 40 40 | broken large "$test_images"
 refused "images that are too large for eval" 3 "40 x 40" "data/large" -- eval --run good --data data/large
@@ -362,7 +378,7 @@ weight-decay=0.1 beta2=0.5 epsilon=0.001 schedule=step warmup=1 decay-every=1 de
 patience=7 augment-shift=1 augment-rotate=1 augment-scale=0.1 augment-shear=0.1 augment-elastic=1
 label-noise=0.5 order=constant curvature-images=7 seed=2 tf32=on"
 recorded=$(sed -n '/"config"/,/}/s/^\t\t"\([a-z0-9-]*\)".*/\1/p' begun/run.json | sort)
-claim "every option that a run records is tried here" test "$recorded" = "$(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort)"
+claim "every option that a run records is tried here" test -z "$(comm -23 <(echo "$recorded") <(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort))"
 for other in $others; do
     refused "resuming with another --${other%=*}" 2 "--resume begun" "--${other%=*} is " " ${other#*=} here" -- train --resume begun "--$other"
 done
@@ -391,6 +407,8 @@ head -c 300000 begun/last.safetensors | damaged_run last.safetensors
 refused "resuming from a truncated checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
 { head -c -100 begun/last.safetensors && head -c 100 /dev/zero | tr '\0' '\377'; } | damaged_run last.safetensors
 refused "resuming from a damaged checkpoint" 3 "damaged/last.safetensors" -- train --resume damaged
+{ head -c -100000 begun/last.safetensors && printf x && tail -c 99999 begun/last.safetensors; } | damaged_run last.safetensors
+refused "resuming from a checkpoint with one changed byte" 3 "damaged/last.safetensors: its tensors have the checksum" -- train --resume damaged
 head -c 5000 begun/last.safetensors | damaged_run last.safetensors
 refused "evaluating a run with truncated weights" 3 "damaged/last.safetensors" -- eval --run damaged
 rm -r damaged
@@ -419,12 +437,16 @@ on_terminal() {
     local columns=$1 term=$2
     shift 2
     rm -rf shown
-    env -u COLUMNS TERM="$term" python3 "$source_dir/tests/support/on_terminal.py" "$columns" "$program" train \
-        --data data/good --device cpu --threads 1 --epochs 4 --run shown "$@" >"$work/raw" 2>"$work/err"
+    terminal_of "$columns" "$term" train --data data/good --device cpu --threads 1 --epochs 4 --run shown "$@"
+}
+terminal_of() {
+    local columns=$1 term=$2
+    shift 2
+    env -u COLUMNS TERM="$term" python3 "$source_dir/tests/support/on_terminal.py" "$columns" "$program" "$@" >"$work/raw" 2>"$work/err"
     code=$?
     tr '\r' '\n' <"$work/raw" | sed 's/\x1b\[K//' >"$work/out"
 }
-fits() { awk -v most="$1" '/^epoch|^\[/ && length > most { wide = 1 } END { exit wide }' "$work/out"; }
+fits() { awk -v most="$1" '!/^lenet / && length > most { wide = 1 } END { exit wide }' "$work/out"; } # notes do not
 if python3 -c 'import pty' 2>/dev/null; then
     for columns in 200 110 100 80 72 60 40 25; do
         for validation in 0 500; do
@@ -433,6 +455,14 @@ if python3 -c 'import pty' 2>/dev/null; then
             claim "  no line is wider" fits $columns
             claim "  each epoch has one, with the test error" test "$(grep -c '^epoch  .*test .* %' "$work/out")" -eq 4
         done
+    done
+    rm -r shown
+    for columns in 80 40; do
+        terminal_of $columns xterm sweep --data data/good --out shown --seed 1,2 --beta2 0.9 --steps 1 --batch 3000
+        claim "a sweep's plan on a terminal of $columns columns: exit 0" code_is 0
+        claim "  no line is wider" fits $columns
+        claim "  nothing is left out" test "$(tr -s '\n ' ' ' <"$work/out" | grep -c 'training, 500 test images; on cpu.* in shown .*takes all of them (2 of 2 combinations)')" -eq 1
+        rm -r shown
     done
     on_terminal 0 xterm --train-size 200
     claim "a terminal of unknown width: 80 columns" fits 80
@@ -505,6 +535,25 @@ claim "  no half of it is left" test "$(ls -A full)" = "$(printf 'metrics.jsonl\
 lenet train --resume full
 claim "  and the run can be resumed when there is room" cmp good/last.safetensors full/last.safetensors
 
+# Of a sweep: where its predictions cannot be kept, its run is not said to be done.
+answers=(sweep --data data/good --out answers --device cpu --arch linear --epochs 1 --keep-predictions --predictions-of both)
+mkdir -p answers
+: >answers/predictions
+lenet "${answers[@]}"
+claim "no directory for predictions: exit 3" code_is 3
+claim "  that names it" complains "answers/predictions"
+claim "  no run is recorded" test ! -s answers/runs.jsonl
+rm answers/predictions
+lenet "${answers[@]}"
+claim "  and with one it ends: exit 0" code_is 0
+claim "  with predictions" test "$(find answers/predictions -name '*.safetensors' | wc -l)" -eq 1
+lenet "${answers[@]}"
+claim "  again there is nothing to say" is_quiet
+rm -r answers/predictions
+lenet "${answers[@]}"
+claim "predictions that are asked for too late: exit 0" code_is 0
+claim "  with a line that says so" complains "answers: the predictions of 1 run that had ended before were not kept"
+
 # fills_up RUN FILL EMPTY: trains for many epochs, calls FILL after the first one, and resumes after EMPTY.
 long=("${train[@]}" --train-size 256 --epochs 60)
 lenet "${long[@]}" --run long
@@ -549,6 +598,7 @@ if [ "$LENET_TEST_MOUNTS" = yes ]; then
     fill_disk
     refused "a disk without room for run.json" 3 "small/new/run.json" "No space left" "disk full" -- "${train[@]}" --run small/new
     refused "a disk without room for results" 3 "small/e.json" "No space left" -- eval --weights $good --data data/good --json small/e.json
+    refused "a disk without room for predictions" 3 "small/p" "No space left" -- eval --weights $good --data data/good --predictions small/p
     umount small
 
     cp -r begun read-only/run

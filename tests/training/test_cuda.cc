@@ -48,8 +48,9 @@ class Cuda : public ::testing::Test {
         std::vector<Weights> result;
         const lenet_open_options open_options = {0, 2, 0};
         EXPECT_EQ(backend->open(&ctx, &open_options, &err_), LENET_OK) << err_.text;
-        EXPECT_EQ(lenet_topology_make(lenet_arch_find(s.arch), s.activation, s.pooling, 10, &topology, &err_),
-                  LENET_OK);
+        EXPECT_EQ(
+            lenet_topology_make(lenet_arch_find(s.arch), s.activation, s.pooling, data_.classes, &topology, &err_),
+            LENET_OK);
         const bool is_sdlm = s.optimizer == LENET_SDLM;
         topology.loss = is_sdlm ? LENET_MAP : LENET_CROSS_ENTROPY;
         const lenet_network_options options = {&topology, s.optimizer, s.R, s.B, 0};
@@ -139,6 +140,19 @@ TEST_F(Cuda, TwentyStepsEndWhereTheCpusDo) {
 }
 
 /* ReLU and maximum have kinks: rounding may send one image's gradient another way. One step has few chances. */
+/* As above, over fewer steps, with an output for each of the most classes, and wrong labels in the second network. */
+TEST_F(Cuda, SixtyTwoClassesEndWhereTheCpusDo) {
+    data_.classes = LENET_MAX_CLASSES;
+    for (size_t i = 0; i < data_.train.count; i++) data_.train.labels[i] = (uint8_t)(i % LENET_MAX_CLASSES);
+    const Setting setting = {"lenet1", LENET_TANH, LENET_POOL_AVERAGE, LENET_NESTEROV, 2, 20};
+    lenet_tally of_cpu, of_cuda;
+    const std::vector<Weights> want = Train(lenet_backend_cpu(), setting, 4, &of_cpu);
+    const std::vector<Weights> got = Train(cuda_, setting, 4, &of_cuda);
+    for (size_t r = 0; r < want.size(); r++) EXPECT_LE(RelativeError(got[r], want[r]), SMOOTH);
+    EXPECT_EQ(of_cuda.count, of_cpu.count);
+    EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-4 * of_cpu.loss);
+}
+
 TEST_F(Cuda, AStepOfTheRecipeEndsWhereTheCpusDoes) {
     const Setting setting = {"lenet5", LENET_RELU, LENET_POOL_MAX, LENET_NESTEROV, 1, 64};
     lenet_tally of_cpu, of_cuda;

@@ -1,6 +1,7 @@
 /* test_sweep.cc - every run of a sweep ends as the same run alone, whatever it trains with and wherever it is stopped;
  * none is lost, none is done twice. */
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,13 +22,22 @@
 #include <thread>
 #include <vector>
 
+#include "base/files.h"
 #include "base/json.h"
+#include "lenet/eval.h"
 #include "lenet/sweep.h"
 #include "support/fill.h"
 #include "support/idx.h"
 #include "sweep/sweep_dir.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
+
+/* Milliseconds more than the system's own fsync, in whose place the program calls this one. */
+static std::atomic<int> fsync_takes{0};
+extern "C" int fsync(int fd) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(fsync_takes));
+    return static_cast<int>(syscall(SYS_fsync, fd));
+}
 
 namespace {
 
@@ -83,12 +93,14 @@ std::string Part(const std::string &line, const std::string &key) {
     return line.substr(at, end + 1 - at);
 }
 
-/* Reads a safetensors file, lets its test spoil it, and writes it back. */
+/* Reads a safetensors file, lets its test spoil it, and writes it back, without a checksum. */
 void Rewrite(const fs::path &path, const std::function<void(lenet_tensor_file &)> &spoil) {
     lenet_tensor_file file;
     lenet_error err = {};
     ASSERT_EQ(lenet_tensors_read(path.c_str(), &file, &err), LENET_OK) << err.text;
     spoil(file);
+    for (int i = 0; i < file.n_metadata; i++)
+        if (strcmp(file.metadata[i].key, LENET_TENSORS_SHA256) == 0) file.metadata[i].key = "none";
     EXPECT_EQ(lenet_tensors_write(path.c_str(), file.tensors, file.n, file.metadata, file.n_metadata, &err), LENET_OK)
         << err.text;
     lenet_tensors_free(&file);
@@ -113,8 +125,9 @@ class Watcher {
     size_t grouped_runs = 0, grouped_populations = 0;
     std::vector<int> largest;
     double estimate = -1;
+    std::string notes;
 
-    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, nullptr, nullptr}; }
+    lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, Note, nullptr}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
@@ -131,6 +144,7 @@ class Watcher {
         Of(self).grouped_populations += (size_t)group->populations;
         Of(self).largest.push_back(group->largest);
     }
+    static void Note(void *self, const char *text) { Of(self).notes += std::string(text) + "\n"; }
     static void Estimate(void *self, double seconds) { Of(self).estimate = seconds; }
     static void Run(void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
                     const lenet_sweep_progress *progress) {
@@ -281,6 +295,58 @@ class Sweep : public ::testing::Test {
         }
         return kept;
     }
+    /* All tensors of a file of predictions, network by network: a run's id and a tensor's name give its bytes. What is
+     * not the run's own is left out. */
+    using Answers = std::map<std::string, std::map<std::string, std::string>>;
+    void AddPredicted(const fs::path &path, Answers &all) const {
+        lenet_tensor_file file;
+        lenet_error err = {};
+        ASSERT_EQ(lenet_tensors_read(path.c_str(), &file, &err), LENET_OK) << err.text;
+        cJSON *members = cJSON_Parse(lenet_metadata_find(&file, "members"));
+        cJSON *data = cJSON_Parse(lenet_metadata_find(&file, "data"));
+        EXPECT_EQ(cJSON_GetStringValue(cJSON_GetObjectItem(data, "hash")), Hash());
+        const auto R = (size_t)cJSON_GetArraySize(members);
+        for (size_t r = 0; r < R; r++) {
+            const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(members, (int)r), "id"));
+            for (int i = 0; i < file.n; i++) {
+                const lenet_tensor &tensor = file.tensors[i];
+                EXPECT_EQ(tensor.rank, 2);
+                EXPECT_EQ(tensor.shape[0], R);
+                const size_t bytes = lenet_tensor_bytes(&tensor) / R;
+                EXPECT_TRUE(
+                    all[id ? id : ""].emplace(tensor.name, std::string((char *)tensor.data + r * bytes, bytes)).second)
+                    << "there twice";
+            }
+        }
+        cJSON_Delete(members);
+        cJSON_Delete(data);
+        lenet_tensors_free(&file);
+    }
+    Answers Predicted(const std::string &out) const {
+        Answers all;
+        for (const std::string &name : FilesIn(Dir(out) / "predictions"))
+            AddPredicted(Dir(out) / "predictions" / name, all);
+        return all;
+    }
+    /* What lenet eval keeps of the last run that Train has made. */
+    std::map<std::string, std::string> Asked() {
+        lenet_config config;
+        lenet_evaluation evaluation;
+        lenet_dataset data;
+        Answers all;
+        const std::string path = Dir("asked.safetensors").string();
+        lenet_config_init(&config);
+        for (const auto &[name, value] :
+             {std::pair{"run", Dir("train" + std::to_string(trained_)).string()}, std::pair{"predictions", path},
+              std::pair{"predictions-of", std::string("both")}, std::pair{"predictions-loss", std::string("on")},
+              std::pair{"device", std::string(device_)}, std::pair{"threads", std::string("1")}})
+            EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name), value.c_str(), &err_), LENET_OK) << err_.text;
+        EXPECT_EQ(lenet_evaluate(&config, &evaluation, &data, &err_), LENET_OK) << err_.text;
+        lenet_evaluation_free(&evaluation);
+        lenet_dataset_free(&data);
+        AddPredicted(path, all);
+        return all[""];
+    }
     void ExpectSame(const std::string &want, const std::string &got) const {
         const auto wanted = Recorded(want), recorded = Recorded(got);
         ASSERT_EQ(wanted.size(), recorded.size());
@@ -289,18 +355,18 @@ class Sweep : public ::testing::Test {
             EXPECT_TRUE(recorded.at(id) == line) << id << "\n" << line.metrics << "\n" << recorded.at(id).metrics;
         }
         EXPECT_TRUE(Kept(want) == Kept(got)) << got << " has other weights than " << want;
+        EXPECT_TRUE(Predicted(want) == Predicted(got)) << got << " has other predictions than " << want;
     }
 
     /* The same run by lenet train: its weights and its metrics, as in runs.jsonl. */
     void Train(const std::string &config_text, Weights *weights, std::string *metrics) {
-        static int count = 0;
         lenet_config config;
         lenet_config_init(&config);
         cJSON *json = cJSON_Parse(config_text.c_str());
         ASSERT_EQ(lenet_config_from_json("the line", json, &config, &err_), LENET_OK) << err_.text;
         cJSON_Delete(json);
         snprintf(config.data, sizeof config.data, "%s", (directory_ / "few").c_str());
-        snprintf(config.run, sizeof config.run, "%s", (directory_ / ("train" + std::to_string(++count))).c_str());
+        snprintf(config.run, sizeof config.run, "%s", (directory_ / ("train" + std::to_string(++trained_))).c_str());
         snprintf(config.device, sizeof config.device, "%s", device_.c_str());
         config.threads = 1;
         config.checkpoint_seconds = 1e9;
@@ -343,6 +409,7 @@ class Sweep : public ::testing::Test {
     bool Says(const std::string &piece) const { return std::string(err_.text).find(piece) != std::string::npos; }
 
     std::string device_ = "cpu";
+    int trained_ = 0;
     lenet_dataset sample_ = {};
     fs::path directory_;
     lenet_error err_ = {};
@@ -432,10 +499,92 @@ TEST_F(Sweep, WeightsFilesSayWhoseTheyAre) {
     EXPECT_EQ(FilesIn(Dir("none")), Strings({"progress", "runs.jsonl", "sweep.json"}));
 }
 
+/* ---- what they answer --------------------------------------------------------------------------------- */
+
+const Strings kAnswers = Split("--keep-predictions --predictions-of both --predictions-loss");
+
+TEST_F(Sweep, PredictionsAreThoseOfTrainAndEval) {
+    const Strings words = With(kAnswers, Split("--train-size 0,40 --validation 30 --seed 1,2 --steps 20"));
+    for (const char *most : {"1", "3"}) Finish(most, With(words, {"--population-max", most}));
+    ExpectSame("1", "3");
+    const auto recorded = Recorded("3");
+    const Answers predicted = Predicted("3");
+    ASSERT_EQ(predicted.size(), 4u);
+    for (const auto &[id, line] : recorded) {
+        Weights weights;
+        std::string metrics;
+        Train(line.config, &weights, &metrics);
+        const auto asked = Asked();
+        ASSERT_EQ(asked.size(), 5u);
+        EXPECT_TRUE(predicted.at(id) == asked) << line.config;
+        EXPECT_EQ(asked.at("predictions").size(), 20u);
+        EXPECT_EQ(asked.at("train_predictions").size(), 300u);
+        EXPECT_EQ(asked.at("loss").size(), 2 * 20u);
+        EXPECT_EQ(asked.at("train_loss").size(), 2 * 300u);
+        int images = 0;
+        for (const char byte : asked.at("training_images")) images += __builtin_popcount((uint8_t)byte);
+        EXPECT_EQ(images, line.config.find("\"train-size\":40,") != std::string::npos ? 40 : 300 - 30);
+    }
+}
+
+TEST_F(Sweep, PredictionsAreOfTheTestImagesUnlessOthersAreAskedFor) {
+    const Strings few = Split("--train-size 0 --epochs 1");
+    Finish("usual", With(few, {"--keep-predictions"}));
+    Finish("train", With(few, Split("--keep-predictions --predictions-of train --predictions-loss")));
+    Finish("none", few);
+    const auto names = [this](const std::string &out) {
+        Strings found;
+        for (const auto &[id, tensors] : Predicted(out))
+            for (const auto &tensor : tensors) found.push_back(tensor.first);
+        return found;
+    };
+    EXPECT_EQ(names("usual"), Strings({"predictions"})) << "it had all training images";
+    EXPECT_EQ(names("train"), Strings({"train_loss", "train_predictions"}));
+    EXPECT_FALSE(fs::exists(Dir("none") / "predictions"));
+    Watcher watcher;
+    EXPECT_EQ(Start("refused", With(few, {"--predictions-of", "train"}), watcher), LENET_ERR_ARG);
+    EXPECT_TRUE(Says("--predictions-of") && Says("--keep-predictions")) << err_.text;
+    EXPECT_FALSE(fs::exists(Dir("refused")));
+}
+
+TEST_F(Sweep, WeightsThatAreGoneAreCounted) {
+    const auto lacking = [&](const Strings &words) {
+        Watcher watcher;
+        EXPECT_EQ(Start("run", words, watcher), LENET_OK) << err_.text;
+        EXPECT_EQ(watcher.work.unkept, result_.unkept);
+        return result_.unkept;
+    };
+    Finish("run", {"--seed", "1..3", "--population-max", "3"});
+    Finish("run", {"--seed", "4,5", "--population-max", "1"});
+    Finish("run", {"--seed", "6", "--keep-weights", "off"});
+    EXPECT_EQ(lacking({"--seed", "1..5"}), 0u) << "of populations of three and of one";
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 1u) << "kept none; the seventh is trained";
+    EXPECT_EQ(lacking({"--seed", "1..7", "--keep-weights", "off"}), 0u);
+    for (const std::string &name : FilesIn(Dir("run") / "weights"))
+        if (fs::file_size(Dir("run") / "weights" / name) > 400000) fs::remove(Dir("run") / "weights" / name);
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 4u);
+    fs::remove_all(Dir("run") / "weights");
+    EXPECT_EQ(lacking({"--seed", "1..7"}), 7u);
+    EXPECT_EQ(lacking({"--seed", "1..7", "--shard", "1/2"}), 4u) << "of this shard";
+}
+
 TEST_F(Sweep, RunsThatAreTheSameAreDoneOnce) {
     const Watcher run = Finish("run", {"--seed", "1,2,1,1..2", "--lr", "0.01,1e-2"});
     EXPECT_EQ(run.work.runs, 2u);
     EXPECT_EQ(Recorded("run").size(), 2u);
+}
+
+TEST_F(Sweep, RunsThatDifferInWhatIsNothingToThemAreDoneOnce) {
+    const Strings axes = {"--batch", "40,41,65536", "--tf32", "on,off", "--eval-every", "2,7"};
+    const Watcher run = Finish("run", axes);
+    EXPECT_EQ(run.work.runs, 1u);
+    EXPECT_EQ(run.work.odd[0], 8u) << "more than 40 images";
+    EXPECT_EQ(Recorded("run").size(), 1u);
+    EXPECT_EQ(Finish("run", axes).runs, 0);
+    EXPECT_EQ(Finish("run", {"--batch", "40", "--tf32", "off"}).runs, 1) << "evaluated after each epoch";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).runs, 0) << "the same run";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 1);
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 0) << "as it was given";
 }
 
 TEST_F(Sweep, AnObserverMayWatchNothing) {
@@ -454,7 +603,7 @@ TEST_F(Sweep, AnObserverMayWatchNothing) {
 /* ---- runs that diverge ------------------------------------------------------------------------------- */
 
 /* At these rates weights double with every step, or more: they are not numbers after two epochs. */
-const Strings kTame = Split("--lr 0.01,0.02 --epochs 6 --optimizer sgd --schedule constant --warmup 0");
+const Strings kTame = With(kAnswers, Split("--lr 0.01,0.02 --epochs 6 --optimizer sgd --schedule constant --warmup 0"));
 const Strings kWild = With(kTame, {"--lr", "0.01,1000,0.02,3000"});
 
 TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
@@ -467,6 +616,7 @@ TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
         EXPECT_EQ(result_.done, 2u);
         EXPECT_EQ(result_.diverged, 2u);
         EXPECT_TRUE(Kept(most) == Kept("tame")) << "no weights are kept of those that diverged";
+        EXPECT_TRUE(Predicted(most) == Predicted("tame")) << "and no predictions";
         size_t diverged = 0;
         for (const auto &[id, line] : Recorded(most)) {
             if (line.status == "diverged") {
@@ -765,8 +915,35 @@ TEST_F(KilledSweep, ADamagedCheckpointIsNamed) {
                     memcpy(counts + (size_t)which * sizeof count, &count, sizeof count);
                 },
                 {counters});
+    for (size_t left = 1; left < bytes.size() / 2; left *= 3) { /* of its last tensors, the weights among them */
+        std::string changed = bytes;
+        changed[bytes.size() - left] ^= 1;
+        Write(Checkpoint("run"), changed);
+        ExpectRefused("run", words, {"its tensors have the checksum"});
+    }
     Write(Checkpoint("run"), bytes);
     EXPECT_EQ(Finish("run", words).work.resumed, 1u) << "as it was";
+    ExpectSame("made", "run");
+}
+
+TEST_F(KilledSweep, ADamagedCheckpointOfASweepThatHasEndedIsNotedAndLeft) {
+    const Strings words = {"--seed", "1..3", "--population-max", "3"};
+    MakeCheckpoint(words);
+    Revive("run", 0);
+    const std::string bytes = Read(Checkpoint("run"));
+    EXPECT_EQ(Finish("run", words).work.resumed, 1u);
+    for (const std::string &left : {std::string(), std::string("x"), bytes.substr(0, bytes.size() / 2)}) {
+        Write(Checkpoint("run"), left);
+        Watcher watcher;
+        EXPECT_EQ(Start("run", words, watcher), LENET_OK) << err_.text;
+        EXPECT_EQ(watcher.runs, 0);
+        EXPECT_NE(watcher.notes.find(Checkpoint("run").string() + ": "), std::string::npos) << watcher.notes;
+        EXPECT_NE(watcher.notes.find("no run needs it any more"), std::string::npos) << watcher.notes;
+        EXPECT_EQ(Read(Checkpoint("run")), left);
+        ExpectRefused("run", {"--seed", "1..4"},
+                      {Checkpoint("run").string(), "without the file, its runs begin again"});
+    }
+    fs::remove(Checkpoint("run"));
     ExpectSame("made", "run");
 }
 
@@ -1091,6 +1268,20 @@ TEST_F(Sweep, ADryRunWritesNothing) {
     EXPECT_TRUE(Contents(Dir("run")) == before);
 }
 
+/* On a disk that takes a tenth of a second, the records of twelve runs take more than one, whatever they train. */
+TEST_F(Sweep, AnEstimateCountsTheRecords) {
+    const Strings words = {"--seed", "1..12", "--steps", "1", "--arch", "linear", "--threads", "4", "--dry-run"};
+    if (lenet_directory_sync_seconds(directory_.c_str()) == 0) GTEST_SKIP() << "no nameless files on this file system";
+    fsync_takes = 100;
+    Watcher dry, weights;
+    EXPECT_EQ(Start("run", With(words, {"--keep-weights", "off"}), dry), LENET_OK) << err_.text;
+    EXPECT_EQ(Start("run", words, weights), LENET_OK) << err_.text;
+    fsync_takes = 0;
+    EXPECT_GE(dry.estimate, 12 * 0.1);
+    EXPECT_GE(weights.estimate, 12 * 0.1 * 1.5) << "two more for each, by four workers at a time";
+    EXPECT_FALSE(fs::exists(Dir("run")));
+}
+
 /* ---- what cannot begin ------------------------------------------------------------------------------------- */
 
 TEST_F(Sweep, WhatCannotBeTrainedIsNamedAndLeavesNothing) {
@@ -1167,11 +1358,12 @@ class CudaSweep : public KilledSweep {
  * test_cuda.cc, which is a tenth of what one wrong image makes. On the emulated GPU both are equal to the last bit. */
 TEST_F(CudaSweep, EveryRunIsThatOfTrain) {
     for (const char *most : {"1", "4"}) {
-        const Watcher run = Finish(most, With(words_, {"--population-max", most}));
+        const Watcher run = Finish(most, With(With(words_, kAnswers), {"--population-max", most}));
         EXPECT_EQ(run.work.populations, most[0] == '1' ? 4u : 1u);
     }
     const auto recorded = Recorded("4");
     const auto kept = Kept("4"), alone = Kept("1");
+    const Answers predicted = Predicted("1");
     ASSERT_EQ(kept.size(), 4u);
     ASSERT_EQ(alone.size(), 4u);
     const auto error = [](const Weights &got, const Weights &want) {
@@ -1187,6 +1379,7 @@ TEST_F(CudaSweep, EveryRunIsThatOfTrain) {
         std::string metrics;
         Train(line.config, &weights, &metrics);
         EXPECT_EQ(line.device, "cuda");
+        EXPECT_TRUE(predicted.at(id) == Asked()) << line.config;
         EXPECT_LE(error(kept.at(id), weights), 2e-5) << line.config;
         EXPECT_TRUE(alone.at(id) == weights) << "alone it is the same computation: " << line.config;
         EXPECT_EQ(std::count(line.metrics.begin(), line.metrics.end(), '{'),

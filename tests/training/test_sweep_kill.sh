@@ -13,7 +13,8 @@ echo "LENET_TEST_SEED=$seed"
 runs=40
 # shellcheck disable=SC2054
 options=(--data "$sample" --device cpu --threads 2 --train-size 300 --epochs 2,4 --warmup 0.5 --batch 8 --lr 0.001
-    --optimizer nesterov,adamw --augment none,standard --seed 1..5 --checkpoint-seconds 0.05 --keep-weights)
+    --optimizer nesterov,adamw --augment none,standard --seed 1..5 --checkpoint-seconds 0.05 --keep-weights
+    --keep-predictions --predictions-of both --predictions-loss)
 now() { date +%s%N; }
 # pause SHARE: sleeps for a random part of so many thousandths of the undisturbed sweep's time, which is in nanoseconds.
 pause() {
@@ -24,8 +25,10 @@ pause() {
 
 # lines DIR: its runs in the order of their names, without what depends on the clock.
 lines() { cat "$1"/runs*.jsonl | sed -E 's/,"(images_per_s|seconds)":[^,}]*//g' | sort; }
-# same_sweep WANT GOT, with the same names of weights files where R is 1.
-same_sweep() { [ "$(lines "$1")" = "$(lines "$2")" ] && diff -r "$1/weights" "$2/weights"; }
+# same_sweep WANT GOT, with the same names of files of weights and predictions where R is 1.
+same_sweep() {
+    [ "$(lines "$1")" = "$(lines "$2")" ] && diff -r "$1/weights" "$2/weights" && diff -r "$1/predictions" "$2/predictions"
+}
 has_all_once() {
     local ids
     ids=$(lines "$1" | sed -E 's/^\{"id":"([0-9a-f]{16})".*/\1/')
@@ -34,7 +37,8 @@ has_all_once() {
 # Files that docs/files.md does not name.
 strangers() {
     find "$1" -mindepth 1 ! -path "$1/lock" ! -path "$1/lock.?-of-?" ! -path "$1/sweep.json" ! -path "$1/runs.jsonl" \
-        ! -path "$1/runs.?-of-?.jsonl" ! -path "$1/progress" ! -path "$1/weights" ! -path "$1/weights/*.safetensors"
+        ! -path "$1/runs.?-of-?.jsonl" ! -path "$1/progress" ! -path "$1/weights" ! -path "$1/weights/*.safetensors" \
+        ! -path "$1/predictions" ! -path "$1/predictions/*.safetensors"
 }
 has_checkpoints() { [ "$(find "$1/progress" -name '*.safetensors' 2>/dev/null | wc -l)" -eq "$2" ]; }
 
@@ -73,6 +77,7 @@ took=$(($(now) - began))
 claim "undisturbed: exit 0" code_is 0
 claim "  has all $runs runs, and none twice" has_all_once undisturbed
 claim "  keeps the weights of each" test "$(find undisturbed/weights -name '*.safetensors' | wc -l)" -eq "$runs"
+claim "  and what each answers" test "$(find undisturbed/predictions -name '*.safetensors' | wc -l)" -eq "$runs"
 claim "  nothing is left over" test -z "$(strangers undisturbed)"
 
 # ---- SIGINT and SIGTERM ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,23 @@ class Data : public ::testing::Test {
         ASSERT_TRUE(loaded) << err.text;
     }
     void expect_loads() { expect_loads(directory); }
+
+    void open_as(const lenet_reading &how) {
+        std::string path = directory.string();
+        if (loaded) lenet_dataset_free(&data);
+        loaded =
+            lenet_dataset_open(path.data(), path.size() + 1, LENET_BOTH_HALVES, &how, 256, &data, &err) == LENET_OK;
+    }
+    void expect_loads_as(const lenet_reading &how) {
+        open_as(how);
+        ASSERT_TRUE(loaded) << err.text;
+    }
+    void expect_fails_as(const lenet_reading &how, const std::vector<std::string> &pieces) {
+        open_as(how);
+        EXPECT_FALSE(loaded);
+        for (const std::string &piece : pieces)
+            EXPECT_NE(nullptr, strstr(err.text, piece.c_str())) << piece << "\n" << err.text;
+    }
 
     /* The read fails with this status and one line that holds each of these. */
     void expect_fails(lenet_status wanted, const std::vector<std::string> &pieces) {
@@ -306,6 +324,43 @@ TEST_F(Data, ATrailingByteIsRefused) {
     }
 }
 
+/* What fills the rest of a block or of a tape, raw or packed, and whether it is packed with the rest or follows it. */
+TEST_F(Data, ZerosBehindTheLastSampleAreLegalUpToAMebibyte) {
+    const size_t most = 1 << 20;
+    expect_loads();
+    const std::string hash = data.hash;
+    for (const char *name : ALL) {
+        const Bytes bytes = contents(name);
+        const std::string packed = std::string(name) + ".gz";
+        const auto is_read = [&](const std::string &as, const Bytes &written) {
+            remove(name);
+            write(as, written);
+            expect_loads();
+            EXPECT_EQ(hash, data.hash) << as;
+            EXPECT_EQ(data.train.count, 5u);
+            remove(as);
+        };
+        const auto is_refused = [&](const std::string &as, const Bytes &written) {
+            write(as, written);
+            expect_fails(LENET_ERR_FORMAT, {at(as)});
+            remove(as);
+        };
+        for (const size_t zeros : {size_t{1}, size_t{511}, most}) {
+            is_read(name, bytes + Bytes(zeros, '\0'));
+            is_read(packed, gzip(bytes + Bytes(zeros, '\0')));
+            is_read(packed, gzip(bytes) + Bytes(zeros, '\0'));
+            is_refused(name, bytes + Bytes(zeros, '\0') + '\1');
+            is_refused(name, bytes + '\1' + Bytes(zeros, '\0'));
+            is_refused(packed, gzip(bytes + Bytes(zeros, '\0') + '\1'));
+            is_refused(packed, gzip(bytes) + Bytes(zeros, '\0') + '\1');
+        }
+        is_refused(name, bytes + Bytes(most + 1, '\0'));
+        is_refused(packed, gzip(bytes + Bytes(most + 1, '\0')));
+        is_refused(packed, gzip(bytes) + Bytes(most + 1, '\0'));
+        write(name, bytes);
+    }
+}
+
 TEST_F(Data, AWrongMagicIsShownWithTheWantedOne) {
     const Bytes bytes = contents(TRAIN_IMAGES);
     write(TRAIN_IMAGES, big_endian(0x00000d03) + bytes.substr(4)); /* IDX, but of floats */
@@ -363,14 +418,17 @@ TEST_F(Data, ImagesAndLabelsOfDifferentCountsAreRefused) {
     expect_fails(LENET_ERR_FORMAT, {at(TEST_LABELS), "4 labels", "3 images", at(TEST_IMAGES)});
 }
 
-TEST_F(Data, ALabelOf11IsNamedWithItsPlace) {
-    write(TEST_LABELS, idx_labels({2, 11, 0}));
-    expect_fails(LENET_ERR_FORMAT, {at(TEST_LABELS), "label 11 at index 1", "0 to 9"});
+TEST_F(Data, ALabelOf63IsNamedWithItsPlace) {
+    write(TEST_LABELS, idx_labels({2, 63, 0}));
+    expect_fails(LENET_ERR_FORMAT, {at(TEST_LABELS), "label 63 at index 1", "0 to 61"});
 }
 
-TEST_F(Data, ALabelOf10IsOneTooMany) {
-    write(TRAIN_LABELS, idx_labels({3, 0, 7, 1, 10}));
-    expect_fails(LENET_ERR_FORMAT, {at(TRAIN_LABELS), "label 10 at index 4"});
+TEST_F(Data, SixtyTwoClassesAreTakenAndALabelOf62IsOneTooMany) {
+    write(TRAIN_LABELS, idx_labels({3, 0, 7, 1, 61}));
+    expect_loads();
+    EXPECT_EQ(62, data.classes);
+    write(TRAIN_LABELS, idx_labels({3, 0, 7, 1, 62}));
+    expect_fails(LENET_ERR_FORMAT, {at(TRAIN_LABELS), "label 62 at index 4"});
 }
 
 TEST_F(Data, HalvesOfDifferentImageSizesAreRefused) {
@@ -587,18 +645,137 @@ TEST_F(Data, GzipInGzipIsNamed) {
 }
 
 TEST_F(Data, LabelsThatBeginAt1AreNamedSo) {
-    write(TRAIN_LABELS, idx_labels({10, 1, 7, 1, 1}));
-    expect_fails(LENET_ERR_FORMAT, {"label 10 at index 0", "1 to 10", "0 to 9", "begin at 1"});
-    write(TRAIN_LABELS, idx_labels({1, 26, 7, 1, 1}));
-    expect_fails(LENET_ERR_FORMAT, {"1 to 26", "0 to 9", "10 classes", "too many classes", "begin at 1"});
-    write(TRAIN_LABELS, idx_labels({0, 10, 7, 1, 1}));
-    expect_fails(LENET_ERR_FORMAT, {"0 to 10", "10 classes", "too many classes"});
+    write(TRAIN_LABELS, idx_labels({62, 1, 7, 1, 1}));
+    expect_fails(LENET_ERR_FORMAT, {"label 62 at index 0", "1 to 62", "0 to 61", "begin at 1", "--first-label 1"});
+    write(TRAIN_LABELS, idx_labels({1, 100, 7, 1, 1}));
+    expect_fails(LENET_ERR_FORMAT, {"1 to 100", "0 to 61", "62 classes", "too many classes", "begin at 1"});
+    std::vector<int> all(63);
+    std::iota(all.begin(), all.end(), 0);
+    write(TRAIN_LABELS, idx_labels(all));
+    expect_fails(LENET_ERR_FORMAT, {"0 to 62", "62 classes", "likely a data set of too many classes"});
     write(TRAIN_LABELS, idx_labels({'0', '9', '3', '1', '1'}));
-    expect_fails(LENET_ERR_FORMAT, {"48 to 57", "characters"});
+    expect_fails(LENET_ERR_FORMAT, {"48 to 57", "characters", "--first-label 48"});
     write(TRAIN_LABELS, idx_labels({0, 255, 7, 1, 1}));
     expect_fails(LENET_ERR_FORMAT, {"label 255 at index 1", "damaged"});
     write(TRAIN_LABELS, idx_labels({9, 1, 7, 1, 1})); /* of a set without class 0 */
     expect_loads();
+}
+
+TEST_F(Data, AClassThatNoImageIsOfIsToldOf) {
+    expect_loads();
+    EXPECT_STREQ("", data.note);
+    write(TRAIN_LABELS, idx_labels({3, 1, 7, 1, 1}));
+    expect_loads();
+    EXPECT_STREQ("", data.note) << "the test half has a 0";
+    write(TEST_LABELS, idx_labels({2, 26, 1}));
+    expect_loads();
+    EXPECT_EQ(27, data.classes);
+    EXPECT_NE(nullptr, strstr(data.note, "1 to 26")) << data.note;
+    EXPECT_NE(nullptr, strstr(data.note, "--first-label 1,")) << data.note;
+}
+
+/* ---- how the files are understood ------------------------------------------------------------------------ */
+
+TEST_F(Data, TheFirstLabelIsSubtractedAndTheHashStays) {
+    write(TRAIN_LABELS, idx_labels({4, 1, 8, 2, 2}));
+    write(TEST_LABELS, idx_labels({3, 9, 1}));
+    expect_loads();
+    const std::string hash_of_1 = data.hash;
+    expect_loads_as({1, 0});
+    EXPECT_EQ(9, data.classes);
+    EXPECT_EQ(Bytes("\3\0\7\1\1", 5), Bytes(reinterpret_cast<char *>(data.train.labels), 5));
+    EXPECT_EQ(Bytes("\2\10\0", 3), Bytes(reinterpret_cast<char *>(data.test.labels), 3));
+    EXPECT_EQ(hash_of_1, data.hash) << "it is of the files";
+    EXPECT_STREQ("", data.note);
+    expect_fails_as({2, 0}, {at(TRAIN_LABELS), "label 1 at index 1", "wanted 2 to 63", "before --first-label"});
+}
+
+TEST_F(Data, TransposedImagesHaveRowsForColumns) {
+    expect_loads_as({0, 1});
+    EXPECT_EQ(3, data.H);
+    EXPECT_EQ(4, data.W);
+    const Bytes bytes = idx_images(5, 4, 3, 1).substr(16);
+    for (size_t i = 0; i < 5; i++)
+        for (size_t h = 0; h < 4; h++)
+            for (size_t w = 0; w < 3; w++)
+                ASSERT_EQ(uint8_t(bytes[i * 12 + h * 3 + w]), data.train.images[i * 12 + w * 4 + h]) << i << h << w;
+    const std::string hash = data.hash;
+    expect_loads();
+    EXPECT_EQ(hash, data.hash) << "it is of the files";
+}
+
+TEST_F(Data, OfEmnistItIsToldThatItsImagesAreOnTheirSide) {
+    const fs::path named = directory / "EMNIST" / "raw";
+    fs::create_directories(named);
+    for (const char *name : ALL) fs::rename(directory / name, named / name);
+    expect_loads(named);
+    EXPECT_STREQ("EMNIST", data.name);
+    EXPECT_NE(nullptr, strstr(data.note, "--transpose")) << data.note;
+    directory = named;
+    expect_loads_as({0, 1});
+    EXPECT_STREQ("", data.note);
+    directory = named.parent_path().parent_path();
+}
+
+/* ---- names of classes -------------------------------------------------------------------------------------- */
+
+const char *const NINE = "zero\none\ntwo\nthree\nfour\nf\u00fcnf\nsix\nseven\nT-shirt/top";
+
+TEST_F(Data, ClassesTxtNamesTheClasses) {
+    expect_loads();
+    EXPECT_EQ(0, data.names.count);
+    std::string windows = std::string("\xef\xbb\xbf") + NINE;
+    for (size_t at = 0; (at = windows.find('\n', at)) != std::string::npos; at += 2) windows.insert(at, "\r");
+    for (const std::string &text :
+         {std::string(NINE), NINE + std::string("\n"), windows + "\r\n", NINE + std::string("\n\n")}) {
+        write("classes.txt", text);
+        expect_loads();
+        ASSERT_EQ(9, data.names.count);
+        EXPECT_STREQ("zero", data.names.text[0]);
+        EXPECT_STREQ("f\u00fcnf", data.names.text[5]);
+        EXPECT_STREQ("T-shirt/top", data.names.text[8]);
+    }
+}
+
+TEST_F(Data, ADamagedClassesTxtIsNamed) {
+    const std::string nine = NINE;
+    const struct {
+        std::string text;
+        std::vector<std::string> says;
+    } cases[] = {
+        {nine.substr(5), {"names 8 classes, the labels have 9", "--first-label 1"}},
+        {nine + "\nnine", {"names 10 classes, the labels have 9"}},
+        {"", {"names 0 classes"}},
+        {"a\n\nc", {"line 2 is empty"}},
+        {"a\nb\tx\n", {"line 2 is a control character"}},
+        {"a\x1b[31m\nb", {"line 1 is a control character"}},
+        {"a\nb\nc\xc2\x9b\n", {"line 3 is a control character"}},
+        {"caf\xe9\n", {"line 1 is another encoding than UTF-8"}},
+        {"\xc0\xaf\n", {"UTF-8"}},
+        {"\xed\xa0\x80\n", {"UTF-8"}},
+        {"\xf4\x90\x80\x80\n", {"UTF-8"}},
+        {"\xe2\x82", {"UTF-8"}},
+        {std::string("\xff\xfe"
+                     "a\0\n\0",
+                     6),
+         {"line 1"}},
+        {std::string(64, 'x') + "\n", {"line 1 is a longer text", "63 bytes"}},
+        {std::string(1 << 20, 'x'), {"1048576 bytes", "62 classes"}},
+        {std::string(200, '\n') + "x", {"line 1 is empty"}},
+    };
+    for (const auto &[text, says] : cases) {
+        write("classes.txt", text);
+        std::vector<std::string> all = says;
+        all.push_back(at("classes.txt") + ": ");
+        expect_fails(LENET_ERR_FORMAT, all);
+    }
+    std::string many;
+    for (int i = 0; i < 63; i++) many += "x\n";
+    write("classes.txt", many);
+    expect_fails(LENET_ERR_FORMAT, {"line 63 is one class too many"});
+    remove("classes.txt");
+    fs::create_directory(at("classes.txt"));
+    expect_fails(LENET_ERR_IO, {at("classes.txt")});
 }
 
 /* ---- legal gzip ------------------------------------------------------------------------------------------ */
@@ -697,27 +874,18 @@ TEST_F(Data, TheNamesInTheDirectoryAndTheCauseAreSaidWhereAFileIsMissing) {
         {{}, {"there: nothing", "not yet downloaded", "get_mnist.sh"}},
         {{"README.md"}, {"there: README.md", "another directory"}},
         {{".hidden"}, {"there: nothing"}},
-        {{"TRAIN-IMAGES-IDX3-UBYTE"}, {"rename it to train-images-idx3-ubyte,", "there: TRAIN"}},
-        {{"TRAIN-IMAGES-IDX3-UBYTE.GZ"}, {"rename it to train-images-idx3-ubyte.gz"}},
-        {{"emnist-balanced-train-images-idx3-ubyte", "emnist-balanced-train-labels-idx1-ubyte"},
-         {"likely emnist-balanced-train-images-idx3-ubyte ", "rename it to train-images-idx3-ubyte"}},
-        {{"emnist-digits-test-images-idx3-ubyte.gz", "emnist-digits-train-images-idx3-ubyte.gz"},
-         {"likely emnist-digits-train-images-idx3-ubyte.gz ", "rename it to train-images-idx3-ubyte.gz"}},
-        {{"train-images-idx3-ubyte (1).gz"}, {"rename it"}},
-        {{"train_images"}, {"rename it"}},
+        {{"TRAIN-PICTURES-OF-IMAGES"}, {"rename it to train-images-idx3-ubyte,", "there: TRAIN"}},
+        {{"train_images.idx3.old.GZ"}, {"rename it to train-images-idx3-ubyte.gz"}},
+        {{"train-images-idx3-ubyte.bak"}, {"rename it"}},
+        {{"images-train", "images-test"}, {"likely images-train ", "rename it"}},
         {{"train-images-idx3-ubyte.gz.part"}, {"not been fetched to its end"}},
         {{"train-images-idx3-ubyte.zip"}, {"train-images-idx3-ubyte.zip has not been unpacked"}},
         {{"archive.zip"}, {"archive.zip has not been unpacked"}},
         {{"mnist.tar.gz"}, {"has not been unpacked"}},
-        {{"mnist_train.csv", "mnist_test.csv"}, {"another format than IDX (mnist_test.csv)"}},
-        {{"MNIST/raw/train-images-idx3-ubyte"},
-         {"--data " + directory.string() + "/other/MNIST/raw;", "there: MNIST/"}},
-        {{"raw/train-images-idx3-ubyte.gz"}, {"--data " + directory.string() + "/other/raw;"}},
-        {{"FashionMNIST/raw/train-images-idx3-ubyte"}, {"/other/FashionMNIST/raw;"}},
-        {{"data/MNIST/raw/train-images-idx3-ubyte"}, {"/other/data/MNIST/raw;"}},
-        {{"mnist/train-images.idx3-ubyte"}, {"/other/mnist;"}},
-        {{"train-images-idx3-ubyte/train-images-idx3-ubyte"},
-         {"a folder of its own", "there: train-images-idx3-ubyte/"}},
+        {{"mnist_train.csv", "mnist_test.csv"}, {"another format than IDX (mnist_test.csv)", "scripts/to_idx.py"}},
+        {{"kmnist-train-imgs.npz"}, {"another format than IDX (kmnist-train-imgs.npz)", "scripts/to_idx.py"}},
+        {{"train-images-idx3-ubyte/README.md"}, {"there: train-images-idx3-ubyte/"}},
+        {{"a/b/c/d/train-images-idx3-ubyte"}, {"there: a/"}},
         {{"run.json", "last.safetensors"}, {"--data names the directory of a run"}},
         {{"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}, {"test half alone", "lenet eval", "get_mnist.sh"}},
         {{"a\x1b[31m\n\x7f\xc2\x9b"}, {"there: a?[31m??"}},
@@ -741,6 +909,88 @@ TEST_F(Data, TheNamesInTheDirectoryAndTheCauseAreSaidWhereAFileIsMissing) {
     directory = real;
 }
 
+/* ---- names and places in use ------------------------------------------------------------------------------- */
+
+/* The four files under other names load as the same data set. */
+TEST_F(Data, NamesInUseAreTaken) {
+    expect_loads();
+    const std::string hash = data.hash;
+    const std::string names[][4] = {
+        {"TRAIN-IMAGES-IDX3-UBYTE", "TRAIN-LABELS-IDX1-UBYTE", "T10K-IMAGES-IDX3-UBYTE", "T10K-LABELS-IDX1-UBYTE"},
+        {"train_images", "train_labels", "test_images", "test_labels"},
+        {"train-images.idx", "train-labels.idx", "test-images.idx", "test-labels.idx"},
+        {"emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte",
+         "emnist-letters-test-images-idx3-ubyte", "emnist-letters-test-labels-idx1-ubyte"},
+        {"qmnist-train-images-idx3-ubyte", "qmnist-train-labels-idx1-ubyte", "qmnist-test-images-idx3-ubyte",
+         "qmnist-test-labels-idx1-ubyte"},
+        {"train-images-idx3-ubyte (1)", "train-labels-idx1-ubyte(2)", "t10k-images-idx3-ubyte.1",
+         "t10k-labels-idx1-ubyte"},
+        {"Train Images/train-images-idx3-ubyte", "train-labels-idx1-ubyte/train-labels-idx1-ubyte",
+         "t10k-images-idx3-ubyte/t10k-images.idx3-ubyte", "t10k-labels-idx1-ubyte"},
+        {"MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte", "MNIST/raw/t10k-images-idx3-ubyte",
+         "MNIST/raw/t10k-labels-idx1-ubyte"},
+    };
+    const fs::path real = directory;
+    for (const auto &set : names) {
+        SCOPED_TRACE(set[0]);
+        for (bool packed : {false, true}) {
+            directory = real / "named";
+            for (int i = 0; i < 4; i++) {
+                fs::create_directories((directory / set[i]).parent_path());
+                std::ifstream in(real / ALL[i], std::ios::binary);
+                const Bytes raw{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+                write(packed ? set[i] + ".gz" : set[i], packed ? gzip(raw) : raw);
+            }
+            expect_loads();
+            EXPECT_EQ(hash, data.hash);
+            fs::remove_all(directory);
+        }
+    }
+    directory = real;
+}
+
+TEST_F(Data, WhereSeveralSetsLieOneIsChosenByItsName) {
+    expect_loads();
+    const std::string hash = data.hash;
+    const fs::path real = directory, gzip_folder = directory / "gzip";
+    fs::create_directory(gzip_folder);
+    for (const char *prefix : {"emnist-balanced-", "emnist-letters-", "EMNIST-Digits_"})
+        for (const char *name : ALL) fs::copy(real / name, gzip_folder / (prefix + std::string(name)));
+    directory = gzip_folder;
+    expect_fails(LENET_ERR_IO, {"several data sets", "EMNIST-Digits, emnist-balanced, emnist-letters",
+                                "--data " + at("EMNIST-Digits")});
+    expect_loads(gzip_folder / "emnist-letters");
+    EXPECT_EQ(hash, data.hash);
+    EXPECT_STREQ("emnist-letters", data.name);
+    expect_loads(gzip_folder / "emnist-digits");
+    expect_loads(gzip_folder / "emnist-letters-");
+    directory = gzip_folder / "emnist-mnist";
+    expect_fails(LENET_ERR_IO, {directory.string() + ": no such data set", "emnist-balanced"});
+    fs::remove(gzip_folder / ("emnist-letters-" + std::string(TEST_LABELS)));
+    directory = gzip_folder / "emnist-letters";
+    expect_fails(LENET_ERR_IO, {at("").substr(0, at("").size() - 1) + "-t10k-labels-idx1-ubyte: not found",
+                                "likely an incomplete download"});
+    directory = gzip_folder;
+    for (const char *name : ALL) fs::copy(real / name, gzip_folder / name);
+    expect_loads();
+    EXPECT_STREQ("gzip", data.name) << "the set without a prefix";
+    directory = real;
+}
+
+TEST_F(Data, OfSeveralFoldersWithASetNoneIsTaken) {
+    const fs::path real = directory;
+    directory /= "all";
+    for (const char *folder : {"MNIST/raw", "FashionMNIST/raw"}) {
+        fs::create_directories(directory / folder);
+        for (const char *name : ALL) fs::copy(real / name, directory / folder / name);
+    }
+    expect_fails(LENET_ERR_IO, {"2 folders", "FashionMNIST/raw, MNIST/raw", "--data " + at("FashionMNIST/raw")});
+    fs::remove_all(directory / "MNIST");
+    expect_loads();
+    EXPECT_STREQ("FashionMNIST", data.name);
+    directory = real;
+}
+
 TEST_F(Data, ALinkToNothingIsNamed) {
     remove(TRAIN_LABELS);
     fs::create_symlink("nowhere", at(TRAIN_LABELS));
@@ -752,8 +1002,8 @@ TEST_F(Data, ALongPathLeavesRoomForTheCause) {
     for (int i = 0; i < 3; i++) directory /= std::string(200, 'd');
     fs::create_directories(directory / "MNIST");
     for (int i = 0; i < 20; i++) write(std::string(60, 'f') + std::to_string(i), "");
-    write(std::string("MNIST/") + TRAIN_IMAGES, "x");
-    expect_fails(LENET_ERR_IO, {"not found", "it lies in a folder"});
+    write("train-images.idx3-ubyte.zip", "x");
+    expect_fails(LENET_ERR_IO, {"not found", "train-images.idx3-ubyte.zip has not been unpacked"});
     directory = real;
 }
 
@@ -771,7 +1021,8 @@ class Half : public Data {
     lenet_status open(lenet_half needed, int field = 32) {
         if (loaded) lenet_dataset_free(&data);
         snprintf(path, sizeof path, "%s", directory.c_str());
-        const lenet_status status = lenet_dataset_open(path, sizeof path, needed, field, &data, &err);
+        const lenet_reading how = {};
+        const lenet_status status = lenet_dataset_open(path, sizeof path, needed, &how, field, &data, &err);
         loaded = status == LENET_OK;
         return status;
     }
@@ -798,7 +1049,7 @@ TEST_F(Half, OfAWholeSetIsTheWholeSet) {
 }
 
 TEST_F(Half, ATrainingHalfThatIsThereIsChecked) {
-    write(TRAIN_LABELS, idx_labels({3, 0, 7, 1, 11}));
+    write(TRAIN_LABELS, idx_labels({3, 0, 7, 1, 63}));
     EXPECT_EQ(LENET_ERR_FORMAT, open(LENET_TEST_HALF));
     EXPECT_TRUE(is_zero(data));
 }

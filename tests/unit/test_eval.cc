@@ -8,10 +8,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/half.h"
 #include "lenet/eval.h"
 #include "train/run_dir.h"
 
@@ -282,6 +284,95 @@ TEST_F(Evaluate, WritesItAllAsJson) {
     EXPECT_EQ(numbers(cJSON_GetArrayItem(item("confusion"), 2)), std::vector<double>({0, 1, 0, 0}));
     EXPECT_EQ(cJSON_GetStringValue(item("weights")), Path("w.safetensors"));
     EXPECT_EQ(cJSON_GetStringValue(cJSON_GetObjectItem(item("data"), "hash")), std::string(data_.hash));
+}
+
+/* ---- predictions that are kept ------------------------------------------------------------------ */
+
+/* A file of predictions: its tensors' values, row after row, and what its metadata say. */
+struct Kept {
+    std::map<std::string, std::vector<int>> values; /* of U8; of F16 the bits */
+    std::string members, trained_on, data;
+    explicit Kept(const std::string &path) {
+        lenet_tensor_file file;
+        lenet_error err = {};
+        if (lenet_tensors_read(path.c_str(), &file, &err) != LENET_OK) throw std::runtime_error(err.text);
+        for (int i = 0; i < file.n; i++) {
+            const lenet_tensor &tensor = file.tensors[i];
+            for (size_t k = 0; k < tensor.shape[0] * tensor.shape[1]; k++)
+                values[tensor.name].push_back(tensor.dtype == LENET_U8 ? static_cast<uint8_t *>(tensor.data)[k]
+                                                                       : static_cast<uint16_t *>(tensor.data)[k]);
+        }
+        members = lenet_metadata_find(&file, "members");
+        trained_on = lenet_metadata_find(&file, "trained_on");
+        data = lenet_metadata_find(&file, "data");
+        lenet_tensors_free(&file);
+    }
+};
+
+TEST_F(Evaluate, KeepsWhatTheNetworkAnswersForEveryImageAndWithWhichLoss) {
+    WriteHalf("t10k", {0, 1, 2, 3, 3, 700, 1}, {0, 1, 1, 0, 2, 0, 1});
+    snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("p.safetensors").c_str());
+    config_.predictions_loss = 1;
+    config_.predictions_of = 2;
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    const Kept kept(Path("p.safetensors"));
+    /* as in CountsWhatTheNetworkSays */
+    const double all = std::log(std::exp((double)kWeight) + 3);
+    const int right = lenet_half(all - kWeight), wrong = lenet_half(all), even = lenet_half(std::log(4));
+    const std::map<std::string, std::vector<int>> want = {
+        {"predictions", {0, 1, 2, 3, 3, 0, 1}},
+        {"loss", {right, right, wrong, wrong, wrong, even, right}},
+        {"train_predictions", {0, 0, 0, 0}},
+        {"train_loss", {right, wrong, wrong, wrong}},
+    };
+    EXPECT_EQ(kept.values, want);
+    EXPECT_EQ(kept.members, "[{\"weights\":\"" + Path("w.safetensors") + "\"}]");
+    EXPECT_EQ(kept.trained_on, "unknown");
+    EXPECT_NE(kept.data.find(data_.hash), std::string::npos);
+}
+
+TEST_F(Evaluate, KeepsTheAnswersOfEachNetworkOfAnEnsemble) {
+    WriteHalf("t10k", {0, 1}, {0, 1});
+    for (const int of : {0, 2, 1}) WriteOpinion("w" + std::to_string(of) + ".safetensors", (size_t)of, 1);
+    snprintf(config_.weights, sizeof config_.weights, "%s", Path("networks").c_str());
+    snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("p.safetensors").c_str());
+    config_.ensemble = 1;
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    const Kept kept(Path("p.safetensors"));
+    EXPECT_EQ(kept.values.at("predictions"), std::vector<int>({0, 0, 1, 0, 2, 0})) << "in the order of their names";
+    EXPECT_EQ(kept.values.size(), 1u);
+    EXPECT_LT(kept.members.find("w0"), kept.members.find("w1"));
+    EXPECT_LT(kept.members.find("w1"), kept.members.find("w2"));
+}
+
+TEST_F(Evaluate, AnswersToTrainingImagesNeedThese) {
+    WriteHalf("t10k", {0, 1}, {0, 1});
+    snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("p.safetensors").c_str());
+    config_.predictions_of = 1;
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    EXPECT_EQ(Kept(Path("p.safetensors")).values.at("train_predictions"), std::vector<int>({0, 0, 0, 0}));
+    fs::remove(Path("p.safetensors"));
+    fs::remove(Path("train-images-idx3-ubyte"));
+    ExpectFails(LENET_ERR_IO, {directory_.string(), "train-images"});
+    EXPECT_FALSE(fs::exists(Path("p.safetensors")));
+    config_.predictions_of = 0;
+    ASSERT_EQ(Run(), LENET_OK) << err_.text;
+    EXPECT_EQ(Kept(Path("p.safetensors")).values.at("predictions"), std::vector<int>({0, 1}));
+}
+
+TEST_F(Evaluate, PredictionsThatCannotBeKeptAreAnError) {
+    WriteHalf("t10k", {0}, {0});
+    snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("nowhere/p.safetensors").c_str());
+    ExpectFails(LENET_ERR_IO, {"nowhere/p.safetensors"});
+    snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("./w.safetensors").c_str());
+    ExpectFails(LENET_ERR_ARG, {"--predictions", "replace the weights"});
+    config_.predictions[0] = '\0';
+    for (const char *name : {"predictions-of", "predictions-loss"}) {
+        const lenet_option *option = lenet_option_find(name);
+        lenet_config_init(&config_);
+        ASSERT_EQ(lenet_option_set(&config_, option, option->initial, &err_), LENET_OK);
+        ExpectFails(LENET_ERR_ARG, {std::string("--") + name, "--predictions FILE"});
+    }
 }
 
 TEST_F(Evaluate, WithoutWeightsItSaysWhichOptionsAreWanted) {

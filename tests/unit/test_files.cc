@@ -480,6 +480,19 @@ TEST_F(Files, AListHasTheNamesThatBeginAndEndSoInOrder) {
     }
 }
 
+TEST_F(Files, AnFsyncIsTimedOnAFileThatNobodySees) {
+    const auto entries = [&] { return std::distance(fs::directory_iterator(directory), fs::directory_iterator()); };
+    const auto before = entries();
+    const double here = lenet_directory_sync_seconds(directory.c_str());
+    const double parents = lenet_directory_sync_seconds((directory + "/not/there/yet").c_str());
+    EXPECT_GE(here, 0);
+    EXPECT_EQ(here > 0, parents > 0);
+    EXPECT_EQ(entries(), before);
+    faults.fsync_of_file = EIO;
+    EXPECT_EQ(lenet_directory_sync_seconds(directory.c_str()), 0);
+    EXPECT_EQ(lenet_directory_sync_seconds("/proc/self/fd"), 0);
+}
+
 // ---- SHA-256 ----
 
 std::string sha256(const std::vector<std::string> &texts) {

@@ -77,6 +77,20 @@ TEST(Gradcheck, TheRoundingOfALargeLossIsNoError) {
         }
 }
 
+/* With this seed a unit is 1e-9 from its kink, and every weight of S2 moves it. */
+TEST(Gradcheck, WhatIsNextToAKinkIsCheckedWithOtherImages) {
+    lenet_gradcheck result;
+    lenet_error err = {};
+    for (const char *loss : {"mse", "map"}) {
+        const lenet_config config =
+            Config({"--arch", "lenet5-1998", "--activation", "relu", "--pooling", "sum", "--init", "root-average",
+                    "--loss", loss, "--entries", "1", "--seed", "1139"});
+        EXPECT_EQ(lenet_gradcheck_run(&config, &result, &err), LENET_OK) << err.text;
+        EXPECT_STREQ(result.checks[2].tensor, "S2.weight");
+        EXPECT_EQ(result.checks[2].entries, 1u);
+    }
+}
+
 /* The gradients that a network computes, each 1 % too large. */
 TEST(Gradcheck, AnErrorOfOnePercentInAnyGradientIsFound) {
     const lenet_backend faulty = FaultyBackend(*lenet_backend_cpu64());

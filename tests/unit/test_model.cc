@@ -160,8 +160,9 @@ TEST_F(ModelFile, EveryNetworkComesBackBitByBit) {
     for (const lenet_arch *arch = lenet_archs; arch->name; arch++)
         for (lenet_activation activation : {LENET_TANH, LENET_RELU})
             for (lenet_pooling pooling : {LENET_POOL_AVERAGE, LENET_POOL_MAX})
-                for (int classes : {1, 10}) {
+                for (int classes : {1, 10, 62}) {
                     SCOPED_TRACE(arch->name);
+                    if (classes > 10 && arch->layers[arch->layer_count - 1].kind == LENET_RBF) continue;
                     const lenet_model model = Model(arch->name, activation, pooling, classes);
                     const std::vector<float> w = Weights(model.topology, 1);
                     Write(model, w);
@@ -318,6 +319,23 @@ TEST_F(ModelFile, AMomentThatIsNoNumberIsRefused) {
     ExpectCheckpointRefused(model.topology, 2, {"NaN"});
 }
 
+TEST_F(ModelFile, NamesOfClassesAreKeptWhereThereAreSome) {
+    lenet_model model = Model("linear");
+    const std::vector<float> w = Weights(model.topology, 1);
+    Write(model, w);
+    EXPECT_EQ(File().find("classes.names"), std::string::npos);
+    ASSERT_EQ(Read(), LENET_OK) << err_.text;
+    EXPECT_EQ(read_.names.count, 0);
+    model.names.count = model.topology.classes;
+    for (int c = 0; c < 10; c++)
+        snprintf(model.names.text[c], sizeof model.names.text[c], "%s",
+                 ("\"\u00e4\\" + std::string(59, 'a' + (char)c)).c_str());
+    Write(model, w);
+    ASSERT_EQ(Read(), LENET_OK) << err_.text;
+    ASSERT_EQ(read_.names.count, 10);
+    for (int c = 0; c < 10; c++) EXPECT_STREQ(read_.names.text[c], model.names.text[c]);
+}
+
 /* ---- metadata and tensors of others ---------------------------------------------------------- */
 
 using Metadata = std::map<std::string, std::string>;
@@ -383,7 +401,7 @@ TEST_F(ForeignModel, MetadataOutOfRangeIsNamed) {
         {"arch", {"", "lenet", "alexnet", std::string(500, 'x')}},
         {"activation", {"", "gelu", "0"}},
         {"pooling", {"", "median", "tanh"}},
-        {"classes", {"", "0", "-3", "11", "x", "10x", "nan", "1e9"}},
+        {"classes", {"", "0", "-3", "63", "x", "10x", "nan", "1e9"}},
         {"input_factor", {"", "nan", "inf", "1e7", "x"}},
         {"input_offset", {"", "nan", "-inf", "1e7", "x"}},
         {"loss", {"", "hinge", "0"}},
@@ -396,6 +414,27 @@ TEST_F(ForeignModel, MetadataOutOfRangeIsNamed) {
             ExpectRefused({key});
             metadata_ = all;
         }
+}
+
+TEST_F(ForeignModel, NamesOfClassesThatDoNotFitAreRefused) {
+    const std::string nine = "0\n1\n2\n3\n4\n5\n6\n7\n8";
+    for (const std::string &text : {std::string(), nine, nine + "\n9\n10", nine + "\n\t",
+                                    nine + "\n" + std::string(64, 'x'), std::string(100000, '\n') + "x"}) {
+        metadata_["classes.names"] = text;
+        WriteParts();
+        ExpectRefused({path_});
+    }
+    metadata_["classes.names"] = nine + "\nnine";
+    WriteParts();
+    EXPECT_EQ(Read(), LENET_OK) << err_.text;
+    EXPECT_STREQ(read_.names.text[9], "nine");
+}
+
+TEST_F(ForeignModel, RbfOutputsForMoreThanTheDigitsAreRefused) {
+    metadata_["arch"] = "lenet5-1998";
+    metadata_["classes"] = "11";
+    WriteParts();
+    ExpectRefused({"lenet5-1998", "RBF", "10 digits", "11 classes"});
 }
 
 TEST_F(ForeignModel, WeightsOfAnotherArchitectureAreRefused) {

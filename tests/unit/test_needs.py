@@ -63,7 +63,8 @@ class Needs(unittest.TestCase):
             self.assertIn(text, result[2])
 
     def test_a_script_without_its_modules_hands_over(self):
-        for script in ("plot_run", "plot_sweep", "experiments/seeds", "compare_pytorch"):
+        for script in ("plot_run", "plot_sweep", "experiments/seeds", "compare_pytorch", "export", "to_pytorch",
+                       "to_idx"):
             with self.subTest(script):
                 code, stdout, stderr = self.run_bare(SCRIPTS / f"{script}.py", "--help", MPLBACKEND="inline")
                 self.assertEqual((code, stderr), (0, ""))
@@ -72,8 +73,8 @@ class Needs(unittest.TestCase):
     def test_every_other_script_asks_before_it_imports(self):
         for script in set(SCRIPTS.rglob("*.py")) - {SCRIPTS / "sound_torch.py"}:  # imported by those that have asked
             text = script.read_text()
-            asks = re.search(r"^(from (needs|pictures|experiment) import|need\()", text, re.MULTILINE)
-            imports = re.search(r"^(import|from) (numpy|matplotlib|torch)\b", text, re.MULTILINE)
+            asks = re.search(r"^(from (needs|pictures|experiment) import|import weights|need\()", text, re.MULTILINE)
+            imports = re.search(r"^(import|from) (numpy|matplotlib|torch|PIL|onnx)\b", text, re.MULTILINE)
             with self.subTest(script.name):
                 self.assertTrue(not imports or asks and asks.start() < imports.start())
 

@@ -141,7 +141,7 @@ class Population {
     Evaluation Evaluate(bool on_test, uint32_t first, uint32_t end) {
         Evaluation e = {std::vector<lenet_tally>((size_t)net.R),
                         std::vector<uint8_t>((size_t)net.R * (end - first), 99)};
-        const lenet_answers answers = {e.predicted.data(), nullptr};
+        const lenet_answers answers = {e.predicted.data(), nullptr, nullptr};
         Require(lenet_network_evaluate(&net, on_test ? &data_.test() : &data_.train(), on_test ? nullptr : net.hyper,
                                        first, end, e.tallies.data(), &answers),
                 "evaluate");
@@ -429,6 +429,38 @@ TEST_P(Network, AnEvaluationAddsToWhatIsThereAndCountsWhatIsRight) {
     }
 }
 
+/* Evaluated alone an image's tally is its loss. F16 has 11 digits of base 2: half of the last one is 2^-12 to 2^-11 of
+ * the value, or 2^-25 below 2^-14; what the float constant of the rubbish class is off by is far less. */
+TEST_P(Network, TheLossOfAnAnswerIsThatOfItsImageAlone) {
+    for (const auto &[arch, loss] :
+         {std::pair{"lenet5", LENET_CROSS_ENTROPY}, {"lenet5-1998", LENET_MAP}, {"lenet5-1998", LENET_MSE}}) {
+        lenet_topology plan = Plan(arch, LENET_SQUASH, LENET_POOL_SUM);
+        plan.loss = loss;
+        plan.map_j = 3;
+        Population p(device(), host_.data, plan, LENET_SGD, Unlike(), 20);
+        const DeviceData data(device(), host_.data, plan.arch->field);
+        std::vector<uint16_t> losses(3 * 30, 99);
+        std::vector<lenet_tally> ignored(3);
+        const lenet_answers answers = {nullptr, nullptr, losses.data()};
+        const lenet_status status =
+            lenet_network_evaluate(&p.net, &data.test(), nullptr, 5, 35, ignored.data(), &answers);
+        if (device().backend().element_size != sizeof(float)) {
+            EXPECT_EQ(status, LENET_ERR_ARG);
+            continue;
+        }
+        ASSERT_EQ(status, LENET_OK);
+        for (uint32_t i = 0; i < 30; i++) {
+            const Population::Evaluation alone = p.Evaluate(true, 5 + i, 6 + i);
+            for (size_t r = 0; r < 3; r++) {
+                const int bits = losses[r * 30 + i], exponent = bits >> 10;
+                const double got =
+                    exponent ? std::ldexp(1024 + bits % 1024, exponent - 25) : std::ldexp(bits % 1024, -24);
+                EXPECT_NEAR(got, alone.tallies[r].loss, 0x1.01p-11 * alone.tallies[r].loss + 0x1p-25) << arch << loss;
+            }
+        }
+    }
+}
+
 TEST_P(Network, AValidationSetIsTheFirstOfTheSeedsOrder) {
     const std::vector<lenet_hyper> members = Unlike();
     Population p(device(), host_.data, plan_, LENET_SGD, members, 20);
@@ -441,6 +473,27 @@ TEST_P(Network, AValidationSetIsTheFirstOfTheSeedsOrder) {
         EXPECT_EQ(e.tallies[r].correct, correct) << "network " << r;
         EXPECT_EQ(all.tallies[r].count, 90u);
     }
+}
+
+/* What is not computed for a frozen layer, nor below the lowest one that trains, changes nothing of the others. */
+TEST_P(Network, TheGradientsOfLayersThatTrainAreThoseOfANetworkWithoutFrozenOnes) {
+    for (const char *arch : {"lenet5", "lenet5-1998"})
+        for (const char *frozen : {"C1", "C3", "C1,C3", "C1,C5", "C1,C3,C5", "F6"}) {
+            SCOPED_TRACE(std::string(arch) + " " + frozen);
+            lenet_topology plan = Plan(arch, LENET_TANH, LENET_POOL_AVERAGE), part = plan;
+            if (arch == std::string("lenet5-1998")) plan.loss = part.loss = LENET_MSE;
+            ASSERT_EQ(lenet_topology_freeze(&part, frozen, nullptr), LENET_OK);
+            Population all(device(), host_.data, plan, LENET_SGD, Unlike(), 20);
+            Population some(device(), host_.data, part, LENET_SGD, Unlike(), 20);
+            const std::vector<Values> want = all.Gradients(1), got = some.Gradients(1);
+            for (int l = 0; l < plan.layer_count; l++) {
+                const lenet_layer &layer = part.layers[l];
+                const size_t end = l + 1 < plan.layer_count ? part.layers[l + 1].w : part.stride;
+                for (size_t r = 0; r < 3; r++)
+                    for (size_t i = layer.w; i < end; i++)
+                        ASSERT_EQ(got[r][i], layer.frozen ? 0 : want[r][i]) << layer.spec.name << i;
+            }
+        }
 }
 
 /* ---- the last, smaller batch ------------------------------------------------------------------------- */

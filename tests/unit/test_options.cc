@@ -61,6 +61,8 @@ std::string Get(const lenet_config &config, const char *name) {
     return text;
 }
 
+using Settings = std::vector<std::pair<const char *, const char *>>;
+
 bool Same(const lenet_config &a, const lenet_config &b) {
     for (const lenet_option *option : StoredOptions())
         if (Get(a, option->name) != Get(b, option->name)) return false;
@@ -262,8 +264,8 @@ Strings GoodTexts(const lenet_option *option) {
         snprintf(text, sizeof text, "%.17g", integer ? std::floor(value) : value);
         texts.push_back(text);
     }
-    texts.push_back("+" + texts[0]);
-    if (option->min <= 1 && max >= 1) texts.insert(texts.end(), {"1", "1e0", "1.0", "0x1", "001"});
+    if (option->min <= 1 && max >= 1) texts.insert(texts.end(), {"1", "1e0", "1.0", "1.", "1E+0", "001"});
+    if (!integer && option->min <= 0.5 && max >= 0.5) texts.insert(texts.end(), {".5", "5e-1", "50.0E-02"});
     return texts;
 }
 
@@ -355,8 +357,10 @@ TEST(OptionText, WholeNumbersOfAllSizesAreWrittenExactly) {
 TEST(OptionText, WhatIsNotANumberIsRefused) {
     for (const lenet_option *option : Options())
         if (IsNumber(option))
-            for (const char *text : {"", " ", "x", "1x", "1 ", " 1", "1,5", "1e", "--1", "0x", "1e999", "-1e999", "nan",
-                                     "NaN", "inf", "-inf", "infinity", "\xc2\xbd"})
+            for (const char *text :
+                 {"",     " ",     "x",      "1x",     "1 ",  " 1",  "1,5", "1e",   "1e+",      "1e-",    "--1",
+                  "+1",   "+",     "-",      ".",      "-.",  "0x",  "0x1", "0X10", "0x1p2",    "-0x1",   "1..2",
+                  "1e5.", "1e999", "-1e999", "1e-999", "nan", "NaN", "inf", "-inf", "infinity", "nan(1)", "\xc2\xbd"})
                 ExpectRefused(option->name, text);
 }
 
@@ -410,6 +414,9 @@ TEST(OptionText, AMisspeltNumberIsRefusedWithItsRightSpelling) {
                  {"lr", " 5", "write it without spaces"},
                  {"seed", "5 ", "write it without spaces"},
                  {"seed", "\t5", "write it without spaces"},
+                 {"lr", "0x10", "write 16"},
+                 {"batch", "+8", "write 8"},
+                 {"momentum", "0x1p-1", "write 0.5"},
                  {"warmup", "x", "wanted a number or auto"}};
     for (const auto &[name, text, hint] : cases) {
         lenet_config config = Initial();
@@ -425,7 +432,27 @@ TEST(OptionText, AMisspeltNumberIsRefusedWithItsRightSpelling) {
     ExpectRefused("train-size", "0.125");
     ExpectTaken("lr", "10.000");
     ExpectTaken("train-size", "10.0");
-    ExpectTaken("train-size", "0x10");
+}
+
+/* What a message proposes is a value itself: otherwise nothing is proposed. */
+TEST(OptionText, NoFaultySpellingIsProposed) {
+    for (const auto &[name, text] : Settings{{"momentum", "1,5"},
+                                             {"batch", "100,000"},
+                                             {"batch", "100_000"},
+                                             {"momentum", " 5"},
+                                             {"lr", "5 x"},
+                                             {"momentum", "0x10"},
+                                             {"batch", "+0"},
+                                             {"lr", "inf"},
+                                             {"lr", "1e"}}) {
+        lenet_config config = Initial();
+        lenet_error err = {};
+        lenet_option_set(&config, lenet_option_find(name), text, &err);
+        const std::string found = "--" + std::string(name) + ": '" + text + "' is not a number";
+        const bool has_comma = std::string(text).find(',') != std::string::npos;
+        EXPECT_EQ(std::string(err.text),
+                  found + (has_comma ? "; wanted one number (lenet sweep takes lists and ranges)" : ""));
+    }
 }
 
 TEST(OptionText, AFractionIsNoWholeNumber) {
@@ -477,7 +504,7 @@ TEST(OptionAugment, SetsTheFiveThatItNamesAndClearsTheOthers) {
               std::vector<double>({1, 3, 0.1, 0.5, 2}));
     EXPECT_EQ(AugmentationAfter("shift=1,shift=2"), std::vector<double>({2, 0, 0, 0, 0})) << "the last one counts";
     EXPECT_EQ(AugmentationAfter("shift=2+rotate=10"), std::vector<double>({2, 10, 0, 0, 0}));
-    EXPECT_EQ(AugmentationAfter("shift=+2+rotate=1e+1,scale=0.1"), std::vector<double>({2, 10, 0.1, 0, 0}))
+    EXPECT_EQ(AugmentationAfter("shift=2+rotate=1e+1,scale=0.1"), std::vector<double>({2, 10, 0.1, 0, 0}))
         << "a number's own sign is no comma";
     for (double value : AugmentationAfter("standard")) EXPECT_GT(value, 0);
 }
@@ -547,8 +574,6 @@ TEST(OptionAugment, WhatIsNoListIsRefused) {
 }
 
 /* ---- options without effect ------------------------------------------------------------------ */
-
-using Settings = std::vector<std::pair<const char *, const char *>>;
 
 lenet_config With(const Settings &settings) {
     lenet_config config = Initial();
@@ -633,14 +658,20 @@ TEST(OptionEffect, OptionsGivenInVainAreNamed) {
     const struct {
         Settings settings;
         const char *want;
-    } cases[] = {{{}, ""},
-                 {{{"optimizer", "sgd"}}, ""},
-                 {{{"beta2", "0.9"}, {"optimizer", "adamw"}}, ""},
-                 {{{"beta2", "0.9"}}, "--beta2 has no effect with --optimizer nesterov"},
-                 {{{"beta2", "0.999"}}, "--beta2 has no effect with --optimizer nesterov"},
-                 {{{"arch", "lenet5-1998"}, {"optimizer", "sgd"}}, ""}, /* the recipe's epsilon was not given */
-                 {{{"steps", "500"}, {"epochs", "3"}, {"decay-factor", "0.1"}},
-                  "--epochs has no effect with --steps 500; --decay-factor has no effect with --schedule one-cycle"}};
+    } cases[] = {
+        {{}, ""},
+        {{{"optimizer", "sgd"}}, ""},
+        {{{"beta2", "0.9"}, {"optimizer", "adamw"}}, ""},
+        {{{"beta2", "0.9"}}, "--beta2 has no effect with --optimizer nesterov"},
+        {{{"beta2", "0.999"}}, "--beta2 has no effect with --optimizer nesterov"},
+        {{{"arch", "lenet5-1998"}, {"optimizer", "sgd"}}, ""}, /* the recipe's epsilon was not given */
+        {{{"augment", "standard"}, {"augment-shift", "1"}}, ""},
+        {{{"augment", "standard"}, {"augment", "none"}}, ""},
+        {{{"augment-shift", "1"}, {"augment", "none"}, {"augment-shift", "2"}}, ""},
+        {{{"augment-shift", "1"}, {"augment", "none"}}, "--augment-shift has no effect before --augment none"},
+        {{{"augment-shift", "1"}, {"augment", "shift=2"}}, "--augment-shift has no effect before --augment shift=2"},
+        {{{"steps", "500"}, {"epochs", "3"}, {"decay-factor", "0.1"}},
+         "--epochs has no effect with --steps 500; --decay-factor has no effect with --schedule one-cycle"}};
     for (const auto &[settings, want] : cases) {
         const lenet_config config = With(settings);
         char text[512];
@@ -751,6 +782,8 @@ TEST(CommandLine, AnotherProgramsNameHintsAtOurs) {
                  {LENET_CMD_TRAIN, "--learning-rate", "lr"},
                  {LENET_CMD_TRAIN, "--learning_rate", "lr"},
                  {LENET_CMD_SWEEP, "--learning-rate", "lr"},
+                 {LENET_CMD_TRAIN, "--pretrained", "from"},
+                 {LENET_CMD_SWEEP, "--predictions", "keep-predictions"},
                  {LENET_CMD_TRAIN, "--wd", "weight-decay"},
                  {LENET_CMD_TRAIN, "--dataset", "data"},
                  {LENET_CMD_TRAIN, "--output", "run"},

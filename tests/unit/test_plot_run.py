@@ -174,6 +174,32 @@ class PlotRun(unittest.TestCase):
         self.make(classes=2, name="cats")
         self.assert_draws()
 
+    def test_many_classes_with_and_without_names(self):
+        for classes, names in ((16, ...), (17, ...), (47, ["é"] * 47), (62, [f"class {i} of all 62" for i in range(62)])):
+            self.make(classes=classes, count=200, wrong=50, name="letters")
+            self.change("eval.json", classes=names)
+            with self.subTest(classes=classes):
+                self.assert_draws()
+
+    def test_names_of_ten_classes(self):
+        self.change("eval.json", classes=["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+                                          "Sneaker", "Bag", "Ankle boot"])
+        self.assert_draws()
+
+    def test_labels_that_begin_at_1_and_images_on_their_side_are_as_they_were_evaluated(self):
+        self.assert_draws()
+        upright = (self.run_dir / "digits.png").read_bytes()
+        content = (self.data / "t10k-labels-idx1-ubyte").read_bytes()
+        (self.data / "t10k-labels-idx1-ubyte").write_bytes(content[:8] + bytes(label + 1 for label in content[8:]))
+        content = (self.data / "t10k-images-idx3-ubyte").read_bytes()
+        images = plot_run.np.frombuffer(content, "u1", offset=16).reshape(-1, HEIGHT, WIDTH).transpose(0, 2, 1)
+        (self.data / "t10k-images-idx3-ubyte").write_bytes(idx(0x803, images.shape, images.tobytes()))
+        self.change("eval.json", first_label=1, transpose=True)
+        self.assert_draws()
+        self.assertEqual((self.run_dir / "digits.png").read_bytes(), upright)
+        self.change("eval.json", first_label=2)
+        self.assertIn("not the test set", self.plot(self.run_dir)[1])
+
     def test_fewer_images_than_the_grid_has_places(self):
         self.make(count=3, wrong=1)
         self.assert_draws()
@@ -228,6 +254,22 @@ class PlotRun(unittest.TestCase):
                 (self.data / (name + ending)).rename(self.data / (name.replace("-idx", ".idx") + ending))
             with self.subTest(ending=ending):
                 self.assert_draws()
+
+    def test_the_files_that_were_evaluated_are_read_wherever_they_lie(self):
+        folder = self.data / "EMNIST" / "raw"
+        folder.mkdir(parents=True)
+        files = []
+        for kind in ("images-idx3", "labels-idx1"):
+            files.append(folder / f"emnist-letters-test-{kind}-ubyte (1).gz")
+            raw = self.data / f"t10k-{kind}-ubyte"
+            files[-1].write_bytes(gzip.compress(raw.read_bytes()))
+            raw.unlink()
+        self.assert_refused(self.data, "not there")
+        self.change("eval.json", test_files=[str(file) for file in files])
+        self.assert_draws()
+        moved = folder.rename(self.work / "moved")
+        self.assertIn("not there", self.plot(self.run_dir)[1])
+        self.assert_draws("--data", moved)
 
     def test_an_empty_file_gives_way_to_a_packed_one(self):
         self.make(packed=True)
@@ -290,7 +332,9 @@ class PlotRun(unittest.TestCase):
     def test_evaluations_that_make_no_sense(self):
         cases = {"confusion": [..., [], 3, [[1, 2]], [[1], [1, 2]], [[-1]], [["a"]], [[0.5]], [[10 ** 30]]],
                  "predictions": [..., [], [[1]], [0] * 59, [9] * 60, [10] * 60, ["0"] * 60, None],
-                 "interval": [..., 1, [0.5], ["a", "b"]]}
+                 "interval": [..., 1, [0.5], ["a", "b"]],
+                 "classes": [["a"], [1] * 10, "0123456789"], "test_files": [["a"], [1, 2], "ab"],
+                 "first_label": ["1", -1, 1]}
         for key, values in cases.items():
             for value in values:
                 self.make()

@@ -280,20 +280,26 @@ TEST_F(RunDir, TheIndexOfAGpuIsRecorded) {
         ASSERT_EQ(Read(), LENET_OK) << err_.text;
         EXPECT_STREQ(read_.device, want);
         snprintf(config_.resume, sizeof config_.resume, "%s", run_.c_str());
-        EXPECT_EQ(lenet_run_check_machine(&config_, kHash, backend, &err_), LENET_OK) << "another index may go on";
-        EXPECT_EQ(lenet_run_check_machine(&config_, kHash, "other", &err_), LENET_ERR_ARG);
+        lenet_run_origin was = {read_, {0}};
+        snprintf(was.hash, sizeof was.hash, "%s", hash_);
+        EXPECT_EQ(lenet_run_check_machine(&was, &config_, kHash, backend, &err_), LENET_OK)
+            << "another index may go on";
+        EXPECT_EQ(lenet_run_check_machine(&was, &config_, kHash, "other", &err_), LENET_ERR_ARG);
         EXPECT_TRUE(Says(std::string("began on ") + want)) << err_.text;
     }
 }
 
 TEST_F(RunDir, DataThatAreNotFoundFromHereAreThoseTheRunBeganWith) {
     ASSERT_EQ(Create(), LENET_OK) << err_.text;
-    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_ERR_IO);
+    lenet_run_origin was;
+    snprintf(config_.resume, sizeof config_.resume, "%s", run_.c_str());
+    EXPECT_EQ(lenet_run_check_options(&was, &config_, &err_), LENET_ERR_IO);
     EXPECT_TRUE(Says("began with --data some/where")) << err_.text;
     snprintf(config_.data, sizeof config_.data, "else/where"); /* which is its own error */
-    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_run_check_options(&was, &config_, &err_), LENET_OK) << err_.text;
     snprintf(config_.data, sizeof config_.data, "%s", directory_.c_str());
-    EXPECT_EQ(lenet_run_find_data(run_.c_str(), &config_, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_run_check_options(&was, &config_, &err_), LENET_OK) << err_.text;
+    EXPECT_STREQ(was.config.data, "some/where");
 }
 
 TEST_F(RunDir, ADirectoryThatCannotBeMadeIsNamed) {
@@ -319,6 +325,8 @@ class DamagedRun : public RunDir {
   protected:
     void SetUp() override {
         RunDir::SetUp();
+        for (const lenet_option *option : IdentityOptions()) /* those that are recorded only so */
+            if (option->later) lenet_option_set(&config_, option, OtherValue(option).c_str(), nullptr);
         ASSERT_EQ(Create(), LENET_OK) << err_.text;
         valid_ = Contents("run.json");
     }
@@ -368,7 +376,43 @@ TEST_F(DamagedRun, WhatIsNotARunIsRefused) {
 
 TEST_F(DamagedRun, EveryMissingOptionIsNamed) {
     for (const lenet_option *option : IdentityOptions())
-        ExpectRefused(Replaced("\"" + std::string(option->name) + "\":", "\"x\":"), option->name);
+        if (!option->later) ExpectRefused(Replaced("\"" + std::string(option->name) + "\":", "\"x\":"), option->name);
+}
+
+TEST_F(DamagedRun, ARecordThatIsOlderThanAnOptionHasItsInitialValue) {
+    for (const lenet_option *option : IdentityOptions()) {
+        if (!option->later) continue;
+        Write("run.json", Replaced("\"" + std::string(option->name) + "\":", "\"x\":"));
+        EXPECT_EQ(Read(), LENET_OK) << err_.text;
+        EXPECT_EQ(Get(read_, option), option->initial) << option->name;
+    }
+}
+
+/* The same of any option as if it had come later. */
+TEST_F(RunDir, AnOptionThatCameLaterIsInitialWhereItIsNotRecorded) {
+    cJSON *empty = cJSON_CreateObject();
+    for (const lenet_option *option : IdentityOptions()) {
+        lenet_option older = *option, later = *option;
+        older.later = 0;
+        later.later = 1;
+        char number[32];
+        EXPECT_EQ(lenet_option_from_json(empty, &older, number), nullptr) << option->name;
+        EXPECT_STREQ(lenet_option_from_json(empty, &later, number), option->initial) << option->name;
+        EXPECT_TRUE(lenet_option_is_recorded(&config_, &older)) << option->name;
+        EXPECT_FALSE(lenet_option_is_recorded(&config_, &later)) << option->name;
+        lenet_config other = config_;
+        lenet_option_set(&other, option, OtherValue(option).c_str(), nullptr);
+        EXPECT_TRUE(lenet_option_is_recorded(&other, &later)) << option->name;
+        cJSON *json = cJSON_CreateObject();
+        lenet_option_add_json(json, &other, &later);
+        char *text = cJSON_PrintUnformatted(json); /* its numbers are raw until they are read */
+        cJSON *read = cJSON_Parse(text);
+        EXPECT_EQ(lenet_option_from_json(read, &later, number), Get(other, option)) << option->name;
+        cJSON_free(text);
+        cJSON_Delete(json);
+        cJSON_Delete(read);
+    }
+    cJSON_Delete(empty);
 }
 
 TEST_F(DamagedRun, EveryOptionOfAnotherTypeOrRangeIsNamed) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <cstring>
 #include <string>
 
 #include "base/processors.h"
@@ -52,6 +53,61 @@ TEST_F(Settings, EpochsAreCountedInStepsOfTheirBatches) {
     EXPECT_EQ(h.train_first, 10000u);
     EXPECT_EQ(h.train_count, 1u);
     EXPECT_EQ(h.total_steps, 7u);
+}
+
+/* By which a sweep knows them. */
+TEST_F(Settings, EqualRunsAreReducedToTheSameValues) {
+    config_.batch = 60000;
+    config_.eval_every = 15;
+    EXPECT_EQ(lenet_config_reduce(&config_, 60000, lenet_backend_cpu()), 0);
+    lenet_config larger = config_;
+    larger.batch = 65536;
+    larger.eval_every = 16;
+    larger.tf32 = 1;
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu()), 1);
+    EXPECT_EQ(memcmp(&larger, &config_, sizeof config_), 0);
+    larger.tf32 = 1;
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64()), 0) << "where it is no CPU's float";
+    EXPECT_EQ(larger.tf32, 1);
+    larger.train_size = 500;
+    larger.steps = 7;
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64()), 1);
+    EXPECT_EQ(larger.batch, 500);
+    EXPECT_EQ(larger.eval_every, 7) << "steps of an epoch each";
+}
+
+TEST_F(Settings, WhatIsOddIsToldWhereItWasGiven) {
+    const auto odd = [&](size_t train_images) {
+        Make(train_images);
+        return lenet_settings_oddities(&config_, &settings_);
+    };
+    const auto set = [&](const char *name, const char *text) {
+        ASSERT_EQ(lenet_option_set(&config_, lenet_option_find(name), text, &err_), LENET_OK) << err_.text;
+    };
+    const auto is = [](int i, const char *name) { return std::string(lenet_oddities[i].option) == name; };
+    ASSERT_TRUE(is(0, "batch") && is(1, "warmup"));
+    EXPECT_EQ(odd(63), 0) << "the initial batch of 64 is nobody's mistake";
+    set("batch", "64");
+    EXPECT_EQ(odd(64), 0);
+    EXPECT_EQ(odd(63), 1);
+    for (const char *epochs : {"14.9", "15", "16", "1e6"}) {
+        set("warmup", epochs);
+        EXPECT_EQ(odd(64000), std::stod(epochs) >= 15 ? 2 : 0) << epochs;
+    }
+    set("schedule", "published");
+    EXPECT_EQ(odd(64000), 0) << "it has no warm-up";
+    set("schedule", "constant");
+    set("steps", "2000");
+    set("warmup", "1.9");
+    EXPECT_EQ(odd(64000), 0);
+    set("warmup", "2");
+    EXPECT_EQ(odd(64000), 2);
+    EXPECT_EQ(odd(63), 1) << "2000 epochs";
+    set("warmup", "auto");
+    for (const char *steps : {"1", "2", "3", "4", "5"}) {
+        set("steps", steps);
+        EXPECT_EQ(odd(64000), 0) << steps;
+    }
 }
 
 TEST_F(Settings, TheWarmUpIsAFifthOfTheRunUnlessItIsGiven) {

@@ -25,7 +25,9 @@ std::vector<lenet_topology> AllPlans() {
     std::vector<lenet_topology> plans;
     for (const lenet_arch *arch = lenet_archs; arch->name; arch++)
         for (lenet_activation activation : {LENET_TANH, LENET_RELU})
-            for (int classes : {1, 3, 10}) plans.push_back(Plan(arch->name, activation, classes));
+            for (int classes : {1, 3, 10, 62})
+                if (classes <= 10 || arch->layers[arch->layer_count - 1].kind != LENET_RBF)
+                    plans.push_back(Plan(arch->name, activation, classes));
     return plans;
 }
 
@@ -145,13 +147,62 @@ TEST(Nets, TheOthersHaveTheirCountsOfParameters) {
 /* Of each layer 2 for every weight at every place: C1 2*150*784, C3 2*2400*100, C5 2*48000, F6 2*10080, output 2*840.
  */
 TEST(Nets, Lenet5NeedsItsCountOfOperations) {
-    const lenet_topology topology = Plan("lenet5");
+    lenet_topology topology = Plan("lenet5");
     EXPECT_EQ(lenet_topology_flops(&topology, 0), 235200 + 480000 + 96000 + 20160 + 1680);
     EXPECT_EQ(lenet_topology_flops(&topology, 0), 833040);
     EXPECT_EQ(lenet_topology_flops(&topology, 1), 3 * 833040 - 235200) << "C1 needs no gradient of its input";
+    ASSERT_EQ(lenet_topology_freeze(&topology, "C1,C3", nullptr), LENET_OK);
+    EXPECT_EQ(lenet_topology_flops(&topology, 0), 833040);
+    EXPECT_EQ(lenet_topology_flops(&topology, 1), 833040 + 96000 + 2 * (20160 + 1680)) << "nor does C5 then";
     const lenet_topology linear = Plan("linear");
     EXPECT_EQ(lenet_topology_flops(&linear, 0), 2 * 7840);
     EXPECT_EQ(lenet_topology_flops(&linear, 1), 2 * 2 * 7840);
+}
+
+std::string Frozen(const lenet_topology &topology) {
+    std::string names;
+    for (int l = 0; l < topology.layer_count; l++)
+        if (topology.layers[l].frozen) names += std::string(topology.layers[l].spec.name) + " ";
+    return names;
+}
+
+TEST(Freeze, TakesNamesOfLayersWithParametersInAnyOrder) {
+    const struct {
+        const char *arch, *list, *want;
+    } cases[] = {{"lenet5", "none", ""},           {"lenet5", "", ""},
+                 {"lenet5", "C1", "C1 "},          {"lenet5", "C1,C3", "C1 C3 "},
+                 {"lenet5", "C3+C1", "C1 C3 "},    {"lenet5", "C1+C1,output", "C1 output "},
+                 {"mlp-300", "hidden", "hidden "}, {"lenet5-1998", "S2,F6", "S2 F6 "}};
+    for (const auto &[arch, list, want] : cases) {
+        lenet_topology topology = Plan(arch);
+        lenet_error err = {};
+        EXPECT_EQ(lenet_topology_freeze(&topology, list, &err), LENET_OK) << list << ": " << err.text;
+        EXPECT_EQ(Frozen(topology), want) << list;
+    }
+    const lenet_topology published = Plan("lenet5-1998");
+    EXPECT_EQ(Frozen(published), "");
+}
+
+TEST(Freeze, WhatIsNoSuchLayerIsRefusedWithThoseThatAre) {
+    const struct {
+        const char *arch, *list, *naming, *wanted;
+    } cases[] = {{"lenet5", "C2", "'C2'", "C1, C3, C5, F6, output"},
+                 {"lenet5", "c1", "'c1'", "C1, C3, C5, F6, output"},
+                 {"lenet5", "C1,S2", "'S2'", "C1, C3, C5, F6, output"},
+                 {"lenet5", "C", "'C'", "C1"},
+                 {"lenet5", "C1 C3", "'C1 C3'", "C1"},
+                 {"lenet5", "none,C1", "'none'", "C1"},
+                 {"lenet5", ",C1", "''", "C1"},
+                 {"lenet5", "C1,C3,C5,F6,output", "nothing to train", "C1"},
+                 {"lenet5-1998", "output", "'output'", "C1, S2, C3, S4, C5, F6"},
+                 {"linear", "output", "nothing to train", "output"}};
+    for (const auto &[arch, list, naming, wanted] : cases) {
+        lenet_topology topology = Plan(arch);
+        lenet_error err = {};
+        EXPECT_EQ(lenet_topology_freeze(&topology, list, &err), LENET_ERR_ARG) << list;
+        for (const char *piece : {"--freeze", naming, wanted})
+            EXPECT_NE(std::string(err.text).find(piece), std::string::npos) << piece << ": " << err.text;
+    }
 }
 
 TEST(Nets, EachLayerTakesWhatTheOneBeforeGives) {
@@ -213,6 +264,22 @@ TEST(Nets, ALayerThatDoesNotFitIsRefusedByName) {
         const std::string name = arch.layers[arch.layer_count - 1].name;
         EXPECT_NE(std::string(err.text).find(name), std::string::npos) << what << ": " << err.text;
     }
+}
+
+TEST(Nets, RbfOutputsAreRefusedForMoreThanTheTenDigits) {
+    int refused = 0;
+    for (const lenet_arch *arch = lenet_archs; arch->name; arch++) {
+        lenet_topology topology = {};
+        lenet_error err = {};
+        const bool is_rbf = arch->layers[arch->layer_count - 1].kind == LENET_RBF;
+        const lenet_status status = lenet_topology_make(arch, LENET_SQUASH, LENET_POOL_AVERAGE, 11, &topology, &err);
+        EXPECT_EQ(status, is_rbf ? LENET_ERR_ARG : LENET_OK) << arch->name;
+        if (!is_rbf) continue;
+        refused++;
+        for (const char *piece : {arch->name, "RBF", "10 digits", "11 classes", "--arch"})
+            EXPECT_NE(std::string(err.text).find(piece), std::string::npos) << err.text;
+    }
+    EXPECT_GT(refused, 0);
 }
 
 TEST(Nets, ALayerThatJustFitsIsTaken) {

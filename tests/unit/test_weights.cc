@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,9 @@ bool is_zero(const lenet_tensor_file &file) {
 unsigned sum_of(const lenet_tensor_file &file) {
     unsigned sum = 0;
     for (int i = 0; i < file.n; i++) {
-        const size_t alignment = file.tensors[i].dtype == LENET_U8 ? 1 : file.tensors[i].dtype == LENET_F32 ? 4 : 8;
+        const std::map<lenet_dtype, size_t> sizes = {
+            {LENET_U8, 1}, {LENET_F16, 2}, {LENET_F32, 4}, {LENET_F64, 8}, {LENET_I64, 8}};
+        const size_t alignment = sizes.at(file.tensors[i].dtype);
         EXPECT_EQ(reinterpret_cast<uintptr_t>(file.tensors[i].data) % alignment, 0u) << file.tensors[i].name;
         const unsigned char *bytes = static_cast<const unsigned char *>(file.tensors[i].data);
         for (size_t k = 0; k < lenet_tensor_bytes(&file.tensors[i]); k++) sum += bytes[k];
@@ -204,12 +207,14 @@ TEST_F(Weights, EveryDtypeAndRankComesBackTheSame) {
     double f64[6] = {0.1, -0.0, 1e308, 5e-324, 3, 4};
     int64_t i64[2] = {INT64_MIN, INT64_MAX};
     float f32[3] = {1.5f, -1e-45f, 3e38f};
+    uint16_t f16[4] = {0, 0x3c00, 0xfc00, 0x7e01};
     uint8_t u8[5] = {0, 1, 127, 128, 255};
     const std::vector<lenet_tensor> tensors = {tensor("f64", LENET_F64, {1, 1, 2, 1, 3, 1}, f64),
                                                tensor("i64", LENET_I64, {2}, i64),
                                                tensor("none", LENET_I64, {0, 7}, nullptr),
                                                tensor("f32", LENET_F32, {3}, f32),
                                                tensor("nothing", LENET_F32, {0}, nullptr),
+                                               tensor("f16", LENET_F16, {1, 4}, f16),
                                                tensor("scalar", LENET_U8, {}, u8),
                                                tensor(std::string(63, 'u').c_str(), LENET_U8, {5}, u8)};
     ASSERT_EQ(write(tensors, {{"net", "lenet5"}, {"empty", ""}, {"odd \"\\\n\xc3\xa9", "\t/\x01{}"}}), LENET_OK)
@@ -237,6 +242,32 @@ TEST_F(Weights, EveryDtypeAndRankComesBackTheSame) {
     const std::string first = written();
     ASSERT_EQ(lenet_tensors_write(path.c_str(), file.tensors, file.n, file.metadata, file.n_metadata, &err), LENET_OK);
     EXPECT_EQ(written(), first) << "what was read can be written";
+}
+
+TEST_F(Weights, AChangedByteDoesNotFitTheChecksum) {
+    float floats[3] = {1, 2, 3};
+    uint8_t odd[3] = {4, 5, 6};
+    int64_t whole[1] = {7};
+    const std::vector<lenet_tensor> tensors = {{"whole", LENET_I64, 0, {}, whole},
+                                               {"odd", LENET_U8, 1, {3}, odd},
+                                               {"none", LENET_F64, 1, {0}, nullptr},
+                                               {"floats", LENET_F32, 1, {3}, floats}};
+    char sum[65];
+    ASSERT_EQ(lenet_tensors_sha256(tensors.data(), (int)tensors.size(), sum, &err), LENET_OK) << err.text;
+    ASSERT_EQ(write(tensors, {{LENET_TENSORS_SHA256, sum}}), LENET_OK) << err.text;
+    ASSERT_EQ(read(), LENET_OK) << err.text;
+    const std::string good = written();
+    for (size_t left = 1; left <= 8 + 3 + 12; left++)
+        for (int bit = 0; bit < 8; bit++) {
+            std::string bytes = good;
+            bytes[bytes.size() - left] ^= (char)(1 << bit);
+            ASSERT_EQ(read(bytes), LENET_ERR_FORMAT) << left;
+            ASSERT_TRUE(says(err, "checksum")) << err.text;
+        }
+    ASSERT_EQ(write(tensors, {{LENET_TENSORS_SHA256, "1234"}}), LENET_OK) << err.text;
+    EXPECT_EQ(read(), LENET_ERR_FORMAT);
+    ASSERT_EQ(write(tensors, {{"sha256", "1234"}}), LENET_OK) << err.text;
+    EXPECT_EQ(read(), LENET_OK) << "of another program: " << err.text;
 }
 
 TEST_F(Weights, AFloatBehindAnOddByteIsAlignedAgain) {

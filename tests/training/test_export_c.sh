@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test_export.sh LENET_PROGRAM SOURCE_DIR - lenet export: the C file is what compilers want, gives the scores that the
+# test_export_c.sh LENET_PROGRAM SOURCE_DIR - lenet export: the C file is what compilers want, gives the scores that the
 # program has measured, on this machine and on a Cortex-M3, and needs as little as it says.
 # shellcheck source=tests/support/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/shell.sh" "$@"

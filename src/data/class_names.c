@@ -1,0 +1,104 @@
+/* class_names.c - reads the names of classes, and says why a text has none. */
+#include "data/class_names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/files.h"
+#include "data/contents.h"
+
+enum { MOST_BYTES = LENET_MAX_CLASSES * (LENET_CLASS_NAME + 4) };
+
+/* Bytes of the UTF-8 character at the beginning of a text; 0 where there is none. Source: RFC 3629, section 4. */
+static size_t character(const unsigned char *text, size_t size) {
+    const unsigned char first = text[0], second = size > 1 ? text[1] : 0;
+    const size_t length = first < 0x80   ? 1
+                          : first < 0xC2 ? 0
+                          : first < 0xE0 ? 2
+                          : first < 0xF0 ? 3
+                          : first < 0xF5 ? 4
+                                         : 0;
+    if (length > size) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xC0) != 0x80) return 0;
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0)) return 0;
+    if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90)) return 0;
+    return length;
+}
+
+/* What makes a line no name, or NULL. */
+static const char *fault_of(const char *line, size_t length) {
+    if (length == 0) return "empty";
+    if (length >= LENET_CLASS_NAME) return "a longer text";
+    for (size_t i = 0, n; i < length; i += n) {
+        const unsigned char *text = (const unsigned char *)line + i;
+        if (*text < ' ' || *text == 127 || (*text == 0xC2 && length - i > 1 && text[1] < 0xA0))
+            return "a control character, such as a tab";
+        if ((n = character(text, length - i)) == 0) return "another encoding than UTF-8";
+    }
+    return NULL;
+}
+
+enum lenet_status lenet_class_names_parse(const char *path, const char *text, size_t size,
+                                          struct lenet_class_names *names, struct lenet_error *err) {
+    static const char mark[] = "\xef\xbb\xbf";
+    *names = (struct lenet_class_names){0};
+    size_t at = size >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
+    while (size > at && strchr("\r\n ", text[size - 1]) && text[size - 1]) size--;
+    for (int line = 1; at < size; line++) {
+        const char *end = memchr(text + at, '\n', size - at);
+        size_t length = end ? (size_t)(end - text) - at : size - at;
+        const size_t next = at + length + 1;
+        if (length && text[at + length - 1] == '\r') length--;
+        const char *fault = line > LENET_MAX_CLASSES ? "one class too many" : fault_of(text + at, length);
+        if (fault)
+            return lenet_fail(err, LENET_ERR_FORMAT,
+                              "%s: line %d is %s; wanted a name of 1 to %d bytes in UTF-8 for each of at most %d "
+                              "classes, in the order of their labels; likely another file",
+                              path, line, fault, LENET_CLASS_NAME - 1, LENET_MAX_CLASSES);
+        memcpy(names->text[names->count++], text + at, length);
+        at = next;
+    }
+    return LENET_OK;
+}
+
+/* A file of any size is refused without being read. */
+static enum lenet_status read_names(const char *path, struct lenet_class_names *names, struct lenet_error *err) {
+    struct stat info;
+    char *text;
+    size_t size;
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > MOST_BYTES)
+        return lenet_fail(err, LENET_ERR_FORMAT,
+                          "%s: has %lld bytes; wanted the names of at most %d classes, a line for each; likely "
+                          "another file",
+                          path, (long long)info.st_size, LENET_MAX_CLASSES);
+    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    const enum lenet_status status = lenet_class_names_parse(path, text, size, names, err);
+    free(text);
+    return status;
+}
+
+enum lenet_status lenet_class_names_find(const struct lenet_data_dir *dir, int classes, int more_allowed,
+                                         struct lenet_class_names *names, struct lenet_error *err) {
+    char path[LENET_IDX_MAX_PATH + LENET_DATA_PREFIX + 16];
+    names->count = 0;
+    snprintf(path, sizeof path, "%s/%s-classes.txt", dir->path, dir->prefix);
+    if (!dir->prefix[0] || !lenet_path_exists(path)) snprintf(path, sizeof path, "%s/classes.txt", dir->path);
+    if (!lenet_path_exists(path)) return LENET_OK;
+    LENET_TRY(read_names(path, names, err));
+    if (names->count == classes || (more_allowed && names->count > classes)) return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: names %d classes, the labels have %d; likely another data set's file%s", path, names->count,
+                      classes, names->count == classes - 1 ? ", or labels that begin at 1: --first-label 1" : "");
+}
+
+char *lenet_class_names_text(const struct lenet_class_names *names) {
+    char *text = calloc(LENET_MAX_CLASSES, LENET_CLASS_NAME);
+    for (int c = 0; text && c < names->count; c++) {
+        if (c) strcat(text, "\n");
+        strcat(text, names->text[c]);
+    }
+    return text;
+}

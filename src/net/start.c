@@ -1,0 +1,296 @@
+/* start.c - finds the layers of an architecture among the tensors of a file, whatever their names are. */
+#include "net/start.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/choice.h"
+#include "base/files.h"
+#include "lenet/model.h"
+
+enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, SHAPE = 64 };
+
+/* ---- the file --------------------------------------------------------------------------------------- */
+
+/* The file of a population of one network, as a sweep keeps it, has a dimension of 1 more in front of each shape. */
+static enum lenet_status drop_population(struct lenet_start *start, struct lenet_error *err) {
+    cJSON *members;
+    LENET_TRY(lenet_members_from_file(start->path, &start->file, &members, err));
+    const int R = members ? cJSON_GetArraySize(members) : 0;
+    cJSON_Delete(members);
+    if (R > 1)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: weights of a population of %d networks; wanted those of one",
+                          start->path, R);
+    for (int i = 0; i < start->file.n && R; i++) {
+        struct lenet_tensor *t = &start->file.tensors[i];
+        if (t->rank > 1 && t->shape[0] == 1) memmove(t->shape, t->shape + 1, (size_t)--t->rank * sizeof *t->shape);
+    }
+    return LENET_OK;
+}
+
+enum lenet_status lenet_start_open(const char *path, struct lenet_start *start, struct lenet_error *err) {
+    char *bytes;
+    size_t size;
+    *start = (struct lenet_start){.path = path};
+    if (lenet_directory_has(path, "last.safetensors"))
+        return lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory; did you mean --from %.400s/last.safetensors?",
+                          path, path);
+    LENET_TRY(lenet_file_read(path, &bytes, &size, err));
+    enum lenet_status status = lenet_sha256(&(struct lenet_piece){bytes, size}, 1, start->sha256, err);
+    if (status == LENET_OK)
+        status = lenet_tensors_parse(path, bytes, size, &start->file, err);
+    else
+        free(bytes);
+    if (status == LENET_OK) status = drop_population(start, err);
+    if (status != LENET_OK) lenet_start_close(start);
+    return status;
+}
+
+void lenet_start_close(struct lenet_start *start) {
+    lenet_tensors_free(&start->file);
+    *start = (struct lenet_start){.path = NULL};
+}
+
+/* ---- which tensor is which --------------------------------------------------------------------------- */
+
+/* The file's tensors but those of a checkpoint, and for each of the network's its own or NULL. */
+struct match {
+    const struct lenet_start *start;
+    const struct lenet_topology *topology;
+    int n_found, n_wanted;
+    const struct lenet_tensor **found; /* [n_found] sorted by name; NULL once taken */
+    struct lenet_tensor wanted[MAX_TENSORS];
+    const struct lenet_tensor *source[MAX_TENSORS];
+};
+
+static const char *shape_text(const struct lenet_tensor *t, char text[SHAPE]) {
+    size_t used = (size_t)snprintf(text, SHAPE, "[");
+    for (int i = 0; i < t->rank && used < SHAPE; i++)
+        used += (size_t)snprintf(text + used, SHAPE - used, "%s%zu", i ? ", " : "", t->shape[i]);
+    if (used < SHAPE) snprintf(text + used, SHAPE - used, "]");
+    return text;
+}
+
+/* fc2 comes before fc10. */
+static int by_name(const void *a, const void *b) {
+    const char *x = (*(const struct lenet_tensor *const *)a)->name, *y = (*(const struct lenet_tensor *const *)b)->name;
+    while (*x && *y) {
+        if (isdigit((unsigned char)*x) && isdigit((unsigned char)*y)) {
+            char *x_end, *y_end;
+            const unsigned long m = strtoul(x, &x_end, 10), n = strtoul(y, &y_end, 10);
+            if (m != n) return m < n ? -1 : 1;
+            x = x_end;
+            y = y_end;
+        } else if (*x != *y)
+            break;
+        else {
+            x++;
+            y++;
+        }
+    }
+    return (unsigned char)*x - (unsigned char)*y;
+}
+
+static size_t count_of(const struct lenet_tensor *t) {
+    size_t count = 1; /* they lie in memory: it does not wrap around */
+    for (int i = 0; i < t->rank; i++) count *= t->shape[i];
+    return count;
+}
+
+static int is_transposed(const struct lenet_tensor *found, const struct lenet_tensor *wanted) {
+    return found->rank == 2 && wanted->rank == 2 && found->shape[0] == wanted->shape[1] &&
+           found->shape[1] == wanted->shape[0] && found->shape[0] != found->shape[1];
+}
+
+/* A convolution over the whole of its input, [120, 16, 5, 5], is a fully connected layer, [120, 400]. */
+static int fits(const struct lenet_tensor *found, const struct lenet_tensor *wanted) {
+    if ((found->rank > 1) != (wanted->rank > 1) || found->rank == 0 || count_of(found) != count_of(wanted)) return 0;
+    return found->shape[0] == wanted->shape[0] || is_transposed(found, wanted);
+}
+
+static const struct lenet_tensor *take(struct match *m, int i) {
+    const struct lenet_tensor *taken = m->found[i];
+    m->found[i] = NULL;
+    return taken;
+}
+
+static int has_own_name(const struct match *m, const char *name) {
+    for (int w = 0; w < m->n_wanted; w++)
+        if (strcmp(m->wanted[w].name, name) == 0) return 1;
+    return 0;
+}
+
+/* By name, or, where it has not got that name, by shape. */
+static void find_source(struct match *m, int w) {
+    const int by_own_name = lenet_tensors_find(&m->start->file, m->wanted[w].name) != NULL;
+    for (int i = 0; i < m->n_found && !m->source[w]; i++) {
+        if (!m->found[i] || !fits(m->found[i], &m->wanted[w])) continue;
+        if (by_own_name ? strcmp(m->found[i]->name, m->wanted[w].name) == 0 : !has_own_name(m, m->found[i]->name))
+            m->source[w] = take(m, i);
+    }
+}
+
+static enum lenet_status fail_missing(const struct match *m, int w, struct lenet_error *err) {
+    const struct lenet_tensor *wanted = &m->wanted[w], *nearest = lenet_tensors_find(&m->start->file, wanted->name);
+    char want[SHAPE], shape[SHAPE];
+    for (int i = 0; i < m->n_found && !nearest; i++)
+        if (m->found[i] && (m->found[i]->rank > 1) == (wanted->rank > 1)) nearest = m->found[i];
+    shape_text(wanted, want);
+    if (!nearest)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: no tensor for %s %s of %s; weights of another architecture?",
+                          m->start->path, wanted->name, want, m->topology->arch->name);
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: tensor '%s' is %s, wanted %s for %s of %s; weights of another architecture?", m->start->path,
+                      nearest->name, shape_text(nearest, shape), want, wanted->name, m->topology->arch->name);
+}
+
+static enum lenet_status fail_left_over(const struct match *m, const struct lenet_tensor *left,
+                                        struct lenet_error *err) {
+    char shape[SHAPE], list[512] = "", each[SHAPE];
+    size_t used = 0;
+    for (int w = 0; w < m->n_wanted && used < sizeof list; w++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s %s", w ? ", " : "", m->wanted[w].name,
+                                 shape_text(&m->wanted[w], each));
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: tensor '%s' %s belongs to no layer of %s; wanted %s; weights of another architecture?",
+                      m->start->path, left->name, shape_text(left, shape), m->topology->arch->name, list);
+}
+
+/* The last layer's weights and biases where they are for other classes: they are left to be drawn. *classes is 0 where
+ * there are no such. */
+static void leave_output(struct match *m, size_t *classes) {
+    const struct lenet_tensor *weight = &m->wanted[m->n_wanted - 2];
+    int at[2] = {-1, -1};
+    *classes = 0;
+    for (int i = 0; i < m->n_found; i++) {
+        const struct lenet_tensor *t = m->found[i];
+        if (t && t->rank == 2 && (t->shape[1] == weight->shape[1] || t->shape[0] == weight->shape[1])) at[0] = i;
+        if (t && t->rank == 1) at[1] = i;
+    }
+    if (at[0] < 0 || at[1] < 0) return;
+    const size_t n = m->found[at[1]]->shape[0];
+    if (count_of(m->found[at[0]]) != n * weight->shape[1]) return;
+    *classes = n;
+    take(m, at[0]);
+    take(m, at[1]);
+}
+
+/* Whether the last layer has a unit for each class. */
+static int output_is_of_classes(const struct lenet_topology *topology) {
+    const struct lenet_layer_spec *last = &topology->layers[topology->layer_count - 1].spec;
+    return last->kind == LENET_DENSE && last->maps == 0;
+}
+
+static enum lenet_status find_sources(struct match *m, char note[256], struct lenet_error *err) {
+    const int inner = m->n_wanted - 2;
+    size_t classes = 0;
+    for (int w = 0; w < m->n_wanted; w++) find_source(m, w);
+    if (inner > 0 && !m->source[inner] && !m->source[inner + 1] && output_is_of_classes(m->topology))
+        leave_output(m, &classes);
+    for (int w = 0; w < (classes ? inner : m->n_wanted); w++)
+        if (!m->source[w]) return fail_missing(m, w, err);
+    for (int i = 0; i < m->n_found; i++)
+        if (m->found[i]) return fail_left_over(m, m->found[i], err);
+    if (classes)
+        snprintf(note, 256, "%.120s: its last layer is for %zu classes, and these data have %d: drawn anew",
+                 m->start->path, classes, m->topology->classes);
+    return LENET_OK;
+}
+
+/* ---- their values ------------------------------------------------------------------------------------- */
+
+static enum lenet_status copy_values(const struct match *m, int w, struct lenet_error *err) {
+    const struct lenet_tensor *from = m->source[w], *to = &m->wanted[w];
+    const size_t count = count_of(to), columns = to->rank == 2 ? to->shape[1] : count, rows = count / columns;
+    const int turned = is_transposed(from, to);
+    const float *values = from->data;
+    for (size_t i = 0; i < count; i++) {
+        const float value = values[turned ? i % columns * rows + i / columns : i];
+        if (!isfinite(value))
+            return lenet_fail(err, LENET_ERR_FORMAT,
+                              "%s: tensor '%s' has a weight that is NaN or infinite; a run that "
+                              "diverged?",
+                              m->start->path, from->name);
+        ((float *)to->data)[i] = value;
+    }
+    return LENET_OK;
+}
+
+/* The connection table of C3 leaves weights out, which are 0. */
+static enum lenet_status check_absent(const struct match *m, const float *host_w, struct lenet_error *err) {
+    for (size_t i = 0; i < m->topology->stride; i++)
+        if (host_w[i] != 0 && !lenet_parameter_exists(m->topology, i))
+            return lenet_fail(err, LENET_ERR_FORMAT, "%s: has weights between maps that %s does not connect",
+                              m->start->path, m->topology->arch->name);
+    return LENET_OK;
+}
+
+/* Weights work with the nonlinearity and the subsampling that they were trained with. */
+static void note_others(const struct match *m, char note[256]) {
+    char activation[32], pooling[32];
+    lenet_choice_name(LENET_ACTIVATIONS, (int)m->topology->activation, activation, sizeof activation);
+    lenet_choice_name(LENET_POOLINGS, (int)m->topology->pooling, pooling, sizeof pooling);
+    const struct { const char *key, *now; } kinds[] = {{"activation", activation}, {"pooling", pooling}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *was = lenet_metadata_find(&m->start->file, kinds[i].key);
+        const size_t used = strlen(note);
+        if (was && strcmp(was, kinds[i].now) != 0)
+            snprintf(note + used, 256 - used, "%s%.100s: was trained with --%s %.20s, and goes on with %s",
+                     used ? "; " : "", m->start->path, kinds[i].key, was, kinds[i].now);
+    }
+}
+
+static enum lenet_status list_found(struct match *m, struct lenet_error *err) {
+    const struct lenet_tensor_file *file = &m->start->file;
+    m->found = calloc((size_t)file->n + 1, sizeof *m->found);
+    if (!m->found) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int i = 0; i < file->n; i++) {
+        const struct lenet_tensor *t = &file->tensors[i];
+        if (strncmp(t->name, "checkpoint.", strlen("checkpoint.")) == 0) continue;
+        if (t->dtype != LENET_F32)
+            return lenet_fail(err, LENET_ERR_FORMAT,
+                              "%s: tensor '%s' is not of dtype F32, which weights must be; in PyTorch: .float()",
+                              m->start->path, t->name);
+        m->found[m->n_found++] = t;
+    }
+    qsort(m->found, (size_t)m->n_found, sizeof *m->found, by_name);
+    return LENET_OK;
+}
+
+static enum lenet_status fill(struct match *m, float *host_w, char note[256], struct lenet_error *err) {
+    m->n_wanted = lenet_topology_tensors(m->topology, "", host_w, m->wanted);
+    LENET_TRY(list_found(m, err));
+    LENET_TRY(find_sources(m, note, err));
+    for (int w = 0; w < m->n_wanted; w++)
+        if (m->source[w]) LENET_TRY(copy_values(m, w, err));
+    note_others(m, note);
+    return check_absent(m, host_w, err);
+}
+
+static enum lenet_status fill_and_note(const struct lenet_start *start, const struct lenet_topology *topology,
+                                       float *host_w, char note[256], struct lenet_error *err) {
+    struct match m = {.start = start, .topology = topology};
+    note[0] = 0;
+    const enum lenet_status status = fill(&m, host_w, note, err);
+    free(m.found);
+    return status;
+}
+
+enum lenet_status lenet_start_fill(const struct lenet_start *start, const struct lenet_topology *topology,
+                                   float *host_w, struct lenet_error *err) {
+    char note[256];
+    return fill_and_note(start, topology, host_w, note, err);
+}
+
+enum lenet_status lenet_start_check(const struct lenet_start *start, const struct lenet_topology *topology,
+                                    char note[256], struct lenet_error *err) {
+    float *scratch = calloc(topology->stride, sizeof *scratch);
+    if (!scratch) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    const enum lenet_status status = fill_and_note(start, topology, scratch, note, err);
+    free(scratch);
+    return status;
+}
