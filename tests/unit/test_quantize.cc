@@ -156,7 +156,8 @@ struct Network {
         lenet_network net;
         lenet_tally tally = {};
         std::vector<float> outputs(IMAGES * 10);
-        const lenet_answers answers = {nullptr, outputs.data()};
+        lenet_answers answers = {};
+        answers.outputs = outputs.data();
         const lenet_network_options options = {&model.topology, LENET_SGD, 1, IMAGES, 0};
         EXPECT_EQ(LENET_OK, lenet_device_open("cpu", {}, &device, nullptr));
         EXPECT_EQ(LENET_OK, lenet_device_data_create(device.backend, device.ctx, &data, model.scaling,
