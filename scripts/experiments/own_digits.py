@@ -90,8 +90,8 @@ def large_sheet(digit, _, rng):
     """small on a large white sheet"""
     side = int(rng.integers(40, 160))
     height, width = rng.integers(4 * side, min(10 * side, 1000), 2)
-    return Image.fromarray(as_bytes(written(placed(enlarged(digit, side, rng), height, width, rng), rng, paper=(220, 250),
-                                            light=0.11, noise=(0, 3))))
+    ink = placed(enlarged(digit, side, rng), height, width, rng)
+    return Image.fromarray(as_bytes(written(ink, rng, paper=(220, 250), light=0.11, noise=(0, 3))))
 
 
 def cut_out(digit, side, rng):
@@ -289,7 +289,7 @@ def beside(files, shown):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [kind.__name__ for kind in KINDS]
-    parser.add_argument("--program", default="build/release/lenet")
+    parser.add_argument("--lenet", default="build/release/lenet", help="the program")
     parser.add_argument("--run", required=True, help="the run whose network reads the pictures")
     parser.add_argument("--data", default="data/mnist", help="the data set whose test digits are drawn")
     parser.add_argument("--kinds", nargs="+", default=names, choices=names, metavar="KIND", help=" ".join(names))
@@ -306,7 +306,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         make(lambda digit, side, rng: Image.fromarray(digit), images, scratch / "as they are", 0)
-        plain, _ = ask(options.program, ["--run", options.run], scratch / "as they are", scratch, scratch / "a-ubyte")
+        plain, _ = ask(options.lenet, ["--run", options.run], scratch / "as they are", scratch, scratch / "a-ubyte")
         own = 100 * np.mean(plain == labels)
         print(f"{len(labels)} test digits; as they are: {own:.2f} % right\n")
         print("| pictures | right | less by | no digit | seconds |\n|---|--:|--:|--:|--:|")
@@ -317,7 +317,7 @@ def main():
             folder = (options.keep or scratch) / kind.__name__
             make(kind, images, folder, options.seed)
             show = scratch / f"{kind.__name__}-idx3-ubyte"
-            answers, seconds = ask(options.program, ["--run", options.run], folder, scratch, show)
+            answers, seconds = ask(options.lenet, ["--run", options.run], folder, scratch, show)
             example = (3 * len(examples) + 1) % len(images)
             examples.append((sorted(folder.iterdir())[example], read_idx(scratch, show.name, 3)[example]))
             right = 100 * np.mean(answers == labels)

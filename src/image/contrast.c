@@ -132,7 +132,8 @@ static void extreme(float *values, int n, int stride, float sign) {
 }
 
 static void close_gaps(struct tiles *tiles) {
-    for (float sign = 1; sign >= -1; sign -= 2) {
+    for (int round = 0; round < 2; round++) {
+        const float sign = round ? -1 : 1;
         for (int ty = 0; ty < tiles->H; ty++) extreme(tiles->paper + ty * tiles->W, tiles->W, 1, sign);
         for (int tx = 0; tx < tiles->W; tx++) extreme(tiles->paper + tx, tiles->H, tiles->W, sign);
     }

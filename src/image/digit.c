@@ -173,6 +173,22 @@ static enum lenet_status find(const struct lenet_image *image, int sheets, uint8
     return status;
 }
 
+/* Looks again with paper around the picture, where a 1 may fill it. */
+static enum lenet_status find_bar(const struct lenet_image *image, uint8_t digit[LENET_DIGIT_PIXELS], int *found,
+                                  struct lenet_error *err) {
+    const int edge = image->H / 4, W = image->W + 2 * edge;
+    uint8_t paper;
+    if (image->H < LEAST_PICTURE || !lenet_is_bar(image, &paper)) return LENET_OK;
+    struct lenet_image wider = {.H = image->H + 2 * edge, .W = W};
+    if (!(wider.grey = malloc((size_t)wider.H * (size_t)W))) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    memset(wider.grey, paper, (size_t)wider.H * (size_t)W);
+    for (int y = 0; y < image->H; y++)
+        memcpy(wider.grey + (edge + y) * W + edge, image->grey + y * image->W, (size_t)image->W);
+    const enum lenet_status status = find(&wider, 0, digit, found, err);
+    free(wider.grey);
+    return status;
+}
+
 enum lenet_status lenet_digit_find(const struct lenet_image *image, uint8_t digit[LENET_DIGIT_PIXELS], int *found,
                                    struct lenet_error *err) {
     *found = 0;
@@ -184,5 +200,6 @@ enum lenet_status lenet_digit_find(const struct lenet_image *image, uint8_t digi
                 *found = 1;
                 return LENET_OK;
             }
-    return find(image, SHEETS, digit, found, err);
+    LENET_TRY(find(image, SHEETS, digit, found, err));
+    return *found ? LENET_OK : find_bar(image, digit, found, err);
 }

@@ -9,7 +9,8 @@
 
 #include "image/parts.h"
 
-static const float FAINT = 0.4F; /* brightness from which on a pixel counts for the size of a digit */
+static const double MIDDLE = 14.5; /* of pixel 14 */
+static const float FAINT = 0.4F;   /* brightness from which on a pixel counts for the size of a digit */
 
 enum {
     BOX = 20,
@@ -135,7 +136,7 @@ static void thicken(struct crop *crop, const struct lenet_box *box) {
 }
 
 /* The first pixel, of 28, of a box whose centre of mass is to be in the middle of pixel 14. */
-static int first_pixel(double centre_in_box) { return (int)floor(LENET_DIGIT_SIDE / 2 + 0.5 - centre_in_box + 0.5); }
+static int first_pixel(double centre_in_box) { return (int)floor(MIDDLE - centre_in_box + 0.5); }
 
 static void centre_of_mass(const struct crop *crop, double *y, double *x) {
     double mass = 0, my = 0, mx = 0;

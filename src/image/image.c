@@ -102,7 +102,7 @@ static enum lenet_status open_input(FILE **file, char **bytes, struct lenet_erro
     if (used >= MAX_PIPED)
         return lenet_fail(err, LENET_ERR_FORMAT, "-: more than %d MB, wanted an image", MAX_PIPED >> 20);
     *file = *bytes ? fmemopen(*bytes, used ? used : 1, "rb") : NULL;
-    if (*file && !used) getc(*file); /* no bytes, which fmemopen refuses, are an end already reached */
+    if (*file && !used) (void)getc(*file); /* no bytes, which fmemopen refuses, are an end already reached */
     return *file ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "-: out of memory");
 }
 

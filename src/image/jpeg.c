@@ -24,6 +24,9 @@ struct reader {
 static void on_error(j_common_ptr jpeg) {
     struct reader *reader = (struct reader *)jpeg->err;
     jpeg->err->format_message(jpeg, reader->text);
+    if (jpeg->err->msg_code == JERR_NO_BACKING_STORE)
+        snprintf(reader->text, sizeof reader->text, "progressive, and to be read it needs more than %d MB",
+                 MAX_MEMORY >> 20);
     longjmp(reader->out, 1);
 }
 
@@ -81,7 +84,7 @@ static enum lenet_status read_rows(struct jpeg_decompress_struct *jpeg, struct l
 static enum lenet_status read_image(struct jpeg_decompress_struct *jpeg, struct reader *reader, FILE *file,
                                     struct lenet_canvas *canvas, struct lenet_error *err) {
     if (setjmp(reader->out))
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: a damaged JPEG, or one that was cut short: %s", canvas->path,
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: a JPEG that is damaged, cut short or too large: %s", canvas->path,
                           reader->text);
     jpeg_create_decompress(jpeg);
     jpeg->progress = &reader->progress;

@@ -87,7 +87,7 @@ static void erase(const struct view *v, int line, int tilt, int median) {
     for (int beside = 1 - v->beside; beside < v->beside; beside++)
         for (int at = 0; at < v->length; at++) {
             int16_t *p = pixel(v, line + beside, at, tilt);
-            if (p && 2 * *p < 3 * median) *p = *p < 0 ? *p : 0;
+            if (p && *p > 0 && 2 * *p < 3 * median) *p = 0;
         }
 }
 

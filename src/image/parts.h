@@ -26,6 +26,10 @@ struct lenet_contrast {
 enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
                                    struct lenet_error *err);
 
+/* Returns 1 for a picture of two kinds of pixels that is longer than wide, as one of a 1 that was cut out along the
+ * ink; *paper is the grey of the fewer ones. */
+int lenet_is_bar(const struct lenet_image *image, uint8_t *paper);
+
 /* Whether what is drawn is darker or lighter than what it is drawn on. Of the last two, the first is what the rim says,
  * which sees the whole picture but takes shadows and borders for drawn; the other is what surroundings say, which do
  * not see a background where strokes are close together. LENET_ERR_MEMORY. */

@@ -144,6 +144,16 @@ enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet
     return LENET_OK;
 }
 
+int lenet_is_bar(const struct lenet_image *image, uint8_t *paper) {
+    double means[2] = {0};
+    int bright = 0;
+    const int limit = threshold(image, means), n = image->H * image->W;
+    if (2 * image->H < 3 * image->W || !has_two_kinds(image, means)) return 0;
+    for (int i = 0; i < n; i++) bright += image->grey[i] > limit;
+    *paper = (uint8_t)means[2 * bright < n];
+    return 1;
+}
+
 /* ---- dark on light, or light on dark --------------------------------------------------------------------- */
 
 /* How far pixels differ from the mean of a square around them, as one number from -1, where all that differ much are

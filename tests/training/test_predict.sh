@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
-# test_predict.sh LENET_PROGRAM SOURCE_DIR - lenet predict: the answers to picture files are those to the digits in them,
-# and whatever else lies in a folder is told apart.
+# test_predict.sh LENET_PROGRAM SOURCE_DIR - lenet predict: the answers to picture files are those to the digits in
+# them, and whatever else lies in a folder is told apart.
 # shellcheck source=tests/support/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/shell.sh" "$@"
 
-python=
-for candidate in $(type -aP python3); do
-    if "$candidate" -c 'import numpy, PIL' 2>/dev/null; then python=$candidate && break; fi
-done
-if [ -z "$python" ]; then
-    echo "no python3 here has numpy and Pillow (python3-numpy, python3-pil)"
+# shellcheck source=scripts/common.sh
+. "$source_dir/scripts/common.sh"
+python=$(python_with numpy matplotlib PIL) || {
+    echo "no python3 here with numpy, matplotlib and Pillow"
     exit 77
-fi
+}
 
 # ---- pictures ----------------------------------------------------------------------------------------
 
@@ -108,9 +106,11 @@ lenet predict --run run --json plain.json --show plain-ubyte plain
 claim "digits as PNG: exit 0" code_is 0
 claim "  it complains of nothing" is_quiet
 claim "  a line for each" test "$(wc -l <"$work/out")" -eq 500
-claim "  with the three best classes" test "$(grep -cE '^plain/[0-9]{3}\.png: [0-9] \([0-9.]+ %\), [0-9] \([0-9.]+ %\), [0-9] \([0-9.]+ %\)$' "$work/out")" -eq 500
+answer='[0-9] \([0-9.]+ %\)'
+claim "  with the three best classes" test \
+    "$(grep -cE "^plain/[0-9]{3}\.png: $answer, $answer, $answer\$" "$work/out")" -eq 500
 claim "  every answer is that of lenet eval" same plain.json 1
-claim "  and what was shown is the data set, to the byte" cmp plain-ubyte <(gunzip -c "$sample/t10k-images-idx3-ubyte.gz")
+claim "  and what was shown is the data set, to the byte" cmp plain-ubyte <(gunzip -c "$sample"/t10k-images*)
 cp "$work/out" one-thread
 lenet predict --run run --threads 3 plain
 claim "  for any number of threads" cmp "$work/out" one-thread
@@ -180,7 +180,8 @@ claim "  its pictures and those of directories in it, in order" test "$(cut -d :
 claim "  as is a directory that is deeper" complains "mixed/inner/deepest: a directory"
 claim "  the others are named" complains "mixed/notes.txt: a text, wanted an image in PNG, JPEG, PGM or PPM (skipped)"
 head -c 60 plain/001.png >mixed/cut.png
-lenet predict --run run --json mixed.json --show mixed.png mixed/cut.png missing.png mixed/002.png mixed/notes.txt blank.png
+lenet predict --run run --json mixed.json --show mixed.png mixed/cut.png missing.png mixed/002.png mixed/notes.txt \
+    blank.png
 claim "pictures that cannot be read among others: exit 3" code_is 3
 claim "  each is named" complains "mixed/cut.png: a damaged PNG" && complains "missing.png: cannot open"
 claim "  and so is a text that was asked for" complains "mixed/notes.txt: a text"
@@ -206,6 +207,13 @@ import numpy as np
 from PIL import Image
 shown = np.frombuffer(open("as-is-ubyte", "rb").read()[16:], np.uint8).reshape(28, 28)
 assert (shown == np.asarray(Image.open("plain/000.png").transpose(Image.ROTATE_90))).all()'
+
+"$python" "$source_dir/scripts/experiments/own_digits.py" --lenet "$program" --run run --data "$sample" --count 4 \
+    --picture own.png >"$work/out" 2>"$work/err"
+code=$?
+claim "the experiment: exit 0" code_is 0
+claim "  a line for each kind of picture" test "$(grep -cE '^\| .* % \| ' "$work/out")" -eq 16
+claim "  and a picture" test -s own.png
 
 # ---- what is refused ---------------------------------------------------------------------------------------
 
