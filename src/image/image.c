@@ -113,7 +113,7 @@ enum lenet_status lenet_image_read(const char *path, struct lenet_image *image, 
     *image = (struct lenet_image){.H = 0};
     enum lenet_status status = strcmp(path, "-") == 0 ? open_input(&file, &bytes, err) : open_file(path, &file, err);
     if (status == LENET_OK) status = read_file(file, &canvas, image, err);
-    if (file) fclose(file);
+    if (file) (void)fclose(file);
     free(bytes);
     lenet_canvas_free(&canvas);
     if (status != LENET_OK) {
