@@ -124,12 +124,31 @@ static int has_own_name(const struct match *m, const char *name) {
     return 0;
 }
 
+static int ends_in(const char *name, const char *ending) {
+    const size_t length = strlen(name), n = strlen(ending);
+    return length >= n && strcmp(name + length - n, ending) == 0;
+}
+
+/* A .bias is no weight and a .weight no bias, and fc1.bias belongs to fc1.weight: layers may have biases of one shape.
+ */
+static int may_be(const struct match *m, int w, const char *name) {
+    static const char weight[] = ".weight", bias[] = ".bias";
+    char sibling[LENET_MAX_TENSOR_NAME];
+    const int is_bias = ends_in(m->wanted[w].name, bias);
+    if (ends_in(name, is_bias ? weight : bias)) return 0;
+    const struct lenet_tensor *of = is_bias ? m->source[w - 1] : NULL; /* the weight is wanted before its bias */
+    if (!of || !ends_in(of->name, weight)) return 1;
+    snprintf(sibling, sizeof sibling, "%.*s%s", (int)(strlen(of->name) - strlen(weight)), of->name, bias);
+    return strcmp(name, sibling) == 0 || !lenet_tensors_find(&m->start->file, sibling);
+}
+
 /* By name, or, where it has not got that name, by shape. */
 static void find_source(struct match *m, int w) {
     const int by_own_name = lenet_tensors_find(&m->start->file, m->wanted[w].name) != NULL;
     for (int i = 0; i < m->n_found && !m->source[w]; i++) {
         if (!m->found[i] || !fits(m->found[i], &m->wanted[w])) continue;
-        if (by_own_name ? strcmp(m->found[i]->name, m->wanted[w].name) == 0 : !has_own_name(m, m->found[i]->name))
+        if (by_own_name ? strcmp(m->found[i]->name, m->wanted[w].name) == 0
+                        : !has_own_name(m, m->found[i]->name) && may_be(m, w, m->found[i]->name))
             m->source[w] = take(m, i);
     }
 }

@@ -163,6 +163,31 @@ TEST_F(Start, OfOneShapeTheOrderOfTheNamesDecides) {
     ExpectFills(square, tensors);
 }
 
+TEST_F(Start, ABiasIsThatOfItsWeight) {
+    const lenet_topology six = Plan("lenet5", 6), sixteen = Plan("lenet5", 16), published = Plan("lenet5-1998");
+    for (const lenet_topology &topology :
+         {six, sixteen}) { /* the last layer's bias has the shape of C1's, or of C3's */
+        const std::vector<Named> tensors = Tensors(topology);
+        const Strings layers = {"features.0", "features.3", "classifier.0", "classifier.2", "classifier.4"};
+        std::vector<Named> renamed = tensors;
+        for (size_t i = 0; i < renamed.size(); i++) renamed[i].name = layers[i / 2] + (i % 2 ? ".bias" : ".weight");
+        Write(renamed);
+        ExpectFills(topology, tensors);
+        std::vector<float> w;
+        ASSERT_EQ(Fill(Plan("lenet5"), &w), LENET_OK) << err_.text;
+        lenet_tensor got[2 * LENET_MAX_LAYERS];
+        const lenet_topology ten = Plan("lenet5");
+        lenet_topology_tensors(&ten, "", w.data(), got);
+        for (size_t i = 0; i + 2 < tensors.size(); i++)
+            EXPECT_EQ(memcmp(got[i].data, tensors[i].values.data(), lenet_tensor_bytes(&got[i])), 0) << got[i].name;
+    }
+    const std::vector<Named> tensors = Tensors(published); /* S2's weight and bias have the shape of C1's bias */
+    std::vector<Named> renamed = tensors;
+    for (Named &t : renamed) t.name = "net." + t.name;
+    Write(renamed);
+    ExpectFills(published, tensors);
+}
+
 TEST_F(Start, LayoutsOfTheSameNumbersAreTheSame) {
     const lenet_topology topology = Plan("lenet5");
     const std::vector<Named> tensors = Tensors(topology);
