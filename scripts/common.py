@@ -15,6 +15,8 @@ class BadInput(Exception):
 
 def write_file(path, content):
     """Under a temporary name first: an interrupted script leaves no half file."""
+    if path.exists() and not path.is_file():  # it would make root's /dev/null a file
+        raise BadInput(f"{path}: is a directory or a device; the name of an ordinary file is wanted")
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_bytes(content)
@@ -25,6 +27,11 @@ def write_file(path, content):
         with suppress(OSError):
             part.unlink()
     print(f"wrote {path}", flush=True)
+
+
+def program_path(text):
+    """The value of --lenet: without the ./ that a Path drops, a program is looked for elsewhere."""
+    return Path(text).absolute() if "/" in text else Path(text)
 
 
 def run_lenet(lenet, *words):

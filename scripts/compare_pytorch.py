@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from common import LENET, BadInput, run_lenet, write_file
+from common import LENET, BadInput, program_path, run_lenet, write_file
 from needs import need
 
 need("numpy", "torch", packages="python3-torch")
@@ -208,7 +208,7 @@ def parse_arguments(arguments):
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of both (initially cpu)")
     parser.add_argument("--batch", metavar="N", type=whole(1, IMAGES), nargs="+", default=[64, 256, 1024],
                         help="images a step (initially 64 256 1024)")
-    parser.add_argument("--lenet", metavar="PROGRAM", type=Path, default=LENET,
+    parser.add_argument("--lenet", metavar="PROGRAM", type=program_path, default=LENET,
                         help="initially build/release/lenet")
     parser.add_argument("--threads", metavar="N", type=whole(1, 1024), default=len(os.sched_getaffinity(0)),
                         help="of the CPU, for both (initially all)")

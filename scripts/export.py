@@ -141,8 +141,10 @@ def run(options):
     if max(options.image) > net.field:
         raise BadInput(f"--image {'x'.join(map(str, options.image))}: {net.arch} takes images of up to "
                                f"{net.field}x{net.field} pixels")
+    out = options.out or path.with_suffix(f".{options.format}")
+    weights.check_out(path, out)
     content_of = {"onnx": onnx_content, "npz": npz_content}[options.format]
-    write_file(options.out or path.with_suffix(f".{options.format}"), content_of(net, options))
+    write_file(out, content_of(net, options))
 
 
 def main(arguments=None):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from common import program_path
 from pictures import (BadInput, FAINT, FORMATS, INK, STYLE, TRAIN, WRONG, matplotlib, picture_path, plt, save)
 import numpy as np
 from matplotlib import colors, ticker
@@ -554,7 +555,7 @@ def parse(arguments):
     parser.add_argument("paths", metavar="PATH", type=Path, nargs="*",
                         help="the directory of a sweep, or its .jsonl files")
     parser.add_argument("--json", metavar="FILE", type=Path, help="a saved `lenet report --format json` instead")
-    parser.add_argument("--lenet", metavar="PROGRAM", type=Path, help="(initially build/release/lenet)")
+    parser.add_argument("--lenet", metavar="PROGRAM", type=program_path, help="(initially build/release/lenet)")
     parser.add_argument("--by", metavar="LIST", help="as of lenet report")
     parser.add_argument("--metric", metavar="NAME", help="as of lenet report")
     parser.add_argument("--kind", choices=list(KINDS), help="another kind of picture")

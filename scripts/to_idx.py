@@ -23,7 +23,7 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import LENET, BadInput, exit_code, printable, run_lenet
+from common import LENET, BadInput, exit_code, printable, program_path, run_lenet
 from needs import need
 
 need("numpy", "PIL", packages="python3-numpy python3-pil")
@@ -597,7 +597,7 @@ def parse_arguments(arguments):
     parser.add_argument("--invert", choices=("auto", "yes", "no"), default="auto",
                         help="whether dark is made light (initially auto: where the images' edges are light)")
     parser.add_argument("--transpose", action="store_true", help="rows become columns, for the CSV files of EMNIST")
-    parser.add_argument("--lenet", metavar="PROGRAM", type=Path, default=LENET,
+    parser.add_argument("--lenet", metavar="PROGRAM", type=program_path, default=LENET,
                         help="reads pictures that are not 28x28 (initially build/release/lenet)")
     return parser.parse_args(arguments)
 

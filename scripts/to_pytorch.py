@@ -184,6 +184,8 @@ def run(options):
     net = weights.read(path, options.lenet)
     if not is_name(out.stem):
         raise BadInput(f"{out}: no name that Python can import; --out NAME.py gives another")
+    for ending in ENDINGS:
+        weights.check_out(path, out.with_suffix(ending))
     content = io.BytesIO()
     torch.save({name: torch.from_numpy(values) for name, values in net.tensors.items()}, content)
     write_file(out.with_suffix(".pt"), content.getvalue())

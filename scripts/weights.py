@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from common import LENET, BadInput, run_lenet
+from common import LENET, BadInput, program_path, run_lenet
 from needs import need
 
 need("numpy", packages="python3-numpy")
@@ -124,12 +124,18 @@ def read(path, lenet=LENET):
     return Network(description, tensors, metadata)
 
 
+def check_out(path, out):
+    """Refuses to write over the weights."""
+    if out.exists() and out.samefile(path):
+        raise BadInput(f"--out {out}: would replace the weights")
+
+
 def parser(prog, description, epilog):
     """For a script that takes a trained network."""
     result = argparse.ArgumentParser(prog=prog, description=description, epilog=epilog,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("run", metavar="RUN", type=Path,
                         help="the run directory of `lenet train`, for its last weights, or a weights file")
-    result.add_argument("--lenet", metavar="PROGRAM", type=Path, default=LENET,
+    result.add_argument("--lenet", metavar="PROGRAM", type=program_path, default=LENET,
                         help="reads the weights (initially build/release/lenet)")
     return result

@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+from common import program_path  # noqa: E402
 from pictures import (BadInput, FAINT, INK, STYLE, TEST, TRAIN, VALIDATION, plt,  # noqa: E402  the path comes first
                       save)
 import numpy as np  # noqa: E402
@@ -63,7 +64,7 @@ class Experiment:
         parser.add_argument("--out", type=Path, help=f"the directory of its results (initially sweeps/{name})")
         parser.add_argument("--data", type=Path, help="the data set (initially what lenet itself takes)")
         parser.add_argument("--seeds", type=int, help=f"networks of each kind (initially {seeds}; quick {quick_seeds})")
-        parser.add_argument("--lenet", type=Path, default=ROOT / "build/release/lenet", help="the program")
+        parser.add_argument("--lenet", type=program_path, default=ROOT / "build/release/lenet", help="the program")
         parser.add_argument("--device", help="auto, cpu, cuda or cuda:INDEX")
         parser.add_argument("--threads", help="of the CPU")
         given = parser.parse_args()

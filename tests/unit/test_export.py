@@ -269,6 +269,27 @@ class Elsewhere(unittest.TestCase):
                 self.assertRegex(done.stderr, r"last\.\w+: cannot be written \(.*(File too large|write).*\)")
                 self.assertEqual(sorted(self.run_dir.iterdir()), before)
 
+    def test_neither_weights_nor_devices_are_replaced(self):
+        path, pipe = self.run_dir / "last.safetensors", self.work / "pipe.npz"
+        content = path.read_bytes()
+        self.assert_refuses(export.main, path, "--format", "npz", "--out", self.work / "run" / ".." / "run" / path.name,
+                            wanted=["--out", "would replace the weights"])
+        self.assertEqual(path.read_bytes(), content)
+        named = shutil.copy(path, self.work / "net.pt")
+        self.assert_refuses(to_pytorch.main, named, wanted=["net.pt", "would replace the weights"])
+        self.assertEqual(named.read_bytes(), content)
+        os.mkfifo(pipe)
+        self.assert_refuses(export.main, path, "--format", "npz", "--out", pipe, wanted=["pipe.npz", "device"])
+        self.assertTrue(pipe.is_fifo())
+
+    def test_a_program_in_this_directory_is_found(self):
+        (self.work / "lenet").symlink_to(Path(settings.lenet).absolute())
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.work)
+        options = export.parse_arguments([str(self.run_dir), "--format", "npz", "--lenet", "./lenet"])
+        with contextlib.redirect_stdout(io.StringIO()):
+            export.run(options)
+
     def test_ctrl_c_ends_it_with_130_and_leaves_nothing(self):
         slow, here = self.work / "lenet", self.work / "here"
         slow.write_text(f"#!/bin/sh\ntouch {here}\nexec sleep 60\n")
