@@ -303,6 +303,11 @@ int lenet_directory_has(const char *directory, const char *name) {
     return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path && lenet_path_exists(path);
 }
 
+int lenet_path_is_same(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 static bool begins_and_ends(const char *name, const char *begin, const char *end) {
     const size_t length = strlen(name), first = strlen(begin), last = strlen(end);
     return length >= first + last && strncmp(name, begin, first) == 0 && strcmp(name + length - last, end) == 0;

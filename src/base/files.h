@@ -53,6 +53,9 @@ int lenet_path_exists(const char *path);
 int lenet_path_is_directory(const char *path);
 int lenet_directory_has(const char *directory, const char *name);
 
+/* Returns 1 where both are there and one file, by whatever names. */
+int lenet_path_is_same(const char *a, const char *b);
+
 /* Calls take(self, path) for each entry of the directory whose name begins and ends so, in alphabetical order, until
  * it fails. A directory that is not there is empty. */
 enum lenet_status lenet_directory_each(const char *directory, const char *begin, const char *end,

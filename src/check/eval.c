@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/files.h"
 #include "base/json.h"
@@ -256,11 +255,6 @@ struct origin {
     int own_weights;             /* 1: its last weights are those to be evaluated */
 };
 
-static int is_same_file(const char *a, const char *b) {
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 /* Refuses a file, and a directory of another kind than a run's, with the option that is likely to be meant. */
 static enum lenet_status check_run(const char *run, struct lenet_error *err) {
     if (!lenet_path_exists(run) || lenet_directory_has(run, "run.json")) return LENET_OK;
@@ -303,7 +297,7 @@ static int is_given(const struct lenet_config *config, const char *option) {
 }
 
 /* Whose weights, and the data set they were trained on where none is named. */
-static enum lenet_status choose_files(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
+static enum lenet_status choose_inputs(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
     char last[LENET_MAX_PATH];
     if (!config->run[0] && !config->weights[0])
         return lenet_fail(err, LENET_ERR_ARG, "give --run DIR or --weights FILE");
@@ -318,8 +312,13 @@ static enum lenet_status choose_files(struct lenet_config *config, struct origin
     if (!config->data[0]) strcpy(config->data, origin->trained.data);
     LENET_TRY(lenet_run_find_data(config->run, origin->trained.data, config->data, err));
     if (!config->weights[0]) strcpy(config->weights, last);
-    origin->own_weights = strcmp(config->weights, last) == 0 || is_same_file(config->weights, last);
+    origin->own_weights = strcmp(config->weights, last) == 0 || lenet_path_is_same(config->weights, last);
     return LENET_OK;
+}
+
+static enum lenet_status choose_files(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
+    LENET_TRY(choose_inputs(config, origin, err));
+    return lenet_config_spare_weights(config, err);
 }
 
 enum lenet_status lenet_evaluate_files(struct lenet_config *config, struct lenet_error *err) {
@@ -371,8 +370,6 @@ enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evalu
     *data = (struct lenet_dataset){0};
     LENET_TRY(lenet_predictions_check(config, err));
     LENET_TRY(choose_files(config, &origin, err));
-    if (is_same_file(config->predictions, config->weights))
-        return lenet_fail(err, LENET_ERR_ARG, "--predictions %.400s: would replace the weights", config->predictions);
     enum lenet_status status = read_networks(config->weights, &all, err);
     if (status == LENET_OK)
         status = lenet_config_dataset(config, keeps && config->predictions_of ? LENET_BOTH_HALVES : LENET_TEST_HALF,

@@ -189,6 +189,7 @@ enum lenet_status info_command(int argc, char **argv, struct lenet_config *confi
     struct lenet_dataset data = {0};
     float *host_w = NULL;
     LENET_TRY(lenet_options_parse(LENET_CMD_INFO, argc, argv, config, err));
+    LENET_TRY(lenet_config_spare_weights(config, err));
     enum lenet_status status = make_model(config, &model, &host_w, &data, err);
     if (status == LENET_OK) print_info(config, &model, host_w, &data);
     if (status == LENET_OK && config->json[0]) status = write_info(config, &model, &data, err);

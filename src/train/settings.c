@@ -5,7 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/files.h"
 #include "ops/draw.h"
 
 /* ---- hyper-parameters ------------------------------------------------------------------------ */
@@ -178,6 +180,19 @@ enum lenet_status lenet_config_model(const struct lenet_config *config, const st
                       data->H, data->W, config->arch, field, field);
 }
 
+/* ---- files --------------------------------------------------------------------------------------- */
+
+enum lenet_status lenet_config_spare_weights(const struct lenet_config *config, struct lenet_error *err) {
+    static const char *const written[] = {"predictions", "json", "out", "show"};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        char path[LENET_MAX_PATH];
+        lenet_option_get(config, lenet_option_find(written[i]), path, sizeof path);
+        if (lenet_path_is_same(path, config->weights))
+            return lenet_fail(err, LENET_ERR_ARG, "--%s %.400s: would replace the weights", written[i], path);
+    }
+    return LENET_OK;
+}
+
 /* ---- what it begins from ------------------------------------------------------------------------- */
 
 enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_start *start, struct lenet_error *err) {
@@ -188,7 +203,7 @@ enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_s
         return lenet_fail(err, LENET_ERR_ARG, "--from-sha256 %.12s...: needs the file, --from FILE",
                           config->from_sha256);
     LENET_TRY(lenet_start_open(config->from, start, err));
-    if (is_known && strncmp(config->from_sha256, start->sha256, strlen(config->from_sha256)) != 0)
+    if (is_known && strncasecmp(config->from_sha256, start->sha256, strlen(config->from_sha256)) != 0)
         return lenet_fail(
             err, LENET_ERR_ARG,
             "--from %.400s: another file than is wanted: its SHA-256 is %.12s..., and %.12s... is wanted; was "

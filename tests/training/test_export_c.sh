@@ -225,6 +225,10 @@ refused "no file to write" 2 "give --out FILE.c" "${good[@]}"
 refused "a directory that is not there" 3 "there is no directory nowhere" "${good[@]}" --out nowhere/new.c
 refused "a directory in place of a file" 3 "a directory, wanted the name of a C file" "${good[@]}" --out lenet5
 refused "a device in place of a file" 3 "/dev/full" "${good[@]}" --out /dev/full
+refused "the weights themselves" 2 "--out lenet5/./last.safetensors: would replace the weights" \
+    "${good[@]}" --out lenet5/./last.safetensors
+refused "the weights as a report" 2 "--json lenet5/last.safetensors: would replace the weights" \
+    "${good[@]}" --out new.c --json lenet5/last.safetensors
 prefix=(bash -c 'ulimit -f 100 && exec "$@"' limited)
 refused "a full disk" 3 "new.c" "${good[@]}" --out new.c
 prefix=()

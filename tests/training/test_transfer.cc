@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -230,6 +231,9 @@ TEST_F(Transfer, WhatItBeganFromIsRecorded) {
     Finish(Config("third", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", hash}}));
     EXPECT_TRUE(After("third") == After("second"));
     Finish(Config("short", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", std::string(hash, 10)}}));
+    std::string capitals = hash;
+    for (char &c : capitals) c = (char)toupper(c);
+    Finish(Config("capitals", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", capitals}}));
     EXPECT_EQ(ReadFile(Path("short") / "run.json").find(std::string(hash) + "\""), run.find(std::string(hash) + "\""));
     ExpectRefused(Config("fourth", {{"from", File("second")}, {"from-sha256", hash}}), LENET_ERR_ARG,
                   {"--from", File("second"), std::string(hash).substr(0, 12)});

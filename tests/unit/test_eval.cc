@@ -367,6 +367,9 @@ TEST_F(Evaluate, PredictionsThatCannotBeKeptAreAnError) {
     snprintf(config_.predictions, sizeof config_.predictions, "%s", Path("./w.safetensors").c_str());
     ExpectFails(LENET_ERR_ARG, {"--predictions", "replace the weights"});
     config_.predictions[0] = '\0';
+    snprintf(config_.json, sizeof config_.json, "%s", Path("./w.safetensors").c_str());
+    ExpectFails(LENET_ERR_ARG, {"--json", "replace the weights"});
+    config_.json[0] = '\0';
     for (const char *name : {"predictions-of", "predictions-loss"}) {
         const lenet_option *option = lenet_option_find(name);
         lenet_config_init(&config_);
