@@ -634,10 +634,9 @@ const char *lenet_option_idle_words(const struct lenet_option *by) {
     return by->type == LENET_OPTION_AUGMENT ? "has no effect before" : "has no effect with";
 }
 
-/* The layers of a list in their order, each once. A list with a name that is none stays as it is, for whoever refuses
- * it. */
-static void set_canonical_freeze(const struct lenet_arch *arch, char list[LENET_MAX_CHOICE]) {
-    char canonical[LENET_MAX_CHOICE] = "", rest[LENET_MAX_CHOICE], *next;
+void lenet_config_order_freeze(struct lenet_config *config) {
+    const struct lenet_arch *arch = lenet_arch_find(config->arch);
+    char *list = config->freeze, canonical[LENET_MAX_CHOICE] = "", rest[LENET_MAX_CHOICE], *next;
     size_t used = 0;
     if (strcmp(list, "none") == 0) return;
     for (int l = 0; arch && l < arch->layer_count; l++) {
@@ -660,7 +659,7 @@ void lenet_config_canonical(const struct lenet_config *config, struct lenet_conf
         if (option->identity && by && by->identity) /* the device is not recorded: --tf32 stays what it is */
             set_value(canonical, option, unset_text(arch, option, text), NULL);
     }
-    set_canonical_freeze(arch, canonical->freeze);
+    lenet_config_order_freeze(canonical);
     if (canonical->schedule == LENET_SCHEDULE_PUBLISHED) canonical->warmup = LENET_WARMUP_OF_NONE;
     if (!has_layer(config, LENET_SCALE)) { /* nothing that would begin as an average */
         if (canonical->init == LENET_INIT_PRINTED_AVERAGE) canonical->init = LENET_INIT_PRINTED;

@@ -138,6 +138,7 @@ enum lenet_status lenet_config_from_json(const char *path, const cJSON *values, 
     for (const struct lenet_option *option = lenet_options; option->name; option++)
         if (option->identity)
             LENET_TRY(option_from_text(path, option, lenet_option_from_json(values, option, number), config, err));
+    lenet_config_order_freeze(config);
     return LENET_OK;
 }
 
@@ -223,6 +224,7 @@ enum lenet_status lenet_run_check_options(struct lenet_run_origin *was, struct l
     was->config = *now;
     LENET_TRY(lenet_run_read(now->resume, &was->config, was->hash, err));
     if (now->warmup == LENET_AUTO) now->warmup = was->config.warmup;
+    lenet_config_order_freeze(now);
     LENET_TRY(check_from(&was->config, now, err));
     LENET_TRY(lenet_run_same(&was->config, now, err));
     return lenet_run_find_data(now->resume, was->config.data, now->data, err);

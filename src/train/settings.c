@@ -44,6 +44,7 @@ static double warmup_of(const struct lenet_config *config, uint64_t steps_per_ep
 enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train_images, struct lenet_error *err) {
     size_t count = 0;
     LENET_TRY(count_training(config, train_images, &count, err));
+    lenet_config_order_freeze(config);
     config->warmup = warmup_of(config, lenet_steps_per_epoch((uint32_t)count, batch_of(config, count)));
     return LENET_OK;
 }

@@ -197,6 +197,7 @@ TEST_F(Transfer, ARunWithFrozenLayersStoppedAnywhereEndsInTheSameBytes) {
         ASSERT_EQ(Start(Config(cut, options), 1), LENET_OK) << err_.text;
         Finish(Resumed(Config(cut, options)));
         EXPECT_TRUE(ReadFile(File(whole)) == ReadFile(File(cut)));
+        Finish(Resumed(Config(cut, With(options, {{"freeze", "C5,C1"}}))));
         ExpectRefused(Resumed(Config(cut, With(options, {{"freeze", "C1"}}))), LENET_ERR_ARG,
                       {"--freeze", "C1+C5", "C1"});
     }
@@ -411,6 +412,10 @@ TEST_F(TransferSweep, RunsAreKnownByTheContentsOfTheFile) {
 TEST_F(TransferSweep, TheOrderOfFrozenLayersMakesNoOtherRun) {
     ASSERT_EQ(Sweep("run", {"--freeze", "C1+C3,C3+C1,C3+C1+C3,none", "--steps", "2"}), LENET_OK) << err_.text;
     EXPECT_EQ(done_, 2u);
+    ASSERT_EQ(Sweep("run", {"--freeze", "C3+C1", "--seed", "2", "--steps", "2"}), LENET_OK) << err_.text;
+    int frozen = 0;
+    for (const auto &[id, line] : Recorded("run")) frozen += line.find("\"freeze\":\"C1+C3\"") != std::string::npos;
+    EXPECT_EQ(frozen, 2) << "they are reported together";
     EXPECT_EQ(Sweep("run", {"--freeze", "C1,C3", "--steps", "2"}), LENET_ERR_ARG);
     EXPECT_TRUE(Says("C1+C3 for one") && Says("C1,C3+C3 for two")) << err_.text;
     EXPECT_EQ(Sweep("other", {"--freeze", "C1,C2+C3", "--steps", "2"}), LENET_ERR_ARG);
