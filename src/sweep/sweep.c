@@ -232,15 +232,19 @@ static void note_missing_lock(const struct sweep *s) {
 }
 
 /* What runs that have ended before did not keep stays lost. */
-static void note_lost_predictions(const struct sweep *s, size_t ended) {
+static enum lenet_status note_lost_predictions(struct sweep *s, size_t ended, struct lenet_error *err) {
     struct lenet_error text;
-    if (!base_of(s)->keep_predictions || !ended || lenet_directory_has(s->dir.path, "predictions")) return;
+    size_t lost;
+    if (!base_of(s)->keep_predictions || !ended) return LENET_OK;
+    LENET_TRY(sweep_find_predictions(&s->jobs, &s->dir, &lost, err));
+    if (!lost) return LENET_OK;
     lenet_fail(
         &text, LENET_OK,
         "%s: the predictions of %zu run%s that had ended before were not kept; lenet eval --predictions FILE works "
         "them out from kept weights",
-        s->dir.path, ended, ended == 1 ? "" : "s");
+        s->dir.path, lost, lost == 1 ? "" : "s");
     tell(s, text.text);
+    return LENET_OK;
 }
 
 /* How many workers train at a time, each with how many threads. */
@@ -271,7 +275,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     sweep_find_missing(&s->jobs, &s->dir, &overview);
     LENET_TRY(sweep_find_weights(&s->jobs, &s->dir, &overview, err));
     s->ledger.result->unkept = overview.unkept;
-    note_lost_predictions(s, overview.ended - overview.diverged);
+    LENET_TRY(note_lost_predictions(s, overview.ended - overview.diverged, err));
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);

@@ -11,6 +11,7 @@
 #include "base/grow.h"
 #include "base/json.h"
 #include "train/checkpoint.h"
+#include "train/predictions.h"
 #include "train/run_dir.h"
 
 enum { GPU_POPULATION = 1024 };
@@ -130,7 +131,7 @@ void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, st
         overview->here++;
         overview->ended += ended != NULL;
         overview->diverged += ended && ended->diverged;
-        run->unkept = own && !own->diverged;
+        run->unkept = run->unpredicted = own && !own->diverged;
         run->missing = !ended || (ended->diverged && jobs->plan->base.retry_failed) ? MISSING : NOT_MISSING;
         jobs->n_missing += run->missing == MISSING;
         jobs->flops += run->missing ? run->flops : 0;
@@ -201,7 +202,7 @@ static struct run *find_run(const struct search *s, const char *id) {
     return found ? *found : NULL;
 }
 
-/* Calls take for each file of progress/ or weights/. */
+/* Calls take for each file of progress/, weights/ or predictions/. */
 static enum lenet_status search_files(struct jobs *jobs, const struct lenet_sweep_dir *dir, const char *kind,
                                       enum lenet_status (*take)(void *self, const char *path, struct lenet_error *err),
                                       struct lenet_error *err) {
@@ -243,6 +244,35 @@ enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep
     if (!jobs->plan->base.keep_weights || !overview->ended) return LENET_OK;
     LENET_TRY(search_files(jobs, dir, "weights", take_weights, err));
     for (size_t i = 0; i < jobs->n_runs; i++) overview->unkept += (size_t)jobs->runs[i].unkept;
+    return LENET_OK;
+}
+
+/* ---- kept predictions ----------------------------------------------------------------------------- */
+
+/* A file that is damaged has none. */
+static enum lenet_status take_predictions(void *self, const char *path, struct lenet_error *err) {
+    const struct search *s = self;
+    struct lenet_tensor_file file;
+    cJSON *members = NULL;
+    const cJSON *member;
+    (void)err;
+    if (lenet_tensors_read(path, &file, NULL) != LENET_OK) return LENET_OK;
+    if (lenet_predictions_suffice(&s->jobs->plan->base, &file)) lenet_members_from_file(path, &file, &members, NULL);
+    cJSON_ArrayForEach(member, members) {
+        const char *id = lenet_json_text(member, "id");
+        struct run *run = id ? find_run(s, id) : NULL;
+        if (run) run->unpredicted = 0;
+    }
+    cJSON_Delete(members);
+    lenet_tensors_free(&file);
+    return LENET_OK;
+}
+
+enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_sweep_dir *dir, size_t *unpredicted,
+                                         struct lenet_error *err) {
+    *unpredicted = 0;
+    LENET_TRY(search_files(jobs, dir, "predictions", take_predictions, err));
+    for (size_t i = 0; i < jobs->n_runs; i++) *unpredicted += (size_t)jobs->runs[i].unpredicted;
     return LENET_OK;
 }
 

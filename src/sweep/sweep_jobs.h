@@ -17,8 +17,9 @@ struct run {
     char same[LENET_RUN_ID]; /* the id of the run that it comes to on this data and device */
     int group;
     enum missing missing;
-    int unkept;   /* 1: it has ended, and no file of its weights has been found */
-    int oddities; /* as lenet_settings_oddities has them */
+    int unkept;      /* 1: it has ended, and no file of its weights has been found */
+    int unpredicted; /* 1: it has ended, and no file of its predictions has been found */
+    int oddities;    /* as lenet_settings_oddities has them */
     double flops;
 };
 
@@ -66,6 +67,10 @@ void sweep_find_missing(struct jobs *jobs, const struct lenet_sweep_dir *dir, st
 /* Counts those that had ended before, but whose weights are not in the directory. */
 enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                      struct lenet_sweep_overview *overview, struct lenet_error *err);
+
+/* The same of the predictions that are asked for. */
+enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_sweep_dir *dir, size_t *unpredicted,
+                                         struct lenet_error *err);
 
 /* Makes them jobs: first the populations that have checkpoints, then the others, the longest first. */
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,

@@ -79,6 +79,17 @@ static int has_all(const struct lenet_predictions *p, int n, size_t count) {
     return 1;
 }
 
+static const char *const losses[] = {"loss", "train_loss"}, *const classes[] = {"predictions", "train_predictions"};
+
+int lenet_predictions_suffice(const struct lenet_config *config, const struct lenet_tensor_file *file) {
+    for (int half = 0; half < LENET_HALVES; half++) {
+        if (config->predictions_of == (half == LENET_TEST ? OF_TRAIN : OF_TEST)) continue;
+        if (!lenet_tensors_find(file, classes[half])) return 0;
+        if (config->predictions_loss && !lenet_tensors_find(file, losses[half])) return 0;
+    }
+    return 1;
+}
+
 static void add(struct lenet_tensor *tensors, int *count, const char *name, enum lenet_dtype dtype, int n,
                 size_t columns, void *table) {
     struct lenet_tensor *tensor = &tensors[(*count)++];
@@ -88,7 +99,6 @@ static void add(struct lenet_tensor *tensors, int *count, const char *name, enum
 
 /* Those of two bytes first, so that each is aligned. */
 static int describe(const struct lenet_predictions *p, int n, int with_training, struct lenet_tensor *tensors) {
-    static const char *const losses[] = {"loss", "train_loss"}, *const classes[] = {"predictions", "train_predictions"};
     int count = 0;
     for (int half = 0; half < LENET_HALVES; half++)
         if (p->half[half].images && p->half[half].loss)

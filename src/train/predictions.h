@@ -43,6 +43,9 @@ struct lenet_answers lenet_predictions_answers(const struct lenet_predictions *p
 void lenet_predictions_add_training(struct lenet_predictions *predictions, int r, const struct lenet_hyper *hyper,
                                     size_t count);
 
+/* Whether a file of predictions has all that is wanted. */
+int lenet_predictions_suffice(const struct lenet_config *config, const struct lenet_tensor_file *file);
+
 /* Writes the networks which[n], or where it is NULL all; members[n] says what they are. LENET_ERR_IO;
  * LENET_ERR_MEMORY. */
 enum lenet_status lenet_predictions_write(const char *path, struct lenet_predictions *predictions, const int *which,

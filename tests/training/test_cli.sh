@@ -553,6 +553,14 @@ rm -r answers/predictions
 lenet "${answers[@]}"
 claim "predictions that are asked for too late: exit 0" code_is 0
 claim "  with a line that says so" complains "answers: the predictions of 1 run that had ended before were not kept"
+lenet "${answers[@]}" --seed 1,2
+claim "  beside those of another run, too" complains "answers: the predictions of 1 run that had ended before were not kept"
+lenet "${answers[@]}" --seed 1,2
+claim "  and ever again" complains "answers: the predictions of 1 run that had ended before were not kept"
+lenet "${answers[@]}" --seed 2
+claim "  but not where they are there" is_quiet
+lenet "${answers[@]}" --seed 2 --predictions-loss
+claim "  unless without the losses that are asked for" complains "answers: the predictions of 1 run that had ended before"
 
 # fills_up RUN FILL EMPTY: trains for many epochs, calls FILL after the first one, and resumes after EMPTY.
 long=("${train[@]}" --train-size 256 --epochs 60)
