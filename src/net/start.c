@@ -106,10 +106,28 @@ static int is_transposed(const struct lenet_tensor *found, const struct lenet_te
            found->shape[1] == wanted->shape[0] && found->shape[0] != found->shape[1];
 }
 
-/* A convolution over the whole of its input, [120, 16, 5, 5], is a fully connected layer, [120, 400]. */
-static int fits(const struct lenet_tensor *found, const struct lenet_tensor *wanted) {
-    if ((found->rank > 1) != (wanted->rank > 1) || found->rank == 0 || count_of(found) != count_of(wanted)) return 0;
-    return found->shape[0] == wanted->shape[0] || is_transposed(found, wanted);
+/* A convolution over the whole of its input, [120, 16, 5, 5], is a fully connected layer, [120, 400], of 16 maps of
+ * 5 x 5. */
+static int is_convolution_of(const struct lenet_tensor *found, const struct lenet_tensor *wanted,
+                             const struct lenet_topology *topology) {
+    for (int l = 0; l < topology->layer_count; l++) {
+        const struct lenet_layer *layer = &topology->layers[l];
+        const size_t length = strlen(layer->spec.name);
+        if (!layer->w_count || strncmp(wanted->name, layer->spec.name, length) != 0 || wanted->name[length] != '.')
+            continue;
+        return found->rank == 4 && found->shape[0] == wanted->shape[0] && found->shape[1] == (size_t)layer->C &&
+               found->shape[2] == (size_t)layer->H && found->shape[3] == (size_t)layer->W;
+    }
+    return 0;
+}
+
+/* The same numbers in the same order, or transposed. Of one count may be others: [16, 5, 5, 6] is not [16, 6, 5, 5]. */
+static int fits(const struct match *m, const struct lenet_tensor *found, const struct lenet_tensor *wanted) {
+    if (found->rank == wanted->rank)
+        return memcmp(found->shape, wanted->shape, (size_t)found->rank * sizeof *found->shape) == 0 ||
+               is_transposed(found, wanted);
+    if (found->rank < 2 || wanted->rank < 2 || count_of(found) != count_of(wanted)) return 0;
+    return found->rank == 2 ? found->shape[0] == wanted->shape[0] : is_convolution_of(found, wanted, m->topology);
 }
 
 static const struct lenet_tensor *take(struct match *m, int i) {
@@ -146,7 +164,7 @@ static int may_be(const struct match *m, int w, const char *name) {
 static void find_source(struct match *m, int w) {
     const int by_own_name = lenet_tensors_find(&m->start->file, m->wanted[w].name) != NULL;
     for (int i = 0; i < m->n_found && !m->source[w]; i++) {
-        if (!m->found[i] || !fits(m->found[i], &m->wanted[w])) continue;
+        if (!m->found[i] || !fits(m, m->found[i], &m->wanted[w])) continue;
         if (by_own_name ? strcmp(m->found[i]->name, m->wanted[w].name) == 0
                         : !has_own_name(m, m->found[i]->name) && may_be(m, w, m->found[i]->name))
             m->source[w] = take(m, i);

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "lenet/model.h"
@@ -280,6 +281,19 @@ TEST_F(Start, AnotherArchitectureIsNamedWithItsShapes) {
     wider[2].values.resize(Count(wider[2].shape));
     Write(wider);
     ExpectRefused(Plan("lenet5"), {"x.C3.weight", "[32, 6, 5, 5]", "[16, 6, 5, 5]", "C3.weight"});
+}
+
+TEST_F(Start, AsManyNumbersInAnotherOrderAreRefused) {
+    const lenet_topology topology = Plan("lenet5");
+    for (const auto &[i, shape, wanted] : {std::tuple{2u, std::vector<size_t>{16, 5, 5, 6}, "[16, 6, 5, 5]"},
+                                           {4u, {120, 5, 5, 16}, "[120, 400]"},
+                                           {4u, {120, 20, 20}, "[120, 400]"},
+                                           {6u, {84, 1, 1, 120}, "[84, 120]"}}) {
+        std::vector<Named> tensors = Tensors(topology);
+        tensors[i].shape = shape;
+        Write(tensors);
+        ExpectRefused(topology, {tensors[i].name, wanted});
+    }
 }
 
 TEST_F(Start, ATensorTooFewOrTooManyIsNamed) {
