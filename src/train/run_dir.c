@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/files.h"
 #include "base/grow.h"
@@ -212,7 +213,9 @@ enum lenet_status lenet_run_find_data(const char *directory, const char *was, co
 /* Weights that a run began from are known by their contents: another name may be that of the same file. */
 static enum lenet_status check_from(const struct lenet_config *was, struct lenet_config *now, struct lenet_error *err) {
     struct lenet_start start;
-    if (strcmp(now->from_sha256, "none") == 0) strcpy(now->from_sha256, was->from_sha256);
+    if (strcmp(now->from_sha256, "none") == 0 ||
+        strncasecmp(now->from_sha256, was->from_sha256, strlen(now->from_sha256)) == 0)
+        strcpy(now->from_sha256, was->from_sha256);
     if (strcmp(was->from, now->from) == 0) return LENET_OK;
     const enum lenet_status status = lenet_config_start(now, &start, err);
     lenet_start_close(&start);

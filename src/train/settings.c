@@ -210,8 +210,7 @@ enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_s
             "--from %.400s: another file than is wanted: its SHA-256 is %.12s..., and %.12s... is wanted; was "
             "it trained on since?",
             config->from, start->sha256, config->from_sha256);
-    strcpy(config->from_sha256, start->sha256);
-    return LENET_OK;
+    return lenet_option_set(config, lenet_option_find("from-sha256"), start->sha256, err); /* given: --arch leaves it */
 }
 
 /* ---- the machine, and company ------------------------------------------------------------------------ */

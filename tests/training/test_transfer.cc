@@ -232,6 +232,7 @@ TEST_F(Transfer, WhatItBeganFromIsRecorded) {
     Finish(Config("third", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", hash}}));
     EXPECT_TRUE(After("third") == After("second"));
     Finish(Config("short", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", std::string(hash, 10)}}));
+    Finish(Resumed(Config("short", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", std::string(hash, 10)}})));
     std::string capitals = hash;
     for (char &c : capitals) c = (char)toupper(c);
     Finish(Config("capitals", {{"steps", "2"}, {"from", File("first")}, {"from-sha256", capitals}}));

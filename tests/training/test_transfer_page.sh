@@ -30,5 +30,7 @@ lenet sweep --data data/sample --out no --from runs/digits/last.safetensors --ar
 claim "a sweep refuses weights of another architecture: exit 3" code_is 3
 claim "  by the tensor and its shape" complains "C1.weight"
 claim "  and leaves nothing" test ! -e no
+lenet sweep --data data/sample --out no --from runs/digits/last.safetensors --arch lenet5,lenet4 --epochs 1
+claim "  also where it is one of several" complains "C1.weight"
 
 finish
