@@ -53,7 +53,7 @@ struct lenet_scaling lenet_config_scaling(const struct lenet_config *config, con
 enum lenet_status lenet_config_model(const struct lenet_config *config, const struct lenet_dataset *data,
                                      struct lenet_scaling standard, struct lenet_model *model, struct lenet_error *err);
 
-/* LENET_ERR_ARG where a file that is to be written is that of the weights. */
+/* LENET_ERR_ARG where a file that is to be written is that of the weights, or would be one of theirs. */
 enum lenet_status lenet_config_spare_weights(const struct lenet_config *config, struct lenet_error *err);
 
 /* Opens the file of --from, which is then known by its SHA-256: the configuration's, where it has one already, and else

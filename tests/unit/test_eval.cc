@@ -343,6 +343,10 @@ TEST_F(Evaluate, KeepsTheAnswersOfEachNetworkOfAnEnsemble) {
     EXPECT_EQ(kept.values.size(), 1u);
     EXPECT_LT(kept.members.find("w0"), kept.members.find("w1"));
     EXPECT_LT(kept.members.find("w1"), kept.members.find("w2"));
+    for (const char *among : {"networks/w0.safetensors", "networks/p.safetensors"}) {
+        snprintf(config_.predictions, sizeof config_.predictions, "%s", Path(among).c_str());
+        ExpectFails(LENET_ERR_ARG, {"--predictions", among, "lie among them"});
+    }
 }
 
 TEST_F(Evaluate, AnswersToTrainingImagesNeedThese) {
