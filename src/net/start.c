@@ -10,6 +10,7 @@
 
 #include "base/choice.h"
 #include "base/files.h"
+#include "data/class_names.h"
 #include "lenet/model.h"
 
 enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, SHAPE = 64 };
@@ -281,6 +282,18 @@ static void note_others(const struct match *m, char note[256]) {
     }
 }
 
+/* As many classes may be others, or be in another order. */
+static void note_classes(const struct lenet_start *start, const struct lenet_class_names *names, char note[256]) {
+    const char *count = lenet_metadata_find(&start->file, "classes"),
+               *were = lenet_metadata_find(&start->file, "classes.names");
+    char *text = names->count ? lenet_class_names_text(names) : NULL;
+    const size_t used = strlen(note);
+    if (text && were && count && strtol(count, NULL, 10) == names->count && strcmp(text, were) != 0)
+        snprintf(note + used, 256 - used, "%s%.100s: has as many classes, of other names: its last layer is kept",
+                 used ? "; " : "", start->path);
+    free(text);
+}
+
 static enum lenet_status list_found(struct match *m, struct lenet_error *err) {
     const struct lenet_tensor_file *file = &m->start->file;
     m->found = calloc((size_t)file->n + 1, sizeof *m->found);
@@ -324,10 +337,11 @@ enum lenet_status lenet_start_fill(const struct lenet_start *start, const struct
 }
 
 enum lenet_status lenet_start_check(const struct lenet_start *start, const struct lenet_topology *topology,
-                                    char note[256], struct lenet_error *err) {
+                                    const struct lenet_class_names *names, char note[256], struct lenet_error *err) {
     float *scratch = calloc(topology->stride, sizeof *scratch);
     if (!scratch) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const enum lenet_status status = fill_and_note(start, topology, scratch, note, err);
+    if (status == LENET_OK) note_classes(start, names, note);
     free(scratch);
     return status;
 }

@@ -1,6 +1,7 @@
 /* start.h - trained weights to begin from: a file of this program, or of PyTorch, with the weights of one network. */
 #ifndef LENET_NET_START_H
 #define LENET_NET_START_H
+#include "lenet/data.h"
 #include "lenet/topology.h"
 #ifdef __cplusplus
 extern "C" {
@@ -26,9 +27,10 @@ void lenet_start_close(struct lenet_start *start);
 enum lenet_status lenet_start_fill(const struct lenet_start *start, const struct lenet_topology *topology,
                                    float *host_w, struct lenet_error *err);
 
-/* Whether that will do, before anything is begun. note becomes what is no error, but should be known, or "". */
+/* Whether that will do, before anything is begun, for classes of these names. note becomes what is no error, but should
+ * be known, or "". */
 enum lenet_status lenet_start_check(const struct lenet_start *start, const struct lenet_topology *topology,
-                                    char note[256], struct lenet_error *err);
+                                    const struct lenet_class_names *names, char note[256], struct lenet_error *err);
 
 #ifdef __cplusplus
 }

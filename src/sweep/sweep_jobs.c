@@ -33,7 +33,7 @@ static enum lenet_status find_group(struct jobs *jobs, const char *key, int *gro
 static enum lenet_status check_start(struct jobs *jobs, const struct lenet_topology *topology,
                                      struct lenet_error *err) {
     char note[sizeof jobs->note] = "";
-    if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, note, err));
+    if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, &jobs->data->names, note, err));
     if (note[0]) strcpy(jobs->note, note);
     return LENET_OK;
 }

@@ -212,7 +212,8 @@ static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
     char text[256] = "";
     LENET_TRY(open_all(run, err));
     if (run->start.path)
-        LENET_TRY(lenet_start_check(&run->start, &lenet_population_model(run->trainer.pop)->topology, text, err));
+        LENET_TRY(lenet_start_check(&run->start, &lenet_population_model(run->trainer.pop)->topology, &run->data.names,
+                                    text, err));
     if (text[0] && run->observer->note) run->observer->note(run->observer->self, text);
     LENET_TRY(lenet_run_create(run->config, run->config->device, &run->data, &run->lock, err));
     return init(run, err);

@@ -94,7 +94,7 @@ class Start : public ::testing::Test {
         w->assign(topology.stride, 0);
         lenet_topology_init(&topology, LENET_INIT_STANDARD, 5, 1, w->data());
         lenet_status status = lenet_start_open(path_.c_str(), &start, &err_);
-        if (status == LENET_OK) status = lenet_start_check(&start, &topology, note_, &err_);
+        if (status == LENET_OK) status = lenet_start_check(&start, &topology, &names_, note_, &err_);
         if (status == LENET_OK) status = lenet_start_fill(&start, &topology, w->data(), &err_);
         lenet_start_close(&start);
         return status;
@@ -122,6 +122,7 @@ class Start : public ::testing::Test {
     std::string path_;
     lenet_error err_ = {};
     char note_[256] = "";
+    lenet_class_names names_ = {};
 };
 
 TEST_F(Start, TheFileOfEachArchitectureIsItsOwn) {
@@ -267,6 +268,19 @@ TEST_F(Start, AnotherNonlinearityOrSubsamplingIsSaid) {
     ASSERT_EQ(Fill(topology, &w), LENET_OK) << err_.text;
     for (const char *piece : {"--activation tanh", "relu", "--pooling average", "max"})
         EXPECT_NE(std::string(note_).find(piece), std::string::npos) << note_;
+}
+
+TEST_F(Start, AsManyClassesOfOtherNamesAreSaid) {
+    const lenet_topology topology = Plan("linear", 2);
+    std::vector<float> w;
+    names_.count = 2;
+    snprintf(names_.text[0], sizeof names_.text[0], "cat");
+    snprintf(names_.text[1], sizeof names_.text[1], "dog");
+    for (const char *were : {"cat\ndog", "dog\ncat"}) {
+        Write(Tensors(topology), {{"classes", "2"}, {"classes.names", were}});
+        ASSERT_EQ(Fill(topology, &w), LENET_OK) << err_.text;
+        EXPECT_EQ(std::string(note_).find("other names") != std::string::npos, were[0] == 'd') << note_;
+    }
 }
 
 /* ---- what is refused ---------------------------------------------------------------------------- */
