@@ -21,8 +21,9 @@ static unsigned long big_endian(const unsigned char *b) {
 }
 
 /* Reads what comes before the pixels: a PGM's header, an IDX file's, or nothing, when the bytes that were looked at are
- * the first image's own, *have of them. Returns 0 where the images have another size. */
-static int read_header(FILE *file, unsigned char *image, size_t *have) {
+ * the first image's own, *have of them. *images becomes how many an IDX file says that it has. Returns 0 where the
+ * images have another size. */
+static int read_header(FILE *file, unsigned char *image, size_t *have, unsigned long *images) {
     unsigned char sizes[12];
     *have = fread(image, 1, 2, file);
     if (*have == 2 && memcmp(image, "P5", 2) == 0) {
@@ -32,8 +33,9 @@ static int read_header(FILE *file, unsigned char *image, size_t *have) {
     *have += fread(image + *have, 1, 2, file);
     if (*have != 4 || memcmp(image, "\0\0\10\3", 4) != 0) return 1;
     *have = 0;
-    return fread(sizes, 1, sizeof sizes, file) == sizeof sizes && big_endian(sizes + 4) == LENET_ROWS &&
-           big_endian(sizes + 8) == LENET_COLUMNS;
+    if (fread(sizes, 1, sizeof sizes, file) != sizeof sizes) return 0;
+    *images = big_endian(sizes);
+    return big_endian(sizes + 4) == LENET_ROWS && big_endian(sizes + 8) == LENET_COLUMNS;
 }
 
 /* Prints a line for each image: its class, and with --scores first its scores, too. */
@@ -43,8 +45,9 @@ int main(int argc, char **argv) {
     FILE *file = path ? fopen(path, "rb") : stdin;
     unsigned char image[LENET_ROWS * LENET_COLUMNS];
     int32_t scores[LENET_CLASSES];
+    unsigned long images = 0, done = 0;
     size_t have = 0;
-    if (!file || !read_header(file, image, &have)) {
+    if (!file || !read_header(file, image, &have, &images)) {
         fprintf(stderr, "%s: cannot be read, or not images of %d x %d pixels\n", path ? path : "standard input",
                 LENET_ROWS, LENET_COLUMNS);
         return 1;
@@ -54,9 +57,12 @@ int main(int argc, char **argv) {
         for (int c = 0; with_scores && c < LENET_CLASSES; c++) printf(" %ld", (long)scores[c]);
         printf("\n");
         have = 0;
+        done++;
     }
-    if (have) fprintf(stderr, "%s: the last image is cut short\n", path ? path : "standard input");
-    return have || ferror(file) || fflush(stdout) != 0;
+    const int is_cut = have || done < images || ferror(file), is_lost = fflush(stdout) != 0 || ferror(stdout);
+    if (is_cut) fprintf(stderr, "%s: the last image is cut short\n", path ? path : "standard input");
+    if (is_lost) perror("standard output");
+    return is_cut || is_lost;
 }
 #endif
 

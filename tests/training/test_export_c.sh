@@ -85,6 +85,15 @@ code=$?
 claim "images that are cut short: exit 1" code_is 1
 claim "  those that are whole have their answers" test "$(wc -l <"$work/out")" -eq 2
 claim "  and main says what is wrong" complains "cut.raw: the last image is cut short"
+head -c $((16 + 2 * 784)) "$digits" >cut.idx
+./lenet5-8 cut.idx >"$work/out" 2>"$work/err"
+code=$?
+claim "an IDX file that ends after one of its images: exit 1" code_is 1
+claim "  and main says so" complains "cut.idx: the last image is cut short"
+./lenet5-8 digit.pgm >/dev/full 2>"$work/err"
+code=$?
+claim "answers that cannot be written: exit 1" code_is 1
+claim "  and main says so" complains "standard output: No space left"
 
 gcc "${strict[@]}" -O2 -DLENET_NO_MAIN -c lenet5-8.c -o firmware.o
 claim "without main there is one function" test "$(nm --defined-only --extern-only firmware.o | awk '{ print $3 }')" = lenet_classify
