@@ -163,8 +163,8 @@ int lenet_option_is_given(const struct lenet_config *config, const struct lenet_
 const struct lenet_option *lenet_option_idled_by(const struct lenet_config *config, const struct lenet_option *option);
 const char *lenet_option_idle_words(const struct lenet_option *by);
 
-/* Brings the layers of --freeze into their order, each once and joined by +. A list with a name that is none stays as it
- * is, for whoever refuses it. */
+/* Brings the layers of --freeze into their order, each once and joined by +. A list with a name that is none stays as
+ * it is, for whoever refuses it. */
 void lenet_config_order_freeze(struct lenet_config *config);
 
 /* The same run with every option that has no effect as it is where it is not given: equal runs become equal. What is

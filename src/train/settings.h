@@ -25,7 +25,8 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
                                       struct lenet_settings *settings, struct lenet_error *err);
 
 /* Replaces what an option leaves open, a warm-up of `auto`, by the number that follows from the rest, and what may be
- * written in several ways, --freeze, by one of them. From then on the configuration says all that the run depends on. LENET_ERR_ARG as above. */
+ * written in several ways, --freeze, by one of them. From then on the configuration says all that the run depends on.
+ * LENET_ERR_ARG as above. */
 enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train_images, struct lenet_error *err);
 
 /* What is odd about it: a bit for each of lenet_oddities. */
