@@ -160,12 +160,14 @@ def module_text(net, stem):
 def module_path(text):
     path = Path(text)
     if path.suffix not in ENDINGS or not is_name(path.stem):
-        raise argparse.ArgumentTypeError(f"'{text}'; wanted NAME.py or NAME.pt, with a NAME that Python can import")
+        raise argparse.ArgumentTypeError(f"'{text}'; wanted NAME.py or NAME.pt, with a NAME that Python can import and "
+                                         "that is neither torch nor a module of Python's own")
     return path
 
 
 def is_name(text):
-    return text.isidentifier() and not keyword.iskeyword(text)
+    """A module's, and not that of another, which it would hide: it imports torch itself."""
+    return text.isidentifier() and not keyword.iskeyword(text) and text not in {"torch", *sys.stdlib_module_names}
 
 
 def parse_arguments(arguments):
@@ -183,7 +185,7 @@ def run(options):
     out = options.out or path.with_suffix(".py")
     net = weights.read(path, options.lenet)
     if not is_name(out.stem):
-        raise BadInput(f"{out}: no name that Python can import; --out NAME.py gives another")
+        raise BadInput(f"{out}: no name that Python can import, or one of another module; --out NAME.py gives another")
     for ending in ENDINGS:
         weights.check_out(path, out.with_suffix(ending))
     content = io.BytesIO()

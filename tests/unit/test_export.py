@@ -319,7 +319,8 @@ class Elsewhere(unittest.TestCase):
         for main, options, wanted in (
                 (export.main, ["--format", "tflite"], "tflite"), (export.main, [], "--format"),
                 (export.main, ["--format", "onnx", "--image", "28"], "HEIGHTxWIDTH"),
-                (to_pytorch.main, ["--out", "net.onnx"], "NAME.py"), (to_pytorch.main, ["--out", "1-2.py"], "import")):
+                (to_pytorch.main, ["--out", "net.onnx"], "NAME.py"), (to_pytorch.main, ["--out", "1-2.py"], "import"),
+                (to_pytorch.main, ["--out", "torch.py"], "torch"), (to_pytorch.main, ["--out", "random.py"], "module")):
             self.assert_refuses(main, self.run_dir, *options, wanted=[wanted], code=2)
         linear = next(sample.path for sample in self.samples if sample.kind[0] == "linear")
         self.assert_refuses(export.main, linear, "--format", "onnx", "--image", "32x32",
