@@ -22,7 +22,7 @@ enum lenet_status lenet_canvas_begin(struct lenet_canvas *canvas, uint64_t H, ui
 /* Adds every dx-th pixel, from the first-th on, of row y; row has all of its pixels. */
 void lenet_canvas_add(struct lenet_canvas *canvas, int y, const uint8_t *row, int first, int dx);
 
-/* Notes how a camera was held, from the bytes of an Exif block. */
+/* Notes how a camera was held, from the bytes of an Exif block, which begin with "Exif". */
 void lenet_canvas_orient(struct lenet_canvas *canvas, const uint8_t *exif, size_t size);
 
 /* Makes the plane of it. LENET_ERR_MEMORY. */
