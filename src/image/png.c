@@ -64,6 +64,7 @@ static enum lenet_status read_image(png_structp png, png_infop info, FILE *file,
     png_init_io(png, file);
     png_read_info(png, info);
     const uint32_t H = png_get_image_height(png, info), W = png_get_image_width(png, info);
+    LENET_TRY(lenet_canvas_check(canvas, H, W, err));
     LENET_TRY(lenet_canvas_begin(canvas, H, W, choose_channels(png, info), err));
     if (!(*row = calloc(1, png_get_rowbytes(png, info)))) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     read_rows(png, info, *row, canvas);

@@ -305,6 +305,7 @@ TEST_F(Image, WhatAnnouncesTooManyPixelsIsRefusedBeforeMemoryIsTaken) {
     const long before = PeakMegabytes();
     ExpectRefused(Write(PngHeader(40000, 25000, 16, 6)), LENET_ERR_FORMAT, {"40000 x 25000", "wanted"});
     ExpectRefused(Write(PngHeader(1, 0x7fffffff, 16, 6)), LENET_ERR_FORMAT, {"1 x 2147483647"});
+    ExpectRefused(Write(PngHeader(0x7fffffff, 1, 8, 0)), LENET_ERR_FORMAT, {"2147483647 x 1"}); /* a row of 2 GB */
     ExpectRefused(Write(PngHeader(70000, 1, 1, 0)), LENET_ERR_FORMAT, {"70000 x 1"});
     ExpectRefused(Write("P5 99999999 99999999 255\n"), LENET_ERR_FORMAT, {"99999999 x 99999999"});
     ExpectRefused(Write("P5 999999999999999999999999 7 255\n"), LENET_ERR_FORMAT, {"x 7"});
