@@ -99,6 +99,11 @@ static enum lenet_status read_networks(const char *path, struct networks *all, s
     return all->R ? LENET_OK : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
 }
 
+static void free_networks(struct networks *all) {
+    free(all->w);
+    cJSON_Delete(all->members);
+}
+
 /* ---- their answers ----------------------------------------------------------------------------- */
 
 /* What the networks say of each image. */
@@ -383,8 +388,7 @@ enum lenet_status lenet_evaluate(struct lenet_config *config, struct lenet_evalu
     evaluation->of_run = origin.own_weights && is_own_data(&origin, config, data);
     if (status == LENET_OK && keeps) status = keep(config, &all, &origin, evaluation->of_run, data, &kept, err);
     lenet_predictions_free(&kept);
-    cJSON_Delete(all.members);
-    free(all.w);
+    free_networks(&all);
     if (status != LENET_OK) {
         lenet_evaluation_free(evaluation);
         lenet_dataset_free(data);
@@ -453,7 +457,7 @@ enum lenet_status lenet_ensemble_ask(struct lenet_ensemble *ensemble, uint8_t *i
 
 void lenet_ensemble_close(struct lenet_ensemble *ensemble) {
     if (!ensemble) return;
-    free(ensemble->all.w);
+    free_networks(&ensemble->all);
     lenet_device_close(&ensemble->device);
     free(ensemble);
 }
