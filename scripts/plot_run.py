@@ -113,11 +113,11 @@ def read_eval(path):
             "interval": tuple(number(bounds, key, f'{path}: "interval"') for key in bounds)}
 
 
-def read_idx(directory, name, recorded, dimensions):
+def read_idx(directory, name, dimensions, recorded=()):
     """The bytes of an IDX file as an array: the one that was evaluated, or of the usual names the first that is there
     and not empty."""
     usual = [spelling + ending for spelling in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
-    paths = [directory / file for file in recorded + usual]
+    paths = [directory / file for file in [*recorded, *usual]]
     present = [path for path in paths if path.is_file()]
     path = next((path for path in present if path.stat().st_size), (present + paths)[0])
     try:
@@ -171,8 +171,8 @@ class Run:
         self.classes = evaluation["classes"]
         recorded = [path.name if data else here(path).absolute() for path in map(Path, evaluation["files"])]
         data = data or find_data(directory / "eval.json", self.tested_on)
-        self.images = read_idx(data, "t10k-images-idx3-ubyte", recorded[:1], 3)
-        self.labels = read_idx(data, "t10k-labels-idx1-ubyte", recorded[1:], 1) - evaluation["first_label"]
+        self.images = read_idx(data, "t10k-images-idx3-ubyte", 3, recorded[:1])
+        self.labels = read_idx(data, "t10k-labels-idx1-ubyte", 1, recorded[1:]) - evaluation["first_label"]
         if evaluation["transpose"]:
             self.images = self.images.transpose(0, 2, 1)
         if len(self.images) != len(self.labels):
