@@ -544,6 +544,43 @@ TEST_F(Digits, ThereIsNoneOnEmptyPaper) {
     EXPECT_FALSE(Find(1000, 1, Ramp(1000)).found);
 }
 
+TEST_F(Digits, ThereIsNoneOnEmptyPaperInUnevenLight) {
+    Random random;
+    for (int side : {300, 700}) {
+        for (double loss : {0.2, 0.5, 0.7})
+            for (double noise : {1.0, 3.0, 6.0})
+                EXPECT_FALSE(
+                    Find(side, side,
+                         Picture(side,
+                                 [&](int, int x) { return 200 * (1 - loss * x / side) + noise * random.normal(); }))
+                        .found)
+                    << side << ": light that falls by " << loss << ", with noise of " << noise;
+        for (double loss : {0.1, 0.2, 0.3})
+            EXPECT_FALSE(Find(side, side,
+                              Picture(side,
+                                      [&](int y, int x) {
+                                          const double depth = (x + y / 2.0 - 0.8 * side) / 40;
+                                          return 200 * (1 - loss / (1 + std::exp(-depth))) + 3 * random.normal();
+                                      }))
+                             .found)
+                << side << ": a shadow with a soft edge, that takes " << loss;
+    }
+}
+
+TEST_F(Digits, FaintOnesAreFoundInNoise) {
+    for (size_t i = 0; i < data.test.count; i += 31)
+        for (double noise : {2.0, 6.0}) {
+            const Pixels digit = Sample(i);
+            Random random;
+            const Found result =
+                Find(560, 560, Picture(560, [&](int y, int x) {
+                         return 230 - 20 * digit[size_t(y / 20 * 28 + x / 20)] / 255.0 + noise * random.normal();
+                     }));
+            ASSERT_TRUE(result.found) << i << " in noise of " << noise;
+            EXPECT_GT(BestCorrelation(digit, result.pixels), 0.75) << i << " in noise of " << noise;
+        }
+}
+
 TEST_F(Digits, AsTheyAreTheyAreOnlyScaled) {
     Pixels picture = Picture(56, [](int y, int x) { return y / 2 * 4 + x / 2; }), wanted, found(LENET_DIGIT_PIXELS);
     for (int y = 0; y < 28; y++)
