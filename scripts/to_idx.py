@@ -28,7 +28,7 @@ from needs import need
 
 need("numpy", "PIL", packages="python3-numpy python3-pil")
 import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
+from PIL import Image, ImageOps  # noqa: E402
 
 Image.MAX_IMAGE_PIXELS = None  # a limit of this script's own stands below, and is checked before anything is decoded
 
@@ -85,9 +85,10 @@ def half_of(name):
 
 
 def class_name(text):
-    """5 and 5.0 are one class."""
+    """5, 5.0 and 5.000e+00, as numpy writes it, are one class."""
     text = printable(text)
-    return str(int(float(text))) if re.fullmatch(r"[0-9]{1,9}(\.0*)?", text) else text
+    number = float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?(e[+-][0-9]{2})?", text) else math.nan
+    return str(int(number)) if number.is_integer() and number < 1e9 else text
 
 
 # ---- folders of pictures -----------------------------------------------------------------------
@@ -159,13 +160,14 @@ def read_picture(path):
         warnings.simplefilter("ignore")  # of odd metadata
         if picture.width * picture.height > MAX_PIXELS:
             raise BadInput(f"{picture.width}x{picture.height} pixels; wanted at most {MAX_PIXELS >> 20} million")
-        if picture.size == (SIDE, SIDE):
-            return grey(picture)
-        if picture.format in READ_BY_LENET:
+        if picture.size != (SIDE, SIDE) and picture.format in READ_BY_LENET:
             return path
-        if is_deep(picture):
-            return Image.fromarray(grey(picture))
-        return picture.convert("RGBA" if has_alpha(picture) else "RGB")
+        upright = ImageOps.exif_transpose(picture)
+        if picture.size == (SIDE, SIDE):
+            return grey(upright)
+        if is_deep(upright):
+            return Image.fromarray(grey(upright))
+        return upright.convert("RGBA" if has_alpha(upright) else "RGB")
 
 
 def is_deep(picture):

@@ -210,6 +210,8 @@ static enum lenet_status read_open(int fd, const char *path, char **bytes, size_
     struct stat info;
     if (fstat(fd, &info) != 0) return fail_errno(err, "read", path, errno);
     if (S_ISDIR(info.st_mode)) return fail_errno(err, "read", path, EISDIR);
+    if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) /* of /dev/zero there is no end */
+        return lenet_fail(err, LENET_ERR_IO, "%s: is a device; the name of a file is wanted", path);
     /* One byte for the zero and one so that the end is seen without growing. The
      * size is a first guess only: pipes and /proc say 0, and files grow. */
     size_t capacity = (size_t)info.st_size + 2, used = 0;

@@ -29,6 +29,36 @@ const char *lenet_json_text(const cJSON *object, const char *name) {
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
+size_t lenet_utf8_length(const char *character, size_t size) {
+    const unsigned char *text = (const unsigned char *)character;
+    const unsigned char first = text[0], second = size > 1 ? text[1] : 0;
+    const size_t length = first < 0x80   ? 1
+                          : first < 0xC2 ? 0
+                          : first < 0xE0 ? 2
+                          : first < 0xF0 ? 3
+                          : first < 0xF5 ? 4
+                                         : 0;
+    if (length > size) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xC0) != 0x80) return 0;
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0)) return 0;
+    if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90)) return 0;
+    return length;
+}
+
+void lenet_json_add_text(cJSON *object, const char *name, const char *text) {
+    static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+    const size_t size = strlen(text);
+    char *utf8 = calloc(3 * size + 1, 1), *to = utf8; /* each byte may become one of those */
+    for (size_t i = 0, n; utf8 && i < size; i += n ? n : 1) {
+        n = lenet_utf8_length(text + i, size - i);
+        memcpy(to, n ? text + i : replacement, n ? n : 3);
+        to += n ? n : 3;
+    }
+    cJSON_AddStringToObject(object, name, utf8 ? utf8 : "");
+    free(utf8);
+}
+
 enum lenet_status lenet_json_write(const char *path, cJSON *json, struct lenet_error *err) {
     char *text = cJSON_Print(json);
     cJSON_Delete(json);

@@ -17,6 +17,10 @@ void lenet_real_text(double value, char text[32]);
 /* A number; null where it is NaN or infinite. (cJSON's own numbers keep 15 digits, near enough for it.) */
 cJSON *lenet_json_real(double value);
 void lenet_json_add_real(cJSON *object, const char *name, double value);
+/* Bytes of the UTF-8 character at the beginning of a text; 0 where there is none. Source: RFC 3629, section 4. */
+size_t lenet_utf8_length(const char *character, size_t size);
+/* Adds a text that may be in another encoding than UTF-8, such as a file's name: JSON has U+FFFD in place of it. */
+void lenet_json_add_text(cJSON *object, const char *name, const char *text);
 
 /* The string of this name in an object; NULL where there is none. */
 const char *lenet_json_text(const cJSON *object, const char *name);

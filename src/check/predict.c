@@ -193,9 +193,9 @@ int lenet_prediction_best(const struct lenet_prediction *prediction, int n, int 
 cJSON *lenet_prediction_json(const struct lenet_prediction *prediction) {
     static const char *const statuses[] = {"ok", "no digit", "error", "error"};
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "file", prediction->path);
+    lenet_json_add_text(json, "file", prediction->path);
     cJSON_AddStringToObject(json, "status", statuses[prediction->outcome]);
-    if (prediction->outcome == LENET_NOT_READ) cJSON_AddStringToObject(json, "error", prediction->why);
+    if (prediction->outcome == LENET_NOT_READ) lenet_json_add_text(json, "error", prediction->why);
     if (!prediction->classes) return json;
     int order[LENET_MAX_CLASSES];
     const int n = lenet_prediction_best(prediction, prediction->classes, order);

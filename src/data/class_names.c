@@ -7,26 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "base/json.h"
 #include "data/contents.h"
 
 enum { MOST_BYTES = LENET_MAX_CLASSES * (LENET_CLASS_NAME + 4) };
-
-/* Bytes of the UTF-8 character at the beginning of a text; 0 where there is none. Source: RFC 3629, section 4. */
-static size_t character(const unsigned char *text, size_t size) {
-    const unsigned char first = text[0], second = size > 1 ? text[1] : 0;
-    const size_t length = first < 0x80   ? 1
-                          : first < 0xC2 ? 0
-                          : first < 0xE0 ? 2
-                          : first < 0xF0 ? 3
-                          : first < 0xF5 ? 4
-                                         : 0;
-    if (length > size) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xC0) != 0x80) return 0;
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0)) return 0;
-    if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90)) return 0;
-    return length;
-}
 
 /* What makes a line no name, or NULL. */
 static const char *fault_of(const char *line, size_t length) {
@@ -36,7 +20,7 @@ static const char *fault_of(const char *line, size_t length) {
         const unsigned char *text = (const unsigned char *)line + i;
         if (*text < ' ' || *text == 127 || (*text == 0xC2 && length - i > 1 && text[1] < 0xA0))
             return "a control character, such as a tab";
-        if ((n = character(text, length - i)) == 0) return "another encoding than UTF-8";
+        if ((n = lenet_utf8_length(line + i, length - i)) == 0) return "another encoding than UTF-8";
     }
     return NULL;
 }

@@ -6,14 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum lenet_status lenet_canvas_check(const struct lenet_canvas *canvas, uint64_t H, uint64_t W,
+                                     struct lenet_error *err) {
+    if (H >= 1 && W >= 1 && H <= LENET_MAX_IMAGE_SIDE && W <= LENET_MAX_IMAGE_SIDE && H * W <= LENET_MAX_IMAGE_PIXELS)
+        return LENET_OK;
+    return lenet_fail(err, LENET_ERR_FORMAT,
+                      "%s: an image of %llu x %llu pixels, wanted 1 to %d a side and at most %d million in all; "
+                      "damaged, or to be scaled down first?",
+                      canvas->path, (unsigned long long)W, (unsigned long long)H, LENET_MAX_IMAGE_SIDE,
+                      LENET_MAX_IMAGE_PIXELS / 1000000);
+}
+
 enum lenet_status lenet_canvas_begin(struct lenet_canvas *canvas, uint64_t H, uint64_t W, int channels,
                                      struct lenet_error *err) {
-    if (H < 1 || W < 1 || H > LENET_MAX_IMAGE_SIDE || W > LENET_MAX_IMAGE_SIDE || H * W > LENET_MAX_IMAGE_PIXELS)
-        return lenet_fail(err, LENET_ERR_FORMAT,
-                          "%s: an image of %llu x %llu pixels, wanted 1 to %d a side and at most %d million in all; "
-                          "damaged, or to be scaled down first?",
-                          canvas->path, (unsigned long long)W, (unsigned long long)H, LENET_MAX_IMAGE_SIDE,
-                          LENET_MAX_IMAGE_PIXELS / 1000000);
+    LENET_TRY(lenet_canvas_check(canvas, H, W, err));
     const int side = (int)(H > W ? H : W), step = (side + LENET_MAX_PLANE_SIDE - 1) / LENET_MAX_PLANE_SIDE;
     canvas->full_H = (int)H;
     canvas->full_W = (int)W;

@@ -16,13 +16,16 @@ struct lenet_canvas {
     int orientation; /* Exif's, 1 to 8 */
 };
 
-/* Holds the size against the limits before it allocates. LENET_ERR_FORMAT; LENET_ERR_MEMORY. */
+/* Holds a size against the limits, for libraries that allocate a row by themselves. LENET_ERR_FORMAT. */
+enum lenet_status lenet_canvas_check(const struct lenet_canvas *canvas, uint64_t H, uint64_t W,
+                                     struct lenet_error *err);
+/* The same before it allocates. LENET_ERR_FORMAT; LENET_ERR_MEMORY. */
 enum lenet_status lenet_canvas_begin(struct lenet_canvas *canvas, uint64_t H, uint64_t W, int channels,
                                      struct lenet_error *err);
 /* Adds every dx-th pixel, from the first-th on, of row y; row has all of its pixels. */
 void lenet_canvas_add(struct lenet_canvas *canvas, int y, const uint8_t *row, int first, int dx);
 
-/* Notes how a camera was held, from the bytes of an Exif block. */
+/* Notes how a camera was held, from the bytes of an Exif block, which begin with "Exif". */
 void lenet_canvas_orient(struct lenet_canvas *canvas, const uint8_t *exif, size_t size);
 
 /* Makes the plane of it. LENET_ERR_MEMORY. */

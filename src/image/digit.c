@@ -14,8 +14,13 @@ enum {
     LARGE_ENOUGH = 48, /* pixels of a digit's longer side that no closer look would make any better */
     SHEETS = 2,        /* sheets on sheets that are looked at                                       */
     LONGEST = 32,      /* a picture that is longer than so many times its width is a bar            */
-    SMOOTHINGS = 4     /* that are tried                                                             */
+    SMOOTHINGS = 4,    /* that are tried                                                             */
+    TAIL = 16,         /* contrast of noise alone, of which all that counts is just above the least */
+    CLEAR = 10,        /* standard deviations of the noise, of which ink stands out by more          */
+    FAINT = 42         /* contrast up to which noise, and shadows along the rim, are no ink          */
 };
+
+static const double MOST_RIM = 0.03; /* of the picture's rim that a digit away from it touches */
 
 /* ---- what needs no finding --------------------------------------------------------------------------------- */
 
@@ -83,18 +88,23 @@ static enum lenet_status cut_sheet(const struct lenet_image *image, struct lenet
     return LENET_OK;
 }
 
+static int is_clear(const struct lenet_contrast *contrast, const struct lenet_ink *ink) {
+    return ink->level > CLEAR * contrast->noise;
+}
+
 /* Smooths where the noise would make strokes of paper or paper of strokes, and looks again. */
 static enum lenet_status find_ink(struct lenet_contrast *contrast, struct lenet_ink *ink, struct lenet_error *err) {
     const int side = contrast->H > contrast->W ? contrast->H : contrast->W;
     LENET_TRY(lenet_lines_erase(contrast, lenet_ink_level(contrast), err));
     LENET_TRY(lenet_ink_find(contrast, ink, err));
     for (int i = 1; i <= SMOOTHINGS && 64 * i <= side; i++) {
-        if (contrast->noise == 0 || (ink->found && ink->level > 10 * contrast->noise)) break;
+        if (contrast->noise == 0 || (ink->found && is_clear(contrast, ink))) break;
         free(ink->mask);
         ink->mask = NULL;
         LENET_TRY(lenet_contrast_smooth(contrast, err));
         LENET_TRY(lenet_ink_find(contrast, ink, err));
     }
+    ink->found &= ink->level > FAINT || (ink->level > TAIL && is_clear(contrast, ink) && ink->rim <= MOST_RIM);
     return LENET_OK;
 }
 
@@ -120,7 +130,7 @@ static int is_blob(const struct lenet_ink *ink) {
  * equals. Paper between shadows or black borders fills its box and lies along much of the rim; a digit lies on it, away
  * from the rim. */
 static int is_rather(const struct lenet_ink *first, const struct lenet_ink *second, int are_equals) {
-    if (!second->found || second->rim > 0.03) return 0;
+    if (!second->found || second->rim > MOST_RIM) return 0;
     if (!first->found || (first->filled > 0.5 && first->rim > 0.12)) return 1;
     if (!are_equals || is_blob(second)) return 0;
     /* Strokes away from the rim, whose holes are as far from them as they are from the paper. */

@@ -38,6 +38,22 @@ static void read_rows(png_structp png, png_infop info, uint8_t *row, struct lene
         }
 }
 
+/* PNG leaves out the header that libexif wants. */
+static enum lenet_status read_orientation(png_structp png, png_infop info, struct lenet_canvas *canvas,
+                                          struct lenet_error *err) {
+    static const uint8_t header[] = {'E', 'x', 'i', 'f', 0, 0};
+    png_bytep exif;
+    png_uint_32 size;
+    if (!png_get_eXIf_1(png, info, &size, &exif)) return LENET_OK;
+    uint8_t *block = malloc(sizeof header + size);
+    if (!block) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    memcpy(block, header, sizeof header);
+    memcpy(block + sizeof header, exif, size);
+    lenet_canvas_orient(canvas, block, sizeof header + size);
+    free(block);
+    return LENET_OK;
+}
+
 /* What libpng longjmps out of. *row is the caller's to free. */
 static enum lenet_status read_image(png_structp png, png_infop info, FILE *file, uint8_t **row,
                                     struct lenet_canvas *canvas, const struct lenet_error *why,
@@ -48,14 +64,12 @@ static enum lenet_status read_image(png_structp png, png_infop info, FILE *file,
     png_init_io(png, file);
     png_read_info(png, info);
     const uint32_t H = png_get_image_height(png, info), W = png_get_image_width(png, info);
+    LENET_TRY(lenet_canvas_check(canvas, H, W, err));
     LENET_TRY(lenet_canvas_begin(canvas, H, W, choose_channels(png, info), err));
     if (!(*row = calloc(1, png_get_rowbytes(png, info)))) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     read_rows(png, info, *row, canvas);
     png_read_end(png, info);
-    png_bytep exif;
-    png_uint_32 size;
-    if (png_get_eXIf_1(png, info, &size, &exif)) lenet_canvas_orient(canvas, exif, size);
-    return LENET_OK;
+    return read_orientation(png, info, canvas, err);
 }
 
 enum lenet_status lenet_png_read(FILE *file, struct lenet_canvas *canvas, struct lenet_error *err) {

@@ -194,6 +194,15 @@ claim "  a sheet shows them" test "$("$python" -c '
 from PIL import Image
 print(Image.open("mixed.png").size)')" = "(92, 62)"
 
+mkdir odd
+cp plain/002.png odd/$'a \\" \n\xff\xc3\xa9.png'
+cp mixed/cut.png odd/$'\xc3.png'
+lenet predict --run run --json odd.json odd
+claim "names in other encodings: JSON is UTF-8 all the same" test "$("$python" -c '
+import json
+print(ascii([(a["file"], a["status"]) for a in json.load(open("odd.json", encoding="utf-8"))]))')" = \
+    "[('odd/a \\\\\" \\n\\ufffd\\xe9.png', 'ok'), ('odd/\\ufffd.png', 'error')]"
+
 lenet predict --show shown.idx3 plain/000.png plain/001.png
 claim "--show alone, without a network: exit 0" code_is 0
 claim "  an IDX file" test "$(stat -c %s shown.idx3)" -eq $((16 + 2 * 784))

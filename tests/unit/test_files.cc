@@ -177,6 +177,12 @@ TEST_F(Files, ReadRefusesADirectoryAndAMissingFileByName) {
     EXPECT_TRUE(says(err, "misspelt"));
 }
 
+TEST_F(Files, ReadRefusesDevicesOfWhichSomeHaveNoEnd) {
+    std::string got;
+    EXPECT_EQ(read("/dev/null", &got), LENET_ERR_IO);
+    EXPECT_TRUE(says(err, "/dev/null: is a device"));
+}
+
 TEST_F(Files, AFailureNeedsNoPlaceForItsMessage) {
     char *bytes;
     size_t size;

@@ -35,6 +35,7 @@ struct PngKind {
     std::vector<png_color> palette = {};
     std::vector<uint8_t> palette_alpha = {};
     int transparent_grey = -1;
+    std::string exif = {};
 };
 
 /* rows has the bytes of all rows, as PNG packs them. */
@@ -56,6 +57,9 @@ Bytes Png(int W, int H, const PngKind &kind, const Pixels &rows) {
     if (!kind.palette_alpha.empty() || kind.transparent_grey >= 0)
         png_set_tRNS(png, info, kind.palette_alpha.data(), int(kind.palette_alpha.size()),
                      kind.transparent_grey >= 0 ? &grey : nullptr);
+    if (!kind.exif.empty())
+        png_set_eXIf_1(png, info, png_uint_32(kind.exif.size()),
+                       reinterpret_cast<png_bytep>(const_cast<char *>(kind.exif.data())));
     png_write_info(png, info);
     const size_t stride = png_get_rowbytes(png, info);
     EXPECT_EQ(rows.size(), stride * size_t(H));
@@ -247,14 +251,20 @@ TEST_F(Image, PicturesThatACameraTookOnItsSideAreTurned) {
         for (int x = 0; x < W / 2; x++) grey[size_t(y * W + x)] = 220; /* the first rows' first columns */
     const bool at_bottom[] = {false, false, true, true, false, false, true, true};
     const bool at_right[] = {false, true, true, false, false, true, true, false};
-    for (int orientation = 1; orientation <= 8; orientation++) {
-        ASSERT_EQ(LENET_OK, ReadBytes(Jpeg(W, H, 1, JCS_GRAYSCALE, grey, Exif(orientation)))) << err.text;
+    for (int i = 0; i < 16; i++) {
+        const int orientation = 1 + i / 2;
+        PngKind kind;
+        kind.exif = Exif(orientation).substr(6); /* PNG leaves out "Exif". Source: PNG, third edition, 11.3.4.6 */
+        ASSERT_EQ(LENET_OK,
+                  ReadBytes(i % 2 ? Jpeg(W, H, 1, JCS_GRAYSCALE, grey, Exif(orientation)) : Png(W, H, kind, grey)))
+            << err.text;
         EXPECT_EQ(orientation >= 5 ? H : W, image.W);
         for (int corner = 0; corner < 4; corner++) {
             const bool bottom = corner / 2, right = corner % 2;
             const int y = bottom ? image.H - 2 : 1, x = right ? image.W - 2 : 1;
             const bool is_here = bottom == at_bottom[orientation - 1] && right == at_right[orientation - 1];
-            EXPECT_NEAR(is_here ? 220 : 20, image.grey[y * image.W + x], 5) << orientation << " corner " << corner;
+            EXPECT_NEAR(is_here ? 220 : 20, image.grey[y * image.W + x], 5)
+                << image.format << " " << orientation << " corner " << corner;
         }
     }
     ASSERT_EQ(LENET_OK, ReadBytes(Jpeg(W, H, 1, JCS_GRAYSCALE, grey, Exif(77)))) << "no orientation at all";
@@ -295,6 +305,7 @@ TEST_F(Image, WhatAnnouncesTooManyPixelsIsRefusedBeforeMemoryIsTaken) {
     const long before = PeakMegabytes();
     ExpectRefused(Write(PngHeader(40000, 25000, 16, 6)), LENET_ERR_FORMAT, {"40000 x 25000", "wanted"});
     ExpectRefused(Write(PngHeader(1, 0x7fffffff, 16, 6)), LENET_ERR_FORMAT, {"1 x 2147483647"});
+    ExpectRefused(Write(PngHeader(0x7fffffff, 1, 8, 0)), LENET_ERR_FORMAT, {"2147483647 x 1"}); /* a row of 2 GB */
     ExpectRefused(Write(PngHeader(70000, 1, 1, 0)), LENET_ERR_FORMAT, {"70000 x 1"});
     ExpectRefused(Write("P5 99999999 99999999 255\n"), LENET_ERR_FORMAT, {"99999999 x 99999999"});
     ExpectRefused(Write("P5 999999999999999999999999 7 255\n"), LENET_ERR_FORMAT, {"x 7"});
@@ -531,6 +542,43 @@ TEST_F(Digits, ThereIsNoneOnEmptyPaper) {
     }
     EXPECT_FALSE(Find(1, 1000, Pixels(1000, 7)).found);
     EXPECT_FALSE(Find(1000, 1, Ramp(1000)).found);
+}
+
+TEST_F(Digits, ThereIsNoneOnEmptyPaperInUnevenLight) {
+    Random random;
+    for (int side : {300, 700}) {
+        for (double loss : {0.2, 0.5, 0.7})
+            for (double noise : {1.0, 3.0, 6.0})
+                EXPECT_FALSE(
+                    Find(side, side,
+                         Picture(side,
+                                 [&](int, int x) { return 200 * (1 - loss * x / side) + noise * random.normal(); }))
+                        .found)
+                    << side << ": light that falls by " << loss << ", with noise of " << noise;
+        for (double loss : {0.1, 0.2, 0.3})
+            EXPECT_FALSE(Find(side, side,
+                              Picture(side,
+                                      [&](int y, int x) {
+                                          const double depth = (x + y / 2.0 - 0.8 * side) / 40;
+                                          return 200 * (1 - loss / (1 + std::exp(-depth))) + 3 * random.normal();
+                                      }))
+                             .found)
+                << side << ": a shadow with a soft edge, that takes " << loss;
+    }
+}
+
+TEST_F(Digits, FaintOnesAreFoundInNoise) {
+    for (size_t i = 0; i < data.test.count; i += 31)
+        for (double noise : {2.0, 6.0}) {
+            const Pixels digit = Sample(i);
+            Random random;
+            const Found result =
+                Find(560, 560, Picture(560, [&](int y, int x) {
+                         return 230 - 20 * digit[size_t(y / 20 * 28 + x / 20)] / 255.0 + noise * random.normal();
+                     }));
+            ASSERT_TRUE(result.found) << i << " in noise of " << noise;
+            EXPECT_GT(BestCorrelation(digit, result.pixels), 0.75) << i << " in noise of " << noise;
+        }
 }
 
 TEST_F(Digits, AsTheyAreTheyAreOnlyScaled) {

@@ -127,15 +127,15 @@ class ToIdx(unittest.TestCase):
 
     # ---- pictures ---------------------------------------------------------------------------------
 
-    def write_pictures(self, images, labels, where=None, ending="png", change=lambda picture: picture):
+    def write_pictures(self, images, labels, where=None, ending="png", change=lambda picture: picture, **how):
         for i, (image, label) in enumerate(zip(images, labels)):
             folder = (where or self.source) / str(label)
             folder.mkdir(parents=True, exist_ok=True)
-            change(Image.fromarray(image)).save(folder / f"{i}.{ending}")
+            change(Image.fromarray(image)).save(folder / f"{i}.{ending}", **how)
 
-    def write_both(self, ending="png", change=lambda picture: picture, train="train", test="test"):
-        self.write_pictures(TRAIN, TRAIN_LABELS, self.source / train, ending, change)
-        self.write_pictures(TEST, TEST_LABELS, self.source / test, ending, change)
+    def write_both(self, ending="png", change=lambda picture: picture, train="train", test="test", **how):
+        self.write_pictures(TRAIN, TRAIN_LABELS, self.source / train, ending, change, **how)
+        self.write_pictures(TEST, TEST_LABELS, self.source / test, ending, change, **how)
 
     def test_lenet_trains_on_what_is_made(self):
         self.write_both()
@@ -173,6 +173,12 @@ class ToIdx(unittest.TestCase):
             self.write_both(change=stamp(colour))
             self.assert_has_the_same_images(self.converted(says=says))
             shutil.rmtree(self.source)
+
+    def test_pictures_that_a_camera_took_on_its_side_are_turned(self):
+        exif = Image.Exif()
+        exif[0x112] = 6  # to be turned clockwise
+        self.write_both(change=lambda picture: picture.transpose(Image.ROTATE_90), exif=exif.tobytes())
+        self.assert_has_the_same_images(self.converted())
 
     def test_jpeg_pictures_are_nearly_the_same(self):
         self.write_both("jpg", lambda picture: picture)
@@ -354,9 +360,10 @@ class ToIdx(unittest.TestCase):
         path.write_text(self.csv(TRAIN, ["abcdefghij"[label] for label in TRAIN_LABELS], header=False))
         self.converted(path)
         self.assertEqual(self.classes(), list("abcdefghij"))
-        path.write_text(self.csv(TRAIN, [f"{label}.0" for label in TRAIN_LABELS]))
-        self.converted(path)
-        self.assertEqual(self.classes(), list("0123456789"))
+        for form in "{}.0", "{:.18e}":  # the latter is numpy.savetxt's
+            path.write_text(self.csv(TRAIN, [form.format(label) for label in TRAIN_LABELS]))
+            self.converted(path)
+            self.assertEqual(self.classes(), list("0123456789"))
 
     def test_rows_become_columns(self):
         paths = self.write_csv()
