@@ -83,7 +83,7 @@ static enum lenet_status take_line(const char *text, size_t length, struct lenet
     cJSON *json = cJSON_ParseWithLengthOpts(text, length, &end, 0);
     line->json = json;
     const enum lenet_status status =
-        cJSON_IsObject(json) && end == text + length
+        cJSON_IsObject(json) && end == text + length && !memchr(text, 0, length) /* which cJSON takes for a space */
             ? take(self, line, err)
             : lenet_fail(err, LENET_ERR_FORMAT,
                          "%s: not a JSON object on a line of its own; damaged, or edited by hand?", line->where);

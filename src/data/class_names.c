@@ -29,7 +29,9 @@ enum lenet_status lenet_class_names_parse(const char *path, const char *text, si
                                           struct lenet_class_names *names, struct lenet_error *err) {
     static const char mark[] = "\xef\xbb\xbf";
     *names = (struct lenet_class_names){0};
-    size_t at = size >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
+    size_t at = 0;
+    while (size - at >= 3 && memcmp(text + at, mark, 3) == 0)
+        at += 3; /* all of them, so that what is kept reads back */
     while (size > at && strchr("\r\n ", text[size - 1]) && text[size - 1]) size--;
     for (int line = 1; at < size; line++) {
         const char *end = memchr(text + at, '\n', size - at);

@@ -1,0 +1,40 @@
+/* fuzz_run_json.c - run.json: what it sets can be written and is then read as the same; and the identity of a run in a
+ * checkpoint.
+ * Reads with: src/train/run_dir.c */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "train/run_dir.h"
+
+static void write_and_read(const struct lenet_config *config) {
+    struct lenet_error err = {{0}};
+    struct lenet_config again = *config;
+    cJSON *json = lenet_config_json(config);
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON *parsed = cJSON_Parse(text);
+    FUZZ_CHECK(parsed);
+    FUZZ_CHECK(fuzz_ok(lenet_config_from_json("again", parsed, &again, &err), &err));
+    FUZZ_CHECK(lenet_run_same(config, &again, &err) == LENET_OK);
+    cJSON_Delete(parsed);
+    free(text);
+    cJSON_Delete(json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct lenet_config config;
+    struct lenet_error err = {{0}};
+    char hash[65];
+    lenet_config_init(&config);
+    fuzz_put("run.json", data, size);
+    if (fuzz_ok(lenet_run_read(fuzz_directory(), &config, hash, &err), &err)) write_and_read(&config);
+
+    char *was = malloc(size + 1);
+    memcpy(was, data, size);
+    was[size] = 0;
+    fuzz_ok(lenet_run_check_identity("a checkpoint", was, "{\"config\":{\"arch\":\"lenet5\"},\"data\":\"0\"}", &err),
+            &err);
+    free(was);
+    return 0;
+}
