@@ -60,7 +60,7 @@ static int same_model(const struct lenet_model *a, const struct lenet_model *b) 
 static void add_members(cJSON *all, const char *path, cJSON *members, int R) {
     for (int r = 0; r < R; r++) {
         cJSON *member = members ? cJSON_DetachItemFromArray(members, 0) : cJSON_CreateObject();
-        cJSON_AddStringToObject(member, "weights", path);
+        lenet_json_add_text(member, "weights", path);
         cJSON_AddItemToArray(all, member);
     }
 }
@@ -483,7 +483,7 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
     double interval[2];
     lenet_wilson_interval(e->correct, e->count, interval);
     cJSON *json = cJSON_CreateObject(), *predictions = cJSON_CreateArray();
-    cJSON_AddStringToObject(json, "weights", config->weights);
+    lenet_json_add_text(json, "weights", config->weights);
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
     cJSON_AddNumberToObject(json, "count", (double)e->count);
     cJSON_AddNumberToObject(json, "correct", (double)e->correct);

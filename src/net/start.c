@@ -40,7 +40,7 @@ enum lenet_status lenet_start_open(const char *path, struct lenet_start *start, 
     if (lenet_directory_has(path, "last.safetensors"))
         return lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory; did you mean --from %.400s/last.safetensors?",
                           path, path);
-    LENET_TRY(lenet_file_read(path, &bytes, &size, err));
+    LENET_TRY(lenet_tensors_bytes(path, &bytes, &size, err));
     enum lenet_status status = lenet_sha256(&(struct lenet_piece){bytes, size}, 1, start->sha256, err);
     if (status == LENET_OK)
         status = lenet_tensors_parse(path, bytes, size, &start->file, err);

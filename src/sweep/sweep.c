@@ -214,7 +214,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     cJSON_AddItemToObject(json, "axes", axes_json(s->plan));
     cJSON_AddItemToObject(json, "config", lenet_config_json(base_of(s)));
     cJSON_AddItemToObject(json, "data", lenet_data_json(base_of(s)->data, &s->data));
-    if (base_of(s)->from[0]) cJSON_AddStringToObject(json, "from", base_of(s)->from);
+    if (base_of(s)->from[0]) lenet_json_add_path(json, "from", base_of(s)->from);
     lenet_json_add_classes(json, &s->data.names);
     return lenet_json_write(path, json, err);
 }

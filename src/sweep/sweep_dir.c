@@ -130,13 +130,15 @@ static enum lenet_status take_runs_file(void *self, const char *path, struct len
     return torn != SIZE_MAX && strcmp(path, dir->runs) == 0 ? lenet_file_cut(path, torn, err) : LENET_OK;
 }
 
+enum { MOST_BYTES = 1 << 29 /* ten million values on an axis, of at most 50 each */ };
+
 /* Where no run has ended, the sweep that was begun here says what its data are. */
 static enum lenet_status check_description(const struct lenet_sweep_dir *dir, struct lenet_error *err) {
     char path[LENET_MAX_PATH], *text;
     size_t size;
     LENET_TRY(lenet_run_path(dir->path, "sweep.json", path, err));
     if (!lenet_path_exists(path)) return LENET_OK;
-    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    LENET_TRY(lenet_file_read(path, "a sweep.json", MOST_BYTES, &text, &size, err));
     cJSON *json = cJSON_ParseWithLength(text, size);
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
     const char *hash = lenet_json_text(data, "hash");

@@ -42,9 +42,9 @@ cJSON *lenet_config_json(const struct lenet_config *config) {
 
 cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", data->name);
+    lenet_json_add_text(json, "name", data->name);
     cJSON_AddStringToObject(json, data->hash[0] ? "hash" : "test_hash", data->hash[0] ? data->hash : data->test_hash);
-    cJSON_AddStringToObject(json, "directory", directory);
+    lenet_json_add_path(json, "directory", directory);
     cJSON_AddNumberToObject(json, "train", (double)data->train.count);
     cJSON_AddNumberToObject(json, "test", (double)data->test.count);
     return json;
@@ -108,12 +108,14 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     cJSON_AddStringToObject(json, "device", device);
     cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
-    if (config->from[0]) cJSON_AddStringToObject(json, "from", config->from);
+    if (config->from[0]) lenet_json_add_path(json, "from", config->from);
     lenet_json_add_classes(json, &data->names);
     return lenet_json_write(path, json, err);
 }
 
 /* ---- reading run.json ------------------------------------------------------------------ */
+
+enum { MOST_BYTES = 1 << 20 /* of paths, names of classes and a hundred options there are some 10,000 */ };
 
 const char *lenet_option_from_json(const cJSON *values, const struct lenet_option *option, char number[32]) {
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(values, option->name);
@@ -147,13 +149,16 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
                                        struct lenet_error *err) {
     const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    const char *data_hash = lenet_json_text(data, "hash"), *from = lenet_json_text(json, "from");
+    const char *data_hash = lenet_json_text(data, "hash");
+    char from[LENET_MAX_PATH] = "", directory[LENET_MAX_PATH];
     if (!values || !data_hash || strlen(data_hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
     strcpy(hash, data_hash);
     LENET_TRY(lenet_config_from_json(path, values, config, err));
-    LENET_TRY(option_from_text(path, lenet_option_find("from"), from ? from : "", config, err));
-    LENET_TRY(option_from_text(path, lenet_option_find("data"), lenet_json_text(data, "directory"), config, err));
+    const int has_directory = lenet_json_path(data, "directory", directory, sizeof directory);
+    lenet_json_path(json, "from", from, sizeof from);
+    LENET_TRY(option_from_text(path, lenet_option_find("from"), from, config, err));
+    LENET_TRY(option_from_text(path, lenet_option_find("data"), has_directory ? directory : NULL, config, err));
     return option_from_text(path, lenet_option_find("device"), lenet_json_text(json, "device"), config, err);
 }
 
@@ -175,7 +180,7 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
     size_t size;
     LENET_TRY(check_is_run(directory, err));
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
-    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    LENET_TRY(lenet_file_read(path, "a run.json", MOST_BYTES, &text, &size, err));
     cJSON *json = cJSON_ParseWithLength(text, size);
     const enum lenet_status status =
         json ? run_from_json(path, json, config, hash, err)
@@ -360,6 +365,8 @@ int lenet_metrics_from_json(const cJSON *json, struct lenet_metrics *m) {
            real_from_json(json, "images_per_s", &m->images_per_s) && real_from_json(json, "seconds", &m->seconds);
 }
 
+enum { MOST_OF_EPOCH = 1 << 16 /* bytes; ten numbers with their names are 400 */ };
+
 /* The epochs up to a step. */
 struct history {
     uint64_t step;
@@ -399,7 +406,7 @@ enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, str
     *n = 0;
     LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
     if (!lenet_path_exists(path)) return LENET_OK;
-    enum lenet_status status = lenet_json_lines(path, take_epoch, &history, &torn, err);
+    enum lenet_status status = lenet_json_lines(path, MOST_OF_EPOCH, take_epoch, &history, &torn, err);
     if (status == LENET_OK && (history.past || torn != SIZE_MAX))
         status = lenet_file_cut(path, history.past ? history.kept : torn, err);
     if (status != LENET_OK) {

@@ -630,7 +630,7 @@ TEST(Contents, NoBeginningOfAnyFileIsReadBeyondItsEnd) {
             const std::vector<uint8_t> bytes(kind.bytes.begin(), kind.bytes.begin() + long(length));
             for (int dimensions : {1, 3}) {
                 lenet_contents contents = {};
-                lenet_contents_describe(bytes.data(), length, dimensions, &contents);
+                lenet_contents_describe(bytes.data(), length, 0, dimensions, &contents);
                 EXPECT_NE('\0', contents.what[0]) << kind.name << " " << length;
                 EXPECT_LT(strlen(contents.what), sizeof contents.what - 1) << "cut: " << contents.what;
                 ASSERT_NE(nullptr, contents.cause) << kind.name << " " << length;
