@@ -46,7 +46,7 @@ size_t lenet_utf8_length(const char *character, size_t size) {
     return length;
 }
 
-void lenet_json_add_text(cJSON *object, const char *name, const char *text) {
+cJSON *lenet_json_string(const char *text) {
     static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
     const size_t size = strlen(text);
     char *utf8 = calloc(3 * size + 1, 1), *to = utf8; /* each byte may become one of those */
@@ -55,8 +55,13 @@ void lenet_json_add_text(cJSON *object, const char *name, const char *text) {
         memcpy(to, n ? text + i : replacement, n ? n : 3);
         to += n ? n : 3;
     }
-    cJSON_AddStringToObject(object, name, utf8 ? utf8 : "");
+    cJSON *string = cJSON_CreateString(utf8 ? utf8 : "");
     free(utf8);
+    return string;
+}
+
+void lenet_json_add_text(cJSON *object, const char *name, const char *text) {
+    cJSON_AddItemToObject(object, name, lenet_json_string(text));
 }
 
 static int is_utf8(const char *text) {

@@ -19,7 +19,8 @@ cJSON *lenet_json_real(double value);
 void lenet_json_add_real(cJSON *object, const char *name, double value);
 /* Bytes of the UTF-8 character at the beginning of a text; 0 where there is none. Source: RFC 3629, section 4. */
 size_t lenet_utf8_length(const char *character, size_t size);
-/* Adds a text that may be in another encoding than UTF-8, such as a file's name: JSON has U+FFFD in place of it. */
+/* A text that may be in another encoding than UTF-8, such as a file's name: JSON has U+FFFD in place of it. */
+cJSON *lenet_json_string(const char *text);
 void lenet_json_add_text(cJSON *object, const char *name, const char *text);
 /* Adds a path likewise; where it is not UTF-8, NAME_bytes has it as it is, in hexadecimal. */
 void lenet_json_add_path(cJSON *object, const char *name, const char *path);

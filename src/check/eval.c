@@ -502,7 +502,8 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
             cJSON_AddItemToArray(members, cJSON_CreateNumber((double)e->member_correct[r]));
         cJSON_AddNumberToObject(json, "vote_correct", (double)e->vote_correct);
     }
-    cJSON_AddItemToObject(json, "test_files", cJSON_CreateStringArray((const char *const *)data->test_files, 2));
+    cJSON *files = cJSON_AddArrayToObject(json, "test_files");
+    for (int i = 0; i < 2; i++) cJSON_AddItemToArray(files, lenet_json_string(data->test_files[i]));
     for (uint64_t i = 0; i < e->count; i++) cJSON_AddItemToArray(predictions, cJSON_CreateNumber(e->predicted[i]));
     cJSON_AddItemToObject(json, "predictions", predictions);
     return lenet_json_write(path, json, err);
