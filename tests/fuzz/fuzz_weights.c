@@ -1,5 +1,5 @@
 /* fuzz_weights.c - safetensors: weights of one network and of many, checkpoints' members, and files of predictions.
- * Reads with: src/net/weights.c src/net/model.c src/sweep/sweep_jobs.c */
+ * Reads with: src/net/weights.c src/net/model.c src/sweep/sweep_jobs.c src/export/export.c */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
