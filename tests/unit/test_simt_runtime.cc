@@ -499,6 +499,26 @@ TEST_F(Runtime, SaysThatTheDeviceIsTooOld) {
     EXPECT_EQ(Launch(Scales, 1, 1, 0, nullptr, p, 1.0f), cudaErrorNoKernelImageForDevice);
 }
 
+__global__ void WritesAt(float *p, int i) { p[i] = 1; }
+
+/* Under AddressSanitizer such a write ends the program. */
+#ifndef __SANITIZE_ADDRESS__
+TEST_F(Runtime, AWriteBesideWhatWasAllocatedIsReportedWhenSomethingIsReadBack) {
+    for (int i : {-1, 10}) {
+        const Array<> p(10), other(Floats{1});
+        EXPECT_CUDA(Launch(WritesAt, 1, 1, 0, nullptr, p, i));
+        EXPECT_CUDA(cudaDeviceSynchronize());
+        float host = 0;
+        EXPECT_EQ(cudaMemcpy(&host, other, 4, cudaMemcpyDeviceToHost), cudaErrorIllegalAddress) << i;
+        EXPECT_EQ(simt::last_report().kind, simt::Kind::kMemory);
+        EXPECT_NE(simt::last_report().text.find(i < 0 ? "before the first of 40" : "0 bytes after the last of 40"),
+                  std::string::npos)
+            << simt::last_report().text;
+        Renew();
+    }
+}
+#endif
+
 TEST_F(Runtime, FailsTheCallThatIsPlannedTo) {
     const Array<> p(1);
     simt::fail_calls(2, false, cudaErrorMemoryAllocation);

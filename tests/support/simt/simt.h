@@ -37,7 +37,8 @@ enum class Kind {
     kDeadlock,      /* everybody waits                                                 */
     kSharedSize,    /* more shared memory than the kernel may have                     */
     kConfiguration, /* a launch that the runtime refuses                               */
-    kMemory,        /* a copy, a fill or a GEMM outside of what cudaMalloc gave         */
+    kMemory,        /* a copy, a fill or a GEMM outside of what cudaMalloc gave; or, when a copy to the host is made,
+                       what a kernel had written beside it */
     kException,     /* the kernel threw                                                */
     kTrap,          /* __trap()                                                        */
 };
