@@ -85,11 +85,10 @@ static enum lenet_status measure(const struct lenet_integer_network *network, co
 
 static enum lenet_status write_network(const char *out, const struct lenet_integer_network *network,
                                        const struct lenet_export *facts, struct lenet_error *err) {
-    char *text;
-    size_t size;
-    LENET_TRY(lenet_c_source(network, facts, &text, &size, err));
-    const enum lenet_status status = lenet_file_replace(out, text, size, err);
-    free(text);
+    struct lenet_text text;
+    LENET_TRY(lenet_c_source(network, facts, &text, err));
+    const enum lenet_status status = lenet_file_replace(out, text.bytes, text.size, err);
+    free(text.bytes);
     return status;
 }
 

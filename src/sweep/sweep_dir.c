@@ -60,11 +60,11 @@ static enum lenet_status look_at_lock(void *self, const char *path, struct lenet
 static const char *const kinds[] = {"progress", "weights", "predictions"};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* The directories inside are this program's own. */
-static enum lenet_status refuse_links(const char *directory, struct lenet_error *err) {
+static enum lenet_status refuse_links(const struct lenet_sweep_dir *dir, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_path_refuse_link(dir->runs, err));
     for (int i = 0; i < KINDS; i++) {
-        LENET_TRY(lenet_run_path(directory, kinds[i], path, err));
+        LENET_TRY(lenet_run_path(dir->path, kinds[i], path, err));
         LENET_TRY(lenet_path_refuse_link(path, err));
     }
     return LENET_OK;
@@ -84,7 +84,7 @@ static enum lenet_status clear_temporaries(const char *directory, struct lenet_e
 static enum lenet_status take_lock(struct lenet_sweep_dir *dir, struct starter *self, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     LENET_TRY(lenet_directory_each(dir->path, "lock", "", look_at_lock, self, err));
-    LENET_TRY(refuse_links(dir->path, err));
+    LENET_TRY(refuse_links(dir, err));
     if (self->alone) LENET_TRY(clear_temporaries(dir->path, err));
     LENET_TRY(lenet_run_path(dir->path, self->name, path, err));
     return lenet_lock_take(path, LENET_LOCK_AT_ONCE, &dir->lock, err);

@@ -63,6 +63,8 @@ void lenet_json_add_classes(struct lenet_json *json, const struct lenet_class_na
 
 enum lenet_status lenet_run_lock(const char *directory, struct lenet_lock *lock, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
+    LENET_TRY(lenet_path_refuse_link(path, err)); /* at once, and not after the first epoch */
     LENET_TRY(lenet_run_path(directory, LOCK_FILE, path, err));
     LENET_TRY(lenet_lock_take(path, LENET_LOCK_AT_ONCE, lock, err));
     if (!lock->holder[0]) return LENET_OK;
