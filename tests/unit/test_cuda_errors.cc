@@ -1,5 +1,6 @@
 /* test_cuda_errors.cc - what a user is told where there is no GPU, the wrong one, or one that fails: on the emulated
  * machine, which can be made so. */
+#include <cjson/cJSON.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
