@@ -76,24 +76,24 @@ static enum lenet_status read_file(FILE *file, struct lenet_canvas *canvas, stru
 /* ---- where it comes from --------------------------------------------------------------------------- */
 
 static enum lenet_status open_file(const char *path, FILE **file, struct lenet_error *err) {
-    enum lenet_file_kind kind;
+    enum lenet_opened kind;
     uint64_t size;
     int fd;
     LENET_TRY(lenet_file_open(path, &fd, &kind, &size, err));
-    if (kind == LENET_ORDINARY && size != UINT64_MAX && size > MAX_FILE) {
+    if (kind == LENET_OPENED_FILE && size != UINT64_MAX && size > MAX_FILE) {
         close(fd);
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: %" PRIu64 " bytes, wanted at most %" PRIu64 " of an image", path,
                           size, MAX_FILE);
     }
-    if (kind == LENET_ORDINARY && (*file = fdopen(fd, "rb"))) return LENET_OK;
+    if (kind == LENET_OPENED_FILE && (*file = fdopen(fd, "rb"))) return LENET_OK;
     close(fd);
-    if (kind == LENET_ORDINARY) return lenet_fail(err, LENET_ERR_MEMORY, "%s: out of memory", path);
+    if (kind == LENET_OPENED_FILE) return lenet_fail(err, LENET_ERR_MEMORY, "%s: out of memory", path);
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: a %s, wanted the file of an image%s",
                       path, /* pipes are not rewound */
-                      kind == LENET_DIRECTORY ? "directory"
-                      : kind == LENET_PIPE    ? "pipe"
-                                              : "device",
-                      kind == LENET_PIPE ? "; of a pipe, name - and let it be standard input" : "");
+                      kind == LENET_OPENED_DIRECTORY ? "directory"
+                      : kind == LENET_OPENED_PIPE    ? "pipe"
+                                                     : "device",
+                      kind == LENET_OPENED_PIPE ? "; of a pipe, name - and let it be standard input" : "");
 }
 
 /* Takes in all of standard input, of which a pipe cannot be rewound: *bytes is the caller's to free. */

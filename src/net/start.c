@@ -1,7 +1,6 @@
 /* start.c - finds the layers of an architecture among the tensors of a file, whatever their names are. */
 #include "net/start.h"
 
-#include <cjson/cJSON.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "base/choice.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "data/class_names.h"
 #include "lenet/model.h"
 
@@ -19,10 +19,10 @@ enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, SHAPE = 64 };
 
 /* The file of a population of one network, as a sweep keeps it, has a dimension of 1 more in front of each shape. */
 static enum lenet_status drop_population(struct lenet_start *start, struct lenet_error *err) {
-    cJSON *members;
+    struct cJSON *members;
     LENET_TRY(lenet_members_from_file(start->path, &start->file, &members, err));
-    const int R = members ? cJSON_GetArraySize(members) : 0;
-    cJSON_Delete(members);
+    const int R = members ? lenet_json_count(members) : 0;
+    lenet_json_free(members);
     if (R > 1)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: weights of a population of %d networks; wanted those of one",
                           start->path, R);
@@ -37,7 +37,9 @@ enum lenet_status lenet_start_open(const char *path, struct lenet_start *start, 
     char *bytes;
     size_t size;
     *start = (struct lenet_start){.path = path};
-    if (lenet_directory_has(path, "last.safetensors"))
+    int is_run;
+    LENET_TRY(lenet_directory_has(path, "last.safetensors", &is_run, err));
+    if (is_run)
         return lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory; did you mean --from %.400s/last.safetensors?",
                           path, path);
     LENET_TRY(lenet_tensors_bytes(path, &bytes, &size, err));

@@ -12,7 +12,8 @@ static void look_at(const struct lenet_sweep_plan *plan, size_t run) {
     if (!fuzz_ok(lenet_sweep_config(plan, run, &config, &err), &err)) return;
     lenet_sweep_describe(plan, &config, text, sizeof text);
     FUZZ_CHECK(lenet_run_id(&config, "0", id, &err) == LENET_OK && strlen(id) == LENET_RUN_ID - 1);
-    FUZZ_CHECK(lenet_run_id_fits(&config, "0", id));
+    int fits;
+    FUZZ_CHECK(lenet_run_id_fits(&config, "0", id, &fits, &err) == LENET_OK && fits);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -8,33 +8,39 @@
 #include "fuzz.h"
 #include "train/run_dir.h"
 
-static void write_and_read_path(const char *path) {
-    char again[LENET_MAX_PATH];
-    cJSON *json = cJSON_CreateObject();
-    lenet_json_add_path(json, "directory", path);
-    char *text = cJSON_PrintUnformatted(json);
-    for (size_t i = 0, n, size = strlen(text); i < size; i += n)
-        FUZZ_CHECK((n = lenet_utf8_length(text + i, size - i)) > 0);
-    cJSON *parsed = cJSON_Parse(text);
-    FUZZ_CHECK(lenet_json_path(parsed, "directory", again, sizeof again) && strcmp(path, again) == 0);
-    cJSON_Delete(parsed);
+static int is_utf8(const char *text) {
+    const size_t size = strlen(text);
+    for (size_t i = 0, n; i < size; i += n)
+        if ((n = lenet_utf8_length(text + i, size - i)) == 0) return 0;
+    return 1;
+}
+
+/* The printed text is UTF-8, and is read again. */
+static struct cJSON *print_and_parse(struct lenet_json *json) {
+    struct lenet_error err = {{0}};
+    struct cJSON *parsed;
+    char *text;
+    FUZZ_CHECK(lenet_json_print(json, LENET_JSON_INDENTED, &text, &err) == LENET_OK);
+    FUZZ_CHECK(is_utf8(text));
+    FUZZ_CHECK(fuzz_ok(lenet_json_parse("again", text, strlen(text), NULL, &parsed, &err), &err));
     free(text);
-    cJSON_Delete(json);
+    return parsed;
 }
 
 static void write_and_read(const struct lenet_config *config) {
     struct lenet_error err = {{0}};
     struct lenet_config again = *config;
-    cJSON *json = lenet_config_json(config);
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON *parsed = cJSON_Parse(text);
-    FUZZ_CHECK(parsed);
-    FUZZ_CHECK(fuzz_ok(lenet_config_from_json("again", parsed, &again, &err), &err));
-    FUZZ_CHECK(lenet_run_same(config, &again, &err) == LENET_OK);
-    write_and_read_path(config->data);
-    cJSON_Delete(parsed);
-    free(text);
-    cJSON_Delete(json);
+    struct lenet_json json = {.whole = NULL};
+    char path[LENET_MAX_PATH];
+    lenet_json_open_object(&json, NULL);
+    lenet_config_add_json(&json, "config", config);
+    lenet_json_add_path(&json, "directory", config->data);
+    struct cJSON *parsed = print_and_parse(&json);
+    FUZZ_CHECK(fuzz_ok(lenet_config_from_json("again", lenet_json_get(parsed, "config"), &again, &err), &err));
+    FUZZ_CHECK(!is_utf8(config->freeze) || !is_utf8(config->from_sha256) ||
+               lenet_run_same(config, &again, &err) == LENET_OK);
+    FUZZ_CHECK(lenet_json_path(parsed, "directory", path, sizeof path) && strcmp(path, config->data) == 0);
+    lenet_json_free(parsed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -1,8 +1,8 @@
 /* fuzz_runs.c - runs.jsonl as lenet report reads it and the sweep that goes on with it, and what is made of it.
  * Reads with: src/sweep/record.c src/sweep/summary.c src/sweep/sweep_dir.c src/base/json.c */
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "fuzz.h"
 #include "lenet/summary.h"
 #include "sweep/sweep_dir.h"
@@ -18,11 +18,11 @@ static void report(const char *path, int metric) {
     if (!fuzz_ok(lenet_records_read(paths, 1, &records, &err), &err)) return;
     FUZZ_CHECK(records.n > 0);
     if (fuzz_ok(lenet_summarize(&records, &config, &summary, &err), &err)) {
-        cJSON *json = lenet_summary_json(&config, &summary);
-        char *text = cJSON_Print(json);
-        FUZZ_CHECK(text);
+        struct lenet_json json = {.whole = NULL};
+        char *text;
+        lenet_summary_add_json(&json, &config, &summary);
+        FUZZ_CHECK(lenet_json_print(&json, LENET_JSON_LINE, &text, &err) == LENET_OK);
         free(text);
-        cJSON_Delete(json);
         lenet_summary_free(&summary);
     }
     lenet_records_free(&records);

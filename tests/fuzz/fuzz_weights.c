@@ -1,8 +1,8 @@
 /* fuzz_weights.c - safetensors: weights of one network and of many, checkpoints' members, and files of predictions.
  * Reads with: src/net/weights.c src/net/model.c src/sweep/sweep_jobs.c src/export/export.c */
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "fuzz.h"
 #include "lenet/model.h"
 #include "train/checkpoint.h"
@@ -26,24 +26,24 @@ static void read_tensors(const char *path) {
 static void read_model(const char *path) {
     struct lenet_model model;
     struct lenet_error err = {{0}};
-    cJSON *members;
+    struct cJSON *members;
     float *host_w;
     int R;
     if (!fuzz_ok(lenet_weights_read(path, &model, &R, &host_w, &members, &err), &err)) return;
     FUZZ_CHECK(R > 0 && host_w && model.topology.stride > 0);
     volatile float last = host_w[(size_t)R * model.topology.stride - 1];
     (void)last;
-    cJSON_Delete(members);
+    lenet_json_free(members);
     free(host_w);
 }
 
 static void read_members(const char *path) {
     struct lenet_error err = {{0}};
     char device[32];
-    cJSON *members;
+    struct cJSON *members;
     if (fuzz_ok(lenet_checkpoint_read_members(path, &members, device, &err), &err))
-        FUZZ_CHECK(cJSON_GetArraySize(members) > 0);
-    cJSON_Delete(members);
+        FUZZ_CHECK(lenet_json_count(members) > 0);
+    lenet_json_free(members);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
