@@ -12,6 +12,7 @@
 #include "lenet/device.h"
 #include "lenet/model.h"
 #include "lenet/network.h"
+#include "lenet/run_id.h"
 #include "lenet/train.h"
 #include "train/predictions.h"
 #include "train/run_dir.h"
@@ -338,20 +339,42 @@ static int is_own_data(const struct origin *origin, const struct lenet_config *c
     return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(config->data, origin->trained.data) == 0;
 }
 
-/* The training images are known of a run's own weights on its own data, of which the training half is there. */
-static enum lenet_status add_training(const struct origin *origin, const struct lenet_dataset *data, cJSON *members,
-                                      struct lenet_predictions *kept, struct lenet_error *err) {
-    struct lenet_settings settings;
-    LENET_TRY(lenet_settings_make(&origin->trained, data->train.count, &settings, err));
-    lenet_predictions_add_training(kept, 0, &settings.hyper, data->train.count);
-    cJSON_AddItemToObject(cJSON_GetArrayItem(members, 0), "config", lenet_config_json(&origin->trained));
+/* Reads the configuration of a sweep's run that its weights file has. Returns 0 where there is none, or the run was
+ * trained on other data than these. */
+static int read_training(const cJSON *member, const struct lenet_config *config, const struct lenet_dataset *data,
+                         struct lenet_config *trained) {
+    const cJSON *values = cJSON_GetObjectItemCaseSensitive(member, "config");
+    const char *id = lenet_json_text(member, "id");
+    lenet_config_init(trained);
+    return id && lenet_config_from_json("", values, trained, NULL) == LENET_OK &&
+           trained->first_label == config->first_label && trained->transpose == config->transpose &&
+           lenet_run_id_fits(trained, data->hash, id);
+}
+
+/* Which training images each network had is known of a run's own weights, and of a sweep's, on the data that they were
+ * trained on, of which the training half is there. */
+static enum lenet_status add_training(const struct lenet_config *config, const struct origin *origin, int of_run,
+                                      const struct lenet_dataset *data, cJSON *members, struct lenet_predictions *kept,
+                                      struct lenet_error *err) {
+    cJSON *member;
+    int r = 0;
+    if (of_run) cJSON_AddItemToObject(cJSON_GetArrayItem(members, 0), "config", lenet_config_json(&origin->trained));
+    cJSON_ArrayForEach(member, members) {
+        struct lenet_settings settings;
+        struct lenet_config trained = origin->trained;
+        if (of_run || read_training(member, config, data, &trained)) {
+            LENET_TRY(lenet_settings_make(&trained, data->train.count, &settings, err));
+            lenet_predictions_add_training(kept, r, &settings.hyper, data->train.count);
+        }
+        r++;
+    }
     return LENET_OK;
 }
 
 static enum lenet_status keep(const struct lenet_config *config, const struct networks *all,
                               const struct origin *origin, int of_run, const struct lenet_dataset *data,
                               struct lenet_predictions *kept, struct lenet_error *err) {
-    if (of_run && data->hash[0]) LENET_TRY(add_training(origin, data, all->members, kept, err));
+    if (data->hash[0]) LENET_TRY(add_training(config, origin, of_run, data, all->members, kept, err));
     return lenet_predictions_write(config->predictions, kept, NULL, all->R, all->members, config->data, data, err);
 }
 

@@ -328,24 +328,38 @@ class Sweep : public ::testing::Test {
             AddPredicted(Dir(out) / "predictions" / name, all);
         return all;
     }
-    /* What lenet eval keeps of the last run that Train has made. */
-    std::map<std::string, std::string> Asked() {
+    /* What lenet eval keeps of the networks that these options name; in place of the usual options. */
+    Answers Asked(std::map<std::string, std::string> options) {
         lenet_config config;
         lenet_evaluation evaluation;
         lenet_dataset data;
         Answers all;
         const std::string path = Dir("asked.safetensors").string();
         lenet_config_init(&config);
-        for (const auto &[name, value] :
-             {std::pair{"run", Dir("train" + std::to_string(trained_)).string()}, std::pair{"predictions", path},
-              std::pair{"predictions-of", std::string("both")}, std::pair{"predictions-loss", std::string("on")},
-              std::pair{"device", std::string(device_)}, std::pair{"threads", std::string("1")}})
-            EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name), value.c_str(), &err_), LENET_OK) << err_.text;
+        options.insert({{"predictions", path},
+                        {"predictions-of", "both"},
+                        {"predictions-loss", "on"},
+                        {"device", device_},
+                        {"threads", "1"}});
+        for (const auto &[name, value] : options)
+            EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name.c_str()), value.c_str(), &err_), LENET_OK)
+                << err_.text;
         EXPECT_EQ(lenet_evaluate(&config, &evaluation, &data, &err_), LENET_OK) << err_.text;
         lenet_evaluation_free(&evaluation);
         lenet_dataset_free(&data);
         AddPredicted(path, all);
-        return all[""];
+        return all;
+    }
+    /* The same of the last run that Train has made. */
+    std::map<std::string, std::string> Asked() {
+        return Asked({{"run", Dir("train" + std::to_string(trained_)).string()}})[""];
+    }
+    /* The same of the weights that a sweep has kept. */
+    Answers AskedOfKept(const std::string &out, const Strings &more = {}) {
+        std::map<std::string, std::string> options = {
+            {"weights", (Dir(out) / "weights").string()}, {"ensemble", "on"}, {"data", Dir("few").string()}};
+        for (size_t i = 0; i + 1 < more.size(); i += 2) options[more[i]] = more[i + 1];
+        return Asked(options);
     }
     void ExpectSame(const std::string &want, const std::string &got) const {
         const auto wanted = Recorded(want), recorded = Recorded(got);
@@ -525,6 +539,14 @@ TEST_F(Sweep, PredictionsAreThoseOfTrainAndEval) {
         for (const char byte : asked.at("training_images")) images += __builtin_popcount((uint8_t)byte);
         EXPECT_EQ(images, line.config.find("\"train-size\":40,") != std::string::npos ? 40 : 300 - 30);
     }
+}
+
+TEST_F(Sweep, EvalKnowsOfKeptWeightsWhichTrainingImagesEachNetworkHad) {
+    const Strings words = Split("--train-size 0,40 --validation 30 --seed 1,2 --steps 20 --population-max 3");
+    Finish("run", With(kAnswers, words));
+    EXPECT_TRUE(AskedOfKept("run") == Predicted("run"));
+    for (const auto &[id, tensors] : AskedOfKept("run", {"transpose", "on"}))
+        EXPECT_EQ(tensors.count("training_images"), 0u) << "these are other images than those of " << id;
 }
 
 TEST_F(Sweep, PredictionsAreOfTheTestImagesUnlessOthersAreAskedFor) {
