@@ -268,6 +268,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
     if (s->jobs.note[0]) tell(s, s->jobs.note);
+    if (s->jobs.undrawn && s->jobs.undrawn[0]) tell(s, s->jobs.undrawn);
     LENET_TRY(base_of(s)->dry_run
                   ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));

@@ -29,12 +29,15 @@ static enum lenet_status find_group(struct jobs *jobs, const char *key, int *gro
     return LENET_OK;
 }
 
-/* Whether the weights that all begin from are of this architecture. */
-static enum lenet_status check_start(struct jobs *jobs, const struct lenet_topology *topology,
+/* Whether the weights that all begin from are of the architecture of a new group. */
+static enum lenet_status check_start(struct jobs *jobs, const struct lenet_config *config,
+                                     const struct lenet_topology *topology, struct group *group,
                                      struct lenet_error *err) {
     char note[sizeof jobs->note] = "";
     if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, &jobs->data->names, note, err));
     if (note[0]) strcpy(jobs->note, note);
+    group->is_drawn = !lenet_start_is_whole(jobs->start, topology);
+    jobs->undrawn = lenet_config_undrawn_text(config, group->is_drawn);
     return LENET_OK;
 }
 
@@ -54,7 +57,8 @@ static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_conf
     lenet_population_key(config, &settings, key);
     const int groups = jobs->n_groups;
     LENET_TRY(find_group(jobs, key, &run->group, err));
-    return jobs->n_groups > groups ? check_start(jobs, &model.topology, err) : LENET_OK;
+    if (jobs->n_groups == groups) return LENET_OK;
+    return check_start(jobs, config, &model.topology, &jobs->groups[run->group], err);
 }
 
 static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {
@@ -72,7 +76,8 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     run->index = index;
     LENET_TRY(lenet_run_id(&config, jobs->data->hash, run->id, err));
     strcpy(run->same, run->id);
-    if (!lenet_config_reduce(&config, jobs->data->train.count, jobs->backend)) return LENET_OK;
+    if (!lenet_config_reduce(&config, jobs->data->train.count, jobs->backend, jobs->groups[run->group].is_drawn))
+        return LENET_OK;
     return lenet_run_id(&config, jobs->data->hash, run->same, err);
 }
 

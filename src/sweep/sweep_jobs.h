@@ -27,6 +27,7 @@ struct run {
 struct group {
     char key[LENET_POPULATION_KEY];
     size_t missing;
+    int is_drawn; /* 0: all of its weights are in the file that it begins from */
 };
 
 /* A population to be trained. */
@@ -44,6 +45,7 @@ struct jobs {
     const struct lenet_backend *backend; /* that trains them */
     const struct lenet_start *start;     /* what they begin from, or NULL */
     char note[256];                      /* of that, or "" */
+    const char *undrawn;                 /* likewise       */
     const volatile sig_atomic_t *stop;
     const struct lenet_sweep_observer *observer;
 
