@@ -115,14 +115,21 @@ static int replace_in(int directory, const char *name, const void *bytes, size_t
     return code;
 }
 
+/* Whether a name is a link to what a process has open, as /dev/stdout is. */
+static bool is_open_file(int directory, const char *name) {
+    char target[PATH_MAX] = "";
+    return readlinkat(directory, name, target, sizeof target - 1) > 0 && strncmp(target, "/proc/", 6) == 0;
+}
+
 enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
     int directory;
     const char *name;
     int code = open_parent(path, &directory, &name);
     if (code != 0) return fail_errno(err, "open its directory", path, code);
     struct stat old;
-    if (*name == '\0' || (fstatat(directory, name, &old, 0) == 0 && !S_ISREG(old.st_mode))) {
-        close(directory); /* renaming would make root's /dev/null a file */
+    if (*name == '\0' || is_open_file(directory, name) ||
+        (fstatat(directory, name, &old, 0) == 0 && !S_ISREG(old.st_mode))) {
+        close(directory); /* renaming would make root's /dev/null a file, and /dev/stdout */
         return lenet_fail(err, LENET_ERR_IO, "%s: is a directory or a device; the name of an ordinary file is wanted",
                           path);
     }
