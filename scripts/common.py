@@ -55,8 +55,8 @@ def exit_code(name, work, *arguments):
     try:
         work(*arguments)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 130
+    except BrokenPipeError:  # nobody reads any more
+        raise
     except (BadInput, OSError) as error:
         print(f"{name}: {printable(error)}", file=sys.stderr)
         return 3

@@ -5,6 +5,7 @@ classes.txt with a class's name in each line.
 docs/data_sets.md shows every form with a line that works.
 Exit codes: 0 done, 2 usage, 3 missing or bad input, or a file that could not be written.
 """
+import endings  # noqa: F401: first
 import argparse
 import gzip
 import itertools
