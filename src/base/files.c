@@ -168,6 +168,12 @@ static int sync_parent(const char *path) {
     return code;
 }
 
+enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err) {
+    if (unlink(path) != 0) return errno == ENOENT ? LENET_OK : fail_errno(err, "remove", path, errno);
+    const int code = sync_parent(path);
+    return code == 0 ? LENET_OK : fail_errno(err, "sync the directory of", path, code);
+}
+
 enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
     const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) return fail_errno(err, "open for appending", path, errno);

@@ -92,11 +92,44 @@ static enum lenet_status add_file(void *self, const char *path, struct lenet_err
     return status;
 }
 
+/* A run of a sweep and the file that has it. */
+struct place {
+    const char *id, *path;
+};
+
+static int by_id(const void *a, const void *b) {
+    return strcmp(((const struct place *)a)->id, ((const struct place *)b)->id);
+}
+
+/* Refuses networks of which one is there twice: it would have two voices. */
+static enum lenet_status check_once(const struct networks *all, struct lenet_error *err) {
+    struct place *places = calloc((size_t)all->R, sizeof *places);
+    const cJSON *member;
+    size_t n = 0;
+    if (!places) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    cJSON_ArrayForEach(member, all->members) {
+        places[n] = (struct place){lenet_json_text(member, "id"), lenet_json_text(member, "weights")};
+        n += places[n].id != NULL;
+    }
+    qsort(places, n, sizeof *places, by_id);
+    enum lenet_status status = LENET_OK;
+    for (size_t i = 1; i < n && status == LENET_OK; i++)
+        if (by_id(&places[i - 1], &places[i]) == 0)
+            status =
+                lenet_fail(err, LENET_ERR_FORMAT,
+                           "%.400s: run %s is in this file and in %.400s; if its sweep was killed, the same command "
+                           "clears that up; else remove the older file",
+                           places[i].path, places[i].id, places[i - 1].path);
+    free(places);
+    return status;
+}
+
 static enum lenet_status read_networks(const char *path, struct networks *all, struct lenet_error *err) {
     *all = (struct networks){.members = cJSON_CreateArray()};
     if (!lenet_path_is_directory(path)) return add_file(all, path, err);
     LENET_TRY(lenet_directory_each(path, "", ".safetensors", add_file, all, err));
-    return all->R ? LENET_OK : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
+    return all->R ? check_once(all, err)
+                  : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
 }
 
 static void free_networks(struct networks *all) {

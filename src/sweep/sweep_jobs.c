@@ -186,6 +186,7 @@ void sweep_free_jobs(struct jobs *jobs) {
     free(jobs->jobs);
     free(jobs->groups);
     free(jobs->runs);
+    sweep_free_kept(&jobs->kept);
 }
 
 /* ---- files of populations ------------------------------------------------------------------------ */
@@ -224,9 +225,11 @@ static enum lenet_status search_files(struct jobs *jobs, const struct lenet_swee
 
 /* ---- kept weights --------------------------------------------------------------------------------- */
 
-static void mark_kept(const struct search *s, const char *id) {
+static enum lenet_status mark_kept(const struct search *s, const char *id, const char *path, struct lenet_error *err) {
     struct run *run = id ? find_run(s, id) : NULL;
-    if (run) run->unkept = 0;
+    if (!run) return LENET_OK;
+    run->unkept = 0;
+    return run->missing ? sweep_remember_kept(&s->jobs->kept, id, path, err) : LENET_OK;
 }
 
 /* A file of one run has its name; one of several says whose it is, and one that is damaged is none. */
@@ -234,19 +237,21 @@ static enum lenet_status take_weights(void *self, const char *path, struct lenet
     const struct search *s = self;
     char name[LENET_RUN_ID], device[32];
     cJSON *members = NULL;
-    (void)err;
     snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
-    mark_kept(s, name);
-    if (find_run(s, name) || lenet_checkpoint_read_members(path, &members, device, NULL) != LENET_OK) return LENET_OK;
+    if (find_run(s, name)) return mark_kept(s, name, path, err);
+    if (lenet_checkpoint_read_members(path, &members, device, NULL) != LENET_OK) return LENET_OK;
+    enum lenet_status status = LENET_OK;
     const cJSON *member;
-    cJSON_ArrayForEach(member, members) mark_kept(s, lenet_json_text(member, "id"));
+    cJSON_ArrayForEach(member, members) {
+        if (status == LENET_OK) status = mark_kept(s, lenet_json_text(member, "id"), path, err);
+    }
     cJSON_Delete(members);
-    return LENET_OK;
+    return status;
 }
 
 enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                      struct lenet_sweep_overview *overview, struct lenet_error *err) {
-    if (!jobs->plan->base.keep_weights || !overview->ended) return LENET_OK;
+    if (!jobs->plan->base.keep_weights) return LENET_OK;
     LENET_TRY(search_files(jobs, dir, "weights", take_weights, err));
     for (size_t i = 0; i < jobs->n_runs; i++) overview->unkept += (size_t)jobs->runs[i].unkept;
     return LENET_OK;
@@ -260,17 +265,19 @@ static enum lenet_status take_predictions(void *self, const char *path, struct l
     struct lenet_tensor_file file;
     cJSON *members = NULL;
     const cJSON *member;
-    (void)err;
+    enum lenet_status status = LENET_OK;
     if (lenet_tensors_read(path, &file, NULL) != LENET_OK) return LENET_OK;
-    if (lenet_predictions_suffice(&s->jobs->plan->base, &file)) lenet_members_from_file(path, &file, &members, NULL);
+    lenet_members_from_file(path, &file, &members, NULL);
     cJSON_ArrayForEach(member, members) {
         const char *id = lenet_json_text(member, "id");
         struct run *run = id ? find_run(s, id) : NULL;
-        if (run) run->unpredicted = 0;
+        if (!run || status != LENET_OK) continue;
+        if (lenet_predictions_suffice(&s->jobs->plan->base, &file)) run->unpredicted = 0;
+        if (run->missing) status = sweep_remember_kept(&s->jobs->kept, id, path, err);
     }
     cJSON_Delete(members);
     lenet_tensors_free(&file);
-    return LENET_OK;
+    return status;
 }
 
 enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_sweep_dir *dir, size_t *unpredicted,

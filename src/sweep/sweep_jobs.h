@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "lenet/sweep.h"
+#include "sweep/kept.h"
 #include "sweep/sweep_dir.h"
 #include "train/settings.h"
 
@@ -56,6 +57,7 @@ struct jobs {
     struct group *groups;
     int n_jobs;
     struct job *jobs;
+    struct kept kept;             /* of runs that are missing, those of which weights or predictions are there */
     double flops;                 /* of all runs that are missing */
     struct lenet_config previous; /* of the run that was listed last */
 };

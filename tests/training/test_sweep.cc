@@ -590,6 +590,56 @@ TEST_F(Sweep, WeightsThatAreGoneAreCounted) {
     EXPECT_EQ(lacking({"--seed", "1..7", "--shard", "1/2"}), 4u) << "of this shard";
 }
 
+/* How many rows the files of a kind have, of whatever run. */
+TEST_F(Sweep, RunsThatAreTrainedAgainInOtherPopulationsAreThereOnce) {
+    const auto rows = [&](const std::string &kind) {
+        size_t n = 0;
+        for (const std::string &name : FilesIn(Dir("run") / kind)) {
+            lenet_tensor_file file;
+            EXPECT_EQ(lenet_tensors_read((Dir("run") / kind / name).c_str(), &file, &err_), LENET_OK) << err_.text;
+            n += file.tensors[0].shape[0];
+            lenet_tensors_free(&file);
+        }
+        return n;
+    };
+    const auto sweep = [&](const char *seeds, const char *most, size_t files) {
+        SCOPED_TRACE(std::string(seeds) + ", " + most + " together");
+        Finish("run", With(kAnswers, {"--seed", seeds, "--population-max", most}));
+        EXPECT_EQ(FilesIn(Dir("run") / "weights").size(), files);
+        EXPECT_EQ(FilesIn(Dir("run") / "predictions").size(), files);
+        EXPECT_EQ(rows("weights"), 5u);
+        EXPECT_EQ(rows("predictions"), 5u);
+        EXPECT_TRUE(Kept("run") == Kept("reference"));
+        EXPECT_TRUE(Predicted("run") == Predicted("reference"));
+    };
+    Finish("reference", With(kAnswers, {"--seed", "1..5"}));
+    sweep("1..5", "5", 1);
+    fs::remove(Dir("run") / "runs.jsonl");
+    sweep("2,4", "1", 3); /* and three are left of the five */
+    EXPECT_EQ(Recorded("run").size(), 2u);
+    sweep("1..5", "2", 4); /* two, one, and the two from before */
+    EXPECT_EQ(AskedOfKept("run").size(), 5u);
+    fs::remove(Dir("run") / "runs.jsonl");
+    sweep("1..5", "5", 1);
+    ExpectSame("reference", "run");
+}
+
+TEST_F(Sweep, RunsThatAreThereTwiceAreNoEnsemble) {
+    Finish("run", {"--seed", "1,2", "--population-max", "2"});
+    Finish("other", {"--seed", "2"});
+    const std::string id = Recorded("other").begin()->first;
+    fs::copy(Dir("other") / "weights" / (id + ".safetensors"), Dir("run") / "weights");
+    lenet_config config;
+    lenet_evaluation evaluation;
+    lenet_dataset data;
+    lenet_config_init(&config);
+    for (const auto &[name, value] :
+         {std::pair{"weights", (Dir("run") / "weights").string()}, {"data", Dir("few").string()}, {"ensemble", "on"}})
+        ASSERT_EQ(lenet_option_set(&config, lenet_option_find(name), value.c_str(), &err_), LENET_OK);
+    EXPECT_EQ(lenet_evaluate(&config, &evaluation, &data, &err_), LENET_ERR_FORMAT);
+    EXPECT_TRUE(Says(id + ".safetensors") && Says("run " + id + " is in")) << err_.text;
+}
+
 TEST_F(Sweep, RunsThatAreTheSameAreDoneOnce) {
     const Watcher run = Finish("run", {"--seed", "1,2,1,1..2", "--lr", "0.01,1e-2"});
     EXPECT_EQ(run.work.runs, 2u);
