@@ -57,10 +57,11 @@ SOME = 0.01                   # of a set
 
 
 class Part:
-    """Images and the names of their classes: some of the training images, of the test images, or of those between."""
+    """Images, the names of their classes and where each was found: some of the training images, of the test images, or
+    of those between."""
 
-    def __init__(self, half, images, names, ready=False, are_pictures=False):
-        self.half, self.images, self.names = half, images, names
+    def __init__(self, half, images, names, places, ready=False, are_pictures=False):
+        self.half, self.images, self.names, self.places = half, images, names, places
         self.ready = ready  # light on dark and 28 x 28, by `lenet predict`
         self.are_pictures = are_pictures  # each made by itself, where those of a table have one origin
 
@@ -143,7 +144,7 @@ def read_class(folder, half, options, log):
                 log.skip(path, str(error) or type(error).__name__)
             else:
                 if isinstance(picture, np.ndarray):
-                    ready.append(picture)
+                    ready.append((path, picture))
                 elif isinstance(picture, Path):
                     others.append((path, picture))
                 else:
@@ -151,10 +152,10 @@ def read_class(folder, half, options, log):
                     picture.save(others[-1][1])
         shown = show(others, options.lenet, log)
     print(f"{printable(folder)}: {len(ready) + len(shown):,} pictures", flush=True)  # a large set takes minutes
-    if ready:
-        yield Part(half, np.stack(ready), [name] * len(ready), are_pictures=True)
-    if shown:
-        yield Part(half, np.stack(shown), [name] * len(shown), ready=True)
+    for found, are_shown in (ready, False), (shown, True):
+        if found:
+            places, images = zip(*found)
+            yield Part(half, np.stack(images), [name] * len(images), places, are_shown, are_pictures=True)
 
 
 def read_picture(path):
@@ -200,15 +201,15 @@ def grey(picture):
 
 
 def show(files, lenet, log):
-    """What `lenet predict` would show a network of pictures of any size: 28 x 28 bytes, light on dark, for each in
-    which it finds something. files: (as it is called, where it lies)."""
+    """What `lenet predict` would show a network of pictures of any size, for each in which it finds something: (as it is
+    called, 28 x 28 bytes), light on dark. files: (as it is called, where it lies)."""
     shown = []
     for begin in range(0, len(files), PICTURES):
         some = files[begin:begin + PICTURES]
         images, outcomes = run_predict(lenet, [str(path.absolute()) for _, path in some])
         for (path, _), image, outcome in zip(some, images, outcomes):
             if outcome["status"] == "ok":
-                shown.append(image)
+                shown.append((path, image))
             else:
                 log.skip(path, outcome.get("error", "nothing is drawn in it").removeprefix(f"{outcome['file']}: "))
     return shown
@@ -305,7 +306,7 @@ def label_column(path, first, lines, header, options):
 
 
 def read_csv(path, options, log):
-    images, names = [], []
+    images, names, places = [], [], []
     with text_of(path) as text:
         lines = lines_of(text, path)
         begin = list(itertools.islice(lines, ROWS))
@@ -325,12 +326,13 @@ def read_csv(path, options, log):
                     raise BadInput(f"{path} line {number}: {len(fields) + len(others)} columns, wanted "
                                    f"{columns + len(others)} as in the first")
                 names.append(class_name(fields.pop(label)))
+                places.append(f"{path} line {number}")
             images.append(numbers(path, some).reshape(len(some), *shape))
             if sum(block.nbytes for block in images) > MAX_BYTES:
                 raise BadInput(f"{path}: more than {len(names):,} images")
     if not names:
         raise BadInput(f"{path}: a header, but no images")
-    yield Part(half_of(path.name), np.concatenate(images), names)
+    yield Part(half_of(path.name), np.concatenate(images), names, places)
 
 
 def numbers(path, lines):
@@ -402,7 +404,7 @@ def pair(arrays):
         images, names = channels_last(images, images_where), label_names(labels, labels_where)
         if not names or len(images) != len(names):
             raise BadInput(f"{labels_where}: {len(names)} labels for {len(images)} images")
-        yield Part(half, images, names)
+        yield Part(half, images, names, [f"{images_where}[{i}]" for i in range(len(images))])
 
 
 def channels_last(images, where):
@@ -546,9 +548,10 @@ def classes_of(parts):
 
 
 def joined(parts, classes):
-    """Images and labels of parts, one after another."""
+    """Images and labels of parts, one after another, and where each image was found."""
     labels = [classes.index(name) for part in parts for name in part.names]
-    return np.concatenate([part.images for part in parts]), np.array(labels, "u1")
+    places = [place for part in parts for place in part.places]
+    return np.concatenate([part.images for part in parts]), np.array(labels, "u1"), places
 
 
 def firsts_of(images):
@@ -557,33 +560,36 @@ def firsts_of(images):
     return np.array([places.setdefault(image.tobytes(), place) for place, image in enumerate(images)])
 
 
-def split(images, labels, fraction, seed):
+def split(images, labels, places, fraction, seed):
     """The same share of each class goes to the test set, as the seed draws it; where it has two, one at least. Equal
     images go together, or the test set would have some that were trained on; unless a class has no others."""
     draw, drawn = random.Random(seed), np.zeros(len(labels), bool)
-    firsts, all_places = firsts_of(images), np.arange(len(images))
+    firsts, itself = firsts_of(images), np.arange(len(images))
     if len(np.unique(firsts)) == len(np.unique(labels[firsts])):  # nothing could be drawn
-        firsts = all_places
-    different = firsts == all_places
+        firsts = itself
+    different = firsts == itself
     for label in np.unique(labels):
-        places = np.flatnonzero((labels == label) & different)
-        count = min(max(round(fraction * len(places)), 1), len(places) - 1)
+        some = np.flatnonzero((labels == label) & different)
+        count = min(max(round(fraction * len(some)), 1), len(some) - 1)
         if count > 0:
-            drawn[places[draw.sample(range(len(places)), count)]] = True
+            drawn[some[draw.sample(range(len(some)), count)]] = True
     if not drawn.any():
         raise BadInput("a test set cannot be split off: no class has two images")
-    if not different.all():
-        print(f"{(~different).sum():,} images are there twice; equal images stay together")
+    again = np.flatnonzero(~different)
+    if len(again):
+        print(f"{len(again):,} images are there twice, such as {printable(places[firsts[again[0]]])} and "
+              f"{printable(places[again[0]])}; equal images stay together")
     drawn = drawn[firsts]
     return (images[~drawn], labels[~drawn]), (images[drawn], labels[drawn])
 
 
 def note_common(train, test):
     """In the halves that are given nothing is changed."""
-    known = {image.tobytes() for image in train}
-    common = sum(image.tobytes() in known for image in test)
+    known = {image.tobytes(): place for image, _, place in zip(*train)}
+    common = [(known[image.tobytes()], place) for image, _, place in zip(*test) if image.tobytes() in known]
     if common:
-        print(f"{common:,} of the {len(test):,} test images are training images, too")
+        print(f"{len(common):,} of the {len(test[0]):,} test images are training images, too, such as "
+              f"{printable(common[0][0])} and {printable(common[0][1])}")
 
 
 def make_halves(parts, classes, options):
@@ -602,8 +608,8 @@ def make_halves(parts, classes, options):
     if options.test_fraction:
         raise BadInput(f"{options.sources[0]}: there is a test set already; leave out --test-fraction")
     train, test = joined(of[TRAIN], classes), joined(of[TEST], classes)
-    note_common(train[0], test[0])
-    return train, test
+    note_common(train, test)
+    return train[:2], test[:2]
 
 
 # ---- writing -----------------------------------------------------------------------------------

@@ -321,6 +321,15 @@ TEST_F(Files, ReplaceRefusesDirectoriesAndDevices) {
     EXPECT_TRUE(fs::is_empty(at("d")));
 }
 
+TEST_F(Files, RemoveRemovesAFileAndMissesNone) {
+    put(at("f"), "x");
+    for (int i = 0; i < 2; i++) EXPECT_EQ(lenet_file_remove(at("f").c_str(), &err), LENET_OK) << err.text;
+    EXPECT_EQ(names(), Names{});
+    ASSERT_TRUE(fs::create_directory(at("d")));
+    EXPECT_EQ(lenet_file_remove(at("d").c_str(), &err), LENET_ERR_IO);
+    EXPECT_TRUE(says(err, "d: cannot remove"));
+}
+
 TEST_F(Files, ReplaceRefusesANameTooLongForItsTemporaryFile) {
     EXPECT_EQ(replace(at(std::string(250, 'n')), "x"), LENET_ERR_IO);
     EXPECT_TRUE(says(err, strerror(ENAMETOOLONG)));

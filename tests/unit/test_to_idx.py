@@ -585,7 +585,9 @@ class ToIdx(unittest.TestCase):
 
     def test_equal_images_are_not_parted(self):
         path = self.npz(x=np.concatenate([TRAIN, TRAIN[::-1]]), y=np.concatenate([TRAIN_LABELS, TRAIN_LABELS[::-1]]))
-        train, _, test, test_labels = self.converted(path, says=[f"{len(TRAIN)} images are there twice"])
+        n = len(TRAIN)
+        train, _, test, test_labels = self.converted(path, says=[
+            f"{n} images are there twice, such as {path}: x[{n - 1}] and {path}: x[{n}]; equal images stay together"])
         self.assertTrue({image.tobytes() for image in train}.isdisjoint(image.tobytes() for image in test))
         self.assertEqual(np.bincount(test_labels).tolist(),
                          [2 * round(count / 7) for count in np.bincount(TRAIN_LABELS).tolist()])
@@ -601,7 +603,8 @@ class ToIdx(unittest.TestCase):
         mixed = np.concatenate([TEST, TRAIN[:3]])
         path = self.npz(x_train=TRAIN, y_train=TRAIN_LABELS, x_test=mixed,
                         y_test=np.concatenate([TEST_LABELS, TRAIN_LABELS[:3]]))
-        found = self.converted(path, says=[f"3 of the {len(mixed)} test images are training images, too"])
+        found = self.converted(path, says=[f"3 of the {len(mixed)} test images are training images, too, such as "
+                                           f"{path}: x_train[0] and {path}: x_test[{len(TEST)}]"])
         self.assertTrue(np.array_equal(found[2], mixed))
 
     def test_the_same_source_gives_the_same_bytes(self):
