@@ -150,6 +150,7 @@ def made_by_the_program() -> None:
     for tensors in (path.read_bytes() for path in kept):
         for form in (tensors, without_checksum(tensors)):
             add("weights", form)
+            add("kept", form)
             for flags in (0, 1, 6, 7):
                 add("checkpoint", bytes([flags]), form)
             for flags in range(0, 6, 2):

@@ -1,6 +1,7 @@
 /* faults.c - a library for LD_PRELOAD that lets calls of the C library fail, for tests of what the program does then.
  *
- * LENET_FAULT=KIND:N fails the N-th call of a kind, from 1 on, and LENET_FAULT=KIND:N+ all later ones, too. At its end
+ * LENET_FAULT=KIND:N fails the N-th call of a kind, from 1 on, and LENET_FAULT=KIND:N+ all later ones, too; with @END
+ * behind it, of the calls for a path that ends so. At its end
  * the process writes how many calls there were of each kind, a line "KIND N", into the file that LENET_FAULT_COUNTS
  * names. A kind is a row of `kinds`, and a call of it asks fails() first.
  *
@@ -30,6 +31,7 @@ static const struct {
 static int chosen = -1; /* the kind that fails, or none */
 static long first;      /* the call that fails */
 static int for_ever;
+static const char *ending; /* of the paths whose calls count, or NULL */
 static atomic_long calls[KINDS];
 static const char *crypto_begin, *crypto_end; /* where libcrypto lies */
 
@@ -51,8 +53,11 @@ __attribute__((constructor)) static void begin(void) {
     for (int k = 0; k < KINDS && fault; k++) {
         const size_t length = strlen(kinds[k].name);
         if (strncmp(fault, kinds[k].name, length) != 0 || fault[length] != ':') continue;
-        first = atol(fault + length + 1);
-        for_ever = fault[strlen(fault) - 1] == '+';
+        char *rest;
+        first = strtol(fault + length + 1, &rest, 10);
+        for_ever = *rest == '+';
+        ending = strchr(rest, '@');
+        if (ending) ending++;
         chosen = k;
     }
 }
@@ -68,8 +73,10 @@ __attribute__((destructor)) static void end(void) {
     if (file >= 0 && syscall(SYS_write, file, text, used) == used) syscall(SYS_close, file);
 }
 
-/* Whether this call fails: then errno is set. */
-static int fails(enum kind kind) {
+/* Whether this call, for a path or NULL, fails: then errno is set. */
+static int fails(enum kind kind, const char *path) {
+    const size_t length = path ? strlen(path) : 0, last = ending ? strlen(ending) : 0;
+    if (ending && (length < last || strcmp(path + length - last, ending) != 0)) return 0;
     const long call = atomic_fetch_add(&calls[kind], 1) + 1;
     if ((int)kind != chosen || (call != first && !(for_ever && call > first))) return 0;
     errno = kinds[kind].code;
@@ -83,12 +90,10 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-/* Of the function that calls one of the next. */
-#define FAILS_FOR_CALLER()                                                                                             \
-    fails((const char *)__builtin_return_address(0) >= crypto_begin &&                                                 \
-                  (const char *)__builtin_return_address(0) < crypto_end                                               \
-              ? CRYPTO                                                                                                 \
-              : MALLOC)
+static int is_crypto(const char *caller) { return caller >= crypto_begin && caller < crypto_end; }
+
+/* For whoever has called one of the next functions. */
+#define FAILS_FOR_CALLER() fails(is_crypto(__builtin_return_address(0)) ? CRYPTO : MALLOC, NULL)
 
 void *malloc(size_t size) { return FAILS_FOR_CALLER() ? NULL : __libc_malloc(size); }
 void *calloc(size_t count, size_t size) { return FAILS_FOR_CALLER() ? NULL : __libc_calloc(count, size); }
@@ -100,7 +105,7 @@ void *aligned_alloc(size_t alignment, size_t size) {
 /* ---- looking ---- */
 
 static int look(int directory, const char *path, struct stat *info, int flags) {
-    return fails(STAT) ? -1 : (int)syscall(SYS_newfstatat, directory, path, info, flags);
+    return fails(STAT, path) ? -1 : (int)syscall(SYS_newfstatat, directory, path, info, flags);
 }
 
 int stat(const char *path, struct stat *info) { return look(AT_FDCWD, path, info, 0); }
@@ -115,7 +120,7 @@ int fstatat(int directory, const char *path, struct stat *info, int flags) {
 static int open_at(int directory, const char *path, int flags, va_list arguments) {
     const int has_mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
     const unsigned mode = has_mode ? va_arg(arguments, unsigned) : 0;
-    return fails(OPEN) ? -1 : (int)syscall(SYS_openat, directory, path, flags, mode);
+    return fails(OPEN, path) ? -1 : (int)syscall(SYS_openat, directory, path, flags, mode);
 }
 
 int open(const char *path, int flags, ...) {
@@ -137,10 +142,10 @@ int openat(int directory, const char *path, int flags, ...) {
 FILE *fopen(const char *path, const char *mode) {
     FILE *(*const next)(const char *, const char *) =
         (FILE * (*)(const char *, const char *)) dlsym(RTLD_NEXT, "fopen");
-    return fails(OPEN) ? NULL : next(path, mode);
+    return fails(OPEN, path) ? NULL : next(path, mode);
 }
 
 DIR *opendir(const char *path) {
     DIR *(*const next)(const char *) = (DIR * (*)(const char *)) dlsym(RTLD_NEXT, "opendir");
-    return fails(OPEN) ? NULL : next(path);
+    return fails(OPEN, path) ? NULL : next(path);
 }

@@ -20,7 +20,11 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parents[2]
 KINDS = ["malloc", "crypto", "stat", "open"]
 TRAIN = ["--data", "data", "--arch", "lenet4", "--threads", "1", "--batch", "16", "--lr", "0.01", "--warmup", "0"]
-SAMPLE = 10  # calls of each kind, once and for ever
+# What decides whether there is something to go on with, or in the way.
+LOOKED_FOR = ["run", "out", "/run.json", "/last.safetensors", "/metrics.jsonl", "/sweep.json", "/runs.jsonl", "/progress",
+              "/weights", "/predictions", "lock", "/eval.json"]
+HANGS = 120  # seconds after which a command is taken to wait for ever
+SAMPLE = 5  # calls of each kind, once and for ever
 
 
 def make_data(where):
@@ -73,7 +77,11 @@ class Tests:
         environment = dict(os.environ)
         if fault:
             environment.update(LD_PRELOAD=str(self.faults), LENET_FAULT=fault, LENET_FAULT_COUNTS="counts")
-        return subprocess.run([self.program] + command, cwd=where, env=environment, capture_output=True, timeout=120)
+        command = [self.program] + command
+        try:
+            return subprocess.run(command, cwd=where, env=environment, capture_output=True, timeout=HANGS)
+        except subprocess.TimeoutExpired as hung:
+            return subprocess.CompletedProcess(command, "never", hung.stdout or b"", hung.stderr or b"")
 
     def fresh(self, template):
         where = self.scratch / "trial"
@@ -121,6 +129,9 @@ class Tests:
                 for often in ("", "+"):
                     self.try_one(scenario, f"{kind}:{n}{often}", wanted, said)
             print(f"{scenario.name}: {count} calls of {kind}", flush=True)
+        for ending in LOOKED_FOR:
+            for fault in ("stat:1", "stat:2", "stat:3", "stat:1+", "open:1"):
+                self.try_one(scenario, f"{fault}@{ending}", wanted, said)
 
 
 def different(now, wanted):
