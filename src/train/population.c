@@ -17,7 +17,6 @@ struct lenet_population {
     struct lenet_member *members; /* [R] */
     uint32_t validation;          /* held-out images                                         */
     int64_t patience;             /* epochs without a better validation accuracy; 0: endless */
-    int64_t curvature_images;     /* of sdlm, before each pass                               */
     uint64_t total_steps;
     double spent, began;       /* seconds before `began`; the clock then */
     struct lenet_snapshot now; /* its step is that of what was enqueued  */
@@ -111,8 +110,7 @@ enum lenet_status lenet_population_create(const struct lenet_device *device, con
                                       .train = fitted(data->train, model),
                                       .test = fitted(data->test, model),
                                       .now = {.R = R, .stride = model->topology.stride},
-                                      .patience = configs[0]->patience,
-                                      .curvature_images = configs[0]->curvature_images};
+                                      .patience = configs[0]->patience};
     const enum lenet_status status = open_population(*pop, device, configs, err);
     if (status == LENET_OK) return LENET_OK;
     lenet_population_free(*pop);
@@ -183,18 +181,25 @@ enum lenet_status lenet_population_download(struct lenet_population *pop) {
 
 /* ---- from a checkpoint --------------------------------------------------------------------- */
 
-/* The counters of a member that has not diverged are those of its epoch's batches. */
+/* Whether measurements are made at this step. */
+static int is_of_measurement(const struct lenet_population *pop, int r) {
+    return pop->now.step &&
+           (pop->now.step % pop->members[r].settings.interval == 0 || pop->now.step >= pop->total_steps);
+}
+
+/* The counters of a member that has not diverged are those of its epoch's batches, or 0 after a measurement. */
 static int is_plausible(const struct lenet_population *pop, int r) {
     const struct lenet_tally *tally = &pop->now.tally[r];
     const struct lenet_settings *settings = &pop->members[r].settings;
-    const uint64_t images = pop->now.step % settings->steps_per_epoch * (uint64_t)settings->B;
-    return pop->now.diverged[r] ||
-           (tally->count == images && tally->correct <= images && tally->nonfinite == 0 && isfinite(tally->loss));
+    const uint64_t batches = pop->now.step % settings->steps_per_epoch, whole_epoch = settings->hyper.train_count;
+    const uint64_t images = batches ? batches * (uint64_t)settings->B : is_of_measurement(pop, r) ? whole_epoch : 0;
+    return pop->now.diverged[r] || ((tally->count == images || (tally->count == 0 && is_of_measurement(pop, r))) &&
+                                    tally->correct <= images && tally->nonfinite == 0 && isfinite(tally->loss));
 }
 
 enum lenet_status lenet_population_restore(struct lenet_population *pop, const char *path, struct lenet_error *err) {
     const struct lenet_snapshot *now = &pop->now;
-    int plausible = now->step < pop->total_steps && now->seconds >= 0 && isfinite(now->seconds);
+    int plausible = now->step <= pop->total_steps && now->seconds >= 0 && isfinite(now->seconds);
     for (int r = 0; r < now->R; r++) plausible = plausible && is_plausible(pop, r);
     if (!plausible)
         return lenet_fail(err, LENET_ERR_FORMAT,
@@ -215,14 +220,17 @@ static void begin_interval(struct lenet_population *pop, int r, double time) {
     member->interval_step = pop->now.step;
 }
 
-void lenet_population_begin(struct lenet_population *pop) {
+void lenet_population_begin(struct lenet_population *pop, int (*is_stopped)(void *stop), void *stop) {
+    pop->net.is_stopped = is_stopped;
+    pop->net.stop = stop;
     pop->began = lenet_now();
     for (int r = 0; r < pop->now.R; r++) begin_interval(pop, r, pop->began);
 }
 
 static int member_is_due(const struct lenet_population *pop, int r) {
-    return !pop->now.diverged[r] &&
-           (pop->now.step % pop->members[r].settings.interval == 0 || pop->now.step >= pop->total_steps);
+    const struct lenet_member *member = &pop->members[r];
+    const int is_measured = member->measured && member->metrics[member->measured - 1].step == pop->now.step;
+    return !pop->now.diverged[r] && is_of_measurement(pop, r) && !is_measured;
 }
 
 /* Tallies are of an epoch. Where one ends that is not measured, its tally is forgotten. */
@@ -236,10 +244,9 @@ static enum lenet_status end_epochs(struct lenet_population *pop) {
 
 /* sdlm estimates the curvature again before each pass. */
 static enum lenet_status begin_pass(struct lenet_population *pop) {
-    const int64_t batches = (pop->curvature_images + pop->net.B - 1) / pop->net.B;
-    if (pop->net.optimizer != LENET_SDLM || pop->now.step % pop->members[0].settings.steps_per_epoch != 0)
-        return LENET_OK;
-    return lenet_network_curvature(&pop->net, &pop->train, (int)batches);
+    const struct lenet_settings *settings = &pop->members[0].settings;
+    if (pop->net.optimizer != LENET_SDLM || pop->now.step % settings->steps_per_epoch != 0) return LENET_OK;
+    return lenet_network_curvature(&pop->net, &pop->train, settings->curvature_batches);
 }
 
 enum lenet_status lenet_population_advance(struct lenet_population *pop) {
@@ -269,10 +276,15 @@ static int is_out_of_patience(const struct lenet_population *pop) {
     return member->metrics[member->measured - 1].epoch - member->metrics[best].epoch >= (uint64_t)pop->patience;
 }
 
+int lenet_population_is_alive(const struct lenet_population *pop) {
+    for (int r = 0; r < pop->now.R; r++)
+        if (!pop->now.diverged[r]) return 1;
+    return 0;
+}
+
 int lenet_population_has_ended(const struct lenet_population *pop) {
-    int alive = 0;
-    for (int r = 0; r < pop->now.R; r++) alive += !pop->now.diverged[r];
-    return pop->now.step >= pop->total_steps || alive == 0 || is_out_of_patience(pop);
+    return !lenet_population_is_alive(pop) || is_out_of_patience(pop) ||
+           (pop->now.step >= pop->total_steps && !lenet_population_is_due(pop));
 }
 
 /* ---- measuring -------------------------------------------------------------------------------- */
@@ -286,9 +298,14 @@ enum lenet_status lenet_population_append(struct lenet_population *pop, int r, c
 
 int lenet_population_history_fits(const struct lenet_population *pop, int r) {
     const struct lenet_member *member = &pop->members[r];
-    const uint64_t interval = member->settings.interval, n = (uint64_t)member->measured;
-    int fits = pop->now.diverged[r] ? n <= pop->now.step / interval : n == pop->now.step / interval;
-    for (uint64_t i = 0; i < n; i++) fits = fits && member->metrics[i].step == (i + 1) * interval;
+    const uint64_t interval = member->settings.interval, n = (uint64_t)member->measured, step = pop->now.step;
+    const int waits = is_of_measurement(pop, r) && pop->now.tally[r].count > 0; /* for the last one */
+    const uint64_t all = step / interval + (step >= pop->total_steps && step % interval != 0);
+    int fits = pop->now.diverged[r] ? n <= all : n + (uint64_t)waits == all;
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t end = (i + 1) * interval;
+        fits = fits && member->metrics[i].step == (end < pop->total_steps ? end : pop->total_steps);
+    }
     return fits;
 }
 

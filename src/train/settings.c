@@ -31,6 +31,11 @@ static int batch_of(const struct lenet_config *config, size_t count) {
     return (size_t)config->batch < count ? (int)config->batch : (int)count;
 }
 
+/* The images of which sdlm estimates the curvature: no more than an epoch's. */
+static int64_t curvature_of(const struct lenet_config *config, size_t count) {
+    return (size_t)config->curvature_images < count ? config->curvature_images : (int64_t)count;
+}
+
 static uint64_t total_steps(const struct lenet_config *config, uint64_t steps_per_epoch) {
     return config->steps ? (uint64_t)config->steps : (uint64_t)config->epochs * steps_per_epoch;
 }
@@ -51,6 +56,7 @@ enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train
 
 int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend) {
     const int64_t batch = config->batch, eval_every = config->eval_every, tf32 = config->tf32;
+    const int64_t curvature = config->curvature_images;
     size_t count = 0;
     if (count_training(config, train_images, &count, NULL) != LENET_OK) return 0;
     config->batch = batch_of(config, count);
@@ -58,7 +64,9 @@ int lenet_config_reduce(struct lenet_config *config, size_t train_images, const 
     const uint64_t epochs = (total_steps(config, per_epoch) + per_epoch - 1) / per_epoch;
     if ((uint64_t)eval_every > epochs) config->eval_every = (int64_t)epochs;
     if (backend == lenet_backend_cpu()) config->tf32 = 0;
-    return config->batch != batch || config->eval_every != eval_every || config->tf32 != tf32;
+    if (config->optimizer == LENET_SDLM) config->curvature_images = curvature_of(config, count);
+    return config->batch != batch || config->eval_every != eval_every || config->tf32 != tf32 ||
+           config->curvature_images != curvature;
 }
 
 enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t train_images,
@@ -99,12 +107,14 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
                                     .elastic = (float)config->elastic,
                                     .label_noise = (float)config->label_noise,
                                 }};
+    settings->curvature_batches = (int)((curvature_of(config, count) + B - 1) / B);
     return LENET_OK;
 }
 
 const struct lenet_oddity lenet_oddities[LENET_ODDITIES] = {
     {"batch", "is above the number of training images: every update takes all of them"},
     {"warmup", "is as long as the run or longer: all of it is warm-up, in which the learning rate rises"},
+    {"curvature-images", "is above the number of training images: the curvature is estimated from all of them"},
 };
 
 int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings) {
@@ -112,6 +122,7 @@ int lenet_settings_oddities(const struct lenet_config *config, const struct lene
     const int is_odd[LENET_ODDITIES] = {
         settings->B < config->batch,
         hyper->schedule != LENET_SCHEDULE_PUBLISHED && hyper->warmup_steps >= hyper->total_steps,
+        config->optimizer == LENET_SDLM && curvature_of(config, hyper->train_count) < config->curvature_images,
     };
     int oddities = 0;
     for (int i = 0; i < LENET_ODDITIES; i++)
@@ -123,7 +134,7 @@ double lenet_run_flops(const struct lenet_config *config, const struct lenet_set
                        const struct lenet_topology *topology, size_t test_images) {
     const double steps = (double)settings->hyper.total_steps, per_epoch = (double)settings->steps_per_epoch;
     const double estimates = config->optimizer == LENET_SDLM ? ceil(steps / per_epoch) : 0; /* of the curvature */
-    return (steps * (double)settings->B + estimates * (double)config->curvature_images) *
+    return (steps * (double)settings->B + estimates * (double)settings->curvature_batches * (double)settings->B) *
                lenet_topology_flops(topology, 1) +
            ceil(steps / (double)settings->interval) * (double)(test_images + settings->hyper.train_first) *
                lenet_topology_flops(topology, 0);

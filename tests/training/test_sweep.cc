@@ -585,6 +585,9 @@ TEST_F(Sweep, RunsThatDifferInWhatIsNothingToThemAreDoneOnce) {
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).runs, 0) << "the same run";
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 1);
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 0) << "as it was given";
+    const Watcher curved = Finish("curved", {"--arch", "lenet5-1998", "--curvature-images", "40,41,1000000000"});
+    EXPECT_EQ(curved.work.runs, 1u);
+    EXPECT_EQ(curved.work.odd[2], 2u) << "more than 40 images";
 }
 
 TEST_F(Sweep, AnObserverMayWatchNothing) {
