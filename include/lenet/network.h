@@ -39,7 +39,7 @@ struct lenet_network {
 
     /* Asked before each batch of an evaluation or of the curvature, which then end with LENET_STOPPED; or NULL. */
     int (*is_stopped)(void *self);
-    void *stop;                   /* self of that                         */
+    void *stop; /* self of that                         */
 
     void *graph;                  /* a recorded training step, or NULL    */
     struct lenet_source recorded; /* the source on which it was recorded  */

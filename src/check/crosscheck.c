@@ -226,13 +226,8 @@ static struct tensor gradient_of(const struct crosscheck *c, int l) {
     return gradient;
 }
 
-/* "S2", "S2 scaled" for its coefficients and biases, "S2 activated" for the activation that follows; "input". */
 static const char *layer_name(const struct crosscheck *c, int l, char name[LENET_MAX_TENSOR_NAME]) {
-    if (l < 0) return "input";
-    const struct lenet_layer *layer = &topology_of(c)->layers[l];
-    const enum lenet_layer_kind kind = layer->spec.kind;
-    strcpy(name, layer[kind == LENET_ACTIVATION ? -1 : 0].spec.name);
-    return strcat(name, kind == LENET_ACTIVATION ? " activated" : kind == LENET_SCALE ? " scaled" : "");
+    return lenet_topology_layer_name(topology_of(c), l, name);
 }
 
 /* A pixel is as far off as the place where it looks, which is rounded as numbers up to SIDE are, times the steepest

@@ -124,6 +124,15 @@ static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
 
 /* ---- lines ------------------------------------------------------------------------------------------ */
 
+static cJSON *divergence_json(const struct lenet_member *member) {
+    const struct lenet_divergence *divergence = &member->divergence;
+    cJSON *json = cJSON_CreateObject();
+    if (divergence->step) cJSON_AddNumberToObject(json, "step", (double)divergence->step);
+    if (divergence->step) cJSON_AddStringToObject(json, "tensor", divergence->tensor);
+    if (divergence->loss_step) cJSON_AddNumberToObject(json, "loss_step", (double)divergence->loss_step);
+    return json;
+}
+
 static cJSON *run_json(const struct worker *w, int r) {
     const struct jobs *jobs = w->ledger->jobs;
     cJSON *json = cJSON_CreateObject();
@@ -134,6 +143,7 @@ static cJSON *run_json(const struct worker *w, int r) {
     cJSON_AddStringToObject(json, "device", w->trainer.device.backend->name);
     cJSON_AddNumberToObject(json, "step", (double)snapshot_of(w)->step);
     lenet_json_add_real(json, "seconds", snapshot_of(w)->seconds);
+    if (snapshot_of(w)->diverged[r]) cJSON_AddItemToObject(json, "divergence", divergence_json(member_of(w, r)));
     cJSON_AddItemToObject(json, "metrics", history_json(member_of(w, r)));
     return json;
 }
@@ -176,14 +186,19 @@ static void announce(struct worker *w, int r) {
     struct ledger *ledger = w->ledger;
     const struct lenet_member *member = member_of(w, r);
     const int diverged = snapshot_of(w)->diverged[r];
+    char divergence[LENET_DIVERGENCE_TEXT];
     w->recorded[r] = 1;
     ledger->ended++;
     ledger->result->done += !diverged;
     ledger->result->diverged += (size_t)diverged;
     const struct lenet_sweep_progress progress = progress_of(ledger);
+    lenet_divergence_text(&member->divergence, divergence);
+    const struct lenet_sweep_run run = {.id = run_of(w, r)->id,
+                                        .config = &w->configs[r],
+                                        .last = diverged ? NULL : &member->metrics[member->measured - 1],
+                                        .divergence = divergence};
     if (ledger->jobs->observer->run)
-        ledger->jobs->observer->run(ledger->jobs->observer->self, ledger->jobs->plan, &w->configs[r],
-                                    diverged ? NULL : &member->metrics[member->measured - 1], &progress);
+        ledger->jobs->observer->run(ledger->jobs->observer->self, ledger->jobs->plan, &run, &progress);
 }
 
 /* Records members that have diverged or, where training has ended, every one. */

@@ -20,6 +20,7 @@ struct lenet_population {
     uint64_t total_steps;
     double spent, began;       /* seconds before `began`; the clock then */
     struct lenet_snapshot now; /* its step is that of what was enqueued  */
+    float *states, *spare;     /* [R + 1] states in one piece; the one that belongs to no member */
 };
 
 struct lenet_snapshot *lenet_population_snapshot(struct lenet_population *pop) {
@@ -32,9 +33,7 @@ const struct lenet_member *lenet_population_member(const struct lenet_population
     return &pop->members[r];
 }
 
-float *lenet_snapshot_state(const struct lenet_snapshot *snapshot, int r) {
-    return snapshot->state + (size_t)r * (size_t)(1 + snapshot->moments) * snapshot->stride;
-}
+float *lenet_snapshot_state(const struct lenet_snapshot *snapshot, int r) { return snapshot->state[r]; }
 
 int lenet_snapshot_is_finite(const struct lenet_snapshot *snapshot, int r) {
     const float *state = lenet_snapshot_state(snapshot, r);
@@ -80,9 +79,11 @@ static enum lenet_status open_network(struct lenet_population *pop, const struct
     const struct lenet_backend *backend = lenet_device_backend_for(device, options.B);
     LENET_TRY(lenet_network_create(backend, device->ctx, &options, &pop->net, err));
     now->moments = (pop->net.m != NULL) + (pop->net.v != NULL);
-    now->state = calloc((size_t)now->R * (size_t)(1 + now->moments) * now->stride, sizeof *now->state);
-    if (!now->state) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    const size_t state = (size_t)(1 + now->moments) * now->stride;
+    pop->spare = pop->states = calloc((size_t)now->R + 1, state * sizeof *pop->states);
+    if (!pop->states) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (int r = 0; r < now->R; r++) {
+        now->state[r] = pop->states + (size_t)(1 + r) * state;
         const struct lenet_hyper *hyper = &pop->members[r].settings.hyper;
         LENET_TRY(backend->upload(device->ctx, pop->net.hyper + r, hyper, sizeof *hyper));
     }
@@ -95,7 +96,8 @@ static enum lenet_status open_population(struct lenet_population *pop, const str
     pop->members = calloc(R, sizeof *pop->members);
     pop->now.tally = calloc(R, sizeof *pop->now.tally);
     pop->now.diverged = calloc(R, sizeof *pop->now.diverged);
-    if (!pop->members || !pop->now.tally || !pop->now.diverged)
+    pop->now.state = calloc(R, sizeof *pop->now.state);
+    if (!pop->members || !pop->now.tally || !pop->now.diverged || !pop->now.state)
         return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     LENET_TRY(make_members(pop, configs, err));
     return open_network(pop, device, configs[0], err);
@@ -126,6 +128,7 @@ void lenet_population_free(struct lenet_population *pop) {
     free(pop->now.tally);
     free(pop->now.diverged);
     free(pop->now.state);
+    free(pop->states);
     free(pop);
 }
 
@@ -162,14 +165,35 @@ enum lenet_status lenet_population_download_tallies(struct lenet_population *pop
                                       (size_t)pop->now.R * sizeof *pop->now.tally);
 }
 
-/* Copies a member's weights and moments to the host, and sees whether they are numbers still. */
+/* What has come up in training: the snapshot has the last state without it. */
+static enum lenet_status diverge(struct lenet_population *pop, int r) {
+    struct lenet_member *member = &pop->members[r];
+    pop->now.diverged[r] = 1;
+    return lenet_divergence_find(&(struct lenet_replay){.network = &pop->net,
+                                                        .source = &pop->train,
+                                                        .settings = &member->settings,
+                                                        .state = pop->now.state[r],
+                                                        .first = member->state_step,
+                                                        .end = pop->now.step},
+                                 &member->divergence);
+}
+
+/* Copies a member's weights and moments to the host, as long as they are numbers. */
 static enum lenet_status download_member(struct lenet_population *pop, int r) {
     struct lenet_network *net = &pop->net;
-    float *state = lenet_snapshot_state(&pop->now, r);
+    float *const state = pop->spare, *const before = pop->now.state[r];
+    if (pop->now.diverged[r]) return LENET_OK;
+    if (pop->now.tally[r].nonfinite) return diverge(pop, r);
     LENET_TRY(lenet_network_get(net, net->w, r, state));
     if (net->m) LENET_TRY(lenet_network_get(net, net->m, r, state + pop->now.stride));
     if (net->v) LENET_TRY(lenet_network_get(net, net->v, r, state + 2 * pop->now.stride));
-    if (pop->now.tally[r].nonfinite || !lenet_snapshot_is_finite(&pop->now, r)) pop->now.diverged[r] = 1;
+    pop->now.state[r] = state;
+    if (!lenet_snapshot_is_finite(&pop->now, r)) {
+        pop->now.state[r] = before;
+        return diverge(pop, r);
+    }
+    pop->spare = before;
+    pop->members[r].state_step = pop->now.step;
     return LENET_OK;
 }
 
@@ -208,7 +232,10 @@ enum lenet_status lenet_population_restore(struct lenet_population *pop, const c
     pop->spent = now->seconds;
     LENET_TRY(pop->net.backend->upload(pop->net.ctx, pop->net.step, &now->step, sizeof now->step));
     LENET_TRY(upload_tallies(pop));
-    for (int r = 0; r < now->R; r++) LENET_TRY(upload_member(pop, r));
+    for (int r = 0; r < now->R; r++) {
+        pop->members[r].state_step = now->step;
+        LENET_TRY(upload_member(pop, r));
+    }
     return LENET_OK;
 }
 
@@ -342,6 +369,9 @@ static enum lenet_status append_metrics(struct lenet_population *pop, int r, dou
     struct lenet_member *member = &pop->members[r];
     if (validation->nonfinite || test->nonfinite) {
         pop->now.diverged[r] = 1;
+        member->divergence = (struct lenet_divergence){.step = pop->now.step};
+        strcpy(member->divergence.tensor,
+               test->nonfinite ? "the loss of a test image" : "the loss of a validation image");
         return LENET_OK;
     }
     const uint64_t per_epoch = member->settings.steps_per_epoch;

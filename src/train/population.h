@@ -8,6 +8,7 @@
 #include "lenet/metrics.h"
 #include "lenet/network.h"
 #include "net/start.h"
+#include "train/divergence.h"
 #include "train/settings.h"
 #ifdef __cplusplus
 extern "C" {
@@ -23,7 +24,8 @@ struct lenet_snapshot {
     double seconds;            /* spent so far                                                            */
     struct lenet_tally *tally; /* [R] of each member's epoch under way                                    */
     int *diverged;             /* [R] 1: a loss or a weight was NaN or infinite; it is measured no more   */
-    float *state;              /* [R][1 + moments][stride] weights, m and v                               */
+    float **state;             /* [R] each [1 + moments][stride] weights, m and v; of a member that has   */
+                               /* diverged those of the last time when it had not                         */
 };
 
 /* Member r's weights, m and v: [1 + moments][stride]; and whether they are all numbers. */
@@ -37,6 +39,8 @@ struct lenet_member {
     struct lenet_metrics *metrics;
     double interval_began; /* the clock and the step at the last measurement: for images_per_s */
     uint64_t interval_step;
+    uint64_t state_step;                /* of its state in the snapshot */
+    struct lenet_divergence divergence; /* where it has diverged        */
 };
 
 /* Allocates R networks of configs[0]'s architecture. data is borrowed, and given the model's scaling and field. *pop is
@@ -83,7 +87,8 @@ enum lenet_status lenet_population_answer(struct lenet_population *pop, int trai
 /* Evaluates all members as a measurement does, and records nothing: to see how long that takes. */
 enum lenet_status lenet_population_rehearse(struct lenet_population *pop);
 
-/* Bring the snapshot up to date: its tallies alone, and all of it. Both wait for the steps that were enqueued. */
+/* Bring the snapshot up to date: its tallies alone, and all of it. Both wait for the steps that were enqueued. Where a
+ * member is seen to have diverged, lenet_population_download and lenet_population_measure find out how. */
 enum lenet_status lenet_population_download_tallies(struct lenet_population *pop);
 enum lenet_status lenet_population_download(struct lenet_population *pop);
 

@@ -81,14 +81,19 @@ static enum lenet_status write_weights(struct run *run, const char *name, struct
                                           1, NULL, err);
 }
 
+static enum lenet_status fail_by_divergence(const struct run *run, struct lenet_error *err) {
+    char text[LENET_DIVERGENCE_TEXT];
+    lenet_divergence_text(&member_of(run)->divergence, text);
+    return lenet_fail(err, LENET_ERR_DIVERGED,
+                      "%s has diverged: %s, as seen after step %llu; a smaller --lr than %g may help", run->config->run,
+                      text, (unsigned long long)snapshot_of(run)->step, run->config->learning_rate);
+}
+
 /* Records what was measured. */
 static enum lenet_status observe(void *self, struct lenet_error *err) {
     struct run *run = self;
     const struct lenet_member *member = member_of(run);
-    if (snapshot_of(run)->diverged[0])
-        return lenet_fail(err, LENET_ERR_DIVERGED,
-                          "the loss is NaN or infinite after step %llu; a smaller --lr than %g may help",
-                          (unsigned long long)snapshot_of(run)->step, run->config->learning_rate);
+    if (snapshot_of(run)->diverged[0]) return fail_by_divergence(run, err);
     for (; run->recorded < member->measured; run->recorded++) {
         LENET_TRY(lenet_metrics_append(run->config->run, &member->metrics[run->recorded], err));
         if (lenet_member_best(member) == run->recorded) LENET_TRY(write_weights(run, BEST, err));

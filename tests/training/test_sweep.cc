@@ -126,6 +126,7 @@ class Watcher {
     std::vector<int> largest;
     double estimate = -1;
     std::string notes;
+    std::map<std::string, std::string> divergences;
 
     lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, Note, nullptr}; }
 
@@ -146,10 +147,11 @@ class Watcher {
     }
     static void Note(void *self, const char *text) { Of(self).notes += std::string(text) + "\n"; }
     static void Estimate(void *self, double seconds) { Of(self).estimate = seconds; }
-    static void Run(void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
+    static void Run(void *self, const lenet_sweep_plan *, const lenet_sweep_run *run,
                     const lenet_sweep_progress *progress) {
         Watcher &w = Of(self);
         w.runs++;
+        if (!run->last) w.divergences[run->id] = run->divergence;
         EXPECT_EQ(progress->ended, (size_t)w.runs);
         EXPECT_LE(progress->ended, progress->missing);
         if (w.on_run) w.on_run();
@@ -613,9 +615,12 @@ TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
     Finish("tame", kTame);
     ExpectAsTrained("tame", 2);
     const auto tame = Recorded("tame");
+    std::map<std::string, std::string> divergences;
     for (const char *most : {"1", "2", "4"}) {
         SCOPED_TRACE(most);
-        Finish(most, With(kWild, {"--population-max", most}));
+        const Watcher watcher = Finish(most, With(kWild, {"--population-max", most}));
+        if (divergences.empty()) divergences = watcher.divergences;
+        EXPECT_EQ(watcher.divergences, divergences) << "told of each by its id";
         EXPECT_EQ(result_.done, 2u);
         EXPECT_EQ(result_.diverged, 2u);
         EXPECT_TRUE(Kept(most) == Kept("tame")) << "no weights are kept of those that diverged";
@@ -626,12 +631,17 @@ TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
                 diverged++;
                 EXPECT_EQ(line.metrics.find("null"), std::string::npos) << "what it was measured at is all numbers";
                 EXPECT_LT(line.step, 30);
+                EXPECT_NE(divergences[id].find(" at step "), std::string::npos) << divergences[id];
                 continue;
             }
             ASSERT_TRUE(tame.count(id));
             EXPECT_TRUE(line == tame.at(id));
         }
         EXPECT_EQ(diverged, 2u);
+        size_t explained = 0;
+        for (const std::string &line : Lines(Dir(most) / "runs.jsonl"))
+            explained += line.find("\"divergence\":{\"step\":") != std::string::npos;
+        EXPECT_EQ(explained, 2u);
     }
 }
 
