@@ -26,6 +26,7 @@ enum { THREADS = 256, WARPS = THREADS / WARP };
     X(cublasSetAtomicsMode)                                                                                            \
     X(cublasSetMathMode)                                                                                               \
     X(cublasSgemmStridedBatched)                                                                                       \
+    X(cublasGetVersion)                                                                                                \
     X(cublasGetStatusString)
 /* The header makes macros of some names: cublasCreate is cublasCreate_v2. This is the name that results. */
 #define NAME_OF(f) #f
@@ -64,6 +65,12 @@ static cublasStatus_t open_handle(struct gpu_blas *blas, int branch, cudaStream_
     if (status == CUBLAS_STATUS_SUCCESS)
         status = blas->cublasSetMathMode(handle, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH);
     return status;
+}
+
+int gpu_blas_version(const struct lenet_ctx *ctx) {
+    int version = 0;
+    ctx->blas->cublasGetVersion(ctx->blas->handle[0], &version);
+    return version;
 }
 
 enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err) {

@@ -2,8 +2,12 @@
  * that names.h has. */
 #include "lenet/backend.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include "base/clock.h"
 #include "base/processors.h"
@@ -37,6 +41,24 @@ static void cpu_close(struct lenet_ctx *ctx) {
 static const char *cpu_message(const struct lenet_ctx *ctx) {
     (void)ctx;
     return "";
+}
+
+#ifndef LENET_CPU_BUILD
+#define LENET_CPU_BUILD "unknown" /* CMakeLists.txt knows it */
+#endif
+
+/* The C library's exp takes another way where the processor has fused multiply-adds. */
+static void cpu_describe(const struct lenet_ctx *ctx, char text[LENET_MACHINE]) {
+    const char *fused = "", *library = "another C library";
+    (void)ctx;
+#if defined(__x86_64__)
+    fused = __builtin_cpu_supports("fma") ? " with FMA" : " without FMA";
+#endif
+#ifdef __GLIBC__
+    library = gnu_get_libc_version();
+#endif
+    snprintf(text, LENET_MACHINE, "build %s, vectors of %d bits%s, glibc %s", LENET_CPU_BUILD, 8 * VECTOR_BYTES, fused,
+             library);
 }
 
 static enum lenet_status cpu_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
@@ -109,6 +131,7 @@ static const struct lenet_backend cpu = {
     .upload = cpu_copy,
     .download = cpu_copy,
     .message = cpu_message,
+    .describe = cpu_describe,
     .measure_peak = cpu_measure_peak,
     LENET_OPS(X)};
 #undef X

@@ -227,12 +227,13 @@ static void mark_kept(const struct search *s, const char *id) {
 /* A file of one run has its name; one of several says whose it is, and one that is damaged is none. */
 static enum lenet_status take_weights(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
-    char name[LENET_RUN_ID], device[32];
+    struct lenet_checkpoint_origin origin;
+    char name[LENET_RUN_ID];
     cJSON *members = NULL;
     (void)err;
     snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
     mark_kept(s, name);
-    if (find_run(s, name) || lenet_checkpoint_read_members(path, &members, device, NULL) != LENET_OK) return LENET_OK;
+    if (find_run(s, name) || lenet_checkpoint_read_origin(path, &origin, &members, NULL) != LENET_OK) return LENET_OK;
     const cJSON *member;
     cJSON_ArrayForEach(member, members) mark_kept(s, lenet_json_text(member, "id"));
     cJSON_Delete(members);
@@ -319,19 +320,28 @@ static enum lenet_status note_useless(const struct jobs *jobs, const struct lene
     return LENET_OK;
 }
 
+static void compare_machines(struct jobs *jobs, const struct lenet_checkpoint_origin *origin) {
+    char text[sizeof jobs->difference];
+    lenet_checkpoint_compare(origin, jobs->machine, text);
+    if (!text[0]) return;
+    jobs->strange++;
+    strcpy(jobs->difference, text);
+}
+
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     cJSON *members;
-    char device[32];
+    struct lenet_checkpoint_origin origin;
     struct lenet_error why = {{0}};
-    enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, &why);
+    enum lenet_status status = lenet_checkpoint_read_origin(path, &origin, &members, &why);
     if (status == LENET_ERR_IO && !lenet_path_exists(path)) return LENET_OK; /* another shard's, ended meanwhile */
     if (status != LENET_OK && !s->jobs->n_missing) return note_useless(s->jobs, &why);
     if (status != LENET_OK) return lenet_fail(err, status, "%.900s; without the file, its runs begin again", why.text);
     size_t *runs = calloc((size_t)cJSON_GetArraySize(members), sizeof *runs);
     status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const int wanted = runs && strcmp(device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
+    const int wanted = runs && strcmp(origin.device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
     if (wanted > 0) status = resume_members(s->jobs, members, runs, err);
+    if (wanted > 0) compare_machines(s->jobs, &origin);
     if (wanted == 0) unlink(path); /* killed between its last line and this */
     free(runs);
     cJSON_Delete(members);

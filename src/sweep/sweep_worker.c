@@ -85,7 +85,8 @@ static enum lenet_status keep(void *self, struct lenet_error *err) {
         cJSON_AddItemToObject(member, "metrics", history_json(member_of(w, r)));
         cJSON_AddItemToArray(members, member);
     }
-    const struct lenet_checkpoint_labels labels = {.device = w->trainer.device.backend->name, .members = members};
+    const struct lenet_checkpoint_labels labels = {
+        .device = w->trainer.device.backend->name, .machine = w->ledger->jobs->machine, .members = members};
     const enum lenet_status status =
         lenet_checkpoint_write(path, lenet_population_model(w->trainer.pop), snapshot_of(w), &labels, err);
     cJSON_Delete(members);
@@ -106,11 +107,12 @@ static enum lenet_status restore_history(struct worker *w, const char *path, con
 }
 
 static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
-    char path[LENET_MAX_PATH], device[32];
+    char path[LENET_MAX_PATH];
+    struct lenet_checkpoint_origin origin;
     cJSON *members;
     int ended = 0;
     LENET_TRY(checkpoint_path(w, path, err));
-    LENET_TRY(lenet_checkpoint_read_members(path, &members, device, err));
+    LENET_TRY(lenet_checkpoint_read_origin(path, &origin, &members, err));
     enum lenet_status status = lenet_trainer_restore(&w->trainer, path, NULL, &ended, err);
     if (status == LENET_OK && ended)
         status = lenet_fail(err, LENET_ERR_FORMAT, "%s: weights alone; wanted a checkpoint", path);

@@ -96,8 +96,8 @@ static enum lenet_status begin_run(const char *directory, char path[LENET_MAX_PA
                       directory);
 }
 
-enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const struct lenet_dataset *data,
-                                   struct lenet_lock *lock, struct lenet_error *err) {
+enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const char *machine,
+                                   const struct lenet_dataset *data, struct lenet_lock *lock, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     if (!config->run[0]) LENET_TRY(claim_directory(config, err));
     LENET_TRY(begin_run(config->run, path, lock, err));
@@ -106,6 +106,7 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     cJSON_AddStringToObject(json, "version", LENET_VERSION);
     cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
     cJSON_AddStringToObject(json, "device", device);
+    cJSON_AddStringToObject(json, "machine", machine);
     cJSON_AddItemToObject(json, "config", lenet_config_json(config));
     cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
     if (config->from[0]) cJSON_AddStringToObject(json, "from", config->from);

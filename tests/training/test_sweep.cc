@@ -26,8 +26,10 @@
 #include "base/json.h"
 #include "lenet/eval.h"
 #include "lenet/sweep.h"
+#include "lenet/version.h"
 #include "support/fill.h"
 #include "support/idx.h"
+#include "support/rewrite.h"
 #include "sweep/sweep_dir.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
@@ -93,18 +95,6 @@ std::string Part(const std::string &line, const std::string &key) {
     return line.substr(at, end + 1 - at);
 }
 
-/* Reads a safetensors file, lets its test spoil it, and writes it back, without a checksum. */
-void Rewrite(const fs::path &path, const std::function<void(lenet_tensor_file &)> &spoil) {
-    lenet_tensor_file file;
-    lenet_error err = {};
-    ASSERT_EQ(lenet_tensors_read(path.c_str(), &file, &err), LENET_OK) << err.text;
-    spoil(file);
-    for (int i = 0; i < file.n_metadata; i++)
-        if (strcmp(file.metadata[i].key, LENET_TENSORS_SHA256) == 0) file.metadata[i].key = "none";
-    EXPECT_EQ(lenet_tensors_write(path.c_str(), file.tensors, file.n, file.metadata, file.n_metadata, &err), LENET_OK)
-        << err.text;
-    lenet_tensors_free(&file);
-}
 void *DataOf(const lenet_tensor_file &file, const char *name) {
     const lenet_tensor *tensor = lenet_tensors_find(&file, name);
     if (!tensor) throw std::runtime_error(std::string("no tensor ") + name);
@@ -812,6 +802,25 @@ TEST_F(KilledSweep, OtherPopulationsAndThreadsMayGoOn) {
         EXPECT_EQ(rest.work.resumed, 1u) << "as it was cut then";
         ExpectSame("made", "run");
     }
+}
+
+TEST_F(KilledSweep, ItIsToldOnceThatAnotherMachineHasBegun) {
+    const Strings words = {"--seed", "1..3", "--population-max", "3"};
+    MakeCheckpoint(words);
+    Revive("run", 0);
+    EXPECT_EQ(Finish("run", words).notes, "") << "the same one";
+    Revive("run", 0);
+    SetMachine(Checkpoint("run"), "a processor of 1998");
+    const std::string notes = Finish("run", words).notes;
+    EXPECT_NE(
+        notes.find("training of 1 population began with a processor of 1998, and goes on with lenet " LENET_VERSION),
+        std::string::npos)
+        << notes;
+    EXPECT_EQ(std::count(notes.begin(), notes.end(), '\n'), 1) << notes;
+    ExpectSame("made", "run");
+    Revive("run", 0);
+    SetMachine(Checkpoint("run"), "");
+    EXPECT_EQ(Finish("run", words).notes, "") << "of an older program";
 }
 
 TEST_F(KilledSweep, ACheckpointWithADivergedMemberGoesOn) {

@@ -21,6 +21,7 @@
 #include "ops/draw.h"
 #include "support/fill.h"
 #include "support/idx.h"
+#include "support/rewrite.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
 #include "train/settings.h"
@@ -66,10 +67,13 @@ class Watcher {
     std::function<void(const lenet_metrics &)> on_epoch;
     uint64_t stop_at_step = UINT64_MAX; /* in the middle of an epoch, but not of the first one of a process */
 
-    lenet_observer Observer() { return {Begin, Progress, Epoch, this, nullptr}; }
+    std::string notes;
+
+    lenet_observer Observer() { return {Begin, Progress, Epoch, this, Note}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
+    static void Note(void *self, const char *text) { Of(self).notes += text; }
     static void Begin(void *self, const lenet_config *, const lenet_model *, const lenet_device *,
                       const lenet_dataset *, uint64_t first_step) {
         Of(self).begins++;
@@ -683,6 +687,25 @@ TEST_F(Resume, OtherThreadsAndCheckpointsMayGoOn) {
     Set(config, {{"threads", "3"}, {"checkpoint-seconds", "0"}});
     Finish(Resumed(config, Run("run")));
     ExpectSameRun(Run("undisturbed"), Run("run"));
+}
+
+TEST_F(Resume, ItIsToldThatAnotherMachineHasBegun) {
+    lenet_config config = Config("undisturbed", kEverything);
+    Finish(config);
+    for (const char *machine : {"a processor of 1998", "", "the same"}) {
+        const fs::path run = directory_ / (std::string("begun with ") + machine);
+        snprintf(config.run, sizeof config.run, "%s", run.c_str());
+        Interrupt(config, run, Stop::kInMidEpoch);
+        if (machine != std::string("the same")) SetMachine(run / "last.safetensors", machine);
+        const std::string notes = Finish(Resumed(config, run)).notes;
+        const std::string want = run.string() + ": began with a processor of 1998, and goes on with lenet 0.";
+        if (machine[0] == 'a')
+            EXPECT_EQ(notes.substr(0, want.size()), want) << notes;
+        else
+            EXPECT_EQ(notes, "");
+        EXPECT_EQ(Read(run / "run.json").find("\"machine\":\t\"lenet ") != std::string::npos, true);
+        ExpectSameRun(Run("undisturbed"), run);
+    }
 }
 
 TEST_F(Resume, ARunThatHasEndedIsLeftAsItIs) {
