@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/processors.h"
+#include "cpu/denormals.h"
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 #include "ops/preconditions.h"
@@ -20,7 +21,8 @@ enum { ALIGNMENT = 256 };
 static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                                   struct lenet_error *err) {
     const int threads = options->threads > 0 ? options->threads : lenet_processors();
-    struct parallel *pool = parallel_create(threads);
+    const int in_double = sizeof(LENET_REAL) == sizeof(double); /* of gradient checks, which want all there is */
+    struct parallel *pool = parallel_create(threads, in_double ? 0 : DENORMALS_TO_ZERO);
     *ctx = calloc(1, sizeof **ctx);
     if (pool && *ctx) {
         (*ctx)->pool = pool;

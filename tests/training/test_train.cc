@@ -444,12 +444,14 @@ const std::map<std::string, std::string> kEverything = {
     {"warmup", "1"},      {"lr", "0.01"},       {"augment", "standard"}, {"label-noise", "0.2"}}; /* 4 steps an epoch */
 
 TEST_F(Train, AnyNumberOfThreadsGivesTheSameBytes) {
-    for (const char *threads : {"1", "2", "3"}) {
-        lenet_config config = Config(threads, kEverything);
-        Set(config, {{"threads", threads}});
-        Finish(config);
-        ExpectSameRun(Run("1"), Run(threads));
-    }
+    for (const char *scale : {"1", "1e-36"}) /* also where products are denormal */
+        for (const char *threads : {"1", "2", "3"}) {
+            const std::string of_one = std::string(scale) + " on 1", run = std::string(scale) + " on " + threads;
+            lenet_config config = Config(run.c_str(), kEverything);
+            Set(config, {{"threads", threads}, {"init-scale", scale}});
+            Finish(config);
+            ExpectSameRun(Run(of_one.c_str()), Run(run.c_str()));
+        }
 }
 
 TEST_F(Train, TheSeedDecides) {
