@@ -242,11 +242,12 @@ static enum lenet_status pass_damaged(enum lenet_status status, struct lenet_err
 /* A file of one run has its name; one of several says whose it is. */
 static enum lenet_status take_weights(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
-    char name[LENET_RUN_ID], device[32];
+    struct lenet_checkpoint_origin origin;
+    char name[LENET_RUN_ID];
     struct cJSON *members = NULL;
     snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
     if (find_run(s, name)) return mark_kept(s, name, path, err);
-    enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, err);
+    enum lenet_status status = lenet_checkpoint_read_origin(path, &origin, &members, err);
     if (status != LENET_OK) return pass_damaged(status, err);
     for (const struct cJSON *m = lenet_json_first(members); m && status == LENET_OK; m = lenet_json_next(m))
         status = mark_kept(s, lenet_json_text(m, "id"), path, err);
@@ -333,12 +334,20 @@ static enum lenet_status note_useless(const struct jobs *jobs, const struct lene
     return LENET_OK;
 }
 
+static void compare_machines(struct jobs *jobs, const struct lenet_checkpoint_origin *origin) {
+    char text[sizeof jobs->difference];
+    lenet_checkpoint_compare(origin, jobs->machine, text);
+    if (!text[0]) return;
+    jobs->strange++;
+    strcpy(jobs->difference, text);
+}
+
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     struct cJSON *members;
-    char device[32];
+    struct lenet_checkpoint_origin origin;
     struct lenet_error why = {{0}};
-    enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, &why);
+    enum lenet_status status = lenet_checkpoint_read_origin(path, &origin, &members, &why);
     if (status == LENET_ERR_IO) {
         enum lenet_path is;
         LENET_TRY(lenet_path_look(path, &is, err));
@@ -349,8 +358,9 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     if (status != LENET_OK) return lenet_fail(err, status, "%.900s; without the file, its runs begin again", why.text);
     size_t *runs = calloc((size_t)lenet_json_count(members), sizeof *runs);
     status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const int wanted = runs && strcmp(device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
+    const int wanted = runs && strcmp(origin.device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
     if (wanted > 0) status = resume_members(s->jobs, members, runs, err);
+    if (wanted > 0) compare_machines(s->jobs, &origin);
     if (wanted == 0) unlink(path); /* killed between its last line and this */
     free(runs);
     lenet_json_free(members);
