@@ -39,8 +39,11 @@ struct gpu_blas {
 #undef X
 };
 
-/* cuBLAS must not allocate while a step is recorded. */
-enum { WORKSPACE_BYTES = 32 << 20 };
+/* cuBLAS must not allocate while a step is recorded. The emulated one needs no workspace. */
+#ifndef LENET_CUBLAS_WORKSPACE
+#define LENET_CUBLAS_WORKSPACE (32 << 20)
+#endif
+enum { WORKSPACE_BYTES = LENET_CUBLAS_WORKSPACE };
 
 static const char *load(struct gpu_blas *blas) {
     blas->library = dlopen(LENET_CUBLAS, RTLD_NOW | RTLD_LOCAL);
@@ -66,6 +69,10 @@ static cublasStatus_t open_handle(struct gpu_blas *blas, int branch, cudaStream_
     return status;
 }
 
+static enum lenet_status blas_error(cublasStatus_t status) {
+    return status == CUBLAS_STATUS_ALLOC_FAILED ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
+}
+
 enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err) {
     struct gpu_blas *blas = ctx->blas = (struct gpu_blas *)calloc(1, sizeof *blas);
     if (!blas) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
@@ -75,7 +82,7 @@ enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_e
         LENET_TRY(gpu_check(ctx, cudaMalloc(&blas->workspace[branch], WORKSPACE_BYTES), "cuBLAS's workspace"));
         const cublasStatus_t status = open_handle(blas, branch, ctx->streams[branch], tf32);
         if (status != CUBLAS_STATUS_SUCCESS)
-            return lenet_fail(err, LENET_ERR_DEVICE, "cuda: cuBLAS could not be started: %s",
+            return lenet_fail(err, blas_error(status), "cuda: cuBLAS could not be started: %s",
                               blas->cublasGetStatusString(status));
     }
     return LENET_OK;
@@ -96,7 +103,7 @@ static enum lenet_status blas_check(struct lenet_ctx *ctx, cublasStatus_t status
     if (status == CUBLAS_STATUS_SUCCESS) return gpu_launched(ctx, cudaSuccess, what);
     snprintf(ctx->message, sizeof ctx->message, "%s: cuBLAS failed: %s", what,
              ctx->blas->cublasGetStatusString(status));
-    return status == CUBLAS_STATUS_ALLOC_FAILED ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
+    return blas_error(status);
 }
 
 /* ---- products -------------------------------------------------------------------------------------------- */

@@ -32,11 +32,15 @@ extern "C" const char *cuda_probe(void) {
 static __global__ void nothing_kernel(int unused) { (void)unused; }
 
 static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, struct lenet_error *err) {
+    static const char what[] = "a first kernel";
     cudaDeviceProp properties;
     LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
-    if (gpu_launch(ctx, "a first kernel", nothing_kernel, dim3(1), dim3(1), 0, 0) == LENET_OK &&
-        cudaStreamSynchronize(ctx->stream) == cudaSuccess)
-        return LENET_OK;
+    const enum lenet_status launched = gpu_launch(ctx, what, nothing_kernel, dim3(1), dim3(1), 0, 0);
+    if (launched == LENET_OK) return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), what);
+    const cudaError_t error = cudaGetLastError();
+    if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorUnsupportedPtxVersion &&
+        error != cudaErrorInvalidDeviceFunction)
+        return launched;
     return lenet_fail(err, LENET_ERR_DEVICE,
                       "cuda:%d: %s (compute capability %d.%d) cannot run this build's kernels; "
                       "configure with -DCMAKE_CUDA_ARCHITECTURES=%d%d: %s",

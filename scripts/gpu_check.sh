@@ -22,7 +22,8 @@ Runs everything that tells about the CUDA backend; on an H100 in less than ten m
 
 cuda_tests='*cuda*:Cuda*'
 tools=(memcheck racecheck initcheck synccheck)
-sanitized=(test_activation test_batch test_conv test_dense test_loss test_optimizer test_subsample test_cuda)
+sanitized=(test_activation test_batch test_conv test_dense test_elementwise test_loss test_optimizer test_rbf test_scale
+    test_subsample test_cuda)
 recorded_step=Cuda.TwoRunsGiveTheSameBytesRecordedOrNot # under a sanitizer, of test_cuda only this
 gradchecks=(
     "--activation relu --pooling max --optimizer nesterov"
@@ -31,6 +32,7 @@ gradchecks=(
     "--activation tanh --pooling average --optimizer adamw"
     "--arch mlp-300"
     "--arch linear"
+    "--arch lenet5-1998"
     "--tf32"
 )
 repeated=(--seed 1 --steps 1876)                    # what is repeated, stopped and killed: 2 epochs of MNIST

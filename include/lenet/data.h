@@ -64,8 +64,8 @@ enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_ha
                                      const struct lenet_reading *how, int field, struct lenet_dataset *data,
                                      struct lenet_error *err);
 
-/* Returns 1 where a data set's test images are in directory. */
-int lenet_dataset_is_in(const char *directory);
+/* *is becomes 1 where a data set's test images are in directory, else 0. LENET_ERR_IO where it cannot be looked at. */
+enum lenet_status lenet_dataset_is_in(const char *directory, int *is, struct lenet_error *err);
 
 /* Training and test images of side x side pixels (8 and more), with labels 0 to LENET_DIGITS-1 in turn: random
  * but smooth, as digits are, and dark at the rim. For checks and benchmarks, in which the images' meaning plays no

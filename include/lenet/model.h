@@ -41,9 +41,9 @@ enum lenet_status lenet_members_from_file(const char *path, const struct lenet_t
 enum lenet_status lenet_tensor_copy(const char *path, const struct lenet_tensor_file *file,
                                     const struct lenet_tensor *wanted, struct lenet_error *err);
 
-/* Writes tensors as the file of a model: its metadata come first, then `more`. members may be NULL. */
+/* Writes tensors as the file of a model: its metadata come first, then `more`. members: the array as JSON, or NULL. */
 enum lenet_status lenet_model_write_tensors(const char *path, const struct lenet_model *model,
-                                            const struct lenet_tensor *tensors, int n, const struct cJSON *members,
+                                            const struct lenet_tensor *tensors, int n, const char *members,
                                             const struct lenet_metadata *more, int n_more, struct lenet_error *err);
 
 #ifdef __cplusplus

@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-struct cJSON;
+struct lenet_json;
 
 enum lenet_outcome {
     LENET_ANSWERED,   /* or, without a network, only shown                            */
@@ -38,9 +38,9 @@ enum lenet_status lenet_predict(struct lenet_config *config, char **paths, int n
 /* The n likeliest classes, the likeliest first; returns how many there are. */
 int lenet_prediction_best(const struct lenet_prediction *prediction, int n, int *classes);
 
-/* Of a prediction that was not passed over: file, status ("ok", "no digit", "error"), and classes with probabilities
- * (and names, where they have any), the likeliest first, or the error. */
-struct cJSON *lenet_prediction_json(const struct lenet_prediction *prediction);
+/* Adds, of a prediction that was not passed over: file, status ("ok", "no digit", "error"), and classes with
+ * probabilities (and names, where they have any), the likeliest first, or the error. */
+void lenet_prediction_add_json(struct lenet_json *json, const struct lenet_prediction *prediction);
 
 /* ---- what the networks were shown, in a file ---- */
 

@@ -13,8 +13,10 @@ enum { LENET_RUN_ID = 17 }; /* bytes of an id, its zero byte included */
 enum lenet_status lenet_run_id(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
                                struct lenet_error *err);
 
-/* 1 where id is that of a recorded run; also where an older program gave it, to which every option was a part of it. */
-int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id);
+/* *fits becomes 1 where id is that of a recorded run; also where an older program gave it, to which every option was a
+ * part of it; else 0. LENET_ERR_MEMORY. */
+enum lenet_status lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id, int *fits,
+                                    struct lenet_error *err);
 
 #ifdef __cplusplus
 }

@@ -110,8 +110,10 @@ void lenet_summary_free(struct lenet_summary *summary);
 /* The listed group of the lowest mean; NULL where none has a mean. */
 const struct lenet_group *lenet_summary_best(const struct lenet_summary *summary);
 
-/* {"metric", "by", "runs", "diverged", "groups"}, as a new cJSON object to be printed. */
-struct cJSON *lenet_summary_json(const struct lenet_config *config, const struct lenet_summary *summary);
+/* Adds {"metric", "by", "runs", "diverged", "groups"}. */
+struct lenet_json;
+void lenet_summary_add_json(struct lenet_json *json, const struct lenet_config *config,
+                            const struct lenet_summary *summary);
 
 #ifdef __cplusplus
 }

@@ -76,6 +76,9 @@ static int sync_directory(int directory) {
     return code == EINVAL || code == ENOTSUP ? 0 : code;
 }
 
+/* Whether the errno says that a path leads to nothing; any other says that it is not known. */
+static bool is_absence(int code) { return code == ENOENT || code == ENOTDIR; }
+
 static int close_file(int fd) { return close(fd) != 0 && errno != EINTR ? errno : 0; }
 
 /* Opens the directory that path is in; *name points to path's last part. */
@@ -126,14 +129,14 @@ enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t
     const char *name;
     int code = open_parent(path, &directory, &name);
     if (code != 0) return fail_errno(err, "open its directory", path, code);
-    struct stat old;
-    if (*name == '\0' || is_open_file(directory, name) ||
-        (fstatat(directory, name, &old, 0) == 0 && !S_ISREG(old.st_mode))) {
+    struct stat old = {.st_mode = S_IFREG};
+    if (*name && fstatat(directory, name, &old, 0) != 0 && !is_absence(errno)) code = errno;
+    if (code == 0 && (!*name || is_open_file(directory, name) || !S_ISREG(old.st_mode))) {
         close(directory); /* renaming would make root's /dev/null a file, and /dev/stdout */
         return lenet_fail(err, LENET_ERR_IO, "%s: is a directory or a device; the name of an ordinary file is wanted",
                           path);
     }
-    code = replace_in(directory, name, bytes, size);
+    if (code == 0) code = replace_in(directory, name, bytes, size);
     const int sync_code = code == 0 ? sync_directory(directory) : 0;
     close(directory);
     if (code != 0) return fail_errno(err, "replace", path, code);
@@ -150,11 +153,14 @@ static bool is_temporary(const char *name) {
     return length > 0 && tmp[length] == '\0';
 }
 
-void lenet_directory_clear_temporaries(const char *path) {
-    DIR *directory = opendir(path);
-    for (const struct dirent *entry; directory && (entry = readdir(directory));)
-        if (is_temporary(entry->d_name)) unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory) closedir(directory);
+static enum lenet_status remove_temporary(void *self, const char *path, struct lenet_error *err) {
+    (void)self;
+    if (!is_temporary(strrchr(path, '/') + 1) || unlink(path) == 0 || is_absence(errno)) return LENET_OK;
+    return fail_errno(err, "remove", path, errno);
+}
+
+enum lenet_status lenet_directory_clear_temporaries(const char *path, struct lenet_error *err) {
+    return lenet_directory_each(path, ".", "", remove_temporary, NULL, err);
 }
 
 /* A new file is found again after a power failure only if its directory is on the disk, too. */
@@ -169,16 +175,22 @@ static int sync_parent(const char *path) {
 }
 
 enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err) {
-    if (unlink(path) != 0) return errno == ENOENT ? LENET_OK : fail_errno(err, "remove", path, errno);
+    if (unlink(path) != 0) return is_absence(errno) ? LENET_OK : fail_errno(err, "remove", path, errno);
     const int code = sync_parent(path);
     return code == 0 ? LENET_OK : fail_errno(err, "sync the directory of", path, code);
 }
 
 enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0 && errno == ELOOP) return lenet_fail_link(path, err);
     if (fd < 0) return fail_errno(err, "open for appending", path, errno);
     struct stat old;
-    if (fstat(fd, &old) != 0 || !S_ISREG(old.st_mode)) { /* of anything else nothing could be cut off again */
+    if (fstat(fd, &old) != 0) {
+        const int fstat_code = errno;
+        close(fd);
+        return fail_errno(err, "append to", path, fstat_code);
+    }
+    if (!S_ISREG(old.st_mode)) { /* of anything else nothing could be cut off again */
         close(fd);
         return lenet_fail(err, LENET_ERR_IO, "%s: is not an ordinary file; one to append to is wanted", path);
     }
@@ -275,7 +287,9 @@ enum lenet_status lenet_file_cut(const char *path, size_t size, struct lenet_err
 static enum lenet_status make_one(const char *path, struct lenet_error *err) {
     if (mkdir(path, 0777) == 0) return LENET_OK;
     const int code = errno; /* not only EEXIST: "/" or an automounted parent may say EISDIR, EROFS, ... */
-    return lenet_path_is_directory(path) ? LENET_OK : fail_errno(err, "create the directory", path, code);
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    return is == LENET_DIRECTORY ? LENET_OK : fail_errno(err, "create the directory", path, code);
 }
 
 static enum lenet_status make_parents(const char *path, struct lenet_error *err) {
@@ -303,24 +317,58 @@ enum lenet_status lenet_directory_claim(const char *path, int *made, struct lene
     return *made || errno == EEXIST ? LENET_OK : fail_errno(err, "create the directory", path, errno);
 }
 
-int lenet_path_exists(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0;
+/* Sets *there, and *info where it is 1. */
+static enum lenet_status look(const char *path, struct stat *info, bool *there, struct lenet_error *err) {
+    *there = stat(path, info) == 0;
+    return *there || is_absence(errno) ? LENET_OK : fail_errno(err, "look at", path, errno);
 }
 
-int lenet_path_is_directory(const char *path) {
+enum lenet_status lenet_path_look(const char *path, enum lenet_path *is, struct lenet_error *err) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    bool there;
+    LENET_TRY(look(path, &info, &there, err));
+    *is = !there ? LENET_NOTHING : S_ISDIR(info.st_mode) ? LENET_DIRECTORY : LENET_FILE;
+    return LENET_OK;
 }
 
-int lenet_directory_has(const char *directory, const char *name) {
+enum lenet_status lenet_path_is_empty(const char *path, int *is, struct lenet_error *err) {
+    struct stat info;
+    bool there;
+    LENET_TRY(look(path, &info, &there, err));
+    *is = there && S_ISREG(info.st_mode) && info.st_size == 0;
+    return LENET_OK;
+}
+
+enum lenet_status lenet_directory_has(const char *directory, const char *name, int *has, struct lenet_error *err) {
     char path[PATH_MAX];
-    return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path && lenet_path_exists(path);
+    enum lenet_path is;
+    if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
+        return fail_errno(err, "look at", directory, ENAMETOOLONG);
+    LENET_TRY(lenet_path_look(path, &is, err));
+    *has = is != LENET_NOTHING;
+    return LENET_OK;
 }
 
-int lenet_path_is_same(const char *a, const char *b) {
+enum lenet_status lenet_path_is_same(const char *a, const char *b, int *same, struct lenet_error *err) {
     struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    bool one_there, other_there;
+    LENET_TRY(look(a, &one, &one_there, err));
+    LENET_TRY(look(b, &other, &other_there, err));
+    *same = one_there && other_there && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return LENET_OK;
+}
+
+enum lenet_status lenet_path_refuse_link(const char *path, struct lenet_error *err) {
+    struct stat info;
+    if (lstat(path, &info) != 0) return is_absence(errno) ? LENET_OK : fail_errno(err, "look at", path, errno);
+    return S_ISLNK(info.st_mode) ? lenet_fail_link(path, err) : LENET_OK;
+}
+
+enum lenet_status lenet_fail_link(const char *path, struct lenet_error *err) {
+    return lenet_fail(err, LENET_ERR_IO,
+                      "%s: a symbolic link stands there, which is not followed in a directory of runs; remove it, or "
+                      "let a link lead to the whole directory",
+                      path);
 }
 
 static bool begins_and_ends(const char *name, const char *begin, const char *end) {
@@ -367,7 +415,9 @@ enum lenet_status lenet_directory_each(const char *directory, const char *begin,
                                        void *self, struct lenet_error *err) {
     char **names;
     int n;
-    if (!lenet_path_exists(directory)) return LENET_OK;
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(directory, &is, err));
+    if (is != LENET_DIRECTORY) return LENET_OK;
     LENET_TRY(lenet_directory_list(directory, begin, end, &names, &n, err));
     enum lenet_status status = LENET_OK;
     for (int i = 0; i < n; i++) {

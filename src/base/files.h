@@ -29,10 +29,10 @@ enum lenet_status lenet_file_cut(const char *path, size_t size, struct lenet_err
 enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err);
 
 /* Removes the temporary files that a killed process has left in a directory, whatever they were to replace. Nobody may
- * be replacing a file there meanwhile. */
-void lenet_directory_clear_temporaries(const char *directory);
+ * be replacing a file there meanwhile. A directory that is not there has none. LENET_ERR_IO; LENET_ERR_MEMORY. */
+enum lenet_status lenet_directory_clear_temporaries(const char *directory, struct lenet_error *err);
 
-/* Appends these bytes to path (an ordinary file, created if need be) and fsyncs. A
+/* Appends these bytes to path (an ordinary file and no link to one, created if need be) and fsyncs. A
  * failed append is cut off again, so the file never keeps part of a record; the
  * error says so where even that fails. One writer at a time: cutting off would take
  * what another has appended meanwhile. LENET_ERR_IO, with the system's reason. */
@@ -50,14 +50,26 @@ enum lenet_status lenet_directory_create(const char *path, struct lenet_error *e
  * processes that try one makes it. Fails likewise. */
 enum lenet_status lenet_directory_claim(const char *path, int *made, struct lenet_error *err);
 
-/* Return 1 where path exists (a file or a directory), where it is a directory, and where a directory has something of
- * this name, else 0. */
-int lenet_path_exists(const char *path);
-int lenet_path_is_directory(const char *path);
-int lenet_directory_has(const char *directory, const char *name);
+/* What a path leads to, by whatever links; LENET_FILE is all that is no directory. That nothing is there is known only
+ * where the system says so: whatever else keeps it from looking, such as a failing disk, is LENET_ERR_IO. So it is in
+ * all of the following. */
+enum lenet_path { LENET_NOTHING, LENET_FILE, LENET_DIRECTORY };
+enum lenet_status lenet_path_look(const char *path, enum lenet_path *is, struct lenet_error *err);
 
-/* Returns 1 where both are there and one file, by whatever names. */
-int lenet_path_is_same(const char *a, const char *b);
+/* *is becomes 1 where it is there and an ordinary file without a byte, else 0. */
+enum lenet_status lenet_path_is_empty(const char *path, int *is, struct lenet_error *err);
+
+/* *has becomes 1 where a directory has something of this name, else 0. */
+enum lenet_status lenet_directory_has(const char *directory, const char *name, int *has, struct lenet_error *err);
+
+/* *same becomes 1 where both are there and one file, by whatever names, else 0. */
+enum lenet_status lenet_path_is_same(const char *a, const char *b, int *same, struct lenet_error *err);
+
+/* In a directory of runs others may be allowed to write, too, and what this program makes there goes where it says: a
+ * symbolic link in its place is not followed. lenet_path_refuse_link fails where one stands; lenet_fail_link says so
+ * where open has failed for one. LENET_ERR_IO. */
+enum lenet_status lenet_path_refuse_link(const char *path, struct lenet_error *err);
+enum lenet_status lenet_fail_link(const char *path, struct lenet_error *err);
 
 /* Calls take(self, path) for each entry of the directory whose name begins and ends so, in alphabetical order, until
  * it fails. A directory that is not there is empty. */

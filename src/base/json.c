@@ -1,6 +1,9 @@
-/* json.c - prints numbers so that they read back the same, writes whole JSON files, and reads files of JSON lines. */
+/* json.c - the one place that calls cJSON: it looks at the result of every call, prints numbers so that they read back
+ * the same, writes whole JSON files, and reads files of JSON lines. */
 #include "base/json.h"
 
+#include <cjson/cJSON.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,20 +16,6 @@ void lenet_real_text(double value, char text[32]) {
         snprintf(text, 32, "%.*g", digits, value);
         if (strtod(text, NULL) == value) return;
     }
-}
-
-cJSON *lenet_json_real(double value) {
-    char text[32] = "null";
-    if (isfinite(value)) lenet_real_text(value, text);
-    return cJSON_CreateRaw(text);
-}
-
-void lenet_json_add_real(cJSON *object, const char *name, double value) {
-    cJSON_AddItemToObject(object, name, lenet_json_real(value));
-}
-
-const char *lenet_json_text(const cJSON *object, const char *name) {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
 size_t lenet_utf8_length(const char *character, size_t size) {
@@ -46,27 +35,154 @@ size_t lenet_utf8_length(const char *character, size_t size) {
     return length;
 }
 
-void lenet_json_add_text(cJSON *object, const char *name, const char *text) {
+/* ---- writing --------------------------------------------------------------------------------------------- */
+
+/* Takes the item, whatever happens: NULL, without memory, breaks the value. */
+static void add(struct lenet_json *json, const char *name, cJSON *item) {
+    cJSON *into = json->depth > 0 && json->depth <= LENET_JSON_DEPTH ? json->open[json->depth - 1] : NULL;
+    if (item && !json->is_broken && into &&
+        (name ? cJSON_AddItemToObject(into, name, item) : cJSON_AddItemToArray(into, item)))
+        return;
+    cJSON_Delete(item);
+    json->is_broken = 1;
+}
+
+static void open_container(struct lenet_json *json, const char *name, cJSON *item) {
+    if (json->whole || !item)
+        add(json, name, item);
+    else
+        json->whole = item;
+    if (json->depth < LENET_JSON_DEPTH) json->open[json->depth] = item;
+    json->depth++;
+}
+
+void lenet_json_open_object(struct lenet_json *json, const char *name) {
+    open_container(json, name, cJSON_CreateObject());
+}
+
+void lenet_json_open_array(struct lenet_json *json, const char *name) {
+    open_container(json, name, cJSON_CreateArray());
+}
+
+void lenet_json_close(struct lenet_json *json) { json->depth--; }
+
+void lenet_json_add_null(struct lenet_json *json, const char *name) { add(json, name, cJSON_CreateNull()); }
+
+void lenet_json_add_bool(struct lenet_json *json, const char *name, int value) {
+    add(json, name, cJSON_CreateBool(value));
+}
+
+void lenet_json_add_string(struct lenet_json *json, const char *name, const char *value) {
+    add(json, name, cJSON_CreateString(value));
+}
+
+void lenet_json_add_text(struct lenet_json *json, const char *name, const char *value) {
     static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
-    const size_t size = strlen(text);
+    const size_t size = strlen(value);
     char *utf8 = calloc(3 * size + 1, 1), *to = utf8; /* each byte may become one of those */
     for (size_t i = 0, n; utf8 && i < size; i += n ? n : 1) {
-        n = lenet_utf8_length(text + i, size - i);
-        memcpy(to, n ? text + i : replacement, n ? n : 3);
+        n = lenet_utf8_length(value + i, size - i);
+        memcpy(to, n ? value + i : replacement, n ? n : 3);
         to += n ? n : 3;
     }
-    cJSON_AddStringToObject(object, name, utf8 ? utf8 : "");
+    add(json, name, utf8 ? cJSON_CreateString(utf8) : NULL);
     free(utf8);
 }
 
-enum lenet_status lenet_json_write(const char *path, cJSON *json, struct lenet_error *err) {
-    char *text = cJSON_Print(json);
-    cJSON_Delete(json);
-    const enum lenet_status status =
-        text ? lenet_file_replace(path, text, strlen(text), err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+void lenet_json_add_number(struct lenet_json *json, const char *name, double value) {
+    add(json, name, cJSON_CreateNumber(value));
+}
+
+void lenet_json_add_real(struct lenet_json *json, const char *name, double value) {
+    char text[32] = "null";
+    if (isfinite(value)) lenet_real_text(value, text);
+    lenet_json_add_raw(json, name, text);
+}
+
+void lenet_json_add_raw(struct lenet_json *json, const char *name, const char *value) {
+    add(json, name, cJSON_CreateRaw(value));
+}
+
+void lenet_json_add_all(struct lenet_json *json, const cJSON *object) {
+    for (const cJSON *item = lenet_json_first(object); item; item = item->next)
+        add(json, item->string, cJSON_Duplicate(item, 1));
+}
+
+void lenet_json_add_ints(struct lenet_json *json, const char *name, const int *values, int n) {
+    add(json, name, cJSON_CreateIntArray(values, n));
+}
+
+void lenet_json_drop(struct lenet_json *json) {
+    cJSON_Delete(json->whole);
+    *json = (struct lenet_json){.whole = NULL};
+}
+
+enum lenet_status lenet_json_print(struct lenet_json *json, enum lenet_json_form form, char **text,
+                                   struct lenet_error *err) {
+    const int is_whole = json->whole && !json->is_broken && json->depth <= 1;
+    *text = !is_whole ? NULL : form == LENET_JSON_LINE ? cJSON_PrintUnformatted(json->whole) : cJSON_Print(json->whole);
+    lenet_json_drop(json);
+    return *text ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+}
+
+enum lenet_status lenet_json_write(const char *path, struct lenet_json *json, struct lenet_error *err) {
+    char *text;
+    LENET_TRY(lenet_json_print(json, LENET_JSON_INDENTED, &text, err));
+    const enum lenet_status status = lenet_file_replace(path, text, strlen(text), err);
     free(text);
     return status;
 }
+
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+/* cJSON says of neither why it has failed; the errno of malloc does. */
+enum lenet_status lenet_json_parse(const char *where, const char *text, size_t size, size_t *used, cJSON **json,
+                                   struct lenet_error *err) {
+    const char *end = text;
+    errno = 0;
+    *json = cJSON_ParseWithLengthOpts(text, size, &end, 0);
+    if (used) *used = (size_t)(end - text);
+    if (*json) return LENET_OK;
+    if (errno == ENOMEM) return lenet_fail(err, LENET_ERR_MEMORY, "%s: out of memory", where);
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: not JSON from byte %td on; damaged?", where, end - text);
+}
+
+void lenet_json_free(cJSON *json) { cJSON_Delete(json); }
+
+int lenet_json_is_object(const cJSON *value) { return cJSON_IsObject(value); }
+
+int lenet_json_is_array(const cJSON *value) { return cJSON_IsArray(value); }
+
+int lenet_json_is_null(const cJSON *value) { return cJSON_IsNull(value); }
+
+int lenet_json_is_true(const cJSON *value) { return cJSON_IsTrue(value); }
+
+int lenet_json_number(const cJSON *value, double *number) {
+    if (cJSON_IsNumber(value)) *number = value->valuedouble;
+    return cJSON_IsNumber(value);
+}
+
+const char *lenet_json_string(const cJSON *value) { return cJSON_GetStringValue(value); }
+
+const cJSON *lenet_json_get(const cJSON *object, const char *name) {
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+const char *lenet_json_text(const cJSON *object, const char *name) {
+    return lenet_json_string(lenet_json_get(object, name));
+}
+
+int lenet_json_count(const cJSON *container) { return cJSON_GetArraySize(container); }
+
+const cJSON *lenet_json_at(const cJSON *array, int place) { return cJSON_GetArrayItem(array, place); }
+
+const cJSON *lenet_json_first(const cJSON *container) { return container ? container->child : NULL; }
+
+const cJSON *lenet_json_next(const cJSON *value) { return value->next; }
+
+const char *lenet_json_name(const cJSON *value) { return value->string; }
+
+char *lenet_json_line_of(const cJSON *value) { return cJSON_PrintUnformatted(value); }
 
 static int is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
@@ -79,11 +195,13 @@ static size_t trim(const char **line, size_t length) {
 
 static enum lenet_status take_line(const char *text, size_t length, struct lenet_json_line *line, lenet_take_line *take,
                                    void *self, struct lenet_error *err) {
-    const char *end = NULL;
-    cJSON *json = cJSON_ParseWithLengthOpts(text, length, &end, 0);
+    cJSON *json;
+    size_t used;
+    const enum lenet_status parsed = lenet_json_parse(line->where, text, length, &used, &json, err);
+    if (parsed == LENET_ERR_MEMORY) return parsed;
     line->json = json;
     const enum lenet_status status =
-        cJSON_IsObject(json) && end == text + length
+        cJSON_IsObject(json) && used == length
             ? take(self, line, err)
             : lenet_fail(err, LENET_ERR_FORMAT,
                          "%s: not a JSON object on a line of its own; damaged, or edited by hand?", line->where);

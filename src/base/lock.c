@@ -15,12 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/files.h"
+
 enum { NAMELESS_AFTER = 100 /* looks at a lock without a name, a hundredth of a second apart */ };
 
-static int is_at(int file, const char *path) {
-    struct stat held, there;
-    return fstat(file, &held) == 0 && stat(path, &there) == 0 && held.st_dev == there.st_dev &&
-           held.st_ino == there.st_ino;
+/* *is becomes 1 where path still is the file that is open. */
+static enum lenet_status look(int file, const char *path, int *is, struct lenet_error *err) {
+    struct stat held = {0}, there = {0};
+    const int good = fstat(file, &held) == 0 && (lstat(path, &there) == 0 || errno == ENOENT || errno == ENOTDIR);
+    *is = good && held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    return good ? LENET_OK : lenet_fail(err, LENET_ERR_IO, "%s: cannot be looked at: %s", path, strerror(errno));
 }
 
 /* For people; the lock is good without it. */
@@ -40,28 +44,35 @@ static int read_name(int file, char name[128]) {
     return end != NULL;
 }
 
-/* Tries once. 1 where *lock says how it stands; 0 where it is to be tried again. */
-static int try_lock(const char *path, int file, int tries, struct lenet_lock *lock) {
+/* Tries once: *stands becomes 1 where *lock says how it stands, 0 where it is to be tried again. */
+static enum lenet_status try_lock(const char *path, int file, int tries, struct lenet_lock *lock, int *stands,
+                                  struct lenet_error *err) {
+    *stands = 0;
     if (flock(file, LOCK_EX | LOCK_NB) == 0) {
-        if (!is_at(file, path)) return 0;
+        LENET_TRY(look(file, path, stands, err));
+        if (!*stands) return LENET_OK;
         write_name(file);
         lock->file = file;
         lock->holder[0] = 0;
-        return 1;
+        return LENET_OK;
     }
-    if (errno == EINTR) return 0;
+    if (errno == EINTR) return LENET_OK;
     if (errno != EWOULDBLOCK) {
         lock->missing = strerror(errno);
-        return 1;
+        *stands = 1;
+        return LENET_OK;
     }
-    if (tries == 0) return 0; /* it may have been taken just now, and have its last holder's name yet */
-    if (read_name(file, lock->holder)) return 1;
+    if (tries == 0) return LENET_OK; /* it may have been taken just now, and have its last holder's name yet */
+    *stands = read_name(file, lock->holder);
+    if (*stands) return LENET_OK;
     strcpy(lock->holder, "another process");
-    return tries >= NAMELESS_AFTER;
+    *stands = tries >= NAMELESS_AFTER;
+    return LENET_OK;
 }
 
 static enum lenet_status fail_open(const char *path, struct lenet_error *err) {
     if (errno == EROFS) return LENET_OK; /* nothing can be written, which is an error only for who has to */
+    if (errno == ELOOP) return lenet_fail_link(path, err);
     return lenet_fail(err, LENET_ERR_IO, "%s: cannot be opened for locking: %s (another user's, or a misspelt path?)",
                       path, strerror(errno));
 }
@@ -71,29 +82,35 @@ enum lenet_status lenet_lock_take(const char *path, enum lenet_lock_wait wait, s
     const struct timespec pause = {.tv_nsec = 10000000};
     *lock = (struct lenet_lock){.file = -1};
     for (int tries = 0;; tries++) {
-        const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        int stands;
+        const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (file < 0) return fail_open(path, err);
-        const int stands = try_lock(path, file, tries, lock);
+        enum lenet_status status = try_lock(path, file, tries, lock, &stands, err);
         if (lock->file >= 0 && (lock->path = strdup(path))) return LENET_OK;
-        if (lock->missing) unlink(path); /* of no use */
+        if (lock->file >= 0) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+        if (lock->missing || lock->file >= 0) unlink(path); /* of no use */
         close(file);
-        if (lock->file >= 0) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+        lock->file = -1;
+        if (status != LENET_OK) return status;
         if (lock->missing || (stands && wait == LENET_LOCK_AT_ONCE)) return LENET_OK;
         nanosleep(&pause, NULL);
     }
 }
 
-int lenet_lock_is_held(const char *path) {
-    const int file = open(path, O_RDWR | O_CLOEXEC);
-    if (file < 0) return 0;
-    const int held = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+enum lenet_status lenet_lock_is_held(const char *path, int *held, struct lenet_error *err) {
+    int file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0 && errno == EACCES) file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW); /* another user's */
+    *held = 0;
+    if (file < 0) return errno == ENOENT || errno == ENOTDIR ? LENET_OK : fail_open(path, err);
+    *held = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     close(file);
-    return held;
+    return LENET_OK;
 }
 
 void lenet_lock_release(struct lenet_lock *lock) {
     if (!lock->path) return;
-    if (is_at(lock->file, lock->path)) unlink(lock->path);
+    int is;
+    if (look(lock->file, lock->path, &is, NULL) == LENET_OK && is) unlink(lock->path);
     close(lock->file);
     free(lock->path);
     *lock = (struct lenet_lock){.file = -1};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/grow.h"
 #include "base/json.h"
 #include "check/ensemble.h"
 #include "lenet/device.h"
@@ -42,12 +43,20 @@ double lenet_recall(const struct lenet_evaluation *e, int class_index) {
 
 /* ---- the networks ---------------------------------------------------------------------------- */
 
+/* A file of networks. */
+struct source {
+    char *path;
+    int R;
+    struct cJSON *members; /* what it says of them, or NULL */
+};
+
 /* Several networks of one kind. */
 struct networks {
     struct lenet_model model;
     int R;
-    float *w;       /* [R][stride]                                                     */
-    cJSON *members; /* [R] what is known of each: what its file says of it, and the file */
+    float *w; /* [R][stride] */
+    size_t n_files;
+    struct source *files; /* in the order of the networks */
 };
 
 /* Whose outputs mean the same: the loss they were trained with does not matter. */
@@ -57,37 +66,32 @@ static int same_model(const struct lenet_model *a, const struct lenet_model *b) 
            a->scaling.factor == b->scaling.factor && a->scaling.offset == b->scaling.offset;
 }
 
-/* Says of R networks of a file where they come from. */
-static void add_members(cJSON *all, const char *path, cJSON *members, int R) {
-    for (int r = 0; r < R; r++) {
-        cJSON *member = members ? cJSON_DetachItemFromArray(members, 0) : cJSON_CreateObject();
-        cJSON_AddStringToObject(member, "weights", path);
-        cJSON_AddItemToArray(all, member);
-    }
+/* Adds the networks w[R][stride] of a file to those that are there. */
+static enum lenet_status add_networks(struct networks *all, const char *path, const struct lenet_model *model,
+                                      const float *w, int R, struct lenet_error *err) {
+    const size_t stride = model->topology.stride;
+    if (all->R && !same_model(&all->model, model))
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: another kind of network, or scaling, than the files before it",
+                          path);
+    float *longer = realloc(all->w, (size_t)(all->R + R) * stride * sizeof *longer);
+    if (!longer) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    memcpy(longer + (size_t)all->R * stride, w, (size_t)R * stride * sizeof *w);
+    all->model = *model;
+    all->R += R;
+    all->w = longer;
+    return LENET_OK;
 }
 
-/* Adds a file's networks to those that are there. */
 static enum lenet_status add_file(void *self, const char *path, struct lenet_error *err) {
     struct networks *all = self;
     struct lenet_model model;
-    cJSON *members;
+    LENET_TRY(lenet_grow(&all->files, all->n_files, sizeof *all->files, err));
+    struct source *file = &all->files[all->n_files++];
+    *file = (struct source){.path = strdup(path)};
+    if (!file->path) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     float *w;
-    int R;
-    LENET_TRY(lenet_weights_read(path, &model, &R, &w, &members, err));
-    add_members(all->members, path, members, R);
-    cJSON_Delete(members);
-    const size_t stride = model.topology.stride;
-    float *longer = NULL;
-    enum lenet_status status = LENET_OK;
-    if (all->R && !same_model(&all->model, &model))
-        status = lenet_fail(err, LENET_ERR_FORMAT, "%s: another kind of network, or scaling, than the files before it",
-                            path);
-    else if (!(longer = realloc(all->w, (size_t)(all->R + R) * stride * sizeof *longer)))
-        status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    if (longer) {
-        memcpy(longer + (size_t)all->R * stride, w, (size_t)R * stride * sizeof *w);
-        *all = (struct networks){.model = model, .R = all->R + R, .w = longer, .members = all->members};
-    }
+    LENET_TRY(lenet_weights_read(path, &model, &file->R, &w, &file->members, err));
+    const enum lenet_status status = add_networks(all, path, &model, w, file->R, err);
     free(w);
     return status;
 }
@@ -104,13 +108,14 @@ static int by_id(const void *a, const void *b) {
 /* Refuses networks of which one is there twice: it would have two voices. */
 static enum lenet_status check_once(const struct networks *all, struct lenet_error *err) {
     struct place *places = calloc((size_t)all->R, sizeof *places);
-    const cJSON *member;
     size_t n = 0;
     if (!places) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    cJSON_ArrayForEach(member, all->members) {
-        places[n] = (struct place){lenet_json_text(member, "id"), lenet_json_text(member, "weights")};
-        n += places[n].id != NULL;
-    }
+    for (size_t i = 0; i < all->n_files; i++)
+        for (int r = 0; r < all->files[i].R; r++) {
+            places[n] =
+                (struct place){lenet_json_text(lenet_json_at(all->files[i].members, r), "id"), all->files[i].path};
+            n += places[n].id != NULL;
+        }
     qsort(places, n, sizeof *places, by_id);
     enum lenet_status status = LENET_OK;
     for (size_t i = 1; i < n && status == LENET_OK; i++)
@@ -125,16 +130,22 @@ static enum lenet_status check_once(const struct networks *all, struct lenet_err
 }
 
 static enum lenet_status read_networks(const char *path, struct networks *all, struct lenet_error *err) {
-    *all = (struct networks){.members = cJSON_CreateArray()};
-    if (!lenet_path_is_directory(path)) return add_file(all, path, err);
+    enum lenet_path is;
+    *all = (struct networks){.R = 0};
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is != LENET_DIRECTORY) return add_file(all, path, err);
     LENET_TRY(lenet_directory_each(path, "", ".safetensors", add_file, all, err));
     return all->R ? check_once(all, err)
                   : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
 }
 
 static void free_networks(struct networks *all) {
+    for (size_t i = 0; i < all->n_files; i++) {
+        free(all->files[i].path);
+        lenet_json_free(all->files[i].members);
+    }
+    free(all->files);
     free(all->w);
-    cJSON_Delete(all->members);
 }
 
 /* ---- their answers ----------------------------------------------------------------------------- */
@@ -296,22 +307,28 @@ struct origin {
 
 /* Refuses a file, and a directory of another kind than a run's, with the option that is likely to be meant. */
 static enum lenet_status check_run(const char *run, struct lenet_error *err) {
-    if (!lenet_path_exists(run) || lenet_directory_has(run, "run.json")) return LENET_OK;
-    if (!lenet_path_is_directory(run)) {
+    enum lenet_path is;
+    int is_run, is_sweep, is_data;
+    LENET_TRY(lenet_path_look(run, &is, err));
+    LENET_TRY(lenet_directory_has(run, "run.json", &is_run, err));
+    if (is == LENET_NOTHING || is_run) return LENET_OK;
+    if (is == LENET_FILE) {
         const char *slash = strrchr(run, '/');
         char parent[LENET_MAX_PATH];
         snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - run) : 1, slash ? run : ".");
-        const int in_run = lenet_directory_has(parent, "run.json");
+        LENET_TRY(lenet_directory_has(parent, "run.json", &is_run, err));
         return lenet_fail(err, LENET_ERR_IO,
                           "--run %.300s: a file, wanted the directory of a run; did you mean --weights %.300s%s%.300s?",
-                          run, run, in_run ? ", or --run " : "", in_run ? parent : "");
+                          run, run, is_run ? ", or --run " : "", is_run ? parent : "");
     }
-    if (lenet_directory_has(run, "sweep.json"))
+    LENET_TRY(lenet_directory_has(run, "sweep.json", &is_sweep, err));
+    if (is_sweep)
         return lenet_fail(err, LENET_ERR_IO,
                           "%.300s/run.json: not there, this is a sweep's directory; did you mean lenet report %.300s, "
                           "or --weights %.300s/weights (sweep --keep-weights)?",
                           run, run, run);
-    if (lenet_dataset_is_in(run))
+    LENET_TRY(lenet_dataset_is_in(run, &is_data, err));
+    if (is_data)
         return lenet_fail(err, LENET_ERR_IO,
                           "%.400s/run.json: not there, this is a data set's directory; did you mean --data %.400s?",
                           run, run);
@@ -320,11 +337,16 @@ static enum lenet_status check_run(const char *run, struct lenet_error *err) {
 
 static enum lenet_status check_weights(const struct lenet_config *config, struct lenet_error *err) {
     const char *path = config->weights;
-    if (config->ensemble || !lenet_path_is_directory(path)) return LENET_OK;
-    if (lenet_directory_has(path, "run.json"))
+    enum lenet_path is;
+    int is_run, is_sweep;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (config->ensemble || is != LENET_DIRECTORY) return LENET_OK;
+    LENET_TRY(lenet_directory_has(path, "run.json", &is_run, err));
+    LENET_TRY(lenet_directory_has(path, "sweep.json", &is_sweep, err));
+    if (is_run)
         return lenet_fail(err, LENET_ERR_ARG, "--weights %.400s: a run's directory; did you mean --run %.400s?", path,
                           path);
-    if (lenet_directory_has(path, "sweep.json"))
+    if (is_sweep)
         return lenet_fail(err, LENET_ERR_ARG,
                           "--weights %.400s: a sweep's directory; did you mean %.400s/weights (sweep --keep-weights)?",
                           path, path);
@@ -351,8 +373,7 @@ static enum lenet_status choose_inputs(struct lenet_config *config, struct origi
     if (!config->data[0]) strcpy(config->data, origin->trained.data);
     LENET_TRY(lenet_run_find_data(config->run, origin->trained.data, config->data, err));
     if (!config->weights[0]) strcpy(config->weights, last);
-    origin->own_weights = strcmp(config->weights, last) == 0 || lenet_path_is_same(config->weights, last);
-    return LENET_OK;
+    return lenet_path_is_same(config->weights, last, &origin->own_weights, err);
 }
 
 static enum lenet_status choose_files(struct lenet_config *config, struct origin *origin, struct lenet_error *err) {
@@ -372,43 +393,73 @@ static int is_own_data(const struct origin *origin, const struct lenet_config *c
     return data->hash[0] ? strcmp(data->hash, origin->hash) == 0 : strcmp(config->data, origin->trained.data) == 0;
 }
 
-/* Reads the configuration of a sweep's run that its weights file has. Returns 0 where there is none, or the run was
- * trained on other data than these. */
-static int read_training(const cJSON *member, const struct lenet_config *config, const struct lenet_dataset *data,
-                         struct lenet_config *trained) {
-    const cJSON *values = cJSON_GetObjectItemCaseSensitive(member, "config");
-    const char *id = lenet_json_text(member, "id");
-    lenet_config_init(trained);
-    return id && lenet_config_from_json("", values, trained, NULL) == LENET_OK &&
-           trained->first_label == config->first_label && trained->transpose == config->transpose &&
-           lenet_run_id_fits(trained, data->hash, id);
+/* Says of each network what its file does, and which file that is; and of one whose run is known, its configuration.
+ * The text is the caller's to free. */
+static enum lenet_status members_text(const struct networks *all, const struct lenet_config *trained, char **text,
+                                      struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_array(&json, NULL);
+    for (size_t i = 0; i < all->n_files; i++)
+        for (int r = 0; r < all->files[i].R; r++) {
+            lenet_json_open_object(&json, NULL);
+            lenet_json_add_all(&json, lenet_json_at(all->files[i].members, r));
+            lenet_json_add_string(&json, "weights", all->files[i].path);
+            if (trained) lenet_config_add_json(&json, "config", trained);
+            lenet_json_close(&json);
+        }
+    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
-/* Which training images each network had is known of a run's own weights, and of a sweep's, on the data that they were
- * trained on, of which the training half is there. */
-static enum lenet_status add_training(const struct lenet_config *config, const struct origin *origin, int of_run,
-                                      const struct lenet_dataset *data, cJSON *members, struct lenet_predictions *kept,
-                                      struct lenet_error *err) {
-    cJSON *member;
-    int r = 0;
-    if (of_run) cJSON_AddItemToObject(cJSON_GetArrayItem(members, 0), "config", lenet_config_json(&origin->trained));
-    cJSON_ArrayForEach(member, members) {
-        struct lenet_settings settings;
-        struct lenet_config trained = origin->trained;
-        if (of_run || read_training(member, config, data, &trained)) {
-            LENET_TRY(lenet_settings_make(&trained, data->train.count, &settings, err));
-            lenet_predictions_add_training(kept, r, &settings.hyper, data->train.count);
+/* Reads the configuration of a sweep's run that its weights file has. *known becomes 0 where there is none, or the run
+ * was trained on other data than these. */
+static enum lenet_status read_training(const struct cJSON *member, const struct lenet_config *config,
+                                       const struct lenet_dataset *data, struct lenet_config *trained, int *known,
+                                       struct lenet_error *err) {
+    const struct cJSON *values = lenet_json_get(member, "config");
+    const char *id = lenet_json_text(member, "id");
+    lenet_config_init(trained);
+    *known = id && values && lenet_config_from_json("", values, trained, NULL) == LENET_OK &&
+             trained->first_label == config->first_label && trained->transpose == config->transpose;
+    return *known ? lenet_run_id_fits(trained, data->hash, id, known, err) : LENET_OK;
+}
+
+static enum lenet_status add_training(const struct lenet_config *trained, int r, const struct lenet_dataset *data,
+                                      struct lenet_predictions *kept, struct lenet_error *err) {
+    struct lenet_settings settings;
+    LENET_TRY(lenet_settings_make(trained, data->train.count, &settings, err));
+    lenet_predictions_add_training(kept, r, &settings.hyper, data->train.count);
+    return LENET_OK;
+}
+
+/* Which training images each network of a sweep had. */
+static enum lenet_status add_all_training(const struct lenet_config *config, const struct networks *all,
+                                          const struct lenet_dataset *data, struct lenet_predictions *kept,
+                                          struct lenet_error *err) {
+    int first = 0;
+    for (size_t i = 0; i < all->n_files; first += all->files[i++].R)
+        for (int r = 0; r < all->files[i].R; r++) {
+            struct lenet_config trained;
+            int known;
+            LENET_TRY(read_training(lenet_json_at(all->files[i].members, r), config, data, &trained, &known, err));
+            if (known) LENET_TRY(add_training(&trained, first + r, data, kept, err));
         }
-        r++;
-    }
     return LENET_OK;
 }
 
 static enum lenet_status keep(const struct lenet_config *config, const struct networks *all,
                               const struct origin *origin, int of_run, const struct lenet_dataset *data,
                               struct lenet_predictions *kept, struct lenet_error *err) {
-    if (data->hash[0]) LENET_TRY(add_training(config, origin, of_run, data, all->members, kept, err));
-    return lenet_predictions_write(config->predictions, kept, NULL, all->R, all->members, config->data, data, err);
+    const int is_known = of_run && data->hash[0];
+    char *members;
+    if (is_known)
+        LENET_TRY(add_training(&origin->trained, 0, data, kept, err));
+    else if (data->hash[0])
+        LENET_TRY(add_all_training(config, all, data, kept, err));
+    LENET_TRY(members_text(all, is_known ? &origin->trained : NULL, &members, err));
+    const enum lenet_status status =
+        lenet_predictions_write(config->predictions, kept, NULL, all->R, members, config->data, data, err);
+    free(members);
+    return status;
 }
 
 /* The network's classes are called as they were in training, if the data set does not say. */
@@ -517,49 +568,58 @@ void lenet_ensemble_close(struct lenet_ensemble *ensemble) {
 
 /* ---- JSON ------------------------------------------------------------------------------- */
 
-static cJSON *per_class(const struct lenet_evaluation *e, double (*value)(const struct lenet_evaluation *, int)) {
-    cJSON *array = cJSON_CreateArray();
-    for (int c = 0; c < e->classes; c++) cJSON_AddItemToArray(array, cJSON_CreateNumber(value(e, c))); /* NaN: null */
-    return array;
+static void add_per_class(struct lenet_json *json, const char *name, const struct lenet_evaluation *e,
+                          double (*value)(const struct lenet_evaluation *, int)) {
+    lenet_json_open_array(json, name);
+    for (int c = 0; c < e->classes; c++) lenet_json_add_number(json, NULL, value(e, c));
+    lenet_json_close(json);
 }
 
-static cJSON *confusion_json(const struct lenet_evaluation *e) {
-    cJSON *rows = cJSON_CreateArray();
+static void add_confusion(struct lenet_json *json, const struct lenet_evaluation *e) {
+    lenet_json_open_array(json, "confusion");
     for (int t = 0; t < e->classes; t++) {
-        cJSON *row = cJSON_CreateArray();
-        for (int p = 0; p < e->classes; p++) cJSON_AddItemToArray(row, cJSON_CreateNumber((double)e->confusion[t][p]));
-        cJSON_AddItemToArray(rows, row);
+        lenet_json_open_array(json, NULL);
+        for (int p = 0; p < e->classes; p++) lenet_json_add_number(json, NULL, (double)e->confusion[t][p]);
+        lenet_json_close(json);
     }
-    return rows;
+    lenet_json_close(json);
+}
+
+static void add_votes(struct lenet_json *json, const struct lenet_evaluation *e) {
+    lenet_json_open_array(json, "member_correct");
+    for (int r = 0; r < e->members; r++) lenet_json_add_number(json, NULL, (double)e->member_correct[r]);
+    lenet_json_close(json);
+    lenet_json_add_number(json, "vote_correct", (double)e->vote_correct);
 }
 
 enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_config *config,
                                          const struct lenet_evaluation *e, const struct lenet_dataset *data,
                                          struct lenet_error *err) {
     double interval[2];
+    struct lenet_json json = {.whole = NULL};
     lenet_wilson_interval(e->correct, e->count, interval);
-    cJSON *json = cJSON_CreateObject(), *predictions = cJSON_CreateArray();
-    cJSON_AddStringToObject(json, "weights", config->weights);
-    cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
-    cJSON_AddNumberToObject(json, "count", (double)e->count);
-    cJSON_AddNumberToObject(json, "correct", (double)e->correct);
-    lenet_json_add_real(json, "accuracy", (double)e->correct / (double)e->count);
-    cJSON_AddItemToObject(json, "interval", cJSON_CreateDoubleArray(interval, 2));
-    lenet_json_add_real(json, "loss", e->loss);
-    lenet_json_add_classes(json, &data->names);
-    cJSON_AddNumberToObject(json, "first_label", (double)config->first_label);
-    cJSON_AddBoolToObject(json, "transpose", config->transpose);
-    cJSON_AddItemToObject(json, "confusion", confusion_json(e));
-    cJSON_AddItemToObject(json, "precision", per_class(e, lenet_precision));
-    cJSON_AddItemToObject(json, "recall", per_class(e, lenet_recall));
-    if (e->members > 1) {
-        cJSON *members = cJSON_AddArrayToObject(json, "member_correct");
-        for (int r = 0; r < e->members; r++)
-            cJSON_AddItemToArray(members, cJSON_CreateNumber((double)e->member_correct[r]));
-        cJSON_AddNumberToObject(json, "vote_correct", (double)e->vote_correct);
-    }
-    cJSON_AddItemToObject(json, "test_files", cJSON_CreateStringArray((const char *const *)data->test_files, 2));
-    for (uint64_t i = 0; i < e->count; i++) cJSON_AddItemToArray(predictions, cJSON_CreateNumber(e->predicted[i]));
-    cJSON_AddItemToObject(json, "predictions", predictions);
-    return lenet_json_write(path, json, err);
+    lenet_json_open_object(&json, NULL);
+    lenet_json_add_string(&json, "weights", config->weights);
+    lenet_data_add_json(&json, "data", config->data, data);
+    lenet_json_add_number(&json, "count", (double)e->count);
+    lenet_json_add_number(&json, "correct", (double)e->correct);
+    lenet_json_add_real(&json, "accuracy", (double)e->correct / (double)e->count);
+    lenet_json_open_array(&json, "interval");
+    for (int i = 0; i < 2; i++) lenet_json_add_number(&json, NULL, interval[i]);
+    lenet_json_close(&json);
+    lenet_json_add_real(&json, "loss", e->loss);
+    lenet_json_add_classes(&json, &data->names);
+    lenet_json_add_number(&json, "first_label", (double)config->first_label);
+    lenet_json_add_bool(&json, "transpose", config->transpose);
+    add_confusion(&json, e);
+    add_per_class(&json, "precision", e, lenet_precision);
+    add_per_class(&json, "recall", e, lenet_recall);
+    if (e->members > 1) add_votes(&json, e);
+    lenet_json_open_array(&json, "test_files");
+    for (int i = 0; i < 2; i++) lenet_json_add_string(&json, NULL, data->test_files[i]);
+    lenet_json_close(&json);
+    lenet_json_open_array(&json, "predictions");
+    for (uint64_t i = 0; i < e->count; i++) lenet_json_add_number(&json, NULL, e->predicted[i]);
+    lenet_json_close(&json);
+    return lenet_json_write(path, &json, err);
 }

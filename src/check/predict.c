@@ -43,7 +43,9 @@ static enum lenet_status add_path(struct sources *s, const char *path, int depth
     struct lenet_error why;
     char **names, *below = NULL;
     int n;
-    if (depth == DEEPEST || !lenet_path_is_directory(path)) return add_source(s, path, NULL, depth > 0, err);
+    enum lenet_path is = LENET_FILE;
+    if (depth < DEEPEST && lenet_path_look(path, &is, &why) != LENET_OK) return add_source(s, path, why.text, 0, err);
+    if (is != LENET_DIRECTORY) return add_source(s, path, NULL, depth > 0, err);
     if (lenet_directory_list(path, "", "", &names, &n, &why) != LENET_OK) return add_source(s, path, why.text, 0, err);
     enum lenet_status status = LENET_OK;
     for (int i = 0; i < n; i++) {
@@ -190,21 +192,26 @@ int lenet_prediction_best(const struct lenet_prediction *prediction, int n, int 
     return count;
 }
 
-cJSON *lenet_prediction_json(const struct lenet_prediction *prediction) {
+void lenet_prediction_add_json(struct lenet_json *json, const struct lenet_prediction *prediction) {
     static const char *const statuses[] = {"ok", "no digit", "error", "error"};
-    cJSON *json = cJSON_CreateObject();
-    lenet_json_add_text(json, "file", prediction->path);
-    cJSON_AddStringToObject(json, "status", statuses[prediction->outcome]);
-    if (prediction->outcome == LENET_NOT_READ) lenet_json_add_text(json, "error", prediction->why);
-    if (!prediction->classes) return json;
     int order[LENET_MAX_CLASSES];
     const int n = lenet_prediction_best(prediction, prediction->classes, order);
-    cJSON *classes = cJSON_AddArrayToObject(json, "classes"), *values = cJSON_AddArrayToObject(json, "probabilities");
-    cJSON *names = prediction->names->count ? cJSON_AddArrayToObject(json, "names") : NULL;
-    for (int i = 0; i < n; i++) {
-        cJSON_AddItemToArray(classes, cJSON_CreateNumber(order[i]));
-        if (names) cJSON_AddItemToArray(names, cJSON_CreateString(prediction->names->text[order[i]]));
-        cJSON_AddItemToArray(values, lenet_json_real(prediction->probabilities[order[i]]));
+    lenet_json_open_object(json, NULL);
+    lenet_json_add_text(json, "file", prediction->path);
+    lenet_json_add_string(json, "status", statuses[prediction->outcome]);
+    if (prediction->outcome == LENET_NOT_READ) lenet_json_add_text(json, "error", prediction->why);
+    if (n) {
+        lenet_json_open_array(json, "classes");
+        for (int i = 0; i < n; i++) lenet_json_add_number(json, NULL, order[i]);
+        lenet_json_close(json);
+        lenet_json_open_array(json, "probabilities");
+        for (int i = 0; i < n; i++) lenet_json_add_real(json, NULL, prediction->probabilities[order[i]]);
+        lenet_json_close(json);
     }
-    return json;
+    if (n && prediction->names->count) {
+        lenet_json_open_array(json, "names");
+        for (int i = 0; i < n; i++) lenet_json_add_string(json, NULL, prediction->names->text[order[i]]);
+        lenet_json_close(json);
+    }
+    lenet_json_close(json);
 }

@@ -30,27 +30,30 @@ static void print_bench(const struct lenet_config *config, const struct lenet_be
 
 static enum lenet_status write_bench(const char *path, const struct lenet_config *config, const struct lenet_bench *b,
                                      struct lenet_error *err) {
-    cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "operations");
-    cJSON_AddStringToObject(json, "arch", config->arch);
-    cJSON_AddStringToObject(json, "device", b->backend);
-    cJSON_AddStringToObject(json, "version", LENET_VERSION);
-    cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
-    cJSON_AddNumberToObject(json, "networks", (double)config->networks);
-    cJSON_AddNumberToObject(json, "batch", (double)config->batch);
-    cJSON_AddNumberToObject(json, "threads", (double)config->threads);
-    cJSON_AddNumberToObject(json, "peak_flops_per_s", b->peak_flops);
-    cJSON_AddNumberToObject(json, "step_seconds", b->step_seconds);
-    cJSON_AddNumberToObject(json, "fastest_step_seconds", b->fastest_step_seconds);
-    cJSON_AddNumberToObject(json, "step_flops", b->step_flops);
-    cJSON_AddNumberToObject(json, "images_per_s", b->images_per_s);
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_object(&json, NULL);
+    lenet_json_open_array(&json, "operations");
     for (int i = 0; i < b->n; i++) {
-        cJSON *row = cJSON_CreateObject();
-        cJSON_AddStringToObject(row, "operation", b->rows[i].name);
-        cJSON_AddNumberToObject(row, "seconds", b->rows[i].seconds);
-        cJSON_AddNumberToObject(row, "flops", b->rows[i].flops);
-        cJSON_AddItemToArray(rows, row);
+        lenet_json_open_object(&json, NULL);
+        lenet_json_add_string(&json, "operation", b->rows[i].name);
+        lenet_json_add_number(&json, "seconds", b->rows[i].seconds);
+        lenet_json_add_number(&json, "flops", b->rows[i].flops);
+        lenet_json_close(&json);
     }
-    return lenet_json_write(path, json, err);
+    lenet_json_close(&json);
+    lenet_json_add_string(&json, "arch", config->arch);
+    lenet_json_add_string(&json, "device", b->backend);
+    lenet_json_add_string(&json, "version", LENET_VERSION);
+    lenet_json_add_string(&json, "compiler", LENET_COMPILER);
+    lenet_json_add_number(&json, "networks", (double)config->networks);
+    lenet_json_add_number(&json, "batch", (double)config->batch);
+    lenet_json_add_number(&json, "threads", (double)config->threads);
+    lenet_json_add_number(&json, "peak_flops_per_s", b->peak_flops);
+    lenet_json_add_number(&json, "step_seconds", b->step_seconds);
+    lenet_json_add_number(&json, "fastest_step_seconds", b->fastest_step_seconds);
+    lenet_json_add_number(&json, "step_flops", b->step_flops);
+    lenet_json_add_number(&json, "images_per_s", b->images_per_s);
+    return lenet_json_write(path, &json, err);
 }
 
 enum lenet_status bench_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {

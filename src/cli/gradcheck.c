@@ -32,42 +32,45 @@ static void print_crosscheck(const struct lenet_crosscheck *result) {
     }
 }
 
-static void add_crosscheck(cJSON *json, const char *key, const struct lenet_crosscheck *crosscheck) {
-    cJSON *rows = cJSON_AddArrayToObject(json, key);
+static void add_crosscheck(struct lenet_json *json, const char *key, const struct lenet_crosscheck *crosscheck) {
+    lenet_json_open_array(json, key);
     for (int i = 0; i < crosscheck->n; i++) {
         const struct lenet_crosscheck_row *check = &crosscheck->rows[i];
-        cJSON *row = cJSON_CreateObject();
-        cJSON_AddStringToObject(row, "tensor", check->tensor);
-        cJSON_AddStringToObject(row, "quantity", check->quantity);
-        lenet_json_add_real(row, "norm_error", check->norm_error);
-        lenet_json_add_real(row, "max_error", check->max_error);
-        lenet_json_add_real(row, "of_bound", check->of_bound);
-        cJSON_AddBoolToObject(row, "passed", check->passed);
-        cJSON_AddItemToArray(rows, row);
+        lenet_json_open_object(json, NULL);
+        lenet_json_add_string(json, "tensor", check->tensor);
+        lenet_json_add_string(json, "quantity", check->quantity);
+        lenet_json_add_real(json, "norm_error", check->norm_error);
+        lenet_json_add_real(json, "max_error", check->max_error);
+        lenet_json_add_real(json, "of_bound", check->of_bound);
+        lenet_json_add_bool(json, "passed", check->passed);
+        lenet_json_close(json);
     }
+    lenet_json_close(json);
 }
 
 static enum lenet_status write_gradcheck(const char *path, const struct lenet_config *config,
                                          const struct lenet_gradcheck *slopes,
                                          const struct lenet_crosscheck *crosschecks, int n, struct lenet_error *err) {
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "arch", config->arch);
-    cJSON_AddStringToObject(json, "device", crosschecks[0].backend);
-    cJSON_AddNumberToObject(json, "seed", (double)slopes->seed);
-    cJSON *rows = cJSON_AddArrayToObject(json, "against_slope");
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_object(&json, NULL);
+    lenet_json_add_string(&json, "arch", config->arch);
+    lenet_json_add_string(&json, "device", crosschecks[0].backend);
+    lenet_json_add_number(&json, "seed", (double)slopes->seed);
+    lenet_json_open_array(&json, "against_slope");
     for (int i = 0; i < slopes->n; i++) {
         const struct lenet_check *check = &slopes->checks[i];
-        cJSON *row = cJSON_CreateObject();
-        cJSON_AddStringToObject(row, "tensor", check->tensor);
-        cJSON_AddNumberToObject(row, "checked", (double)check->entries);
-        lenet_json_add_real(row, "error", check->error);
-        lenet_json_add_real(row, "bound", check->bound);
-        cJSON_AddBoolToObject(row, "passed", check->passed);
-        cJSON_AddItemToArray(rows, row);
+        lenet_json_open_object(&json, NULL);
+        lenet_json_add_string(&json, "tensor", check->tensor);
+        lenet_json_add_number(&json, "checked", (double)check->entries);
+        lenet_json_add_real(&json, "error", check->error);
+        lenet_json_add_real(&json, "bound", check->bound);
+        lenet_json_add_bool(&json, "passed", check->passed);
+        lenet_json_close(&json);
     }
-    add_crosscheck(json, "against_double", &crosschecks[0]);
-    if (n > 1) add_crosscheck(json, "against_double_single_images", &crosschecks[1]);
-    return lenet_json_write(path, json, err);
+    lenet_json_close(&json);
+    add_crosscheck(&json, "against_double", &crosschecks[0]);
+    if (n > 1) add_crosscheck(&json, "against_double_single_images", &crosschecks[1]);
+    return lenet_json_write(path, &json, err);
 }
 
 static int is_verdict(enum lenet_status status) { return status == LENET_OK || status == LENET_ERR_CHECK; }

@@ -119,59 +119,64 @@ static void print_info(const struct lenet_config *config, const struct lenet_mod
 }
 
 /* What a script has to know of a layer, besides its shapes and weights, to compute it. */
-static void add_function(cJSON *row, const struct lenet_topology *topology, const struct lenet_layer *layer) {
+static void add_function(struct lenet_json *json, const struct lenet_topology *topology,
+                         const struct lenet_layer *layer) {
     const int is_activation = layer->spec.kind == LENET_ACTIVATION, is_subsample = layer->spec.kind == LENET_SUBSAMPLE;
     const enum lenet_activation activation = is_activation ? topology->activation : layer->activation;
     char name[32];
     if (is_activation || (is_subsample && activation != LENET_LINEAR)) {
         lenet_choice_name(LENET_ACTIVATIONS, (int)activation, name, sizeof name);
-        cJSON_AddStringToObject(row, "activation", name);
+        lenet_json_add_string(json, "activation", name);
     }
     if (is_subsample) {
         lenet_choice_name(LENET_POOLINGS, (int)topology->pooling, name, sizeof name);
-        cJSON_AddStringToObject(row, "pooling", name);
+        lenet_json_add_string(json, "pooling", name);
     }
 }
 
-static void add_targets(cJSON *row, const struct rbf_targets *targets, int inputs, int outputs) {
-    cJSON *rows = cJSON_AddArrayToObject(row, "targets");
+static void add_targets(struct lenet_json *json, const struct rbf_targets *targets, int inputs, int outputs) {
+    lenet_json_open_array(json, "targets");
     for (int o = 0; o < outputs; o++) {
-        cJSON *target = cJSON_CreateArray();
+        lenet_json_open_array(json, NULL);
         for (int i = 0; i < inputs; i++)
-            cJSON_AddItemToArray(target, cJSON_CreateNumber(targets->plus[o][i / 32] >> i % 32 & 1 ? 1 : -1));
-        cJSON_AddItemToArray(rows, target);
+            lenet_json_add_number(json, NULL, targets->plus[o][i / 32] >> i % 32 & 1 ? 1 : -1);
+        lenet_json_close(json);
     }
+    lenet_json_close(json);
+}
+
+static void add_layer(struct lenet_json *json, const struct lenet_topology *topology, const struct lenet_layer *layer) {
+    static const char *const kinds[] = {"conv",       "subsample", "scale",
+                                        "activation", "dense",     "rbf"}; /* as enum lenet_layer_kind */
+    lenet_json_open_object(json, NULL);
+    lenet_json_add_string(json, "name", layer->spec.name);
+    lenet_json_add_string(json, "kind", kinds[layer->spec.kind]);
+    lenet_json_add_number(json, "size", layer->spec.size);
+    lenet_json_add_ints(json, "input", (const int[]){layer->C, layer->H, layer->W}, 3);
+    lenet_json_add_ints(json, "output", (const int[]){layer->O, layer->OH, layer->OW}, 3);
+    lenet_json_add_number(json, "weights", (double)(layer->w_count - layer->absent));
+    lenet_json_add_number(json, "connections", lenet_layer_connections(layer));
+    lenet_json_add_number(json, "biases", (double)layer->b_count);
+    add_function(json, topology, layer);
+    if (layer->spec.kind == LENET_RBF) add_targets(json, &topology->targets, (int)lenet_layer_inputs(layer), layer->O);
+    lenet_json_close(json);
 }
 
 static enum lenet_status write_info(const struct lenet_config *config, const struct lenet_model *model,
                                     const struct lenet_dataset *data, struct lenet_error *err) {
     const struct lenet_topology *topology = &model->topology;
-    static const char *const kinds[] = {"conv",       "subsample", "scale",
-                                        "activation", "dense",     "rbf"}; /* as enum lenet_layer_kind */
-    cJSON *json = cJSON_CreateObject(), *layers = cJSON_AddArrayToObject(json, "layers");
-    cJSON_AddStringToObject(json, "arch", topology->arch->name);
-    cJSON_AddNumberToObject(json, "field", topology->arch->field);
-    cJSON_AddNumberToObject(json, "parameters", (double)topology->parameters);
-    cJSON_AddNumberToObject(json, "training_flops", lenet_topology_flops(topology, 1));
-    for (int l = 0; l < topology->layer_count; l++) {
-        const struct lenet_layer *layer = &topology->layers[l];
-        cJSON *row = cJSON_CreateObject();
-        cJSON_AddStringToObject(row, "name", layer->spec.name);
-        cJSON_AddStringToObject(row, "kind", kinds[layer->spec.kind]);
-        cJSON_AddNumberToObject(row, "size", layer->spec.size);
-        cJSON_AddItemToObject(row, "input", cJSON_CreateIntArray((const int[]){layer->C, layer->H, layer->W}, 3));
-        cJSON_AddItemToObject(row, "output", cJSON_CreateIntArray((const int[]){layer->O, layer->OH, layer->OW}, 3));
-        cJSON_AddNumberToObject(row, "weights", (double)(layer->w_count - layer->absent));
-        cJSON_AddNumberToObject(row, "connections", lenet_layer_connections(layer));
-        cJSON_AddNumberToObject(row, "biases", (double)layer->b_count);
-        add_function(row, topology, layer);
-        if (layer->spec.kind == LENET_RBF)
-            add_targets(row, &topology->targets, (int)lenet_layer_inputs(layer), layer->O);
-        cJSON_AddItemToArray(layers, row);
-    }
-    if (data->classes) cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
-    lenet_json_add_classes(json, data->classes ? &data->names : &model->names);
-    return lenet_json_write(config->json, json, err);
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_object(&json, NULL);
+    lenet_json_open_array(&json, "layers");
+    for (int l = 0; l < topology->layer_count; l++) add_layer(&json, topology, &topology->layers[l]);
+    lenet_json_close(&json);
+    lenet_json_add_string(&json, "arch", topology->arch->name);
+    lenet_json_add_number(&json, "field", topology->arch->field);
+    lenet_json_add_number(&json, "parameters", (double)topology->parameters);
+    lenet_json_add_number(&json, "training_flops", lenet_topology_flops(topology, 1));
+    if (data->classes) lenet_data_add_json(&json, "data", config->data, data);
+    lenet_json_add_classes(&json, data->classes ? &data->names : &model->names);
+    return lenet_json_write(config->json, &json, err);
 }
 
 /* With --data, of a network for its classes. */

@@ -1,6 +1,8 @@
 /* main.c - the program: which command is meant, usage and exit codes. Only this room prints, and only here it exits. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/edit_distance.h"
 #include "cli/commands.h"
@@ -130,7 +132,17 @@ static int run(int argc, char **argv) {
     return command ? run_command(command, argc - 2, argv + 2) : refuse_command(name);
 }
 
+/* In the place of a standard descriptor that is closed the first file that is opened would be, such as a lock or a
+ * checkpoint, and what is printed would go there. Now it is a file that takes nothing, as it would be if it had stayed
+ * closed. */
+static int occupy_standard_descriptors(void) {
+    for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
+        if (fcntl(file, F_GETFD) < 0 && open("/dev/null", file == STDIN_FILENO ? O_WRONLY : O_RDONLY) != file) return 0;
+    return 1;
+}
+
 int main(int argc, char **argv) {
+    if (!occupy_standard_descriptors()) return 3;
     signals_open();
     const int code = run(argc, argv);
     const int lost = fflush(stdout) != 0 || ferror(stdout);

@@ -14,7 +14,7 @@ enum { BEST = 3 };
 /* What the predictions go to, besides the terminal. */
 struct output {
     const struct lenet_config *config;
-    cJSON *json; /* an array, or NULL */
+    struct lenet_json json; /* an array of them */
     struct lenet_shown shown;
 };
 
@@ -49,7 +49,7 @@ static enum lenet_status take(void *self, const struct lenet_prediction *predict
     struct output *output = self;
     print_prediction(prediction);
     if (prediction->outcome == LENET_PASSED_OVER) return LENET_OK;
-    if (output->json) cJSON_AddItemToArray(output->json, lenet_prediction_json(prediction));
+    if (output->config->json[0]) lenet_prediction_add_json(&output->json, prediction);
     return output->config->show[0] ? lenet_shown_add(&output->shown, prediction, err) : LENET_OK;
 }
 
@@ -68,9 +68,7 @@ static enum lenet_status check(const struct lenet_config *config, int paths, str
 static enum lenet_status write_files(struct output *output, struct lenet_error *err) {
     const struct lenet_config *config = output->config;
     if (config->show[0]) LENET_TRY(lenet_shown_write(config->show, &output->shown, err));
-    cJSON *json = output->json;
-    output->json = NULL;
-    return json ? lenet_json_write(config->json, json, err) : LENET_OK;
+    return config->json[0] ? lenet_json_write(config->json, &output->json, err) : LENET_OK;
 }
 
 enum lenet_status predict_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
@@ -79,10 +77,10 @@ enum lenet_status predict_command(int argc, char **argv, struct lenet_config *co
     const int paths = take_words(LENET_CMD_PREDICT, argc, argv);
     LENET_TRY(lenet_options_parse(LENET_CMD_PREDICT, argc - paths, argv + paths, config, err));
     LENET_TRY(check(config, paths, err));
-    if (config->json[0]) output.json = cJSON_CreateArray();
+    lenet_json_open_array(&output.json, NULL);
     enum lenet_status status = lenet_predict(config, argv, paths, take, &output, &unread, err);
     if (status == LENET_OK) status = write_files(&output, err);
-    cJSON_Delete(output.json);
+    lenet_json_drop(&output.json);
     free(output.shown.images);
     if (status == LENET_OK && unread)
         status = lenet_fail(err, LENET_ERR_IO, "%zu image%s could not be read", unread, unread == 1 ? "" : "s");

@@ -134,10 +134,10 @@ static void print_csv(const struct lenet_summary *s) {
 
 static enum lenet_status print_json(const struct lenet_config *config, const struct lenet_summary *s,
                                     struct lenet_error *err) {
-    cJSON *json = lenet_summary_json(config, s);
-    char *text = cJSON_Print(json);
-    cJSON_Delete(json);
-    if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    struct lenet_json json = {.whole = NULL};
+    char *text;
+    lenet_summary_add_json(&json, config, s);
+    LENET_TRY(lenet_json_print(&json, LENET_JSON_INDENTED, &text, err));
     printf("%s\n", text);
     free(text);
     return LENET_OK;

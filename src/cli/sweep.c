@@ -4,19 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
-static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *o) {
-    char text[8192], *lines = NULL;
-    size_t size;
-    FILE *out = open_memstream(&lines, &size);
-    (void)self;
-    clear_bar();
-    if (!plan->base.dry_run) stop_on_signals();
-    if (o->data->note[0]) print_note("sweep", "%s", o->data->note);
-    if (!out) return;
+static void describe_plan(FILE *out, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *o) {
+    char text[8192];
     fprintf(out, "sweep: %zu run%s of %d ax%s", o->runs, o->runs == 1 ? "" : "s", plan->axes,
             plan->axes == 1 ? "is" : "es");
     if (plan->runs > o->runs) fprintf(out, " (%zu combinations, of which equal ones are one run)", plan->runs);
@@ -41,9 +35,21 @@ static void print_plan(void *self, const struct lenet_sweep_plan *plan, const st
         if (plan->runs > 1) fprintf(out, " (%zu of %zu combinations)", o->odd[i], plan->runs);
         fprintf(out, "\n");
     }
-    fclose(out);
-    print_wrapped("%s", lines ? lines : "");
-    free(lines);
+}
+
+static void print_plan(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *o) {
+    struct lenet_text lines;
+    (void)self;
+    clear_bar();
+    if (!plan->base.dry_run) stop_on_signals();
+    if (o->data->note[0]) print_note("sweep", "%s", o->data->note);
+    FILE *out = lenet_text_open(&lines);
+    if (out) describe_plan(out, plan, o);
+    if (lenet_text_close(out, &lines, NULL) == LENET_OK)
+        print_wrapped("%s", lines.bytes);
+    else
+        describe_plan(stdout, plan, o); /* without memory long lines stay long */
+    free(lines.bytes);
 }
 
 static void on_planning(void *self, size_t runs, size_t of) {

@@ -62,8 +62,14 @@ void print_wrapped(const char *format, ...) {
     va_start(arguments, format);
     const int length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    if (length >= 0) wrap(text, (size_t)terminal_width());
-    free(length >= 0 ? text : NULL);
+    if (length >= 0) {
+        wrap(text, (size_t)terminal_width());
+        free(text);
+    } else { /* without memory long lines stay long */
+        va_start(arguments, format);
+        vprintf(format, arguments);
+        va_end(arguments);
+    }
     fflush(stdout);
 }
 

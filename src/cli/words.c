@@ -36,14 +36,16 @@ int take_words(enum lenet_command command, int argc, char **argv) {
 
 enum kind { RUN, SWEEP, DATA, WEIGHTS, OTHER };
 
-static enum kind kind_of(const char *path) {
+static enum lenet_status find_kind(const char *path, enum lenet_path is, enum kind *kind, struct lenet_error *err) {
     const char *end = strrchr(path, '.');
-    if (!lenet_path_is_directory(path) && (lenet_path_exists(path) || (end && strcmp(end, ".safetensors") == 0)))
-        return WEIGHTS;
-    if (lenet_directory_has(path, "run.json")) return RUN;
-    if (lenet_directory_has(path, "sweep.json")) return SWEEP;
-    if (lenet_dataset_is_in(path)) return DATA;
-    return OTHER;
+    int is_run, is_sweep, is_data;
+    *kind = WEIGHTS;
+    if (is == LENET_FILE || (is == LENET_NOTHING && end && strcmp(end, ".safetensors") == 0)) return LENET_OK;
+    LENET_TRY(lenet_directory_has(path, "run.json", &is_run, err));
+    LENET_TRY(lenet_directory_has(path, "sweep.json", &is_sweep, err));
+    LENET_TRY(lenet_dataset_is_in(path, &is_data, err));
+    *kind = is_run ? RUN : is_sweep ? SWEEP : is_data ? DATA : OTHER;
+    return LENET_OK;
 }
 
 /* What a path is probably meant for: what comes before it, and after it. */
@@ -66,8 +68,11 @@ static const struct {
 
 enum lenet_status refuse_path(enum lenet_command command, int argc, char **argv, struct lenet_error *err) {
     const char *path = take_words(command, argc, argv) ? argv[0] : "";
-    if (!lenet_path_exists(path) && !strchr(path, '/')) return LENET_OK;
-    const enum kind kind = kind_of(path);
+    enum lenet_path is;
+    enum kind kind;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_NOTHING && !strchr(path, '/')) return LENET_OK;
+    LENET_TRY(find_kind(path, is, &kind, err));
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
         if (meanings[i].kind == kind && (meanings[i].commands & (int)command))
             return lenet_fail(err, LENET_ERR_ARG, "'%.400s': options begin with two dashes; did you mean %s%.400s%s?",

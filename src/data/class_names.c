@@ -1,6 +1,7 @@
 /* class_names.c - reads the names of classes, and says why a text has none. */
 #include "data/class_names.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,8 @@ static enum lenet_status read_names(const char *path, struct lenet_class_names *
     struct stat info;
     char *text;
     size_t size;
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > MOST_BYTES)
+    if (stat(path, &info) != 0) return lenet_fail(err, LENET_ERR_IO, "%s: cannot look at: %s", path, strerror(errno));
+    if (S_ISREG(info.st_mode) && info.st_size > MOST_BYTES)
         return lenet_fail(err, LENET_ERR_FORMAT,
                           "%s: has %lld bytes; wanted the names of at most %d classes, a line for each; likely "
                           "another file",
@@ -69,8 +71,11 @@ enum lenet_status lenet_class_names_find(const struct lenet_data_dir *dir, int c
     char path[LENET_IDX_MAX_PATH + LENET_DATA_PREFIX + 16];
     names->count = 0;
     snprintf(path, sizeof path, "%s/%s-classes.txt", dir->path, dir->prefix);
-    if (!dir->prefix[0] || !lenet_path_exists(path)) snprintf(path, sizeof path, "%s/classes.txt", dir->path);
-    if (!lenet_path_exists(path)) return LENET_OK;
+    enum lenet_path is = LENET_NOTHING;
+    if (dir->prefix[0]) LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_NOTHING) snprintf(path, sizeof path, "%s/classes.txt", dir->path);
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_NOTHING) return LENET_OK;
     LENET_TRY(read_names(path, names, err));
     if (names->count == classes || (more_allowed && names->count > classes)) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT,

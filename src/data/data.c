@@ -224,15 +224,19 @@ enum lenet_status lenet_dataset_read(const char *directory, struct lenet_dataset
     return read_halves(&dir, 0, &(struct lenet_reading){0}, data, err);
 }
 
-int lenet_dataset_is_in(const char *directory) {
+enum lenet_status lenet_dataset_is_in(const char *directory, int *is, struct lenet_error *err) {
     struct lenet_data_dir dir;
-    return lenet_data_dir_open(directory, &dir, NULL) == LENET_OK && lenet_data_dir_has(&dir, LENET_TEST_IMAGES);
+    LENET_TRY(lenet_data_dir_look(directory, &dir, is, err));
+    return *is ? lenet_data_dir_has(&dir, LENET_TEST_IMAGES, is, err) : LENET_OK;
 }
 
 static enum lenet_status choose_directory(char *directory, size_t room, struct lenet_error *err) {
     static const char *const usual[] = {"data/mnist", "data/sample"};
-    for (size_t i = 0; !directory[0] && i < sizeof usual / sizeof *usual; i++)
-        if (lenet_path_exists(usual[i])) snprintf(directory, room, "%s", usual[i]);
+    for (size_t i = 0; !directory[0] && i < sizeof usual / sizeof *usual; i++) {
+        enum lenet_path is;
+        LENET_TRY(lenet_path_look(usual[i], &is, err));
+        if (is != LENET_NOTHING) snprintf(directory, room, "%s", usual[i]);
+    }
     if (directory[0]) return LENET_OK;
     return lenet_fail(
         err, LENET_ERR_IO,
@@ -246,9 +250,12 @@ enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_ha
     *data = (struct lenet_dataset){0};
     LENET_TRY(choose_directory(directory, room, err));
     LENET_TRY(lenet_data_dir_open(directory, &dir, err));
-    const int whole = needed == LENET_BOTH_HALVES ||
-                      (lenet_data_dir_has(&dir, LENET_TRAIN_IMAGES) && lenet_data_dir_has(&dir, LENET_TRAIN_LABELS));
-    LENET_TRY(read_halves(&dir, !whole, how, data, err));
+    int has_images = 1, has_labels = 1;
+    if (needed == LENET_TEST_HALF) {
+        LENET_TRY(lenet_data_dir_has(&dir, LENET_TRAIN_IMAGES, &has_images, err));
+        LENET_TRY(lenet_data_dir_has(&dir, LENET_TRAIN_LABELS, &has_labels, err));
+    }
+    LENET_TRY(read_halves(&dir, !(has_images && has_labels), how, data, err));
     if (data->H <= field && data->W <= field) return LENET_OK;
     const int H = data->H, W = data->W;
     lenet_dataset_free(data);

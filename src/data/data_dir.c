@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/files.h"
 #include "data/contents.h"
@@ -74,17 +73,23 @@ static int join(char path[LENET_IDX_MAX_PATH], const char *directory, const char
     return length > 0 && length < LENET_IDX_MAX_PATH;
 }
 
-/* Calls take for the name of each entry that is not hidden. A directory that cannot be listed is empty. */
-static void each_name(const char *directory, void (*take)(void *self, const char *directory, const char *name),
-                      void *self) {
+typedef enum lenet_status take_name(void *self, const char *directory, const char *name, struct lenet_error *err);
+
+/* Calls take for the name of each entry that is not hidden, until it fails. What is no directory has none. */
+static enum lenet_status each_name(const char *directory, take_name *take, void *self, struct lenet_error *err) {
+    enum lenet_path is;
     char **names;
     int n;
-    if (lenet_directory_list(directory, "", "", &names, &n, NULL) != LENET_OK) return;
+    LENET_TRY(lenet_path_look(directory, &is, err));
+    if (is != LENET_DIRECTORY) return LENET_OK;
+    LENET_TRY(lenet_directory_list(directory, "", "", &names, &n, err));
+    enum lenet_status status = LENET_OK;
     for (int i = 0; i < n; i++) {
-        if (names[i][0] != '.') take(self, directory, names[i]);
+        if (names[i][0] != '.' && status == LENET_OK) status = take(self, directory, names[i], err);
         free(names[i]);
     }
     free(names);
+    return status;
 }
 
 /* A file whose name has a role. */
@@ -101,23 +106,25 @@ struct walk {
     int inside; /* 1: in a folder with the name of a file, which some programs make of an archive's file */
 };
 
-static void visit(void *self, const char *directory, const char *name) {
+static enum lenet_status visit(void *self, const char *directory, const char *name, struct lenet_error *err) {
     const struct walk *walk = self;
     struct walk inside = {walk->take, walk->self, 1};
     struct candidate found = {.name = name};
-    struct stat info;
-    if (!read_role(name, &found.role) || !join(found.path, directory, name) || stat(found.path, &info) != 0) return;
-    found.empty = S_ISREG(info.st_mode) && info.st_size == 0;
-    if (!S_ISDIR(info.st_mode))
-        walk->take(walk->self, &found);
-    else if (!walk->inside)
-        each_name(found.path, visit, &inside);
+    enum lenet_path is;
+    if (!read_role(name, &found.role) || !join(found.path, directory, name)) return LENET_OK;
+    LENET_TRY(lenet_path_look(found.path, &is, err));
+    if (is == LENET_DIRECTORY) return walk->inside ? LENET_OK : each_name(found.path, visit, &inside, err);
+    if (is == LENET_NOTHING) return LENET_OK; /* a link that leads nowhere */
+    LENET_TRY(lenet_path_is_empty(found.path, &found.empty, err));
+    walk->take(walk->self, &found);
+    return LENET_OK;
 }
 
-static void each_candidate(const char *directory, void (*take)(void *self, const struct candidate *candidate),
-                           void *self) {
+static enum lenet_status each_candidate(const char *directory,
+                                        void (*take)(void *self, const struct candidate *candidate), void *self,
+                                        struct lenet_error *err) {
     struct walk walk = {take, self, 0};
-    each_name(directory, visit, &walk);
+    return each_name(directory, visit, &walk, err);
 }
 
 /* ---- the file of a role --------------------------------------------------------------------------------- */
@@ -149,9 +156,12 @@ static void take_best(void *self, const struct candidate *candidate) {
     search->found = 1;
 }
 
-int lenet_data_dir_has(const struct lenet_data_dir *dir, enum lenet_data_file which) {
-    struct lenet_idx file;
-    return lenet_data_dir_find(dir, which, &file, NULL) == LENET_OK;
+enum lenet_status lenet_data_dir_has(const struct lenet_data_dir *dir, enum lenet_data_file which, int *has,
+                                     struct lenet_error *err) {
+    struct search search = {.dir = dir, .which = which};
+    const enum lenet_status status = each_candidate(dir->path, take_best, &search, err);
+    *has = search.found;
+    return status;
 }
 
 /* Takes another file of this role than the best one. */
@@ -167,7 +177,7 @@ void lenet_data_dir_note_others(const struct lenet_data_dir *dir, enum lenet_dat
     struct search search = {.dir = dir, .which = which};
     if (!err) return;
     strcpy(search.best.path, file->path);
-    each_candidate(dir->path, take_other, &search);
+    if (each_candidate(dir->path, take_other, &search, NULL) != LENET_OK) return; /* it is only a hint */
     const size_t used = strlen(err->text);
     if (search.found)
         snprintf(err->text + used, sizeof err->text - used, "; %s is there, too: remove the bad file to have it read",
@@ -194,10 +204,9 @@ static void take_prefix(void *self, const struct candidate *c) {
     if (all->n < MOST_PREFIXES) strcpy(all->text[all->n++], prefix);
 }
 
-static struct prefixes prefixes_in(const char *directory) {
-    struct prefixes all = {.n = 0};
-    each_candidate(directory, take_prefix, &all);
-    return all;
+static enum lenet_status find_prefixes(const char *directory, struct prefixes *all, struct lenet_error *err) {
+    *all = (struct prefixes){.n = 0};
+    return each_candidate(directory, take_prefix, all, err);
 }
 
 /* "emnist-balanced, emnist-letters" */
@@ -208,15 +217,18 @@ static const char *list_prefixes(const struct prefixes *all, char *text, size_t 
     return text;
 }
 
+/* The functions below succeed, with *found = 0 and the reason in *err, where there is no data set, or more than one. */
+
 /* Of several data sets in one directory, the one without a prefix is meant. */
-static enum lenet_status choose_prefix(struct lenet_data_dir *dir, struct lenet_error *err) {
-    const struct prefixes all = prefixes_in(dir->path);
+static enum lenet_status choose_prefix(struct lenet_data_dir *dir, int *found, struct lenet_error *err) {
+    struct prefixes all;
     char list[MOST_PREFIXES * LENET_DATA_PREFIX];
+    LENET_TRY(find_prefixes(dir->path, &all, err));
     if (all.n == 1 && !all.plain) strcpy(dir->prefix, all.text[0]);
-    if (all.n <= 1 || all.plain) return LENET_OK;
-    return lenet_fail(err, LENET_ERR_IO,
-                      "%.400s: files of several data sets, %s; choose one by its name: --data %.400s/%s", dir->path,
-                      list_prefixes(&all, list, sizeof list), dir->path, all.text[0]);
+    *found = all.n <= 1 || all.plain;
+    if (*found) return LENET_OK;
+    return lenet_fail(err, LENET_OK, "%.400s: files of several data sets, %s; choose one by its name: --data %.400s/%s",
+                      dir->path, list_prefixes(&all, list, sizeof list), dir->path, all.text[0]);
 }
 
 /* Folders with a data set. */
@@ -225,67 +237,89 @@ struct folders {
     char first[LENET_IDX_MAX_PATH], list[400];
 };
 
-static void take_folder(void *self, const char *directory, const char *name) {
+static enum lenet_status take_folder(void *self, const char *directory, const char *name, struct lenet_error *err) {
     static const char *const below[] = {"", "/raw", "/MNIST/raw"};
     struct folders *folders = self;
     char folder[LENET_IDX_MAX_PATH], path[LENET_IDX_MAX_PATH];
     for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
         const size_t used = strlen(folders->list);
         snprintf(folder, sizeof folder, "%s%s", name, below[i]);
-        if (!join(path, directory, folder) || prefixes_in(path).n == 0) continue;
+        struct prefixes all;
+        if (!join(path, directory, folder)) continue;
+        LENET_TRY(find_prefixes(path, &all, err));
+        if (all.n == 0) continue;
         if (folders->n++ == 0) strcpy(folders->first, path);
         snprintf(folders->list + used, sizeof folders->list - used, "%s%.60s", used ? ", " : "", folder);
     }
+    return LENET_OK;
 }
 
 /* Goes down into the only folder with a data set, where the directory itself has none. */
-static enum lenet_status go_below(struct lenet_data_dir *dir, struct lenet_error *err) {
+static enum lenet_status go_below(struct lenet_data_dir *dir, int *found, struct lenet_error *err) {
     struct folders folders = {.n = 0};
-    if (prefixes_in(dir->path).n) return LENET_OK;
-    each_name(dir->path, take_folder, &folders);
-    if (folders.n > 1)
-        return lenet_fail(err, LENET_ERR_IO, "%.400s: %d folders with a data set, %s; choose one: --data %.400s",
-                          dir->path, folders.n, folders.list, folders.first);
+    struct prefixes all;
+    LENET_TRY(find_prefixes(dir->path, &all, err));
+    if (all.n) return LENET_OK;
+    LENET_TRY(each_name(dir->path, take_folder, &folders, err));
+    *found = folders.n <= 1;
+    if (!*found)
+        return lenet_fail(err, LENET_OK, "%.400s: %d folders with a data set, %s; choose one: --data %.400s", dir->path,
+                          folders.n, folders.list, folders.first);
     if (folders.n) strcpy(dir->path, folders.first);
     return LENET_OK;
 }
 
 /* DIRECTORY/PREFIX, which is no directory. */
-static enum lenet_status open_prefix(const char *where, struct lenet_data_dir *dir, struct lenet_error *err) {
+static enum lenet_status open_prefix(const char *where, struct lenet_data_dir *dir, int *found,
+                                     struct lenet_error *err) {
     const char *slash = strrchr(where, '/'), *name = slash ? slash + 1 : where;
     char list[MOST_PREFIXES * LENET_DATA_PREFIX];
     size_t length = strlen(name);
     snprintf(dir->path, sizeof dir->path, "%.*s", slash > where ? (int)(slash - where) : 1, slash ? where : ".");
     while (length && !isalnum((unsigned char)name[length - 1])) length--;
-    const struct prefixes all = prefixes_in(dir->path);
+    struct prefixes all;
+    LENET_TRY(find_prefixes(dir->path, &all, err));
     for (int i = 0; i < all.n && length; i++)
         if (strlen(all.text[i]) == length && strncasecmp(all.text[i], name, length) == 0) {
             strcpy(dir->prefix, all.text[i]);
+            *found = 1;
             return LENET_OK;
         }
+    *found = 0;
     if (all.n > all.plain)
-        return lenet_fail(err, LENET_ERR_IO, "%.400s: no such data set; the names in %.400s begin with %s", where,
+        return lenet_fail(err, LENET_OK, "%.400s: no such data set; the names in %.400s begin with %s", where,
                           dir->path, list_prefixes(&all, list, sizeof list));
-    return lenet_fail(err, LENET_ERR_IO,
+    return lenet_fail(err, LENET_OK,
                       "%s: no such data directory; likely a mistyped --data, or data not yet downloaded "
                       "(scripts/get_mnist.sh)",
                       where);
 }
 
-enum lenet_status lenet_data_dir_open(const char *where, struct lenet_data_dir *dir, struct lenet_error *err) {
+enum lenet_status lenet_data_dir_look(const char *where, struct lenet_data_dir *dir, int *found,
+                                      struct lenet_error *err) {
+    enum lenet_path is;
     *dir = (struct lenet_data_dir){.prefix = ""};
+    *found = 0;
     const size_t length = strlen(where) + strlen("/train-images-idx3-ubyte.gz");
     if (length >= sizeof dir->path)
-        return lenet_fail(err, LENET_ERR_IO, "%.200s...: this path has %zu bytes; wanted fewer than %d", where, length,
+        return lenet_fail(err, LENET_OK, "%.200s...: this path has %zu bytes; wanted fewer than %d", where, length,
                           LENET_IDX_MAX_PATH);
-    if (!lenet_path_exists(where)) return open_prefix(where, dir, err);
-    if (!lenet_path_is_directory(where))
-        return lenet_fail(err, LENET_ERR_IO,
+    LENET_TRY(lenet_path_look(where, &is, err));
+    if (is == LENET_NOTHING) return open_prefix(where, dir, found, err);
+    if (is == LENET_FILE)
+        return lenet_fail(err, LENET_OK,
                           "%s: a file, wanted the directory of a data set's files; likely --data names one of them",
                           where);
     strcpy(dir->path, where);
-    LENET_TRY(go_below(dir, err));
-    return choose_prefix(dir, err);
+    *found = 1;
+    LENET_TRY(go_below(dir, found, err));
+    return *found ? choose_prefix(dir, found, err) : LENET_OK;
+}
+
+enum lenet_status lenet_data_dir_open(const char *where, struct lenet_data_dir *dir, struct lenet_error *err) {
+    int found;
+    LENET_TRY(lenet_data_dir_look(where, dir, &found, err));
+    return found ? LENET_OK : LENET_ERR_IO;
 }
 
 /* ---- what is there instead ------------------------------------------------------------------------------ */
@@ -329,11 +363,11 @@ struct contents {
     char list[480]; /* the first few names */
 };
 
-static enum clue clue_of(const char *path, const char *name, enum lenet_data_file which) {
+static enum clue clue_of(enum lenet_path is, const char *name, enum lenet_data_file which) {
     const int likely = has_words(name, which);
     struct role role;
-    if (lenet_path_is_directory(path)) return NOTHING;
-    if (likely && !lenet_path_exists(path)) return BROKEN_LINK;
+    if (is == LENET_DIRECTORY) return NOTHING;
+    if (likely && is == LENET_NOTHING) return BROKEN_LINK;
     if (ends_in_one_of(name, PACKED)) return IN_A_PACKAGE;
     if (strcmp(name, "run.json") == 0 || strcmp(name, "sweep.json") == 0) return RUN;
     if (ends_in_one_of(name, EXPORTS)) return FOREIGN_FORMAT;
@@ -341,20 +375,23 @@ static enum clue clue_of(const char *path, const char *name, enum lenet_data_fil
     return lenet_name_has(name, "ubyte") ? SIBLING : NOTHING;
 }
 
-static void take_clue(void *self, const char *directory, const char *name) {
+static enum lenet_status take_clue(void *self, const char *directory, const char *name, struct lenet_error *err) {
     struct contents *found = self;
     char path[LENET_IDX_MAX_PATH], harmless[64];
-    if (!join(path, directory, name)) return;
-    const enum clue clue = clue_of(path, name, found->which);
+    enum lenet_path is;
+    if (!join(path, directory, name)) return LENET_OK;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    const enum clue clue = clue_of(is, name, found->which);
     if (clue > found->clue) {
         found->clue = clue;
         lenet_copy_harmless(found->entry, 160, name, strlen(name));
     }
-    if (found->n++ >= FEW) return;
+    if (found->n++ >= FEW) return LENET_OK;
     lenet_copy_harmless(harmless, sizeof harmless, name, strlen(name));
     const size_t used = strlen(found->list);
     snprintf(found->list + used, sizeof found->list - used, "%s%s%s", used ? ", " : "", harmless,
-             lenet_path_is_directory(path) ? "/" : "");
+             is == LENET_DIRECTORY ? "/" : "");
+    return LENET_OK;
 }
 
 /* The likely cause, from the entry with the most telling clue. */
@@ -388,13 +425,13 @@ enum lenet_status lenet_data_dir_find(const struct lenet_data_dir *dir, enum len
     struct search search = {.dir = dir, .which = which};
     struct contents there = {.which = which};
     char cause[400], more[32] = "";
-    each_candidate(dir->path, take_best, &search);
+    LENET_TRY(each_candidate(dir->path, take_best, &search, err));
     if (search.found) {
         strcpy(file->path, search.best.path);
         file->packed = search.best.role.packed;
         return LENET_OK;
     }
-    each_name(dir->path, take_clue, &there);
+    LENET_TRY(each_name(dir->path, take_clue, &there, err));
     explain(&there, cause, sizeof cause);
     if (there.n > FEW) snprintf(more, sizeof more, " and %d more", there.n - FEW);
     return lenet_fail(err, LENET_ERR_IO,

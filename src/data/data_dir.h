@@ -16,9 +16,14 @@ struct lenet_data_dir {
  * MNIST/raw), or DIRECTORY/PREFIX where the names of several sets in one directory begin differently. LENET_ERR_IO,
  * listing what there is to choose from, where there is none or more than one. */
 enum lenet_status lenet_data_dir_open(const char *where, struct lenet_data_dir *dir, struct lenet_error *err);
+/* The same, but succeeds with *found = 0 and the reason in *err in that case: LENET_ERR_IO is then for what cannot be
+ * looked at. */
+enum lenet_status lenet_data_dir_look(const char *where, struct lenet_data_dir *dir, int *found,
+                                      struct lenet_error *err);
 
-/* Returns 1 where the file is there under one of its names, raw or .gz. */
-int lenet_data_dir_has(const struct lenet_data_dir *dir, enum lenet_data_file which);
+/* *has becomes 1 where the file is there under one of its names, raw or .gz, else 0. LENET_ERR_IO. */
+enum lenet_status lenet_data_dir_has(const struct lenet_data_dir *dir, enum lenet_data_file which, int *has,
+                                     struct lenet_error *err);
 
 /* Sets file->path and file->packed: of a file's names the shortest that is there and not empty. LENET_ERR_IO, with what
  * lies in the directory instead, where none is. */

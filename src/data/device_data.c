@@ -29,9 +29,10 @@ enum lenet_status lenet_device_data_create(const struct lenet_backend *backend, 
     struct lenet_source *sources[] = {&out->train, &out->test};
     size_t bytes = 0;
     for (int h = 0; h < 2; h++) bytes += lenet_padded(halves[h]->count * pixels) + lenet_padded(halves[h]->count);
-    if (backend->alloc(ctx, &out->memory, bytes) != LENET_OK)
-        return lenet_fail(err, LENET_ERR_MEMORY, "out of memory: the data set needs %zu MB on %s", bytes >> 20,
-                          backend->name);
+    const enum lenet_status status = backend->alloc(ctx, &out->memory, bytes);
+    if (status != LENET_OK)
+        return lenet_fail(err, status, "%s: no %zu MB for the data set%s%s", backend->name, (bytes >> 20) + 1,
+                          backend->message(ctx)[0] ? ": " : "", backend->message(ctx));
     uint8_t *at = out->memory;
     for (int h = 0; h < 2; h++) {
         if (halves[h]->count == 0) continue; /* a test half alone */

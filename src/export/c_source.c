@@ -190,14 +190,8 @@ static void print_file(FILE *f, const struct lenet_integer_network *network, con
 }
 
 enum lenet_status lenet_c_source(const struct lenet_integer_network *network, const struct lenet_export *facts,
-                                 char **text, size_t *size, struct lenet_error *err) {
-    *text = NULL;
-    FILE *f = open_memstream(text, size);
-    if (!f) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    print_file(f, network, facts);
-    const int lost = ferror(f);
-    if (fclose(f) == 0 && !lost) return LENET_OK;
-    free(*text);
-    *text = NULL;
-    return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+                                 struct lenet_text *text, struct lenet_error *err) {
+    FILE *f = lenet_text_open(text);
+    if (f) print_file(f, network, facts);
+    return lenet_text_close(f, text, err);
 }

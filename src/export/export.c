@@ -20,10 +20,13 @@ static enum lenet_status check_out(const char *out, struct lenet_error *err) {
     char parent[LENET_MAX_PATH];
     const char *slash = strrchr(out, '/');
     if (!out[0]) return lenet_fail(err, LENET_ERR_ARG, "give --out FILE.c, the file to write");
-    if (lenet_path_is_directory(out))
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(out, &is, err));
+    if (is == LENET_DIRECTORY)
         return lenet_fail(err, LENET_ERR_IO, "--out %s: a directory, wanted the name of a C file", out);
     snprintf(parent, sizeof parent, "%.*s", slash == out ? 1 : slash ? (int)(slash - out) : 1, slash ? out : ".");
-    if (lenet_path_is_directory(parent)) return LENET_OK;
+    LENET_TRY(lenet_path_look(parent, &is, err));
+    if (is == LENET_DIRECTORY) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO, "--out %s: there is no directory %s", out, parent);
 }
 
@@ -38,10 +41,10 @@ static enum lenet_status hash_of(const char *path, char hash[65], struct lenet_e
 }
 
 static enum lenet_status read_network(const char *path, struct lenet_model *model, float **w, struct lenet_error *err) {
-    cJSON *members;
+    struct cJSON *members;
     int R;
     LENET_TRY(lenet_weights_read(path, model, &R, w, &members, err));
-    cJSON_Delete(members);
+    lenet_json_free(members);
     if (R == 1) return LENET_OK;
     free(*w);
     *w = NULL;
@@ -83,11 +86,10 @@ static enum lenet_status measure(const struct lenet_integer_network *network, co
 
 static enum lenet_status write_network(const char *out, const struct lenet_integer_network *network,
                                        const struct lenet_export *facts, struct lenet_error *err) {
-    char *text;
-    size_t size;
-    LENET_TRY(lenet_c_source(network, facts, &text, &size, err));
-    const enum lenet_status status = lenet_file_replace(out, text, size, err);
-    free(text);
+    struct lenet_text text;
+    LENET_TRY(lenet_c_source(network, facts, &text, err));
+    const enum lenet_status status = lenet_file_replace(out, text.bytes, text.size, err);
+    free(text.bytes);
     return status;
 }
 
@@ -208,27 +210,30 @@ void lenet_export_free(struct lenet_export *facts) {
 
 /* ---- JSON --------------------------------------------------------------------------------------------------- */
 
-static void add_accuracy(cJSON *json, const char *name, const struct lenet_export_accuracy *accuracy) {
-    cJSON *object = cJSON_AddObjectToObject(json, name);
-    cJSON_AddNumberToObject(object, "count", (double)accuracy->count);
-    cJSON_AddNumberToObject(object, "correct_before", (double)accuracy->before);
-    cJSON_AddNumberToObject(object, "correct", (double)accuracy->after);
+static void add_accuracy(struct lenet_json *json, const char *name, const struct lenet_export_accuracy *accuracy) {
+    lenet_json_open_object(json, name);
+    lenet_json_add_number(json, "count", (double)accuracy->count);
+    lenet_json_add_number(json, "correct_before", (double)accuracy->before);
+    lenet_json_add_number(json, "correct", (double)accuracy->after);
+    lenet_json_close(json);
 }
 
 enum lenet_status lenet_export_write(const char *path, const struct lenet_export *facts, struct lenet_error *err) {
     const int classes = facts->topology.classes;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "arch", facts->topology.arch->name);
-    cJSON_AddStringToObject(json, "weights_hash", facts->weights_hash);
-    cJSON_AddStringToObject(json, "data_hash", facts->data_hash);
-    cJSON_AddNumberToObject(json, "bits", facts->bits);
-    cJSON_AddNumberToObject(json, "constants", (double)facts->constants);
-    cJSON_AddNumberToObject(json, "ram", (double)facts->ram);
-    add_accuracy(json, "calibration", &facts->calibration);
-    add_accuracy(json, "test", &facts->test);
-    lenet_json_add_real(json, "score_unit", facts->score_unit);
-    cJSON *scores = cJSON_AddArrayToObject(json, "scores");
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_object(&json, NULL);
+    lenet_json_add_string(&json, "arch", facts->topology.arch->name);
+    lenet_json_add_string(&json, "weights_hash", facts->weights_hash);
+    lenet_json_add_string(&json, "data_hash", facts->data_hash);
+    lenet_json_add_number(&json, "bits", facts->bits);
+    lenet_json_add_number(&json, "constants", (double)facts->constants);
+    lenet_json_add_number(&json, "ram", (double)facts->ram);
+    add_accuracy(&json, "calibration", &facts->calibration);
+    add_accuracy(&json, "test", &facts->test);
+    lenet_json_add_real(&json, "score_unit", facts->score_unit);
+    lenet_json_open_array(&json, "scores");
     for (uint64_t i = 0; i < facts->test.count; i++)
-        cJSON_AddItemToArray(scores, cJSON_CreateIntArray(facts->scores + i * (uint64_t)classes, classes));
-    return lenet_json_write(path, json, err);
+        lenet_json_add_ints(&json, NULL, facts->scores + i * (uint64_t)classes, classes);
+    lenet_json_close(&json);
+    return lenet_json_write(path, &json, err);
 }

@@ -1,13 +1,13 @@
 /* model.c - weights files: the metadata that say which network it is, and the networks' weights. */
 #include "lenet/model.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/choice.h"
+#include "base/json.h"
 #include "data/class_names.h"
 #include "net/stack.h"
 
@@ -16,7 +16,7 @@ enum { MAX_METADATA = 16, VALUE = 32 };
 /* ---- writing ------------------------------------------------------------------------ */
 
 enum lenet_status lenet_model_write_tensors(const char *path, const struct lenet_model *model,
-                                            const struct lenet_tensor *tensors, int n, const cJSON *members,
+                                            const struct lenet_tensor *tensors, int n, const char *members,
                                             const struct lenet_metadata *more, int n_more, struct lenet_error *err) {
     const struct lenet_topology *topology = &model->topology;
     char activation[VALUE], pooling[VALUE], classes[VALUE], factor[VALUE], offset[VALUE], loss[VALUE], map_j[VALUE];
@@ -32,16 +32,14 @@ enum lenet_status lenet_model_write_tensors(const char *path, const struct lenet
         {"classes", classes}, {"input_factor", factor},       {"input_offset", offset},   {"loss", loss},
         {"map_j", map_j}};
     int count = 9;
-    char *text = members ? cJSON_PrintUnformatted(members) : NULL;
     char *names = model->names.count ? lenet_class_names_text(&model->names) : NULL;
-    if (text) metadata[count++] = (struct lenet_metadata){"members", text};
+    if (members) metadata[count++] = (struct lenet_metadata){"members", members};
     if (names) metadata[count++] = (struct lenet_metadata){"classes.names", names};
     for (int i = 0; i < n_more; i++) metadata[count++] = more[i];
-    const int whole = (text || !members) && (names || !model->names.count);
-    const enum lenet_status status = whole ? lenet_tensors_write(path, tensors, n, metadata, count, err)
-                                           : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    const enum lenet_status status = names || !model->names.count
+                                         ? lenet_tensors_write(path, tensors, n, metadata, count, err)
+                                         : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     free(names);
-    free(text);
     return status;
 }
 
@@ -136,13 +134,16 @@ enum lenet_status lenet_tensor_copy(const char *path, const struct lenet_tensor_
     return LENET_OK;
 }
 
-enum lenet_status lenet_members_from_file(const char *path, const struct lenet_tensor_file *file, cJSON **members,
-                                          struct lenet_error *err) {
+enum lenet_status lenet_members_from_file(const char *path, const struct lenet_tensor_file *file,
+                                          struct cJSON **members, struct lenet_error *err) {
     const char *text = lenet_metadata_find(file, "members");
-    *members = text ? cJSON_Parse(text) : NULL;
-    if (!text || (cJSON_IsArray(*members) && cJSON_GetArraySize(*members) > 0)) return LENET_OK;
-    cJSON_Delete(*members);
     *members = NULL;
+    if (!text) return LENET_OK;
+    const enum lenet_status status = lenet_json_parse(path, text, strlen(text), NULL, members, err);
+    if (lenet_json_is_array(*members) && lenet_json_count(*members) > 0) return LENET_OK;
+    lenet_json_free(*members);
+    *members = NULL;
+    if (status == LENET_ERR_MEMORY) return status;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: its metadata have no list of 'members'; damaged?", path);
 }
 
@@ -165,15 +166,15 @@ static enum lenet_status read_weights(const char *path, const struct lenet_tenso
 }
 
 static enum lenet_status read_file(const char *path, const struct lenet_tensor_file *file, struct lenet_model *model,
-                                   int *R, float **host_w, cJSON **members, struct lenet_error *err) {
+                                   int *R, float **host_w, struct cJSON **members, struct lenet_error *err) {
     LENET_TRY(model_from_file(path, file, model, err));
     LENET_TRY(lenet_members_from_file(path, file, members, err));
-    *R = *members ? cJSON_GetArraySize(*members) : 1;
+    *R = *members ? lenet_json_count(*members) : 1;
     return read_weights(path, file, &model->topology, *R, !*members, host_w, err);
 }
 
 enum lenet_status lenet_weights_read(const char *path, struct lenet_model *model, int *R, float **host_w,
-                                     cJSON **members, struct lenet_error *err) {
+                                     struct cJSON **members, struct lenet_error *err) {
     struct lenet_tensor_file file;
     *host_w = NULL;
     *members = NULL;
@@ -181,7 +182,7 @@ enum lenet_status lenet_weights_read(const char *path, struct lenet_model *model
     const enum lenet_status status = read_file(path, &file, model, R, host_w, members, err);
     lenet_tensors_free(&file);
     if (status == LENET_OK) return LENET_OK;
-    cJSON_Delete(*members);
+    lenet_json_free(*members);
     free(*host_w);
     *members = NULL;
     *host_w = NULL;
@@ -190,11 +191,11 @@ enum lenet_status lenet_weights_read(const char *path, struct lenet_model *model
 
 enum lenet_status lenet_model_read(const char *path, struct lenet_model *model, float **host_w,
                                    struct lenet_error *err) {
-    cJSON *members;
+    struct cJSON *members;
     int R;
     LENET_TRY(lenet_weights_read(path, model, &R, host_w, &members, err));
     const int single = members == NULL;
-    cJSON_Delete(members);
+    lenet_json_free(members);
     if (single) return LENET_OK;
     free(*host_w);
     *host_w = NULL;

@@ -1,7 +1,6 @@
 /* start.c - finds the layers of an architecture among the tensors of a file, whatever their names are. */
 #include "net/start.h"
 
-#include <cjson/cJSON.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "base/choice.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "data/class_names.h"
 #include "lenet/model.h"
 
@@ -19,10 +19,10 @@ enum { MAX_TENSORS = 2 * LENET_MAX_LAYERS, SHAPE = 64 };
 
 /* The file of a population of one network, as a sweep keeps it, has a dimension of 1 more in front of each shape. */
 static enum lenet_status drop_population(struct lenet_start *start, struct lenet_error *err) {
-    cJSON *members;
+    struct cJSON *members;
     LENET_TRY(lenet_members_from_file(start->path, &start->file, &members, err));
-    const int R = members ? cJSON_GetArraySize(members) : 0;
-    cJSON_Delete(members);
+    const int R = members ? lenet_json_count(members) : 0;
+    lenet_json_free(members);
     if (R > 1)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: weights of a population of %d networks; wanted those of one",
                           start->path, R);
@@ -35,17 +35,18 @@ static enum lenet_status drop_population(struct lenet_start *start, struct lenet
 
 /* Proposes a file in a directory: the weights of a run, those of one population of a sweep, or any. */
 static enum lenet_status fail_directory(const char *path, struct lenet_error *err) {
-    const char *kept = lenet_directory_has(path, "weights") ? "/weights" : "", *name = "last.safetensors";
-    char directory[1024], **names = NULL;
-    int n = 0;
-    snprintf(directory, sizeof directory, "%.400s%s", path, kept);
-    lenet_directory_list(directory, "", ".safetensors", &names, &n, NULL);
-    if (n && !lenet_directory_has(directory, name)) name = names[0];
+    char directory[4096 + 16], **names;
+    int n, has_weights, is_run, is_sweep;
+    LENET_TRY(lenet_directory_has(path, "weights", &has_weights, err));
+    LENET_TRY(lenet_directory_has(path, "last.safetensors", &is_run, err));
+    LENET_TRY(lenet_directory_has(path, "sweep.json", &is_sweep, err));
+    snprintf(directory, sizeof directory, "%s%s", path, is_sweep && has_weights ? "/weights" : "");
+    LENET_TRY(lenet_directory_list(directory, "", ".safetensors", &names, &n, err));
     const enum lenet_status status =
         n ? lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory; did you mean --from %.400s/%.200s?", path,
-                       directory, name)
+                       directory, is_run ? "last.safetensors" : names[0])
           : lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory%s; wanted a weights file (.safetensors)", path,
-                       lenet_directory_has(path, "sweep.json") ? " of a sweep without --keep-weights" : "");
+                       is_sweep ? " of a sweep without --keep-weights" : "");
     for (int i = 0; i < n; i++) free(names[i]);
     free(names);
     return status;
@@ -55,7 +56,9 @@ enum lenet_status lenet_start_open(const char *path, struct lenet_start *start, 
     char *bytes;
     size_t size;
     *start = (struct lenet_start){.path = path};
-    if (lenet_path_is_directory(path)) return fail_directory(path, err);
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_DIRECTORY) return fail_directory(path, err);
     LENET_TRY(lenet_file_read(path, &bytes, &size, err));
     enum lenet_status status = lenet_sha256(&(struct lenet_piece){bytes, size}, 1, start->sha256, err);
     if (status == LENET_OK)

@@ -55,23 +55,21 @@ static const char *name_fault(const char *name) {
 
 static int compare_keys(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* Refuses an object that has a key twice, with the status `failure`. Sorting keeps
- * this quick for the million names that fit into a header. */
-static enum lenet_status check_unique(const cJSON *object, const char *path, enum lenet_status failure,
+/* Refuses a name that is among them twice, with the status `failure`. Sorting keeps this quick for the million names
+ * that fit into a header. */
+static enum lenet_status check_unique(const char **names, size_t n, const char *path, enum lenet_status failure,
                                       struct lenet_error *err) {
-    const size_t n = (size_t)cJSON_GetArraySize(object);
-    const char **keys = calloc(n + 1, sizeof *keys);
-    if (!keys) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for %zu names", path, n);
-    size_t i = 0;
-    for (const cJSON *item = object->child; item; item = item->next) keys[i++] = item->string;
-    qsort(keys, n, sizeof *keys, compare_keys);
-    const char *twice = NULL;
-    for (i = 1; i < n && !twice; i++)
-        if (strcmp(keys[i - 1], keys[i]) == 0) twice = keys[i];
-    free(keys);
-    if (!twice) return LENET_OK;
-    return lenet_fail(err, failure, "%s: \"%.*s\" occurs twice in one object of the header; once is wanted", path,
-                      MAX_QUOTED, twice);
+    qsort(names, n, sizeof *names, compare_keys);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            return lenet_fail(err, failure, "%s: \"%.*s\" occurs twice in one object of the header; once is wanted",
+                              path, MAX_QUOTED, names[i]);
+    return LENET_OK;
+}
+
+static enum lenet_status alloc_names(size_t n, const char *path, const char ***names, struct lenet_error *err) {
+    *names = calloc(n + 1, sizeof **names);
+    return *names ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for %zu names", path, n);
 }
 
 /* ---- writing ---- */
@@ -88,41 +86,63 @@ static const char *tensor_fault(const struct lenet_tensor *tensor) {
     return !tensor->data && lenet_tensor_bytes(tensor) > 0 ? "has no data (NULL)" : NULL;
 }
 
-/* False where memory ran out, as in the next one. */
-static bool add_size(cJSON *array, size_t size) {
-    return cJSON_AddItemToArray(array, cJSON_CreateNumber((double)size));
+static void add_tensor(struct lenet_json *json, const struct lenet_tensor *tensor, size_t begin) {
+    lenet_json_open_object(json, tensor->name);
+    lenet_json_add_string(json, "dtype", dtypes[tensor->dtype].name);
+    lenet_json_open_array(json, "shape");
+    for (int i = 0; i < tensor->rank; i++) lenet_json_add_number(json, NULL, (double)tensor->shape[i]);
+    lenet_json_close(json);
+    lenet_json_open_array(json, "data_offsets");
+    lenet_json_add_number(json, NULL, (double)begin);
+    lenet_json_add_number(json, NULL, (double)(begin + lenet_tensor_bytes(tensor)));
+    lenet_json_close(json);
+    lenet_json_close(json);
 }
 
-static bool add_tensor(cJSON *root, const struct lenet_tensor *tensor, size_t begin) {
-    cJSON *entry = cJSON_AddObjectToObject(root, tensor->name);
-    bool ok = cJSON_AddStringToObject(entry, "dtype", dtypes[tensor->dtype].name) != NULL;
-    cJSON *shape = cJSON_AddArrayToObject(entry, "shape");
-    for (int i = 0; i < tensor->rank && ok; i++) ok = shape && add_size(shape, tensor->shape[i]);
-    cJSON *offsets = cJSON_AddArrayToObject(entry, "data_offsets");
-    return ok && offsets && add_size(offsets, begin) && add_size(offsets, begin + lenet_tensor_bytes(tensor));
-}
-
-/* Fills root; *size is then the bytes of all tensors. */
-static enum lenet_status fill_header(cJSON *root, const char *path, const struct lenet_tensor *tensors, int n,
-                                     const struct lenet_metadata *metadata, int n_metadata, size_t *size,
-                                     struct lenet_error *err) {
-    bool ok = root != NULL;
-    cJSON *map = n_metadata > 0 ? cJSON_AddObjectToObject(root, metadata_key) : NULL;
-    for (int i = 0; i < n_metadata && ok; i++)
-        ok = cJSON_AddStringToObject(map, metadata[i].key, metadata[i].value) != NULL;
+/* *size becomes the bytes of all tensors. */
+static enum lenet_status check_tensors(const char *path, const struct lenet_tensor *tensors, int n, size_t *size,
+                                       struct lenet_error *err) {
     *size = 0;
-    for (int i = 0; i < n && ok; i++) {
+    for (int i = 0; i < n; i++) {
         const char *fault = tensor_fault(&tensors[i]);
         if (!fault && *size + lenet_tensor_bytes(&tensors[i]) > max_integer) fault = "ends beyond 10^15 bytes";
         if (fault)
             return lenet_fail(err, LENET_ERR_ARG, "%s: tensor %d (\"%.*s\") %s", path, i, LENET_MAX_TENSOR_NAME,
                               tensors[i].name, fault);
-        ok = add_tensor(root, &tensors[i], *size);
         *size += lenet_tensor_bytes(&tensors[i]);
     }
-    if (!ok) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for the header", path);
-    if (map) LENET_TRY(check_unique(map, path, LENET_ERR_ARG, err));
-    return check_unique(root, path, LENET_ERR_ARG, err);
+    return LENET_OK;
+}
+
+/* The header's text is the caller's to free. */
+static enum lenet_status make_header(const struct lenet_tensor *tensors, int n, const struct lenet_metadata *metadata,
+                                     int n_metadata, char **text, struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
+    size_t begin = 0;
+    lenet_json_open_object(&json, NULL);
+    if (n_metadata > 0) {
+        lenet_json_open_object(&json, metadata_key);
+        for (int i = 0; i < n_metadata; i++) lenet_json_add_string(&json, metadata[i].key, metadata[i].value);
+        lenet_json_close(&json);
+    }
+    for (int i = 0; i < n; i++) {
+        add_tensor(&json, &tensors[i], begin);
+        begin += lenet_tensor_bytes(&tensors[i]);
+    }
+    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
+}
+
+/* Neither tensors nor keys may have a name twice. */
+static enum lenet_status check_names(const char *path, const struct lenet_tensor *tensors, int n,
+                                     const struct lenet_metadata *metadata, int n_metadata, struct lenet_error *err) {
+    const char **names;
+    LENET_TRY(alloc_names((size_t)(n > n_metadata ? n : n_metadata), path, &names, err));
+    for (int i = 0; i < n_metadata; i++) names[i] = metadata[i].key;
+    enum lenet_status status = check_unique(names, (size_t)n_metadata, path, LENET_ERR_ARG, err);
+    for (int i = 0; i < n; i++) names[i] = tensors[i].name;
+    if (status == LENET_OK) status = check_unique(names, (size_t)n, path, LENET_ERR_ARG, err);
+    free(names);
+    return status;
 }
 
 static enum lenet_status write_file(const char *path, const char *header, const struct lenet_tensor *tensors, int n,
@@ -151,14 +171,12 @@ static enum lenet_status write_file(const char *path, const char *header, const 
 enum lenet_status lenet_tensors_write(const char *path, const struct lenet_tensor *tensors, int n,
                                       const struct lenet_metadata *metadata, int n_metadata, struct lenet_error *err) {
     size_t size;
-    cJSON *root = cJSON_CreateObject();
-    enum lenet_status status = fill_header(root, path, tensors, n, metadata, n_metadata, &size, err);
-    char *header = status == LENET_OK ? cJSON_PrintUnformatted(root) : NULL;
-    cJSON_Delete(root);
-    if (status != LENET_OK) return status;
-    if (!header) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for the header", path);
-    status = write_file(path, header, tensors, n, size, err);
-    cJSON_free(header);
+    char *header;
+    LENET_TRY(check_tensors(path, tensors, n, &size, err));
+    LENET_TRY(check_names(path, tensors, n, metadata, n_metadata, err));
+    LENET_TRY(make_header(tensors, n, metadata, n_metadata, &header, err));
+    const enum lenet_status status = write_file(path, header, tensors, n, size, err);
+    free(header);
     return status;
 }
 
@@ -182,34 +200,46 @@ struct source {
     struct lenet_error *err;
 };
 
-/* Shows the entry as cJSON prints it: short, and with control characters escaped. */
-static enum lenet_status refuse(const struct source *from, const cJSON *entry, const char *fault) {
-    char *found = cJSON_PrintUnformatted(entry);
+/* Shows the entry as one line: short, and with control characters escaped. */
+static enum lenet_status refuse(const struct source *from, const struct cJSON *entry, const char *fault) {
+    char *found = lenet_json_line_of(entry);
     lenet_fail(from->err, LENET_ERR_FORMAT, "%s: \"%.*s\" %s; found %.*s in a file with %zu bytes of data", from->path,
-               LENET_MAX_TENSOR_NAME, entry->string, fault, MAX_QUOTED, found ? found : "?", from->size);
-    cJSON_free(found);
+               LENET_MAX_TENSOR_NAME, lenet_json_name(entry), fault, MAX_QUOTED, found ? found : "?", from->size);
+    free(found);
     return LENET_ERR_FORMAT;
 }
 
-static bool read_size(const cJSON *item, size_t *size) {
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= (double)max_integer)) return false;
-    *size = (size_t)item->valuedouble;
-    return (double)*size == item->valuedouble;
+static enum lenet_status check_object(const struct source *from, const struct cJSON *object) {
+    const char **names;
+    size_t n = 0;
+    LENET_TRY(alloc_names((size_t)lenet_json_count(object), from->path, &names, from->err));
+    for (const struct cJSON *item = lenet_json_first(object); item; item = lenet_json_next(item))
+        names[n++] = lenet_json_name(item);
+    const enum lenet_status status = check_unique(names, n, from->path, LENET_ERR_FORMAT, from->err);
+    free(names);
+    return status;
+}
+
+static bool read_size(const struct cJSON *item, size_t *size) {
+    double number;
+    if (!lenet_json_number(item, &number) || !(number >= 0 && number <= (double)max_integer)) return false;
+    *size = (size_t)number;
+    return (double)*size == number;
 }
 
 /* Reads at most max sizes; the number of them, or -1 where it is not an array of sizes or has more. */
-static int read_sizes(const cJSON *array, size_t *sizes, int max) {
+static int read_sizes(const struct cJSON *array, size_t *sizes, int max) {
     int n = 0;
-    if (!cJSON_IsArray(array)) return -1;
-    for (const cJSON *item = array->child; item; item = item->next)
+    if (!lenet_json_is_array(array)) return -1;
+    for (const struct cJSON *item = lenet_json_first(array); item; item = lenet_json_next(item))
         if (n == max || !read_size(item, &sizes[n++])) return -1;
     return n;
 }
 
-static const char *entry_fault(const cJSON *entry, const struct source *from, struct lenet_tensor *tensor) {
-    const char *fault = name_fault(entry->string);
+static const char *entry_fault(const struct cJSON *entry, const struct source *from, struct lenet_tensor *tensor) {
+    const char *name = lenet_json_name(entry), *fault = name_fault(name);
     if (fault) return fault;
-    memcpy(tensor->name, entry->string, strlen(entry->string) + 1);
+    memcpy(tensor->name, name, strlen(name) + 1);
 
     const char *dtype = lenet_json_text(entry, "dtype");
     int type = 0;
@@ -217,11 +247,11 @@ static const char *entry_fault(const cJSON *entry, const struct source *from, st
     if (type == DTYPES) return "is not of dtype F32, F64, U8, I64 or F16 (to be converted first?)";
     tensor->dtype = (enum lenet_dtype)type;
 
-    tensor->rank = read_sizes(cJSON_GetObjectItemCaseSensitive(entry, "shape"), tensor->shape, LENET_MAX_RANK);
+    tensor->rank = read_sizes(lenet_json_get(entry, "shape"), tensor->shape, LENET_MAX_RANK);
     if (tensor->rank < 0) return "has a bad shape; at most 6 integers from 0 up are wanted (damaged header?)";
 
     size_t at[2];
-    if (read_sizes(cJSON_GetObjectItemCaseSensitive(entry, "data_offsets"), at, 2) != 2 || at[0] > at[1])
+    if (read_sizes(lenet_json_get(entry, "data_offsets"), at, 2) != 2 || at[0] > at[1])
         return "has bad data_offsets; [begin, end] is wanted (damaged header?)";
     if (at[1] > from->size) return "ends outside the file (truncated download?)";
     if (at[1] - at[0] != lenet_tensor_bytes(tensor))
@@ -230,25 +260,27 @@ static const char *entry_fault(const cJSON *entry, const struct source *from, st
     return NULL;
 }
 
-static enum lenet_status read_metadata(const struct source *from, const cJSON *map, struct lenet_tensor_file *file) {
-    file->metadata = calloc((size_t)cJSON_GetArraySize(map) + 1, sizeof *file->metadata);
+static enum lenet_status read_metadata(const struct source *from, const struct cJSON *map,
+                                       struct lenet_tensor_file *file) {
+    file->metadata = calloc((size_t)lenet_json_count(map) + 1, sizeof *file->metadata);
     if (!file->metadata) return lenet_fail(from->err, LENET_ERR_MEMORY, "%s: no memory for its metadata", from->path);
-    for (const cJSON *item = map->child; item; item = item->next) {
-        if (!cJSON_IsString(item)) return refuse(from, item, "is not a string, as all of __metadata__ has to be");
-        file->metadata[file->n_metadata++] = (struct lenet_metadata){item->string, item->valuestring};
+    for (const struct cJSON *item = lenet_json_first(map); item; item = lenet_json_next(item)) {
+        const char *text = lenet_json_string(item);
+        if (!text) return refuse(from, item, "is not a string, as all of __metadata__ has to be");
+        file->metadata[file->n_metadata++] = (struct lenet_metadata){lenet_json_name(item), text};
     }
     return LENET_OK;
 }
 
 static enum lenet_status read_entries(const struct source *from, struct lenet_tensor_file *file) {
-    const cJSON *root = file->header;
-    LENET_TRY(check_unique(root, from->path, LENET_ERR_FORMAT, from->err));
-    file->tensors = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *file->tensors);
+    const struct cJSON *root = file->header;
+    LENET_TRY(check_object(from, root));
+    file->tensors = calloc((size_t)lenet_json_count(root) + 1, sizeof *file->tensors);
     if (!file->tensors) return lenet_fail(from->err, LENET_ERR_MEMORY, "%s: no memory for its tensors", from->path);
-    for (const cJSON *entry = root->child; entry; entry = entry->next) {
-        if (!cJSON_IsObject(entry)) return refuse(from, entry, "is not an object, as all of a header is");
-        LENET_TRY(check_unique(entry, from->path, LENET_ERR_FORMAT, from->err));
-        if (strcmp(entry->string, metadata_key) == 0) {
+    for (const struct cJSON *entry = lenet_json_first(root); entry; entry = lenet_json_next(entry)) {
+        if (!lenet_json_is_object(entry)) return refuse(from, entry, "is not an object, as all of a header is");
+        LENET_TRY(check_object(from, entry));
+        if (strcmp(lenet_json_name(entry), metadata_key) == 0) {
             LENET_TRY(read_metadata(from, entry, file));
             continue;
         }
@@ -356,13 +388,15 @@ static enum lenet_status parse_file(const char *path, size_t size, struct lenet_
     if (header_size == 0 || *text != '{')
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: its header does not begin with '{' (not a safetensors file?)",
                           path);
-    const char *end = text;
-    file->header = cJSON_ParseWithLengthOpts(text, header_size, &end, false);
+    size_t used;
+    struct cJSON *header;
+    const enum lenet_status status = lenet_json_parse(path, text, header_size, &used, &header, err);
+    file->header = header;
+    if (status == LENET_ERR_MEMORY) return status;
     /* Only white space may follow; the data may begin with some, hence < and not !=. */
-    if (!file->header || end + strspn(end, " \t\r\n") < data)
-        return lenet_fail(err, LENET_ERR_FORMAT,
-                          "%s: its header is not JSON from byte %td on (damaged, or out of memory?)", path,
-                          end - file->buffer);
+    if (!header || text + used + strspn(text + used, " \t\r\n") < data)
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: its header is not JSON from byte %zu on (damaged?)", path,
+                          ALIGNMENT + used);
     const struct source from = {data, size - ALIGNMENT - header_size, path, err};
     LENET_TRY(read_entries(&from, file));
     LENET_TRY(check_places(&from, file));
@@ -416,6 +450,6 @@ void lenet_tensors_free(struct lenet_tensor_file *file) {
     free(file->tensors);
     free(file->metadata);
     free(file->buffer);
-    cJSON_Delete(file->header);
+    lenet_json_free(file->header);
     memset(file, 0, sizeof *file);
 }

@@ -42,18 +42,22 @@ static int has_id(const struct ids *ids, const char *id) {
     return id && bsearch(id, ids->all, ids->n, sizeof *ids->all, by_text) != NULL;
 }
 
-/* Takes the members out of a list. rows[] becomes the places of those that stay; returns how many do. */
-static size_t take_out(cJSON *members, const struct ids *ids, size_t *rows) {
-    cJSON *member = members->child, *next;
-    size_t n = 0;
-    for (size_t row = 0; member; row++, member = next) {
-        next = member->next;
-        if (has_id(ids, lenet_json_text(member, "id")))
-            cJSON_Delete(cJSON_DetachItemViaPointer(members, member));
-        else
-            rows[n++] = row;
+/* rows[] becomes the places of the members that stay, and *text the list of these, to be freed. Returns in *n how many
+ * they are. */
+static enum lenet_status list_rest(const struct cJSON *members, const struct ids *ids, size_t *rows, size_t *n,
+                                   char **text, struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
+    size_t row = 0;
+    *n = 0;
+    lenet_json_open_array(&json, NULL);
+    for (const struct cJSON *m = lenet_json_first(members); m; m = lenet_json_next(m), row++) {
+        if (has_id(ids, lenet_json_text(m, "id"))) continue;
+        rows[(*n)++] = row;
+        lenet_json_open_object(&json, NULL);
+        lenet_json_add_all(&json, m);
+        lenet_json_close(&json);
     }
-    return n;
+    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
 /* Moves the rows that stay to the beginning of a tensor of R. Returns 0 where it has not so many. */
@@ -66,48 +70,50 @@ static int keep_rows(struct lenet_tensor *tensor, size_t R, const size_t *rows, 
     return 1;
 }
 
-static enum lenet_status write_rest(const char *path, struct lenet_tensor_file *file, const cJSON *members,
-                                    struct lenet_error *err) {
-    char sum[65], *text = cJSON_PrintUnformatted(members);
-    if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    enum lenet_status status = lenet_tensors_sha256(file->tensors, file->n, sum, err);
+/* rows[n] of R */
+static enum lenet_status write_rest(const char *path, struct lenet_tensor_file *file, char *members, size_t R,
+                                    const size_t *rows, size_t n, struct lenet_error *err) {
+    char sum[65];
+    for (int i = 0; i < file->n; i++)
+        if (!keep_rows(&file->tensors[i], R, rows, n))
+            return lenet_fail(err, LENET_ERR_FORMAT, "%s: tensor '%s' has no row for each of %zu runs; damaged?", path,
+                              file->tensors[i].name, R);
+    LENET_TRY(lenet_tensors_sha256(file->tensors, file->n, sum, err));
     for (int i = 0; i < file->n_metadata; i++) {
         struct lenet_metadata *item = &file->metadata[i];
-        if (strcmp(item->key, "members") == 0) item->value = text;
+        if (strcmp(item->key, "members") == 0) item->value = members;
         if (strcmp(item->key, LENET_TENSORS_SHA256) == 0) item->value = sum;
     }
-    if (status == LENET_OK)
-        status = lenet_tensors_write(path, file->tensors, file->n, file->metadata, file->n_metadata, err);
-    free(text);
-    return status;
+    return lenet_tensors_write(path, file->tensors, file->n, file->metadata, file->n_metadata, err);
 }
 
-static enum lenet_status drop_from(const char *path, struct lenet_tensor_file *file, cJSON *members,
+static enum lenet_status drop_from(const char *path, struct lenet_tensor_file *file, const struct cJSON *members,
                                    const struct ids *ids, struct lenet_error *err) {
-    const size_t R = (size_t)cJSON_GetArraySize(members);
-    size_t *rows = calloc(R + 1, sizeof *rows);
+    const size_t R = (size_t)lenet_json_count(members);
+    size_t *rows = calloc(R + 1, sizeof *rows), n;
+    char *text = NULL;
     if (!rows) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const size_t n = take_out(members, ids, rows);
-    enum lenet_status status = LENET_OK;
-    if (n == 0) status = lenet_file_remove(path, err);
-    for (int i = 0; i < file->n && n && n < R && status == LENET_OK; i++)
-        if (!keep_rows(&file->tensors[i], R, rows, n))
-            status = lenet_fail(err, LENET_ERR_FORMAT, "%s: tensor '%s' has no row for each of %zu runs; damaged?",
-                                path, file->tensors[i].name, R);
-    if (n && n < R && status == LENET_OK) status = write_rest(path, file, members, err);
+    enum lenet_status status = list_rest(members, ids, rows, &n, &text, err);
+    if (status == LENET_OK && n == 0)
+        status = lenet_file_remove(path, err);
+    else if (status == LENET_OK && n < R)
+        status = write_rest(path, file, text, R, rows, n, err);
     free(rows);
+    free(text);
     return status;
 }
 
 /* Another shard may have removed it. */
 static enum lenet_status drop_from_file(const char *path, const struct ids *ids, struct lenet_error *err) {
     struct lenet_tensor_file file;
-    cJSON *members = NULL;
-    if (!lenet_path_exists(path)) return LENET_OK;
+    struct cJSON *members = NULL;
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_NOTHING) return LENET_OK;
     LENET_TRY(lenet_tensors_read(path, &file, err));
     enum lenet_status status = lenet_members_from_file(path, &file, &members, err);
     if (status == LENET_OK && members) status = drop_from(path, &file, members, ids, err);
-    cJSON_Delete(members);
+    lenet_json_free(members);
     lenet_tensors_free(&file);
     return status;
 }

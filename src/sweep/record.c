@@ -11,7 +11,7 @@
 #include "lenet/topology.h"
 #include "train/run_dir.h"
 
-static enum lenet_status status_from_json(const char *where, const cJSON *json, int *diverged,
+static enum lenet_status status_from_json(const char *where, const struct cJSON *json, int *diverged,
                                           struct lenet_error *err) {
     const char *status = lenet_json_text(json, "status");
     *diverged = status && strcmp(status, "diverged") == 0;
@@ -21,12 +21,13 @@ static enum lenet_status status_from_json(const char *where, const cJSON *json, 
 }
 
 /* Every epoch must be one; the last is kept. */
-static enum lenet_status last_epoch_from_json(const char *where, const cJSON *json, struct lenet_record *record,
+static enum lenet_status last_epoch_from_json(const char *where, const struct cJSON *json, struct lenet_record *record,
                                               struct lenet_error *err) {
-    const cJSON *epochs = cJSON_GetObjectItemCaseSensitive(json, "metrics"), *epoch;
+    const struct cJSON *epochs = lenet_json_get(json, "metrics");
     int n = 0;
-    if (!cJSON_IsArray(epochs)) return lenet_fail(err, LENET_ERR_FORMAT, "%s: metrics is not a list of epochs", where);
-    cJSON_ArrayForEach(epoch, epochs) {
+    if (!lenet_json_is_array(epochs))
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: metrics is not a list of epochs", where);
+    for (const struct cJSON *epoch = lenet_json_first(epochs); epoch; epoch = lenet_json_next(epoch)) {
         if (!lenet_metrics_from_json(epoch, &record->last))
             return lenet_fail(err, LENET_ERR_FORMAT,
                               "%s: element %d of metrics lacks some of an epoch's numbers, or has impossible ones; "
@@ -38,17 +39,17 @@ static enum lenet_status last_epoch_from_json(const char *where, const cJSON *js
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: the run is done, but has no epoch in its metrics", where);
 }
 
-static enum lenet_status config_of_record(const char *where, const cJSON *json, struct lenet_config *config,
+static enum lenet_status config_of_record(const char *where, const struct cJSON *json, struct lenet_config *config,
                                           struct lenet_error *err) {
     lenet_config_init(config);
-    LENET_TRY(lenet_config_from_json(where, cJSON_GetObjectItemCaseSensitive(json, "config"), config, err));
+    LENET_TRY(lenet_config_from_json(where, lenet_json_get(json, "config"), config, err));
     if (lenet_arch_find(config->arch)) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: arch '%s' is not known", where, config->arch);
 }
 
-static enum lenet_status data_of_record(const char *where, const cJSON *json, struct lenet_record *record,
+static enum lenet_status data_of_record(const char *where, const struct cJSON *json, struct lenet_record *record,
                                         struct lenet_error *err) {
-    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+    const struct cJSON *data = lenet_json_get(json, "data");
     const char *hash = lenet_json_text(data, "hash");
     const char *directory = lenet_json_text(data, "directory");
     if (!hash || strlen(hash) != 64)
@@ -63,14 +64,16 @@ static int is_own_id(const char *id) { return strlen(id) == LENET_RUN_ID - 1 && 
 
 /* A run is known by its id: one that is not its configuration's was edited, or its configuration was. */
 static enum lenet_status check_id(const char *where, const struct lenet_record *record, struct lenet_error *err) {
-    if (!is_own_id(record->id) || lenet_run_id_fits(&record->config, record->hash, record->id)) return LENET_OK;
+    int fits = 1;
+    if (is_own_id(record->id)) LENET_TRY(lenet_run_id_fits(&record->config, record->hash, record->id, &fits, err));
+    if (fits) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT,
                       "%s: its id %s is not that of its configuration and data; edited by hand? Without this line the "
                       "sweep does the run again",
                       where, record->id);
 }
 
-static enum lenet_status record_from_json(const char *where, const cJSON *json, struct lenet_record *record,
+static enum lenet_status record_from_json(const char *where, const struct cJSON *json, struct lenet_record *record,
                                           struct lenet_error *err) {
     const char *id = lenet_json_text(json, "id");
     if (!id || !id[0] || strlen(id) >= sizeof record->id)

@@ -46,18 +46,21 @@ static enum lenet_status read_file(void *self, const char *path, struct lenet_er
     return LENET_OK;
 }
 
-/* How many names of a directory begin and end so. */
-static int count_names(const char *directory, const char *begin, const char *end) {
-    char **names;
-    int n;
-    if (lenet_directory_list(directory, begin, end, &names, &n, NULL) != LENET_OK) return 0;
-    for (int i = 0; i < n; i++) free(names[i]);
-    if (n) free(names);
-    return n;
+static enum lenet_status count_name(void *self, const char *path, struct lenet_error *err) {
+    (void)path, (void)err;
+    ++*(int *)self;
+    return LENET_OK;
+}
+
+/* How many names of a directory, which need not be there, begin and end so. */
+static enum lenet_status count_names(const char *directory, const char *begin, const char *end, int *n,
+                                     struct lenet_error *err) {
+    *n = 0;
+    return lenet_directory_each(directory, begin, end, count_name, n, err);
 }
 
 /* What a directory without records is, and what was probably meant. */
-static void describe_directory(const char *path, char text[160]) {
+static enum lenet_status describe_directory(const char *path, char text[160], struct lenet_error *err) {
     static const struct {
         const char *begin, *end, *text;
     } kinds[] = {
@@ -67,26 +70,35 @@ static void describe_directory(const char *path, char text[160]) {
         {"run.json", "", "it is a single run's, which lenet eval --run evaluates"},
     };
     char progress[LENET_MAX_PATH];
+    int n;
     snprintf(text, 160, "wanted the directory of a sweep");
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (count_names(path, kinds[i].begin, kinds[i].end)) snprintf(text, 160, "%s", kinds[i].text);
-    if (count_names(path, "sweep.json", "") && lenet_run_path(path, "progress", progress, NULL) == LENET_OK)
-        snprintf(text, 160, "the sweep is under way or was stopped (%d checkpoints); the same command goes on with it",
-                 count_names(progress, "", ".safetensors"));
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        LENET_TRY(count_names(path, kinds[i].begin, kinds[i].end, &n, err));
+        if (n) snprintf(text, 160, "%s", kinds[i].text);
+    }
+    LENET_TRY(count_names(path, "sweep.json", "", &n, err));
+    if (!n) return LENET_OK;
+    LENET_TRY(lenet_run_path(path, "progress", progress, err));
+    LENET_TRY(count_names(progress, "", ".safetensors", &n, err));
+    snprintf(text, 160, "the sweep is under way or was stopped (%d checkpoints); the same command goes on with it", n);
+    return LENET_OK;
 }
 
 static enum lenet_status read_path(const char *path, struct lenet_records *records, struct lenet_error *err) {
     char kind[160];
-    if (!lenet_path_is_directory(path)) return read_file(records, path, err);
-    if (count_names(path, "runs", ".jsonl"))
-        return lenet_directory_each(path, "runs", ".jsonl", read_file, records, err);
-    describe_directory(path, kind);
+    enum lenet_path is;
+    int n;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is != LENET_DIRECTORY) return read_file(records, path, err);
+    LENET_TRY(count_names(path, "runs", ".jsonl", &n, err));
+    if (n) return lenet_directory_each(path, "runs", ".jsonl", read_file, records, err);
+    LENET_TRY(describe_directory(path, kind, err));
     return lenet_fail(err, LENET_ERR_IO, "%s: no runs*.jsonl in it; %s", path, kind);
 }
 
 static enum lenet_status fail_empty(const char *path, struct lenet_error *err) {
     char kind[160];
-    describe_directory(path, kind);
+    LENET_TRY(describe_directory(path, kind, err));
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: no run in it has ended yet; %s", path, kind);
 }
 
@@ -385,43 +397,49 @@ const struct lenet_group *lenet_summary_best(const struct lenet_summary *summary
 
 /* ---- JSON ------------------------------------------------------------------------------------------ */
 
-static void add_interval(cJSON *json, const double interval[2]) {
+static void add_interval(struct lenet_json *json, const double interval[2]) {
     if (isnan(interval[0])) {
-        cJSON_AddNullToObject(json, "interval");
+        lenet_json_add_null(json, "interval");
         return;
     }
-    cJSON *array = cJSON_AddArrayToObject(json, "interval");
-    for (int i = 0; i < 2; i++) cJSON_AddItemToArray(array, lenet_json_real(interval[i]));
+    lenet_json_open_array(json, "interval");
+    for (int i = 0; i < 2; i++) lenet_json_add_real(json, NULL, interval[i]);
+    lenet_json_close(json);
 }
 
-static cJSON *group_json(const struct lenet_summary *s, const struct lenet_group *group) {
-    cJSON *json = cJSON_CreateObject(), *by = cJSON_AddObjectToObject(json, "by");
-    for (int i = 0; i < s->by_count; i++) lenet_option_add_json(by, group->config, s->by[i]);
-    cJSON_AddNumberToObject(json, "n", (double)group->n);
-    cJSON_AddNumberToObject(json, "diverged", (double)group->diverged);
+static void add_group(struct lenet_json *json, const struct lenet_summary *s, const struct lenet_group *group) {
+    lenet_json_open_object(json, NULL);
+    lenet_json_open_object(json, "by");
+    for (int i = 0; i < s->by_count; i++) lenet_option_add_json(json, group->config, s->by[i]);
+    lenet_json_close(json);
+    lenet_json_add_number(json, "n", (double)group->n);
+    lenet_json_add_number(json, "diverged", (double)group->diverged);
     lenet_json_add_real(json, "mean", group->statistics.mean);
     lenet_json_add_real(json, "deviation", group->statistics.deviation);
     add_interval(json, group->statistics.interval);
     lenet_json_add_real(json, "min", group->statistics.min);
     lenet_json_add_real(json, "max", group->statistics.max);
-    cJSON *values = cJSON_AddArrayToObject(json, "values"), *seeds = cJSON_AddArrayToObject(json, "seeds");
-    for (size_t i = 0; i < group->n; i++) {
-        cJSON_AddItemToArray(values, lenet_json_real(group->values[i]));
-        cJSON_AddItemToArray(seeds, lenet_json_real((double)group->seeds[i]));
-    }
-    return json;
+    lenet_json_open_array(json, "values");
+    for (size_t i = 0; i < group->n; i++) lenet_json_add_real(json, NULL, group->values[i]);
+    lenet_json_close(json);
+    lenet_json_open_array(json, "seeds");
+    for (size_t i = 0; i < group->n; i++) lenet_json_add_real(json, NULL, (double)group->seeds[i]);
+    lenet_json_close(json);
+    lenet_json_close(json);
 }
 
-cJSON *lenet_summary_json(const struct lenet_config *config, const struct lenet_summary *s) {
+void lenet_summary_add_json(struct lenet_json *json, const struct lenet_config *config, const struct lenet_summary *s) {
     char metric[LENET_MAX_CHOICE];
-    cJSON *json = cJSON_CreateObject();
+    lenet_json_open_object(json, NULL);
     lenet_option_get(config, lenet_option_find("metric"), metric, sizeof metric);
-    cJSON_AddStringToObject(json, "metric", metric);
-    cJSON *by = cJSON_AddArrayToObject(json, "by");
-    for (int i = 0; i < s->by_count; i++) cJSON_AddItemToArray(by, cJSON_CreateString(s->by[i]->name));
-    cJSON_AddNumberToObject(json, "runs", (double)s->runs);
-    cJSON_AddNumberToObject(json, "diverged", (double)s->diverged);
-    cJSON *groups = cJSON_AddArrayToObject(json, "groups");
-    for (size_t i = 0; i < s->n; i++) cJSON_AddItemToArray(groups, group_json(s, &s->groups[i]));
-    return json;
+    lenet_json_add_string(json, "metric", metric);
+    lenet_json_open_array(json, "by");
+    for (int i = 0; i < s->by_count; i++) lenet_json_add_string(json, NULL, s->by[i]->name);
+    lenet_json_close(json);
+    lenet_json_add_number(json, "runs", (double)s->runs);
+    lenet_json_add_number(json, "diverged", (double)s->diverged);
+    lenet_json_open_array(json, "groups");
+    for (size_t i = 0; i < s->n; i++) add_group(json, s, &s->groups[i]);
+    lenet_json_close(json);
+    lenet_json_close(json);
 }

@@ -185,38 +185,41 @@ static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     return s->home.backend->download(s->home.ctx, &first, s->device_data.train.labels, sizeof first);
 }
 
-static cJSON *axes_json(const struct lenet_sweep_plan *plan) {
-    cJSON *axes = cJSON_CreateObject();
+static void add_axes(struct lenet_json *json, const struct lenet_sweep_plan *plan) {
+    lenet_json_open_object(json, "axes");
     for (int a = 0; a < plan->axes; a++) {
         const struct lenet_axis *axis = &plan->axis[a];
         char range[80];
         snprintf(range, sizeof range, "%s:%.15g..%.15g", axis->logarithmic ? "log" : "lin", axis->low, axis->high);
-        if (axis->count)
-            cJSON_AddItemToObject(axes, axis->option->name,
-                                  cJSON_CreateStringArray((const char *const *)axis->values, (int)axis->count));
-        else
-            cJSON_AddStringToObject(axes, axis->option->name, range);
+        if (!axis->count) {
+            lenet_json_add_string(json, axis->option->name, range);
+            continue;
+        }
+        lenet_json_open_array(json, axis->option->name);
+        for (size_t i = 0; i < axis->count; i++) lenet_json_add_string(json, NULL, axis->values[i]);
+        lenet_json_close(json);
     }
-    return axes;
+    lenet_json_close(json);
 }
 
 /* What was last asked of this directory; for people, and for plots. */
 static enum lenet_status write_description(const struct sweep *s, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
+    struct lenet_json json = {.whole = NULL};
     LENET_TRY(lenet_run_path(s->dir.path, "sweep.json", path, err));
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "command", "sweep");
-    cJSON_AddStringToObject(json, "version", LENET_VERSION);
-    cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
-    cJSON_AddStringToObject(json, "device", s->home.backend->name);
-    cJSON_AddNumberToObject(json, "runs", (double)s->jobs.n_runs);
-    cJSON_AddNumberToObject(json, "samples", (double)base_of(s)->samples);
-    cJSON_AddItemToObject(json, "axes", axes_json(s->plan));
-    cJSON_AddItemToObject(json, "config", lenet_config_json(base_of(s)));
-    cJSON_AddItemToObject(json, "data", lenet_data_json(base_of(s)->data, &s->data));
-    if (base_of(s)->from[0]) cJSON_AddStringToObject(json, "from", base_of(s)->from);
-    lenet_json_add_classes(json, &s->data.names);
-    return lenet_json_write(path, json, err);
+    lenet_json_open_object(&json, NULL);
+    lenet_json_add_string(&json, "command", "sweep");
+    lenet_json_add_string(&json, "version", LENET_VERSION);
+    lenet_json_add_string(&json, "compiler", LENET_COMPILER);
+    lenet_json_add_string(&json, "device", s->home.backend->name);
+    lenet_json_add_number(&json, "runs", (double)s->jobs.n_runs);
+    lenet_json_add_number(&json, "samples", (double)base_of(s)->samples);
+    add_axes(&json, s->plan);
+    lenet_config_add_json(&json, "config", base_of(s));
+    lenet_data_add_json(&json, "data", base_of(s)->data, &s->data);
+    if (base_of(s)->from[0]) lenet_json_add_string(&json, "from", base_of(s)->from);
+    lenet_json_add_classes(&json, &s->data.names);
+    return lenet_json_write(path, &json, err);
 }
 
 static void tell(const struct sweep *s, const char *text) {

@@ -47,7 +47,9 @@ static enum lenet_status look_at_lock(void *self, const char *path, struct lenet
     struct starter *starter = self;
     const char *name = strrchr(path, '/') + 1;
     struct lenet_lock lock;
-    if (!lenet_lock_is_held(path)) return LENET_OK;
+    int is_held;
+    LENET_TRY(lenet_lock_is_held(path, &is_held, err));
+    if (!is_held) return LENET_OK;
     starter->alone = 0;
     if (may_share(starter, name)) return LENET_OK;
     LENET_TRY(lenet_lock_take(path, LENET_LOCK_AT_ONCE, &lock, err)); /* for its holder's name */
@@ -55,20 +57,35 @@ static enum lenet_status look_at_lock(void *self, const char *path, struct lenet
     return lock.holder[0] ? fail_held(starter, name, lock.holder, err) : LENET_OK;
 }
 
-/* What lenet_file_replace has left in a process that was killed. */
-static void clear_temporaries(const char *directory) {
-    static const char *const kinds[] = {"progress", "weights", "predictions"};
+static const char *const kinds[] = {"progress", "weights", "predictions"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static enum lenet_status refuse_links(const struct lenet_sweep_dir *dir, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
-    lenet_directory_clear_temporaries(directory);
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (lenet_run_path(directory, kinds[i], path, NULL) == LENET_OK) lenet_directory_clear_temporaries(path);
+    LENET_TRY(lenet_path_refuse_link(dir->runs, err));
+    for (int i = 0; i < KINDS; i++) {
+        LENET_TRY(lenet_run_path(dir->path, kinds[i], path, err));
+        LENET_TRY(lenet_path_refuse_link(path, err));
+    }
+    return LENET_OK;
+}
+
+/* What lenet_file_replace has left in a process that was killed. */
+static enum lenet_status clear_temporaries(const char *directory, struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    for (int i = 0; i < KINDS; i++) {
+        LENET_TRY(lenet_run_path(directory, kinds[i], path, err));
+        LENET_TRY(lenet_directory_clear_temporaries(path, err));
+    }
+    return lenet_directory_clear_temporaries(directory, err);
 }
 
 /* Whoever is alone clears up, before others may begin. */
 static enum lenet_status take_lock(struct lenet_sweep_dir *dir, struct starter *self, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     LENET_TRY(lenet_directory_each(dir->path, "lock", "", look_at_lock, self, err));
-    if (self->alone) clear_temporaries(dir->path);
+    LENET_TRY(refuse_links(dir, err));
+    if (self->alone) LENET_TRY(clear_temporaries(dir->path, err));
     LENET_TRY(lenet_run_path(dir->path, self->name, path, err));
     return lenet_lock_take(path, LENET_LOCK_AT_ONCE, &dir->lock, err);
 }
@@ -141,14 +158,18 @@ static enum lenet_status check_description(const struct lenet_sweep_dir *dir, st
     char path[LENET_MAX_PATH], *text;
     size_t size;
     LENET_TRY(lenet_run_path(dir->path, "sweep.json", path, err));
-    if (!lenet_path_exists(path)) return LENET_OK;
+    enum lenet_path is;
+    struct cJSON *json;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_NOTHING) return LENET_OK;
     LENET_TRY(lenet_file_read(path, &text, &size, err));
-    cJSON *json = cJSON_ParseWithLength(text, size);
-    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+    enum lenet_status status = lenet_json_parse(path, text, size, NULL, &json, err);
+    const struct cJSON *data = lenet_json_get(json, "data");
     const char *hash = lenet_json_text(data, "hash");
-    const enum lenet_status status =
-        hash ? check_data(dir, path, "the sweep began with", hash, lenet_json_text(data, "directory"), err) : LENET_OK;
-    cJSON_Delete(json);
+    if (status != LENET_ERR_MEMORY)
+        status = hash ? check_data(dir, path, "the sweep began with", hash, lenet_json_text(data, "directory"), err)
+                      : LENET_OK;
+    lenet_json_free(json);
     free(text);
     return status;
 }
@@ -168,9 +189,9 @@ static void sort_ended(struct lenet_sweep_dir *dir) {
 }
 
 static enum lenet_status read_all_runs(struct lenet_sweep_dir *dir, struct lenet_error *err) {
-    char run[LENET_MAX_PATH];
-    LENET_TRY(lenet_run_path(dir->path, "run.json", run, err));
-    if (lenet_path_exists(run))
+    int is_run;
+    LENET_TRY(lenet_directory_has(dir->path, "run.json", &is_run, err));
+    if (is_run)
         return lenet_fail(err, LENET_ERR_IO, "%s: this is a single run's directory; give another --out", dir->path);
     LENET_TRY(lenet_directory_each(dir->path, "runs", ".jsonl", take_runs_file, dir, err));
     sort_ended(dir);

@@ -232,20 +232,24 @@ static enum lenet_status mark_kept(const struct search *s, const char *id, const
     return run->missing ? sweep_remember_kept(&s->jobs->kept, id, path, err) : LENET_OK;
 }
 
-/* A file of one run has its name; one of several says whose it is, and one that is damaged is none. */
+/* A damaged file is none; what could not be read may be a good one. */
+static enum lenet_status pass_damaged(enum lenet_status status, struct lenet_error *err) {
+    if (status != LENET_ERR_FORMAT) return status;
+    if (err) err->text[0] = 0;
+    return LENET_OK;
+}
+
+/* A file of one run has its name; one of several says whose it is. */
 static enum lenet_status take_weights(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     char name[LENET_RUN_ID], device[32];
-    cJSON *members = NULL;
+    struct cJSON *members = NULL;
     snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
     if (find_run(s, name)) return mark_kept(s, name, path, err);
-    if (lenet_checkpoint_read_members(path, &members, device, NULL) != LENET_OK) return LENET_OK;
-    enum lenet_status status = LENET_OK;
-    const cJSON *member;
-    cJSON_ArrayForEach(member, members) {
-        if (status == LENET_OK) status = mark_kept(s, lenet_json_text(member, "id"), path, err);
-    }
-    cJSON_Delete(members);
+    enum lenet_status status = pass_damaged(lenet_checkpoint_read_members(path, &members, device, err), err);
+    for (const struct cJSON *m = lenet_json_first(members); m && status == LENET_OK; m = lenet_json_next(m))
+        status = mark_kept(s, lenet_json_text(m, "id"), path, err);
+    lenet_json_free(members);
     return status;
 }
 
@@ -259,23 +263,21 @@ enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep
 
 /* ---- kept predictions ----------------------------------------------------------------------------- */
 
-/* A file that is damaged has none. */
 static enum lenet_status take_predictions(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     struct lenet_tensor_file file;
-    cJSON *members = NULL;
-    const cJSON *member;
-    enum lenet_status status = LENET_OK;
-    if (lenet_tensors_read(path, &file, NULL) != LENET_OK) return LENET_OK;
-    lenet_members_from_file(path, &file, &members, NULL);
-    cJSON_ArrayForEach(member, members) {
-        const char *id = lenet_json_text(member, "id");
+    struct cJSON *members = NULL;
+    enum lenet_status status = lenet_tensors_read(path, &file, err);
+    if (status == LENET_OK) status = lenet_members_from_file(path, &file, &members, err);
+    status = pass_damaged(status, err);
+    for (const struct cJSON *m = lenet_json_first(members); m; m = lenet_json_next(m)) {
+        const char *id = lenet_json_text(m, "id");
         struct run *run = id ? find_run(s, id) : NULL;
         if (!run || status != LENET_OK) continue;
         if (lenet_predictions_suffice(&s->jobs->plan->base, &file)) run->unpredicted = 0;
         if (run->missing) status = sweep_remember_kept(&s->jobs->kept, id, path, err);
     }
-    cJSON_Delete(members);
+    lenet_json_free(members);
     lenet_tensors_free(&file);
     return status;
 }
@@ -290,16 +292,13 @@ enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_s
 
 /* ---- from checkpoints -------------------------------------------------------------------------- */
 
-static int has_diverged(const cJSON *member) {
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "diverged"));
-}
+static int has_diverged(const struct cJSON *member) { return lenet_json_is_true(lenet_json_get(member, "diverged")); }
 
 /* Finds the members' runs. Returns how many of them this process is to go on with, or -1 where it is not to touch
  * the checkpoint: it has a member of another sweep or shard, which has not ended. */
-static int find_members(const struct search *s, const cJSON *members, size_t *runs) {
-    const cJSON *member;
+static int find_members(const struct search *s, const struct cJSON *members, size_t *runs) {
     int n = 0, wanted = 0;
-    cJSON_ArrayForEach(member, members) {
+    for (const struct cJSON *member = lenet_json_first(members); member; member = lenet_json_next(member)) {
         const char *id = lenet_json_text(member, "id");
         const struct run *run = id ? find_run(s, id) : NULL;
         if (!run || !is_of_this_shard(s->jobs, (size_t)(run - s->jobs->runs))) return -1;
@@ -312,11 +311,10 @@ static int find_members(const struct search *s, const cJSON *members, size_t *ru
 }
 
 /* Its members that have ended, or diverged, go on with the others, but are not recorded again. */
-static enum lenet_status resume_members(struct jobs *jobs, const cJSON *members, const size_t *runs,
+static enum lenet_status resume_members(struct jobs *jobs, const struct cJSON *members, const size_t *runs,
                                         struct lenet_error *err) {
-    const cJSON *member;
     int r = 0;
-    cJSON_ArrayForEach(member, members) {
+    for (const struct cJSON *member = lenet_json_first(members); member; member = lenet_json_next(member)) {
         struct run *run = &jobs->runs[runs[r++]];
         if (!has_diverged(member) && run->missing) run->missing = RESUMED;
     }
@@ -333,20 +331,25 @@ static enum lenet_status note_useless(const struct jobs *jobs, const struct lene
 
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
-    cJSON *members;
+    struct cJSON *members;
     char device[32];
     struct lenet_error why = {{0}};
     enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, &why);
-    if (status == LENET_ERR_IO && !lenet_path_exists(path)) return LENET_OK; /* another shard's, ended meanwhile */
-    if (status != LENET_OK && !s->jobs->n_missing) return note_useless(s->jobs, &why);
+    if (status == LENET_ERR_IO) {
+        enum lenet_path is;
+        LENET_TRY(lenet_path_look(path, &is, err));
+        if (is == LENET_NOTHING) return LENET_OK; /* another shard's, ended meanwhile */
+    }
+    if (status == LENET_ERR_FORMAT && !s->jobs->n_missing) return note_useless(s->jobs, &why);
+    if (status != LENET_OK && status != LENET_ERR_FORMAT) return lenet_fail(err, status, "%s", why.text);
     if (status != LENET_OK) return lenet_fail(err, status, "%.900s; without the file, its runs begin again", why.text);
-    size_t *runs = calloc((size_t)cJSON_GetArraySize(members), sizeof *runs);
+    size_t *runs = calloc((size_t)lenet_json_count(members), sizeof *runs);
     status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     const int wanted = runs && strcmp(device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
     if (wanted > 0) status = resume_members(s->jobs, members, runs, err);
     if (wanted == 0) unlink(path); /* killed between its last line and this */
     free(runs);
-    cJSON_Delete(members);
+    lenet_json_free(members);
     return status;
 }
 

@@ -66,37 +66,44 @@ static enum lenet_status checkpoint_path(const struct worker *w, char path[LENET
     return lenet_sweep_dir_file(w->ledger->dir, "progress", w->job->name, path, err);
 }
 
-static cJSON *history_json(const struct lenet_member *member) {
-    cJSON *array = cJSON_CreateArray();
-    for (int i = 0; i < member->measured; i++) cJSON_AddItemToArray(array, lenet_metrics_json(&member->metrics[i]));
-    return array;
+static void add_history(struct lenet_json *json, const struct lenet_member *member) {
+    lenet_json_open_array(json, "metrics");
+    for (int i = 0; i < member->measured; i++) lenet_metrics_add_json(json, &member->metrics[i]);
+    lenet_json_close(json);
+}
+
+/* Describes the members in a checkpoint; the text is the caller's to free. */
+static enum lenet_status members_text(const struct worker *w, char **text, struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_array(&json, NULL);
+    for (int r = 0; r < w->job->R; r++) {
+        lenet_json_open_object(&json, NULL);
+        lenet_json_add_string(&json, "id", run_of(w, r)->id);
+        lenet_json_add_bool(&json, "diverged", snapshot_of(w)->diverged[r]);
+        add_history(&json, member_of(w, r));
+        lenet_json_close(&json);
+    }
+    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
 static enum lenet_status keep(void *self, struct lenet_error *err) {
     struct worker *w = self;
-    char path[LENET_MAX_PATH];
+    char path[LENET_MAX_PATH], *members;
     if (snapshot_of(w)->step == 0) return LENET_OK;
     LENET_TRY(checkpoint_path(w, path, err));
-    cJSON *members = cJSON_CreateArray();
-    for (int r = 0; r < w->job->R; r++) {
-        cJSON *member = cJSON_CreateObject();
-        cJSON_AddStringToObject(member, "id", run_of(w, r)->id);
-        cJSON_AddBoolToObject(member, "diverged", snapshot_of(w)->diverged[r]);
-        cJSON_AddItemToObject(member, "metrics", history_json(member_of(w, r)));
-        cJSON_AddItemToArray(members, member);
-    }
+    LENET_TRY(members_text(w, &members, err));
     const struct lenet_checkpoint_labels labels = {.device = w->trainer.device.backend->name, .members = members};
     const enum lenet_status status =
         lenet_checkpoint_write(path, lenet_population_model(w->trainer.pop), snapshot_of(w), &labels, err);
-    cJSON_Delete(members);
+    free(members);
     return status;
 }
 
-static enum lenet_status restore_history(struct worker *w, const char *path, const cJSON *json, int r,
+static enum lenet_status restore_history(struct worker *w, const char *path, const struct cJSON *json, int r,
                                          struct lenet_error *err) {
-    const cJSON *item;
+    const struct cJSON *item = lenet_json_first(lenet_json_get(json, "metrics"));
     int good = 1;
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "metrics")) {
+    for (; item; item = lenet_json_next(item)) {
         struct lenet_metrics metrics;
         good = good && lenet_metrics_from_json(item, &metrics);
         if (good) LENET_TRY(lenet_population_append(w->trainer.pop, r, &metrics));
@@ -107,7 +114,7 @@ static enum lenet_status restore_history(struct worker *w, const char *path, con
 
 static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
     char path[LENET_MAX_PATH], device[32];
-    cJSON *members;
+    struct cJSON *members;
     int ended = 0;
     LENET_TRY(checkpoint_path(w, path, err));
     LENET_TRY(lenet_checkpoint_read_members(path, &members, device, err));
@@ -115,47 +122,47 @@ static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
     if (status == LENET_OK && ended)
         status = lenet_fail(err, LENET_ERR_FORMAT, "%s: weights alone; wanted a checkpoint", path);
     for (int r = 0; r < w->job->R && status == LENET_OK; r++) {
-        status = restore_history(w, path, cJSON_GetArrayItem(members, r), r, err);
+        status = restore_history(w, path, lenet_json_at(members, r), r, err);
         w->recorded[r] = snapshot_of(w)->diverged[r] || run_of(w, r)->missing != RESUMED;
     }
-    cJSON_Delete(members);
+    lenet_json_free(members);
     return status;
 }
 
 /* ---- lines ------------------------------------------------------------------------------------------ */
 
-static cJSON *run_json(const struct worker *w, int r) {
-    const struct jobs *jobs = w->ledger->jobs;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "id", run_of(w, r)->id);
-    cJSON_AddStringToObject(json, "status", snapshot_of(w)->diverged[r] ? "diverged" : "done");
-    cJSON_AddItemToObject(json, "config", lenet_config_json(&w->configs[r]));
-    cJSON_AddItemToObject(json, "data", lenet_data_json(base_of(w)->data, jobs->data));
-    cJSON_AddStringToObject(json, "device", w->trainer.device.backend->name);
-    cJSON_AddNumberToObject(json, "step", (double)snapshot_of(w)->step);
-    lenet_json_add_real(json, "seconds", snapshot_of(w)->seconds);
-    cJSON_AddItemToObject(json, "metrics", history_json(member_of(w, r)));
-    return json;
-}
-
-static enum lenet_status write_line(FILE *lines, const struct worker *w, int r, struct lenet_error *err) {
-    cJSON *json = run_json(w, r);
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    const int written = text ? fprintf(lines, "%s\n", text) : -1;
-    free(text);
-    return written > 0 ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+/* Appends a run's line to *text, which has *size bytes. */
+static enum lenet_status add_line(const struct worker *w, int r, char **text, size_t *size, struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
+    char *line;
+    lenet_json_open_object(&json, NULL);
+    lenet_json_add_string(&json, "id", run_of(w, r)->id);
+    lenet_json_add_string(&json, "status", snapshot_of(w)->diverged[r] ? "diverged" : "done");
+    lenet_config_add_json(&json, "config", &w->configs[r]);
+    lenet_data_add_json(&json, "data", base_of(w)->data, w->ledger->jobs->data);
+    lenet_json_add_string(&json, "device", w->trainer.device.backend->name);
+    lenet_json_add_number(&json, "step", (double)snapshot_of(w)->step);
+    lenet_json_add_real(&json, "seconds", snapshot_of(w)->seconds);
+    add_history(&json, member_of(w, r));
+    LENET_TRY(lenet_json_print(&json, LENET_JSON_LINE, &line, err));
+    const size_t length = strlen(line);
+    char *longer = realloc(*text, *size + length + 1);
+    if (longer) {
+        memcpy(longer + *size, line, length);
+        longer[*size + length] = '\n';
+        *text = longer;
+        *size += length + 1;
+    }
+    free(line);
+    return longer ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
 }
 
 /* One append for all that have ended together: a crash leaves all of their lines, or some and a torn one. */
 static enum lenet_status append_lines(const struct worker *w, int n, struct lenet_error *err) {
     char *text = NULL;
-    size_t size;
-    FILE *lines = open_memstream(&text, &size);
-    if (!lines) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    size_t size = 0;
     enum lenet_status status = LENET_OK;
-    for (int i = 0; i < n && status == LENET_OK; i++) status = write_line(lines, w, w->which[i], err);
-    if (fclose(lines) != 0 && status == LENET_OK) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int i = 0; i < n && status == LENET_OK; i++) status = add_line(w, w->which[i], &text, &size, err);
     if (status == LENET_OK) status = lenet_file_append(w->ledger->dir->runs, text, size, err);
     free(text);
     return status;
@@ -204,30 +211,32 @@ static enum lenet_status observe(void *self, struct lenet_error *err) { return r
 /* ---- the end ------------------------------------------------------------------------------------------- */
 
 /* Lists the members that have not diverged in w->which, and describes them, as the files of weights and of predictions
- * do: those of weights with their configurations. */
-static cJSON *survivors(const struct worker *w, int with_config, int *n) {
-    cJSON *members = cJSON_CreateArray();
+ * do: those of weights with their configurations. The text is the caller's to free. */
+static enum lenet_status survivors(const struct worker *w, int with_config, int *n, char **text,
+                                   struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
     *n = 0;
+    lenet_json_open_array(&json, NULL);
     for (int r = 0; r < w->job->R; r++) {
         if (snapshot_of(w)->diverged[r]) continue;
-        cJSON *member = cJSON_CreateObject();
-        cJSON_AddStringToObject(member, "id", run_of(w, r)->id);
-        if (with_config) cJSON_AddItemToObject(member, "config", lenet_config_json(&w->configs[r]));
-        cJSON_AddItemToArray(members, member);
+        lenet_json_open_object(&json, NULL);
+        lenet_json_add_string(&json, "id", run_of(w, r)->id);
+        if (with_config) lenet_config_add_json(&json, "config", &w->configs[r]);
+        lenet_json_close(&json);
         w->which[(*n)++] = r;
     }
-    return members;
+    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
 static enum lenet_status keep_weights(const struct worker *w, struct lenet_error *err) {
-    char path[LENET_MAX_PATH];
+    char path[LENET_MAX_PATH], *members;
     int n;
-    cJSON *members = survivors(w, 1, &n);
-    enum lenet_status status = lenet_sweep_dir_file(w->ledger->dir, "weights", w->job->name, path, err);
-    if (status == LENET_OK && n)
-        status = lenet_checkpoint_write_weights(path, lenet_population_model(w->trainer.pop), snapshot_of(w), w->which,
-                                                n, members, err);
-    cJSON_Delete(members);
+    LENET_TRY(lenet_sweep_dir_file(w->ledger->dir, "weights", w->job->name, path, err));
+    LENET_TRY(survivors(w, 1, &n, &members, err));
+    const enum lenet_status status = n ? lenet_checkpoint_write_weights(path, lenet_population_model(w->trainer.pop),
+                                                                        snapshot_of(w), w->which, n, members, err)
+                                       : LENET_OK;
+    free(members);
     return status;
 }
 
@@ -246,19 +255,20 @@ static enum lenet_status predict(const struct worker *w, struct lenet_prediction
 
 static enum lenet_status keep_predictions(const struct worker *w, struct lenet_error *err) {
     const struct lenet_dataset *data = w->ledger->jobs->data;
-    char path[LENET_MAX_PATH];
+    char path[LENET_MAX_PATH], *members;
     struct lenet_predictions predictions;
+    enum lenet_status status = LENET_OK;
     int n;
-    cJSON *members = survivors(w, 0, &n);
-    enum lenet_status status = lenet_sweep_dir_file(w->ledger->dir, "predictions", w->job->name, path, err);
-    if (status == LENET_OK && n) {
+    LENET_TRY(lenet_sweep_dir_file(w->ledger->dir, "predictions", w->job->name, path, err));
+    LENET_TRY(survivors(w, 0, &n, &members, err));
+    if (n) {
         status = lenet_predictions_make(base_of(w), w->job->R, data, &predictions, err);
         if (status == LENET_OK) status = predict(w, &predictions);
         if (status == LENET_OK)
             status = lenet_predictions_write(path, &predictions, w->which, n, members, base_of(w)->data, data, err);
         lenet_predictions_free(&predictions);
     }
-    cJSON_Delete(members);
+    free(members);
     return status;
 }
 

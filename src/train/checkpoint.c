@@ -95,7 +95,7 @@ enum lenet_status lenet_checkpoint_write(const char *path, const struct lenet_mo
 
 enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct lenet_model *model,
                                                  const struct lenet_snapshot *snapshot, const int *which, int n,
-                                                 const cJSON *members, struct lenet_error *err) {
+                                                 const char *members, struct lenet_error *err) {
     struct lenet_stack stack;
     enum lenet_status status = lenet_stack_make(&model->topology, n, !members, 1, &stack, err);
     for (int i = 0; i < n && status == LENET_OK; i++)
@@ -186,7 +186,7 @@ enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_mod
     return status;
 }
 
-enum lenet_status lenet_checkpoint_read_members(const char *path, cJSON **members, char device[32],
+enum lenet_status lenet_checkpoint_read_members(const char *path, struct cJSON **members, char device[32],
                                                 struct lenet_error *err) {
     struct lenet_tensor_file file;
     *members = NULL;

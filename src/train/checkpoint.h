@@ -5,8 +5,8 @@
  * the device and a checksum of the tensors among its metadata. */
 #ifndef LENET_TRAIN_CHECKPOINT_H
 #define LENET_TRAIN_CHECKPOINT_H
-#include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "train/population.h"
 #ifdef __cplusplus
 extern "C" {
@@ -14,9 +14,9 @@ extern "C" {
 
 /* What a checkpoint says besides the networks' state; text that is NULL is left out. */
 struct lenet_checkpoint_labels {
-    const char *device;   /* "cpu", "cuda": bytes are the same on the same one only                         */
-    const char *run;      /* of a single run: its lenet_run_identity                                        */
-    const cJSON *members; /* of a population: an array with an object for each; NULL: R is 1, and no member */
+    const char *device;  /* "cpu", "cuda": bytes are the same on the same one only                         */
+    const char *run;     /* of a single run: its lenet_run_identity                                        */
+    const char *members; /* of a population: JSON, an array with an object for each; NULL: R is 1, and no member   */
 };
 
 /* Writes the snapshot. */
@@ -27,7 +27,7 @@ enum lenet_status lenet_checkpoint_write(const char *path, const struct lenet_mo
 /* Writes the weights alone of n networks, which[n]: members[n], or NULL for a single one. */
 enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct lenet_model *model,
                                                  const struct lenet_snapshot *snapshot, const int *which, int n,
-                                                 const cJSON *members, struct lenet_error *err);
+                                                 const char *members, struct lenet_error *err);
 
 /* Fills a snapshot, whose R and moments say what is wanted. *ended becomes 1, and nothing else is touched, where the
  * file has weights alone. run: the identity that it must have, where it says so; NULL: any. LENET_ERR_FORMAT where the
@@ -36,7 +36,7 @@ enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_mod
                                         struct lenet_snapshot *snapshot, int *ended, struct lenet_error *err);
 
 /* Reads the array of members, the caller's to delete, and the device. LENET_ERR_FORMAT where there are none. */
-enum lenet_status lenet_checkpoint_read_members(const char *path, cJSON **members, char device[32],
+enum lenet_status lenet_checkpoint_read_members(const char *path, struct cJSON **members, char device[32],
                                                 struct lenet_error *err);
 
 #ifdef __cplusplus

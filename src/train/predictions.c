@@ -111,7 +111,7 @@ static int describe(const struct lenet_predictions *p, int n, int with_training,
 }
 
 enum lenet_status lenet_predictions_write(const char *path, struct lenet_predictions *p, const int *which, int n,
-                                          const cJSON *members, const char *data_directory,
+                                          const char *members, const char *data_directory,
                                           const struct lenet_dataset *data, struct lenet_error *err) {
     struct lenet_tensor tensors[2 * LENET_HALVES + 1];
     char sum[65];
@@ -123,21 +123,19 @@ enum lenet_status lenet_predictions_write(const char *path, struct lenet_predict
     const int known = p->known == p->R, all = known && has_all(p, n, data->train.count);
     const int count = describe(p, n, known && !all, tensors);
     LENET_TRY(lenet_tensors_sha256(tensors, count, sum, err));
-    cJSON *data_json = lenet_data_json(data_directory, data);
-    char *data_text = cJSON_PrintUnformatted(data_json), *members_text = cJSON_PrintUnformatted(members);
-    cJSON_Delete(data_json);
+    struct lenet_json json = {.whole = NULL};
+    char *data_text;
+    lenet_data_add_json(&json, NULL, data_directory, data);
+    LENET_TRY(lenet_json_print(&json, LENET_JSON_LINE, &data_text, err));
     const struct lenet_metadata metadata[] = {{LENET_TENSORS_SHA256, sum},
                                               {"format", "lenet predictions"},
                                               {"data", data_text},
                                               {"trained_on", !known ? "unknown"
                                                              : all  ? "all"
                                                                     : "training_images"},
-                                              {"members", members_text}};
+                                              {"members", members}};
     const enum lenet_status status =
-        data_text && members_text
-            ? lenet_tensors_write(path, tensors, count, metadata, sizeof metadata / sizeof *metadata, err)
-            : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+        lenet_tensors_write(path, tensors, count, metadata, sizeof metadata / sizeof *metadata, err);
     free(data_text);
-    free(members_text);
     return status;
 }

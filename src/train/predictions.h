@@ -6,7 +6,6 @@
  * the metadata is then "all" or "unknown". */
 #ifndef LENET_TRAIN_PREDICTIONS_H
 #define LENET_TRAIN_PREDICTIONS_H
-#include <cjson/cJSON.h>
 
 #include "lenet/network.h"
 #include "train/settings.h"
@@ -46,10 +45,10 @@ void lenet_predictions_add_training(struct lenet_predictions *predictions, int r
 /* Whether a file of predictions has all that is wanted. */
 int lenet_predictions_suffice(const struct lenet_config *config, const struct lenet_tensor_file *file);
 
-/* Writes the networks which[n], or where it is NULL all; members[n] says what they are. LENET_ERR_IO;
+/* Writes the networks which[n], or where it is NULL all; members, JSON, says what they are. LENET_ERR_IO;
  * LENET_ERR_MEMORY. */
 enum lenet_status lenet_predictions_write(const char *path, struct lenet_predictions *predictions, const int *which,
-                                          int n, const cJSON *members, const char *data_directory,
+                                          int n, const char *members, const char *data_directory,
                                           const struct lenet_dataset *data, struct lenet_error *err);
 
 #ifdef __cplusplus

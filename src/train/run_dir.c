@@ -24,41 +24,47 @@ enum lenet_status lenet_run_path(const char *directory, const char *name, char p
 
 /* ---- run.json ------------------------------------------------------------------------- */
 
-void lenet_option_add_json(cJSON *json, const struct lenet_config *config, const struct lenet_option *option) {
+void lenet_option_add_json(struct lenet_json *json, const struct lenet_config *config,
+                           const struct lenet_option *option) {
     char text[LENET_MAX_PATH];
     lenet_option_get(config, option, text, sizeof text);
     if (lenet_option_is_number(option) && strcmp(text, "auto") != 0)
-        cJSON_AddRawToObject(json, option->name, text);
+        lenet_json_add_raw(json, option->name, text);
     else
-        cJSON_AddStringToObject(json, option->name, text);
+        lenet_json_add_string(json, option->name, text);
 }
 
-cJSON *lenet_config_json(const struct lenet_config *config) {
-    cJSON *json = cJSON_CreateObject();
+void lenet_config_add_json(struct lenet_json *json, const char *name, const struct lenet_config *config) {
+    lenet_json_open_object(json, name);
     for (const struct lenet_option *option = lenet_options; option->name; option++)
         if (lenet_option_is_recorded(config, option)) lenet_option_add_json(json, config, option);
-    return json;
+    lenet_json_close(json);
 }
 
-cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data) {
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", data->name);
-    cJSON_AddStringToObject(json, data->hash[0] ? "hash" : "test_hash", data->hash[0] ? data->hash : data->test_hash);
-    cJSON_AddStringToObject(json, "directory", directory);
-    cJSON_AddNumberToObject(json, "train", (double)data->train.count);
-    cJSON_AddNumberToObject(json, "test", (double)data->test.count);
-    return json;
+void lenet_data_add_json(struct lenet_json *json, const char *name, const char *directory,
+                         const struct lenet_dataset *data) {
+    lenet_json_open_object(json, name);
+    lenet_json_add_string(json, "name", data->name);
+    lenet_json_add_string(json, data->hash[0] ? "hash" : "test_hash", data->hash[0] ? data->hash : data->test_hash);
+    lenet_json_add_string(json, "directory", directory);
+    lenet_json_add_number(json, "train", (double)data->train.count);
+    lenet_json_add_number(json, "test", (double)data->test.count);
+    lenet_json_close(json);
 }
 
-void lenet_json_add_classes(cJSON *json, const struct lenet_class_names *names) {
-    cJSON *array = names->count ? cJSON_AddArrayToObject(json, "classes") : NULL;
-    for (int c = 0; c < names->count; c++) cJSON_AddItemToArray(array, cJSON_CreateString(names->text[c]));
+void lenet_json_add_classes(struct lenet_json *json, const struct lenet_class_names *names) {
+    if (!names->count) return;
+    lenet_json_open_array(json, "classes");
+    for (int c = 0; c < names->count; c++) lenet_json_add_string(json, NULL, names->text[c]);
+    lenet_json_close(json);
 }
 
 /* ---- a new run, and a run at work ------------------------------------------------------ */
 
 enum lenet_status lenet_run_lock(const char *directory, struct lenet_lock *lock, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
+    LENET_TRY(lenet_path_refuse_link(path, err)); /* at once, and not after the first epoch */
     LENET_TRY(lenet_run_path(directory, LOCK_FILE, path, err));
     LENET_TRY(lenet_lock_take(path, LENET_LOCK_AT_ONCE, lock, err));
     if (!lock->holder[0]) return LENET_OK;
@@ -76,21 +82,18 @@ static enum lenet_status claim_directory(struct lenet_config *config, struct len
     return LENET_OK;
 }
 
-static int holds(const char *directory, const char *name) {
-    char path[LENET_MAX_PATH];
-    struct lenet_error ignored;
-    return lenet_run_path(directory, name, path, &ignored) == LENET_OK && lenet_path_exists(path);
-}
-
 /* The lock is taken first and run.json looked for then: whoever has the lock decides alone. */
 static enum lenet_status begin_run(const char *directory, char path[LENET_MAX_PATH], struct lenet_lock *lock,
                                    struct lenet_error *err) {
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
     LENET_TRY(lenet_directory_create(directory, err));
     LENET_TRY(lenet_run_lock(directory, lock, err));
-    if (holds(directory, "sweep.json"))
+    int is_sweep, is_run;
+    LENET_TRY(lenet_directory_has(directory, "sweep.json", &is_sweep, err));
+    LENET_TRY(lenet_directory_has(directory, RUN_FILE, &is_run, err));
+    if (is_sweep)
         return lenet_fail(err, LENET_ERR_IO, "%s: this is a sweep's directory; give another --run", directory);
-    if (!lenet_path_exists(path)) return LENET_OK;
+    if (!is_run) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,
                       "%s: a run is there already; --resume %s goes on with it, or give another --run", directory,
                       directory);
@@ -101,26 +104,28 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     char path[LENET_MAX_PATH];
     if (!config->run[0]) LENET_TRY(claim_directory(config, err));
     LENET_TRY(begin_run(config->run, path, lock, err));
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "command", "train");
-    cJSON_AddStringToObject(json, "version", LENET_VERSION);
-    cJSON_AddStringToObject(json, "compiler", LENET_COMPILER);
-    cJSON_AddStringToObject(json, "device", device);
-    cJSON_AddItemToObject(json, "config", lenet_config_json(config));
-    cJSON_AddItemToObject(json, "data", lenet_data_json(config->data, data));
-    if (config->from[0]) cJSON_AddStringToObject(json, "from", config->from);
-    lenet_json_add_classes(json, &data->names);
-    return lenet_json_write(path, json, err);
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_object(&json, NULL);
+    lenet_json_add_string(&json, "command", "train");
+    lenet_json_add_string(&json, "version", LENET_VERSION);
+    lenet_json_add_string(&json, "compiler", LENET_COMPILER);
+    lenet_json_add_string(&json, "device", device);
+    lenet_config_add_json(&json, "config", config);
+    lenet_data_add_json(&json, "data", config->data, data);
+    if (config->from[0]) lenet_json_add_string(&json, "from", config->from);
+    lenet_json_add_classes(&json, &data->names);
+    return lenet_json_write(path, &json, err);
 }
 
 /* ---- reading run.json ------------------------------------------------------------------ */
 
-const char *lenet_option_from_json(const cJSON *values, const struct lenet_option *option, char number[32]) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(values, option->name);
+const char *lenet_option_from_json(const struct cJSON *values, const struct lenet_option *option, char number[32]) {
+    const struct cJSON *value = lenet_json_get(values, option->name);
+    double real;
     if (!value && option->later) return option->initial;
-    if (!cJSON_IsNumber(value) || option->type == LENET_OPTION_TEXT || option->type == LENET_OPTION_ARCH)
-        return cJSON_GetStringValue(value);
-    lenet_real_text(value->valuedouble, number);
+    if (option->type == LENET_OPTION_TEXT || option->type == LENET_OPTION_ARCH || !lenet_json_number(value, &real))
+        return lenet_json_string(value);
+    lenet_real_text(real, number);
     return number;
 }
 
@@ -133,7 +138,7 @@ static enum lenet_status option_from_text(const char *path, const struct lenet_o
     return lenet_fail(err, LENET_ERR_FORMAT, "%s: %.900s", path, why.text);
 }
 
-enum lenet_status lenet_config_from_json(const char *path, const cJSON *values, struct lenet_config *config,
+enum lenet_status lenet_config_from_json(const char *path, const struct cJSON *values, struct lenet_config *config,
                                          struct lenet_error *err) {
     char number[32];
     for (const struct lenet_option *option = lenet_options; option->name; option++)
@@ -143,10 +148,10 @@ enum lenet_status lenet_config_from_json(const char *path, const cJSON *values, 
     return LENET_OK;
 }
 
-static enum lenet_status run_from_json(const char *path, const cJSON *json, struct lenet_config *config, char hash[65],
-                                       struct lenet_error *err) {
-    const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "config");
-    const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+static enum lenet_status run_from_json(const char *path, const struct cJSON *json, struct lenet_config *config,
+                                       char hash[65], struct lenet_error *err) {
+    const struct cJSON *values = lenet_json_get(json, "config");
+    const struct cJSON *data = lenet_json_get(json, "data");
     const char *data_hash = lenet_json_text(data, "hash"), *from = lenet_json_text(json, "from");
     if (!values || !data_hash || strlen(data_hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
@@ -159,10 +164,15 @@ static enum lenet_status run_from_json(const char *path, const cJSON *json, stru
 
 /* Refuses a file, and a sweep's directory, with what is likely to be meant. */
 static enum lenet_status check_is_run(const char *directory, struct lenet_error *err) {
-    if (lenet_path_exists(directory) && !lenet_path_is_directory(directory))
+    enum lenet_path is;
+    int is_sweep, is_run;
+    LENET_TRY(lenet_path_look(directory, &is, err));
+    if (is == LENET_FILE)
         return lenet_fail(err, LENET_ERR_IO, "%s: a file, wanted the directory of a run, which it may lie in",
                           directory);
-    if (holds(directory, "sweep.json") && !holds(directory, RUN_FILE))
+    LENET_TRY(lenet_directory_has(directory, "sweep.json", &is_sweep, err));
+    LENET_TRY(lenet_directory_has(directory, RUN_FILE, &is_run, err));
+    if (is_sweep && !is_run)
         return lenet_fail(err, LENET_ERR_IO,
                           "%s: this is a sweep's directory, not a run's; the sweep's own command goes on with it",
                           directory);
@@ -176,11 +186,10 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
     LENET_TRY(check_is_run(directory, err));
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
     LENET_TRY(lenet_file_read(path, &text, &size, err));
-    cJSON *json = cJSON_ParseWithLength(text, size);
-    const enum lenet_status status =
-        json ? run_from_json(path, json, config, hash, err)
-             : lenet_fail(err, LENET_ERR_FORMAT, "%s: not JSON; damaged, or not a run.json", path);
-    cJSON_Delete(json);
+    struct cJSON *json;
+    enum lenet_status status = lenet_json_parse(path, text, size, NULL, &json, err);
+    if (status == LENET_OK) status = run_from_json(path, json, config, hash, err);
+    lenet_json_free(json);
     free(text);
     return status;
 }
@@ -204,7 +213,11 @@ enum lenet_status lenet_run_same(const struct lenet_config *was, const struct le
 
 enum lenet_status lenet_run_find_data(const char *directory, const char *was, const char *now,
                                       struct lenet_error *err) {
-    if (lenet_path_exists(now) || lenet_dataset_is_in(now) || strcmp(was, now) != 0) return LENET_OK;
+    enum lenet_path is;
+    int is_data = 0;
+    LENET_TRY(lenet_path_look(now, &is, err));
+    if (is == LENET_NOTHING) LENET_TRY(lenet_dataset_is_in(now, &is_data, err)); /* by a prefix */
+    if (is != LENET_NOTHING || is_data || strcmp(was, now) != 0) return LENET_OK;
     return lenet_fail(err, LENET_ERR_IO,
                       "%s: the run began with --data %s, which is not found from here; give --data DIR", directory,
                       was);
@@ -248,23 +261,23 @@ enum lenet_status lenet_run_check_machine(const struct lenet_run_origin *was, co
                       backend);
 }
 
-char *lenet_run_identity(const struct lenet_config *config, const char *data_hash) {
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddItemToObject(json, "config", lenet_config_json(config));
-    cJSON_AddStringToObject(json, "data", data_hash);
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    return text;
+enum lenet_status lenet_run_identity(const struct lenet_config *config, const char *data_hash, char **text,
+                                     struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_object(&json, NULL);
+    lenet_config_add_json(&json, "config", config);
+    lenet_json_add_string(&json, "data", data_hash);
+    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
 /* Options that one of them does not have, of another program's version, are left out. */
-static enum lenet_status compare_identities(const char *path, const cJSON *was, const cJSON *now,
+static enum lenet_status compare_identities(const char *path, const struct cJSON *was, const struct cJSON *now,
                                             struct lenet_error *err) {
-    const cJSON *values = cJSON_GetObjectItemCaseSensitive(was, "config");
-    const cJSON *values_now = cJSON_GetObjectItemCaseSensitive(now, "config");
+    const struct cJSON *values = lenet_json_get(was, "config");
+    const struct cJSON *values_now = lenet_json_get(now, "config");
     const char *hash = lenet_json_text(was, "data");
     const char *data = lenet_json_text(now, "data");
-    if (!cJSON_IsObject(values) || !hash)
+    if (!lenet_json_is_object(values) || !hash)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: does not say which run it is of; damaged?", path);
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char number[32], number_now[32];
@@ -285,19 +298,21 @@ static enum lenet_status compare_identities(const char *path, const cJSON *was, 
 enum lenet_status lenet_run_check_identity(const char *path, const char *was, const char *now,
                                            struct lenet_error *err) {
     if (!was || strcmp(was, now) == 0) return LENET_OK;
-    cJSON *before = cJSON_Parse(was), *after = cJSON_Parse(now);
-    const enum lenet_status status = compare_identities(path, before, after, err);
-    cJSON_Delete(before);
-    cJSON_Delete(after);
+    struct cJSON *before, *after = NULL;
+    enum lenet_status status = lenet_json_parse(path, was, strlen(was), NULL, &before, err);
+    if (status != LENET_ERR_MEMORY) status = lenet_json_parse(path, now, strlen(now), NULL, &after, err);
+    if (status == LENET_OK) status = compare_identities(path, before, after, err);
+    lenet_json_free(before);
+    lenet_json_free(after);
     return status;
 }
 
 /* ---- metrics.jsonl -------------------------------------------------------------------- */
 
-cJSON *lenet_metrics_json(const struct lenet_metrics *metrics) {
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddNumberToObject(json, "epoch", (double)metrics->epoch);
-    cJSON_AddNumberToObject(json, "step", (double)metrics->step);
+void lenet_metrics_add_json(struct lenet_json *json, const struct lenet_metrics *metrics) {
+    lenet_json_open_object(json, NULL);
+    lenet_json_add_number(json, "epoch", (double)metrics->epoch);
+    lenet_json_add_number(json, "step", (double)metrics->step);
     lenet_json_add_real(json, "train_loss", metrics->train_loss);
     lenet_json_add_real(json, "train_accuracy", metrics->train_accuracy);
     if (metrics->has_validation) {
@@ -308,17 +323,16 @@ cJSON *lenet_metrics_json(const struct lenet_metrics *metrics) {
     lenet_json_add_real(json, "test_accuracy", metrics->test_accuracy);
     lenet_json_add_real(json, "images_per_s", metrics->images_per_s);
     lenet_json_add_real(json, "seconds", metrics->seconds);
-    return json;
+    lenet_json_close(json);
 }
 
 enum lenet_status lenet_metrics_append(const char *directory, const struct lenet_metrics *metrics,
                                        struct lenet_error *err) {
-    char path[LENET_MAX_PATH];
+    char path[LENET_MAX_PATH], *text;
+    struct lenet_json json = {.whole = NULL};
     LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
-    cJSON *json = lenet_metrics_json(metrics);
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    if (!text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    lenet_metrics_add_json(&json, metrics);
+    LENET_TRY(lenet_json_print(&json, LENET_JSON_LINE, &text, err));
     const size_t length = strlen(text);
     text[length] = '\n'; /* in place of the zero byte */
     const enum lenet_status status = lenet_file_append(path, text, length + 1, err);
@@ -327,27 +341,27 @@ enum lenet_status lenet_metrics_append(const char *directory, const struct lenet
 }
 
 /* Sets *value: NaN of null, as lenet_json_add_real writes it. 0 where it is neither a number nor null. */
-static int real_from_json(const cJSON *json, const char *name, double *value) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
-    *value = cJSON_IsNumber(item) ? item->valuedouble : NAN;
-    return cJSON_IsNumber(item) || cJSON_IsNull(item);
+static int real_from_json(const struct cJSON *json, const char *name, double *value) {
+    const struct cJSON *item = lenet_json_get(json, name);
+    *value = NAN;
+    return lenet_json_number(item, value) || lenet_json_is_null(item);
 }
 
 /* A fraction from 0 to 1. */
-static int share_from_json(const cJSON *json, const char *name, double *value) {
+static int share_from_json(const struct cJSON *json, const char *name, double *value) {
     return real_from_json(json, name, value) && (isnan(*value) || (*value >= 0 && *value <= 1));
 }
 
-static int count_from_json(const cJSON *json, const char *name, uint64_t *value) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 0x1p53)) return 0;
-    *value = (uint64_t)item->valuedouble;
+static int count_from_json(const struct cJSON *json, const char *name, uint64_t *value) {
+    double number;
+    if (!lenet_json_number(lenet_json_get(json, name), &number) || !(number >= 0 && number <= 0x1p53)) return 0;
+    *value = (uint64_t)number;
     return 1;
 }
 
-int lenet_metrics_from_json(const cJSON *json, struct lenet_metrics *m) {
+int lenet_metrics_from_json(const struct cJSON *json, struct lenet_metrics *m) {
     *m = (struct lenet_metrics){
-        .has_validation = cJSON_GetObjectItemCaseSensitive(json, "validation_accuracy") != NULL,
+        .has_validation = lenet_json_get(json, "validation_accuracy") != NULL,
     };
     if (m->has_validation && !(real_from_json(json, "validation_loss", &m->validation_loss) &&
                                share_from_json(json, "validation_accuracy", &m->validation_accuracy)))
@@ -398,7 +412,9 @@ enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, str
     *metrics = NULL;
     *n = 0;
     LENET_TRY(lenet_run_path(directory, METRICS_FILE, path, err));
-    if (!lenet_path_exists(path)) return LENET_OK;
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_NOTHING) return LENET_OK;
     enum lenet_status status = lenet_json_lines(path, take_epoch, &history, &torn, err);
     if (status == LENET_OK && (history.past || torn != SIZE_MAX))
         status = lenet_file_cut(path, history.past ? history.kept : torn, err);

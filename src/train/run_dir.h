@@ -2,6 +2,7 @@
  */
 #ifndef LENET_TRAIN_RUN_DIR_H
 #define LENET_TRAIN_RUN_DIR_H
+#include "base/json.h"
 #include "base/lock.h"
 #include "lenet/data.h"
 #include "lenet/metrics.h"
@@ -9,8 +10,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct cJSON;
 
 /* path = directory/name. LENET_ERR_ARG where it is too long. */
 enum lenet_status lenet_run_path(const char *directory, const char *name, char path[LENET_MAX_PATH],
@@ -32,10 +31,11 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
                                  struct lenet_error *err);
 
 /* Adds an option's value: a number or a string. */
-void lenet_option_add_json(struct cJSON *json, const struct lenet_config *config, const struct lenet_option *option);
+void lenet_option_add_json(struct lenet_json *json, const struct lenet_config *config,
+                           const struct lenet_option *option);
 
-/* Every option that makes a run what it is, by name, as a new cJSON object to be printed. */
-struct cJSON *lenet_config_json(const struct lenet_config *config);
+/* Adds an object of every option that makes a run what it is, by name. */
+void lenet_config_add_json(struct lenet_json *json, const char *name, const struct lenet_config *config);
 
 /* An option's text as such an object has it; where it has none, the initial value of one that is younger than some
  * records, otherwise NULL. */
@@ -69,22 +69,24 @@ enum lenet_status lenet_run_check_machine(const struct lenet_run_origin *was, co
 enum lenet_status lenet_run_find_data(const char *directory, const char *was, const char *now, struct lenet_error *err);
 
 /* What a checkpoint keeps of the run it belongs to, so that run.json cannot become another's: a text of the
- * configuration and the data set. The caller frees it; NULL where there is no memory. */
-char *lenet_run_identity(const struct lenet_config *config, const char *data_hash);
+ * configuration and the data set, which the caller frees. LENET_ERR_MEMORY. */
+enum lenet_status lenet_run_identity(const struct lenet_config *config, const char *data_hash, char **text,
+                                     struct lenet_error *err);
 /* Holds the text in the checkpoint at path against that of the run which is to go on; NULL, of an older program, fits
  * all. LENET_ERR_FORMAT, naming the first option whose value differs. */
 enum lenet_status lenet_run_check_identity(const char *path, const char *was, const char *now, struct lenet_error *err);
 
-/* {"name", "hash", "directory", "train", "test"} of a data set, as a new cJSON object; "test_hash" in place of "hash"
- * where the training half was not read. */
-struct cJSON *lenet_data_json(const char *directory, const struct lenet_dataset *data);
+/* Adds {"name", "hash", "directory", "train", "test"} of a data set; "test_hash" in place of "hash" where the training
+ * half was not read. */
+void lenet_data_add_json(struct lenet_json *json, const char *name, const char *directory,
+                         const struct lenet_dataset *data);
 
 /* Adds "classes", an array of the names of a data set that has them. */
-void lenet_json_add_classes(struct cJSON *json, const struct lenet_class_names *names);
+void lenet_json_add_classes(struct lenet_json *json, const struct lenet_class_names *names);
 
-/* An epoch as a new cJSON object to be printed, and back from one that was parsed. Non-finite numbers are null, which
- * comes back as NaN. lenet_metrics_from_json returns 0 where *json is not such an object. */
-struct cJSON *lenet_metrics_json(const struct lenet_metrics *metrics);
+/* Adds an epoch as an object without a name, and takes it back from one that was read. Non-finite numbers are null,
+ * which comes back as NaN. lenet_metrics_from_json returns 0 where *json is not such an object. */
+void lenet_metrics_add_json(struct lenet_json *json, const struct lenet_metrics *metrics);
 int lenet_metrics_from_json(const struct cJSON *json, struct lenet_metrics *metrics);
 
 /* Appends one line. */

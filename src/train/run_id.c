@@ -47,8 +47,13 @@ enum lenet_status lenet_run_id(const struct lenet_config *config, const char *da
     return hash_identity(&canonical, data_hash, id, err);
 }
 
-int lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id) {
+enum lenet_status lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id, int *fits,
+                                    struct lenet_error *err) {
     char now[LENET_RUN_ID], older[LENET_RUN_ID];
-    return (lenet_run_id(config, data_hash, now, NULL) == LENET_OK && strcmp(now, id) == 0) ||
-           (hash_identity(config, data_hash, older, NULL) == LENET_OK && strcmp(older, id) == 0);
+    LENET_TRY(lenet_run_id(config, data_hash, now, err));
+    *fits = strcmp(now, id) == 0;
+    if (*fits) return LENET_OK;
+    LENET_TRY(hash_identity(config, data_hash, older, err));
+    *fits = strcmp(older, id) == 0;
+    return LENET_OK;
 }

@@ -202,12 +202,13 @@ enum lenet_status lenet_config_model(const struct lenet_config *config, const st
 /* ---- files --------------------------------------------------------------------------------------- */
 
 /* The file of the weights, or one that would be taken for theirs in their directory. */
-static int is_of_weights(const char *path, const char *weights) {
+static enum lenet_status is_of_weights(const char *path, const char *weights, int *is, struct lenet_error *err) {
     char parent[LENET_MAX_PATH];
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    if (lenet_path_is_same(path, weights)) return 1;
+    LENET_TRY(lenet_path_is_same(path, weights, is, err));
+    if (*is || !dot || strcmp(dot, ".safetensors") != 0) return LENET_OK;
     snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    return dot && strcmp(dot, ".safetensors") == 0 && lenet_path_is_same(parent, weights);
+    return lenet_path_is_same(parent, weights, is, err);
 }
 
 enum lenet_status lenet_config_spare_weights(const struct lenet_config *config, struct lenet_error *err) {
@@ -215,7 +216,9 @@ enum lenet_status lenet_config_spare_weights(const struct lenet_config *config, 
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
         char path[LENET_MAX_PATH];
         lenet_option_get(config, lenet_option_find(written[i]), path, sizeof path);
-        if (is_of_weights(path, config->weights))
+        int is;
+        LENET_TRY(is_of_weights(path, config->weights, &is, err));
+        if (is)
             return lenet_fail(err, LENET_ERR_ARG, "--%s %.400s: would replace the weights, or lie among them",
                               written[i], path);
     }

@@ -52,8 +52,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     if (config->resume[0])
         LENET_TRY(lenet_run_check_machine(&run->was, config, run->data.hash, trainer->device.backend->name, err));
     LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
-    run->identity = lenet_run_identity(config, run->data.hash);
-    if (!run->identity) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    LENET_TRY(lenet_run_identity(config, run->data.hash, &run->identity, err));
     LENET_TRY(lenet_device_data_create(trainer->device.backend, trainer->device.ctx, &run->data,
                                        (struct lenet_scaling){1, 0}, arch->field, &run->device_data, err));
     return lenet_trainer_populate(trainer, configs, 1, &run->data, &run->device_data, err);
@@ -199,7 +198,9 @@ static enum lenet_status init(struct run *run, struct lenet_error *err) {
 static enum lenet_status restore(struct run *run, int *ended, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     LENET_TRY(lenet_run_path(run->config->run, LAST, path, err));
-    if (lenet_path_exists(path)) {
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is != LENET_NOTHING) {
         LENET_TRY(lenet_trainer_restore(&run->trainer, path, run->identity, ended, err));
         return *ended ? check_ended(run, err) : rewind_metrics(run, err);
     }
@@ -231,7 +232,7 @@ static enum lenet_status go_on(struct run *run, int *ended, struct lenet_error *
     LENET_TRY(lenet_run_check_options(&run->was, config, err));
     LENET_TRY(lenet_run_lock(config->run, &run->lock, err));
     LENET_TRY(open_all(run, err));
-    lenet_directory_clear_temporaries(config->run);
+    LENET_TRY(lenet_directory_clear_temporaries(config->run, err));
     return restore(run, ended, err);
 }
 

@@ -76,13 +76,24 @@ class Conv : public BackendTest {
     }
     std::vector<ConvLayer> Sizes() const {
         return {
-            Size(1, 1, 1, 1, 1, 1, 1),    Size(1, 1, 1, 32, 32, 6, 5), // LeNet-5's C1
-            Size(1, 1, 6, 14, 14, 16, 5),                              // and C3
-            Size(3, 2, 2, 5, 5, 3, 5),                                 // K = H = W
-            Size(3, 5, 5, 9, 13, 7, 1),   Size(1, 9, 5, 9, 13, 7, 2),  Size(3, 2, 5, 9, 13, 7, 3),
-            Size(1, 5, 1, 13, 9, 7, 8),   Size(3, 1, 5, 9, 13, 1, 8),  Size(1, 2, 3, 2, 13, 13, 2),
-            Size(1, 5, 4, 6, 3, 12, 3),   Size(1, 5, 1, 9, 13, 1, 3),  Size(1, 33, 2, 4, 3, 5, 2),
+            Size(1, 1, 1, 1, 1, 1, 1),
+            Size(1, 1, 1, 32, 32, 6, 5),  // LeNet-5's C1
+            Size(1, 1, 6, 14, 14, 16, 5), // and C3
+            Size(3, 2, 2, 5, 5, 3, 5),    // K = H = W
+            Size(3, 5, 5, 9, 13, 7, 1),
+            Size(1, 9, 5, 9, 13, 7, 2),
+            Size(3, 2, 5, 9, 13, 7, 3),
+            Size(1, 5, 1, 13, 9, 7, 8),
+            Size(3, 1, 5, 9, 13, 1, 8),
+            Size(1, 2, 3, 2, 13, 13, 2),
+            Size(1, 5, 4, 6, 3, 12, 3),
+            Size(1, 5, 1, 9, 13, 1, 3),
+            Size(1, 33, 2, 4, 3, 5, 2),
             Size(1, 1, 33, 3, 2, 17, 2), // more maps than a connection table could hold
+            // The GPU adds the gradient of 5 x 5 kernels in parts: as many as there may be, and two that differ in
+            // rows.
+            Size(1, 16, 1, 14, 14, 2, 5),
+            Size(1, 41, 1, 5, 5, 1, 5),
         };
     }
 
@@ -150,6 +161,14 @@ TEST_P(Conv, ManyNetworksMatchPlainLoopsExactly) {
     for (const ConvLayer &s : {Size(42, 1, 1, 18, 18, 2, 5), Size(28, 1, 1, 18, 25, 7, 5), Size(30, 1, 1, 16, 23, 1, 3),
                                Size(35, 1, 1, 3, 120, 2, 2)})
         ExpectPlainLoopsOnIntegers(device(), s, {true});
+}
+
+/* So it does where there are many images: of 7 pixels, and of 5. */
+TEST_P(Conv, ManyImagesMatchPlainLoops) {
+    for (const ConvLayer &s : {Size(1, 11, 1, 32, 32, 1, 5), Size(1, 21, 1, 24, 24, 1, 5)}) {
+        ExpectPlainLoopsOnIntegers(device(), s, {true});
+        ExpectPlainLoopsOnReals(device(), s);
+    }
 }
 
 /* Alone, each of them gets small tiles. */

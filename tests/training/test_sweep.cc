@@ -1,5 +1,6 @@
 /* test_sweep.cc - every run of a sweep ends as the same run alone, whatever it trains with and wherever it is stopped;
  * none is lost, none is done twice. */
+#include <cjson/cJSON.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
 /* test_transfer.cc - training begins from trained weights, and frozen layers keep their bytes. */
+#include <cjson/cJSON.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 

@@ -1,5 +1,6 @@
 /* test_cuda_errors.cc - what a user is told where there is no GPU, the wrong one, or one that fails: on the emulated
  * machine, which can be made so. */
+#include <cjson/cJSON.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -12,6 +13,7 @@
 
 #include "gpu.cuh"
 #include "lenet/device.h"
+#include "lenet/device_data.h"
 #include "lenet/network.h"
 #include "lenet/sweep.h"
 #include "support/fill.h"
@@ -90,7 +92,7 @@ TEST_F(CudaErrors, ADeviceOlderThanTheBuild) {
 
 TEST_F(CudaErrors, OutOfDeviceMemoryTellsHowMuchWasWantedAndHowMuchIsFree) {
     simt::Device device;
-    device.memory = (size_t)100 << 20;
+    device.memory = (size_t)60 << 20;
     simt::set_device(device);
     ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
     lenet_topology topology;
@@ -99,7 +101,7 @@ TEST_F(CudaErrors, OutOfDeviceMemoryTellsHowMuchWasWantedAndHowMuchIsFree) {
     const lenet_network_options options = {&topology, LENET_SGD, 10, 128, 0};
     lenet_network net;
     EXPECT_EQ(lenet_network_create(device_.backend, device_.ctx, &options, &net, &err_), LENET_ERR_MEMORY);
-    ExpectWords({"10 network(s)", "batch of 128", "MB wanted", "of 100 MB are free"});
+    ExpectWords({"10 network(s)", "batch of 128", "MB wanted", "of 60 MB are free"});
     const lenet_network_options smaller = {&topology, LENET_SGD, 1, 32, 0};
     ASSERT_EQ(lenet_network_create(device_.backend, device_.ctx, &smaller, &net, &err_), LENET_OK) << "it goes on";
     lenet_network_free(&net);
@@ -107,10 +109,70 @@ TEST_F(CudaErrors, OutOfDeviceMemoryTellsHowMuchWasWantedAndHowMuchIsFree) {
 
 TEST_F(CudaErrors, NotEvenCublassWorkspaceFits) {
     simt::Device device;
-    device.memory = (size_t)1 << 20;
+    device.memory = (size_t)1 << 18;
     simt::set_device(device);
     EXPECT_EQ(Open("cuda"), LENET_ERR_MEMORY);
     ExpectWords({"cuda:0", "cuBLAS's workspace", "out of memory"});
+}
+
+/* The words are the call's own: a fault is not called a lack of memory, nor a wrong architecture. */
+TEST_F(CudaErrors, WhateverFailsWhileAGpuIsOpenedIsWhatTheUserReads) {
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    const uint64_t calls = simt::counters().calls;
+    lenet_device_close(&device_);
+    ASSERT_GT(calls, 10u);
+    const struct {
+        cudaError_t error;
+        lenet_status status;
+    } faults[] = {{cudaErrorIllegalAddress, LENET_ERR_DEVICE}, {cudaErrorMemoryAllocation, LENET_ERR_MEMORY}};
+    for (const auto &fault : faults)
+        for (uint64_t call = 2; call <= calls; call++) { /* the first one looks for devices, and has its own words */
+            SCOPED_TRACE(call);
+            Renew();
+            simt::fail_calls(call, false, fault.error);
+            err_ = {};
+            const lenet_status status = Open("cuda");
+            const std::string text = err_.text;
+            const bool of_cublas = text.find("cuBLAS could not be started") != std::string::npos;
+            EXPECT_EQ(status, fault.status) << text;
+            if (!of_cublas) ExpectWords({"cuda:0", cudaGetErrorString(fault.error)});
+            EXPECT_EQ(text.find("CMAKE_CUDA_ARCHITECTURES"), std::string::npos) << text;
+            EXPECT_EQ(device_.ctx, nullptr);
+        }
+}
+
+TEST_F(CudaErrors, WhatKeepsTheDataSetFromTheDeviceIsSaid) {
+    lenet_dataset data;
+    ASSERT_EQ(lenet_dataset_random(TestSeed(), 20, 28, &data), LENET_OK);
+    const auto upload = [&] {
+        lenet_device_data on_device;
+        err_ = {};
+        const lenet_status status =
+            lenet_device_data_create(device_.backend, device_.ctx, &data, {1, 0}, 32, &on_device, &err_);
+        lenet_device_data_free(device_.backend, device_.ctx, &on_device);
+        return lenet_device_explain(&device_, status, &err_);
+    };
+    simt::Device device;
+    device.memory = (size_t)1 << 19; /* the two workspaces of cuBLAS and no more */
+    simt::set_device(device);
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    EXPECT_EQ(upload(), LENET_ERR_MEMORY);
+    ExpectWords({"no 1 MB for the data set", "out of device memory", "0 of 0 MB are free"});
+    lenet_device_close(&device_);
+
+    Renew();
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    const uint64_t before = simt::counters().calls;
+    ASSERT_EQ(upload(), LENET_OK) << err_.text;
+    const uint64_t calls = simt::counters().calls - before - 1; /* the last one waits before memory is given back */
+    for (uint64_t call = 1; call <= calls; call++) {
+        simt::fail_calls(call, false, cudaErrorIllegalAddress);
+        EXPECT_EQ(upload(), LENET_ERR_DEVICE) << "call " << call;
+        ExpectWords({"illegal memory access"});
+        EXPECT_EQ(std::string(err_.text).find("out of"), std::string::npos) << err_.text;
+        simt::fail_calls(0, false, 0);
+    }
+    lenet_dataset_free(&data);
 }
 
 /* ---- a sweep on a GPU that is too small ----------------------------------------------------------------- */

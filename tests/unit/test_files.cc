@@ -437,9 +437,9 @@ TEST_F(Files, OfADirectoryTheTemporariesAreClearedAndNothingElse) {
     for (const std::string &name : kept) put(at(name), "");
     for (const char *name : {".f.tmp.1.2", ".last.safetensors.tmp.12345.63", ".f.tmp.1.2.tmp.3.4", ".x y.json.tmp.7.0"})
         put(at(name), "half");
-    lenet_directory_clear_temporaries(directory.c_str());
+    EXPECT_EQ(lenet_directory_clear_temporaries(directory.c_str(), &err), LENET_OK) << err.text;
     EXPECT_EQ(names(), kept);
-    lenet_directory_clear_temporaries(at("missing").c_str());
+    EXPECT_EQ(lenet_directory_clear_temporaries(at("missing").c_str(), &err), LENET_OK) << err.text;
 }
 
 TEST_F(Files, ACutFileKeepsItsFirstBytes) {
@@ -462,23 +462,79 @@ TEST_F(Files, ADirectoryIsRefusedWhereAFileIsInTheWay) {
     EXPECT_EQ(get(at("file")), "old");
 }
 
-TEST_F(Files, ExistsIsTrueOfFilesAndDirectoriesOnly) {
+TEST_F(Files, APathLeadsToAFileOrADirectoryOrNothing) {
     put(at("file"), "");
+    put(at("full"), "x");
     fs::create_symlink("nowhere", at("dangling"));
-    EXPECT_EQ(lenet_path_exists(at("file").c_str()), 1);
-    EXPECT_EQ(lenet_path_exists(directory.c_str()), 1);
-    EXPECT_EQ(lenet_path_exists(at("missing").c_str()), 0);
-    EXPECT_EQ(lenet_path_exists(at("dangling").c_str()), 0);
-    EXPECT_EQ(lenet_path_exists(at("file/below").c_str()), 0);
+    fs::create_directory_symlink(directory, at("link"));
+    const auto look = [&](const std::string &path) {
+        lenet_path is = (lenet_path)-1;
+        EXPECT_EQ(lenet_path_look(path.c_str(), &is, &err), LENET_OK) << err.text;
+        return is;
+    };
+    const auto has = [&](const char *name) {
+        int is = -1;
+        EXPECT_EQ(lenet_directory_has(directory.c_str(), name, &is, &err), LENET_OK) << err.text;
+        return is;
+    };
+    const auto empty = [&](const char *name) {
+        int is = -1;
+        EXPECT_EQ(lenet_path_is_empty(at(name).c_str(), &is, &err), LENET_OK) << err.text;
+        return is;
+    };
+    EXPECT_EQ(look(at("file")), LENET_FILE);
+    EXPECT_EQ(look(directory), LENET_DIRECTORY);
+    EXPECT_EQ(look(at("link")), LENET_DIRECTORY);
+    for (const char *name : {"missing", "dangling", "file/below"}) {
+        EXPECT_EQ(look(at(name)), LENET_NOTHING) << name;
+        EXPECT_EQ(has(name), 0) << name;
+        EXPECT_EQ(empty(name), 0) << name;
+    }
+    for (const char *name : {"file", "link", "."}) EXPECT_EQ(has(name), 1) << name;
+    EXPECT_EQ(empty("file"), 1);
+    EXPECT_EQ(empty("full"), 0);
+    EXPECT_EQ(empty("link"), 0);
 }
 
-TEST_F(Files, IsDirectoryIsTrueOfDirectoriesOnly) {
-    put(at("file"), "");
-    fs::create_directory_symlink(directory, at("link"));
-    EXPECT_EQ(lenet_path_is_directory(directory.c_str()), 1);
-    EXPECT_EQ(lenet_path_is_directory(at("link").c_str()), 1);
-    EXPECT_EQ(lenet_path_is_directory(at("file").c_str()), 0);
-    EXPECT_EQ(lenet_path_is_directory(at("missing").c_str()), 0);
+TEST_F(Files, WhatCannotBeLookedAtIsNotAbsent) {
+    const std::string long_name = at(std::string(300, 'a')), loop = at("loop");
+    fs::create_symlink("loop", loop);
+    for (const std::string &path : {long_name, loop, loop + "/below"}) {
+        const int code = path == long_name ? ENAMETOOLONG : ELOOP;
+        const std::string name = path.substr(directory.size() + 1);
+        lenet_path is;
+        int has;
+        char *const file = const_cast<char *>(path.c_str());
+        const std::vector<std::pair<const char *, std::function<lenet_status()>>> calls = {
+            {"look", [&] { return lenet_path_look(file, &is, &err); }},
+            {"has", [&] { return lenet_directory_has(directory.c_str(), name.c_str(), &has, &err); }},
+            {"is empty", [&] { return lenet_path_is_empty(file, &has, &err); }},
+            {"is the same", [&] { return lenet_path_is_same(directory.c_str(), file, &has, &err); }},
+            {"is the same, the other way", [&] { return lenet_path_is_same(file, directory.c_str(), &has, &err); }},
+            {"clear", [&] { return lenet_directory_clear_temporaries(file, &err); }},
+            {"each", [&] { return lenet_directory_each(file, "", "", nullptr, nullptr, &err); }},
+            {"create", [&] { return lenet_directory_create(file, &err); }},
+        };
+        for (const auto &[what, call] : calls) {
+            err = {};
+            EXPECT_EQ(call(), LENET_ERR_IO) << what << " " << path;
+            EXPECT_TRUE(says(err, path.substr(0, path.find("/below")))) << what << ": " << err.text;
+            EXPECT_TRUE(says(err, strerror(code))) << what << ": " << err.text;
+        }
+    }
+}
+
+TEST_F(Files, NothingIsAppendedThroughALink) {
+    put(at("elsewhere"), "mine");
+    fs::create_symlink("elsewhere", at("link"));
+    fs::create_symlink("nowhere", at("dangling"));
+    for (const char *name : {"link", "dangling"}) {
+        EXPECT_EQ(lenet_file_append(at(name).c_str(), "x", 1, &err), LENET_ERR_IO);
+        EXPECT_TRUE(says(err, at(name))) << err.text;
+        EXPECT_TRUE(says(err, "symbolic link")) << err.text;
+    }
+    EXPECT_EQ(get(at("elsewhere")), "mine");
+    EXPECT_FALSE(fs::exists(at("nowhere")));
 }
 
 TEST_F(Files, AListHasTheNamesThatBeginAndEndSoInOrder) {

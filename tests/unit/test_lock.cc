@@ -49,6 +49,11 @@ class Lock : public ::testing::Test {
         EXPECT_EQ(lenet_lock_take(path_.c_str(), wait, &lock, &err_), LENET_OK) << err_.text;
         return lock;
     }
+    int IsHeld() {
+        int held = -1;
+        EXPECT_EQ(lenet_lock_is_held(path_.c_str(), &held, &err_), LENET_OK) << err_.text;
+        return held;
+    }
     std::string Text() const {
         std::ifstream in(path_);
         return {std::istreambuf_iterator<char>(in), {}};
@@ -66,12 +71,12 @@ TEST_F(Lock, TheSecondOneIsToldWhoHoldsIt) {
     char host[80] = "";
     gethostname(host, sizeof host - 1);
     EXPECT_EQ(second.holder, "process " + std::to_string(getpid()) + " on " + host);
-    EXPECT_EQ(lenet_lock_is_held(path_.c_str()), 1);
+    EXPECT_EQ(IsHeld(), 1);
     lenet_lock_release(&second); // of nothing
-    EXPECT_EQ(lenet_lock_is_held(path_.c_str()), 1);
+    EXPECT_EQ(IsHeld(), 1);
     lenet_lock_release(&first);
     EXPECT_FALSE(fs::exists(path_));
-    EXPECT_EQ(lenet_lock_is_held(path_.c_str()), 0);
+    EXPECT_EQ(IsHeld(), 0);
     lenet_lock third = Take();
     EXPECT_NE(third.path, nullptr);
     lenet_lock_release(&third);
@@ -139,10 +144,28 @@ TEST_F(Lock, WhereThereAreNoLocksItGoesOnAndSaysSo) {
             EXPECT_EQ(lock.path, nullptr);
             EXPECT_STREQ(lock.missing, strerror(code));
             EXPECT_STREQ(lock.holder, "");
-            EXPECT_EQ(lenet_lock_is_held(path_.c_str()), 0);
+            EXPECT_EQ(IsHeld(), 0);
             EXPECT_FALSE(fs::exists(path_)) << "a file that locks nothing is not left";
             lenet_lock_release(&lock);
         }
+}
+
+/* A lock that somebody has replaced by a link to another's file would be opened, emptied and written to. */
+TEST_F(Lock, ALinkIsNotFollowed) {
+    const std::string mine = directory_ / "mine";
+    std::ofstream(mine) << "mine";
+    for (const std::string &to : {mine, (directory_ / "nowhere").string()}) {
+        fs::create_symlink(to, path_);
+        lenet_lock lock = {};
+        int held = -1;
+        EXPECT_EQ(lenet_lock_take(path_.c_str(), LENET_LOCK_WAIT, &lock, &err_), LENET_ERR_IO);
+        EXPECT_NE(std::string(err_.text).find("symbolic link"), std::string::npos) << err_.text;
+        EXPECT_EQ(lenet_lock_is_held(path_.c_str(), &held, &err_), LENET_ERR_IO);
+        fs::remove(path_);
+    }
+    std::ifstream in(mine);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "mine");
+    EXPECT_FALSE(fs::exists(directory_ / "nowhere"));
 }
 
 TEST_F(Lock, AFileThatCannotBeOpenedIsNamed) {

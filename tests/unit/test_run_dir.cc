@@ -1,4 +1,5 @@
 /* test_run_dir.cc - a run directory gives back what was put in, and what is damaged is refused by name. */
+#include <cjson/cJSON.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -403,13 +404,14 @@ TEST_F(RunDir, AnOptionThatCameLaterIsInitialWhereItIsNotRecorded) {
         lenet_config other = config_;
         lenet_option_set(&other, option, OtherValue(option).c_str(), nullptr);
         EXPECT_TRUE(lenet_option_is_recorded(&other, &later)) << option->name;
-        cJSON *json = cJSON_CreateObject();
-        lenet_option_add_json(json, &other, &later);
-        char *text = cJSON_PrintUnformatted(json); /* its numbers are raw until they are read */
+        lenet_json json = {};
+        lenet_json_open_object(&json, nullptr);
+        lenet_option_add_json(&json, &other, &later);
+        char *text;
+        ASSERT_EQ(lenet_json_print(&json, LENET_JSON_LINE, &text, &err_), LENET_OK) << err_.text;
         cJSON *read = cJSON_Parse(text);
         EXPECT_EQ(lenet_option_from_json(read, &later, number), Get(other, option)) << option->name;
-        cJSON_free(text);
-        cJSON_Delete(json);
+        free(text);
         cJSON_Delete(read);
     }
     cJSON_Delete(empty);
@@ -482,7 +484,8 @@ TEST_F(RunDir, TheMachineMayDiffer) {
 /* What a checkpoint keeps tells of every option that was edited in run.json. */
 TEST_F(RunDir, ACheckpointKnowsWhichRunItIsOf) {
     const auto identity = [](const lenet_config &config, const std::string &hash) {
-        char *text = lenet_run_identity(&config, hash.c_str());
+        char *text = nullptr;
+        EXPECT_EQ(lenet_run_identity(&config, hash.c_str(), &text, nullptr), LENET_OK);
         const std::string copy = text;
         free(text);
         return copy;
@@ -563,10 +566,11 @@ class Metrics : public RunDir {
     }
     std::string File() const { return Contents("metrics.jsonl"); }
     static cJSON *Parsed(const lenet_metrics &m) {
-        cJSON *json = lenet_metrics_json(&m);
-        char *text = cJSON_Print(json);
+        lenet_json json = {};
+        lenet_metrics_add_json(&json, &m);
+        char *text;
+        EXPECT_EQ(lenet_json_print(&json, LENET_JSON_INDENTED, &text, nullptr), LENET_OK);
         cJSON *parsed = cJSON_Parse(text);
-        cJSON_Delete(json);
         free(text);
         return parsed;
     }

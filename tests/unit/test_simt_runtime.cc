@@ -371,6 +371,62 @@ TEST_F(Branches, AreReplayedAsLateAsTheirEventsAllow) {
     EXPECT_CUDA(cudaGraphExecDestroy(early));
 }
 
+TEST_F(Branches, AreReplayedAsEarlyAsTheirEventsAllowWhereThatIsWanted) {
+    simt::set_early_branches(true);
+    const cudaGraphExec_t late = Capture(
+        main_, [&] { Branch(), Copy(), Join(); }, 2);
+    EXPECT_CUDA(cudaGraphLaunch(late, main_));
+    EXPECT_CUDA(cudaStreamSynchronize(main_));
+    EXPECT_EQ(q_.Host()[0], 10) << "the branch had waited for nothing that follows it";
+    const cudaGraphExec_t after = Capture(
+        main_, [&] { Copy(), Branch(), Join(); }, 2);
+    EXPECT_CUDA(cudaGraphLaunch(after, main_));
+    EXPECT_CUDA(cudaStreamSynchronize(main_));
+    EXPECT_EQ(q_.Host()[0], 10) << "here it has waited for the copy";
+    EXPECT_EQ(p_.Host()[0], 100);
+    EXPECT_CUDA(cudaGraphExecDestroy(late));
+    EXPECT_CUDA(cudaGraphExecDestroy(after));
+}
+
+/* A product on each branch, in workspace `first` and `second`; `join`: the one waits for the other. */
+TEST_F(Branches, MustNotShareAWorkspaceOfCublas) {
+    const Array<> one(Floats{1}), c(2), workspace(1024), other(1024);
+    const float alpha = 1, beta = 0;
+    const auto capture = [&](float *first, float *second, bool join) {
+        cublasHandle_t blas[2];
+        int i = 0;
+        for (const cudaStream_t stream : {(cudaStream_t)main_, (cudaStream_t)side_}) {
+            EXPECT_EQ(cublasCreate(&blas[i]), CUBLAS_STATUS_SUCCESS);
+            EXPECT_EQ(cublasSetStream(blas[i], stream), CUBLAS_STATUS_SUCCESS);
+            EXPECT_EQ(cublasSetWorkspace(blas[i], i ? second : first, workspace.bytes()), CUBLAS_STATUS_SUCCESS);
+            i++;
+        }
+        const auto multiply = [&](int b) {
+            EXPECT_EQ(cublasSgemm(blas[b], CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &alpha, one, 1, one, 1, &beta, c + b, 1),
+                      CUBLAS_STATUS_SUCCESS);
+        };
+        cudaGraph_t graph = nullptr;
+        EXPECT_CUDA(cudaStreamBeginCapture(main_, cudaStreamCaptureModeThreadLocal));
+        multiply(0);
+        EXPECT_CUDA(cudaEventRecord(begun_, main_));
+        EXPECT_CUDA(cudaStreamWaitEvent(side_, begun_));
+        multiply(1);
+        EXPECT_CUDA(cudaEventRecord(done_, side_));
+        if (join) Join();
+        multiply(0);
+        if (!join) Join();
+        EXPECT_CUDA(cudaStreamEndCapture(main_, &graph));
+        cudaGraphDestroy(graph);
+        const simt::Kind found = simt::last_report().kind;
+        simt::reset();
+        for (cublasHandle_t b : blas) EXPECT_EQ(cublasDestroy(b), CUBLAS_STATUS_SUCCESS);
+        return found;
+    };
+    EXPECT_EQ(capture(workspace, workspace, false), simt::Kind::kRace);
+    EXPECT_EQ(capture(workspace, other, false), simt::Kind::kNone);
+    EXPECT_EQ(capture(workspace, workspace, true), simt::Kind::kNone) << "one after the other";
+}
+
 TEST_F(Branches, MustBeJoinedAndMustNotWaitForWhatIsOutside) {
     cudaGraph_t graph = nullptr;
     EXPECT_CUDA(cudaStreamBeginCapture(main_, cudaStreamCaptureModeThreadLocal));
@@ -441,6 +497,43 @@ TEST_F(Runtime, SaysThatTheDeviceIsTooOld) {
     EXPECT_EQ(10 * prop.major + prop.minor, 70);
     const Array<> p(1);
     EXPECT_EQ(Launch(Scales, 1, 1, 0, nullptr, p, 1.0f), cudaErrorNoKernelImageForDevice);
+}
+
+__global__ void WritesAt(float *p, int i) { p[i] = 1; }
+
+/* Under AddressSanitizer such a write ends the program. */
+#ifndef __SANITIZE_ADDRESS__
+TEST_F(Runtime, AWriteBesideWhatWasAllocatedIsReportedWhenSomethingIsReadBack) {
+    for (int i : {-1, 10}) {
+        const Array<> p(10), other(Floats{1});
+        EXPECT_CUDA(Launch(WritesAt, 1, 1, 0, nullptr, p, i));
+        EXPECT_CUDA(cudaDeviceSynchronize());
+        float host = 0;
+        EXPECT_EQ(cudaMemcpy(&host, other, 4, cudaMemcpyDeviceToHost), cudaErrorIllegalAddress) << i;
+        EXPECT_EQ(simt::last_report().kind, simt::Kind::kMemory);
+        EXPECT_NE(simt::last_report().text.find(i < 0 ? "before the first of 40" : "0 bytes after the last of 40"),
+                  std::string::npos)
+            << simt::last_report().text;
+        Renew();
+    }
+}
+#endif
+
+TEST_F(Runtime, FailsTheCallThatIsPlannedTo) {
+    const Array<> p(1);
+    simt::fail_calls(2, false, cudaErrorMemoryAllocation);
+    const auto call = [&] { return cudaMemset(p, 0, 4); };
+    EXPECT_CUDA(call());
+    EXPECT_EQ(call(), cudaErrorMemoryAllocation);
+    EXPECT_CUDA(call());
+    simt::fail_calls(2, true, cudaErrorIllegalAddress);
+    EXPECT_CUDA(call());
+    for (int i = 0; i < 3; i++) EXPECT_EQ(call(), cudaErrorIllegalAddress);
+    cublasHandle_t blas;
+    EXPECT_EQ(cublasCreate(&blas), CUBLAS_STATUS_NOT_INITIALIZED);
+    EXPECT_EQ(simt::counters().calls, 9u) << "with the one that allocated";
+    simt::reset();
+    EXPECT_CUDA(call());
 }
 
 /* ---- cuBLAS -------------------------------------------------------------------------------------------- */

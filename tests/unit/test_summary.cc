@@ -157,12 +157,17 @@ class Summary : public ::testing::Test {
         m.seconds = 5 + accuracy;
         return m;
     }
-    static std::string Printed(cJSON *json) {
-        char *text = cJSON_PrintUnformatted(json);
+    static std::string Printed(lenet_json json) {
+        char *text;
+        EXPECT_EQ(lenet_json_print(&json, LENET_JSON_LINE, &text, nullptr), LENET_OK);
         const std::string printed = text;
         free(text);
-        cJSON_Delete(json);
         return printed;
+    }
+    std::string PrintedSummary() const {
+        lenet_json json = {};
+        lenet_summary_add_json(&json, &how_, &summary_);
+        return Printed(json);
     }
     /* One line, with its end. */
     static std::string Line(const std::string &id, const Options &options, const std::vector<lenet_metrics> &epochs,
@@ -173,14 +178,18 @@ class Summary : public ::testing::Test {
             EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name), value.c_str(), nullptr), LENET_OK)
                 << name << " " << value;
         }
-        cJSON *json = cJSON_CreateObject(), *data = cJSON_AddObjectToObject(json, "data");
-        cJSON_AddStringToObject(json, "id", id.c_str());
-        cJSON_AddStringToObject(json, "status", status);
-        cJSON_AddItemToObject(json, "config", lenet_config_json(&config));
-        cJSON_AddStringToObject(data, "name", "MNIST");
-        cJSON_AddStringToObject(data, "hash", kHash);
-        cJSON *metrics = cJSON_AddArrayToObject(json, "metrics");
-        for (const lenet_metrics &epoch : epochs) cJSON_AddItemToArray(metrics, lenet_metrics_json(&epoch));
+        lenet_json json = {};
+        lenet_json_open_object(&json, nullptr);
+        lenet_json_open_object(&json, "data");
+        lenet_json_add_string(&json, "name", "MNIST");
+        lenet_json_add_string(&json, "hash", kHash);
+        lenet_json_close(&json);
+        lenet_json_add_string(&json, "id", id.c_str());
+        lenet_json_add_string(&json, "status", status);
+        lenet_config_add_json(&json, "config", &config);
+        lenet_json_open_array(&json, "metrics");
+        for (const lenet_metrics &epoch : epochs) lenet_metrics_add_json(&json, &epoch);
+        lenet_json_close(&json);
         return Printed(json) + "\n";
     }
 
@@ -631,7 +640,7 @@ TEST_F(Summary, TheOrderOfTheFilesDoesNotMatter) {
     for (const std::string &text : {a + b + c, c + b + a, b + c + a}) {
         Write("runs.jsonl", text);
         SummarizeBy("");
-        found.push_back(Printed(lenet_summary_json(&how_, &summary_)));
+        found.push_back(PrintedSummary());
         EXPECT_EQ(found.back(), found.front());
     }
 }
@@ -671,7 +680,7 @@ TEST_F(Summary, JsonHoldsAllOfIt) {
                             Line("c", {{"lr", "0.2"}, {"activation", "tanh"}}, {Epoch(0.5)}) +
                             Line("d", {{"lr", "0.3"}}, {}, "diverged"));
     SummarizeBy("lr,activation");
-    EXPECT_EQ(Printed(lenet_summary_json(&how_, &summary_)),
+    EXPECT_EQ(PrintedSummary(),
               "{\"metric\":\"test-error\",\"by\":[\"lr\",\"activation\"],\"runs\":4,\"diverged\":1,\"groups\":["
               "{\"by\":{\"lr\":0.1,\"activation\":\"relu\"},\"n\":2,\"diverged\":0,\"mean\":0.75,\"deviation\":0,"
               "\"interval\":[0.75,0.75],\"min\":0.75,\"max\":0.75,\"values\":[0.75,0.75],\"seeds\":[1,3]},"

@@ -1,4 +1,5 @@
 /* test_sweep_plan.cc - a command line becomes just the runs that it says, and a run is known by what makes it. */
+#include <cjson/cJSON.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -823,14 +824,15 @@ TEST(SweepRunId, IsTheHashOfTheRecordedConfigurationAndTheData) {
         const lenet_config config = plan.Config(i);
         lenet_config canonical;
         lenet_config_canonical(&config, &canonical);
-        cJSON *json = lenet_config_json(&canonical);
-        char *text = cJSON_PrintUnformatted(json), hex[65];
+        lenet_json json = {};
+        lenet_config_add_json(&json, nullptr, &canonical);
+        char *text, hex[65];
+        ASSERT_EQ(lenet_json_print(&json, LENET_JSON_LINE, &text, nullptr), LENET_OK);
         const std::string hash(64, 'a');
         const lenet_piece pieces[] = {{text, strlen(text)}, {hash.data(), hash.size()}};
         ASSERT_EQ(lenet_sha256(pieces, 2, hex, nullptr), LENET_OK);
         EXPECT_EQ(Id(config, hash), std::string(hex).substr(0, 16)) << text;
-        cJSON_free(text);
-        cJSON_Delete(json);
+        free(text);
     }
 }
 
@@ -840,12 +842,17 @@ TEST(SweepRunId, FitsItsRunOnlyAlsoAsAnOlderProgramWroteIt) {
     Set(config, "beta2", "0.5"); /* without effect, and once a part of the name */
     const std::string hash(64, 'a');
     EXPECT_EQ(Id(config), "33f8f974df13feb6");
-    EXPECT_TRUE(lenet_run_id_fits(&config, hash.c_str(), "33f8f974df13feb6"));
-    EXPECT_TRUE(lenet_run_id_fits(&config, hash.c_str(), "d93def220ec6f17e"));
-    EXPECT_FALSE(lenet_run_id_fits(&config, std::string(64, 'b').c_str(), "33f8f974df13feb6"));
+    const auto fits = [&](const std::string &data_hash, const char *id) {
+        int is = -1;
+        EXPECT_EQ(lenet_run_id_fits(&config, data_hash.c_str(), id, &is, nullptr), LENET_OK);
+        return is;
+    };
+    EXPECT_EQ(fits(hash, "33f8f974df13feb6"), 1);
+    EXPECT_EQ(fits(hash, "d93def220ec6f17e"), 1);
+    EXPECT_EQ(fits(std::string(64, 'b'), "33f8f974df13feb6"), 0);
     Set(config, "lr", "0.3");
-    EXPECT_FALSE(lenet_run_id_fits(&config, hash.c_str(), "33f8f974df13feb6")) << "edited by hand";
-    EXPECT_FALSE(lenet_run_id_fits(&config, hash.c_str(), "d93def220ec6f17e"));
+    EXPECT_EQ(fits(hash, "33f8f974df13feb6"), 0) << "edited by hand";
+    EXPECT_EQ(fits(hash, "d93def220ec6f17e"), 0);
 }
 
 TEST(SweepRunId, IsOneForRunsThatDifferInWhatHasNoEffect) {

@@ -9,7 +9,7 @@
 
 struct cublasContext {
     cudaStream_t stream = nullptr;
-    size_t workspace_bytes = 0; /* 0: the library's own */
+    const void *workspace = nullptr; /* NULL: the library's own */
     cublasMath_t math = CUBLAS_DEFAULT_MATH;
 };
 
@@ -101,9 +101,10 @@ cublasStatus_t Enqueue(cublasHandle_t handle, const Gemm &gemm) {
     Machine &m = machine();
     if (gemm.m < 0 || gemm.n < 0 || gemm.k < 0 || gemm.batches < 0) return CUBLAS_STATUS_INVALID_VALUE;
     if (!gemm.a.Valid() || !gemm.b.Valid() || !gemm.c.Valid()) return CUBLAS_STATUS_INVALID_VALUE;
-    if (m.Usable() != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
-    if (handle->workspace_bytes == 0) m.counters.gemms_in_default_workspace++;
-    const cudaError_t error = m.streams.Enqueue(handle->stream, [gemm] { RunGemm(gemm); });
+    if (m.BeginCall() != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
+    if (!handle->workspace) m.counters.gemms_in_default_workspace++;
+    const cudaError_t error = m.streams.Enqueue(
+        handle->stream, [gemm] { RunGemm(gemm); }, handle->workspace);
     return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
@@ -123,7 +124,8 @@ const char *cublasGetStatusString(cublasStatus_t status) {
 /* The real one allocates, so that it cannot be called during a capture. */
 cublasStatus_t cublasCreate(cublasHandle_t *handle) {
     simt::Machine &m = simt::machine();
-    if (m.Usable() != cudaSuccess) return CUBLAS_STATUS_NOT_INITIALIZED;
+    if (const cudaError_t error = m.BeginCall())
+        return error == cudaErrorMemoryAllocation ? CUBLAS_STATUS_ALLOC_FAILED : CUBLAS_STATUS_NOT_INITIALIZED;
     if (m.streams.ForbidDuringCapture() != cudaSuccess) return CUBLAS_STATUS_ALLOC_FAILED;
     *handle = new cublasContext();
     return CUBLAS_STATUS_SUCCESS;
@@ -136,14 +138,14 @@ cublasStatus_t cublasDestroy(cublasHandle_t handle) {
 cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
     if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
     handle->stream = stream;
-    handle->workspace_bytes = 0;
+    handle->workspace = nullptr;
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t bytes) {
     if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
     if (!simt::machine().memory.OnDevice(workspace, bytes) || reinterpret_cast<uintptr_t>(workspace) % 256 != 0)
         return CUBLAS_STATUS_INVALID_VALUE;
-    handle->workspace_bytes = bytes;
+    handle->workspace = workspace;
     return CUBLAS_STATUS_SUCCESS;
 }
 /* The loops below know no atomics. */

@@ -1,5 +1,7 @@
 /* graphs.cc - capturing what is enqueued on a stream, and doing it again. */
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "machine.h"
 
@@ -34,6 +36,44 @@ bool AllJoined(const GraphNodes &nodes) {
     return true;
 }
 
+/* How many pieces of each branch come before a piece, whatever the order. */
+using Clock = std::vector<size_t>;
+
+/* [b][i]: of piece i of branch b; i may be one past the last. A branch only waits for what was recorded before. */
+std::vector<std::vector<Clock>> Clocks(const GraphNodes &nodes) {
+    std::vector<std::vector<Clock>> clocks(nodes.size(), {Clock(nodes.size())});
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t b = 0; b < nodes.size(); b++)
+            while (clocks[b].size() <= nodes[b].size()) {
+                const Node &node = nodes[b][clocks[b].size() - 1];
+                if (!node.work && clocks[node.branch].size() <= node.count) break;
+                Clock clock = clocks[b].back();
+                if (!node.work)
+                    for (size_t c = 0; c < clock.size(); c++)
+                        clock[c] = std::max(clock[c], clocks[node.branch][node.count][c]);
+                clock[b] = clocks[b].size();
+                clocks[b].push_back(std::move(clock));
+                more = true;
+            }
+    }
+    return clocks;
+}
+
+/* Products that write to one workspace of cuBLAS, and that nothing orders. */
+bool ShareAWorkspace(const GraphNodes &nodes) {
+    const std::vector<std::vector<Clock>> clocks = Clocks(nodes);
+    for (size_t a = 0; a < nodes.size(); a++)
+        for (size_t b = 0; b < a; b++)
+            for (size_t i = 0; i < nodes[a].size(); i++)
+                for (size_t j = 0; j < nodes[b].size(); j++) {
+                    const void *const workspace = nodes[a][i].workspace;
+                    if (!workspace || workspace != nodes[b][j].workspace) continue;
+                    if (clocks[a][i][b] <= j && clocks[b][j][a] <= i) return true;
+                }
+    return false;
+}
+
 cudaError_t EndCapture(Machine &m, cudaStream_t stream, cudaGraph_t *graph) {
     *graph = nullptr;
     if (!stream || !m.streams.handles.Has(stream)) return cudaErrorInvalidResourceHandle;
@@ -49,6 +89,8 @@ cudaError_t EndCapture(Machine &m, cudaStream_t stream, cudaGraph_t *graph) {
         }
     if (!valid) return cudaErrorStreamCaptureInvalidated;
     if (!AllJoined(*nodes)) return cudaErrorStreamCaptureUnjoined;
+    if (ShareAWorkspace(*nodes))
+        m.FailWork(Kind::kRace, "two products that a graph may run at the same time have one workspace of cuBLAS");
     *graph = m.streams.graphs.New();
     (*graph)->nodes = nodes;
     return cudaSuccess;
@@ -61,9 +103,22 @@ cudaError_t Instantiate(Machine &m, cudaGraphExec_t *exec, cudaGraph_t graph) {
     return cudaSuccess;
 }
 
+/* Works off all pieces of all queues but the first whose turn has come. */
+void ReplayBranches(Machine &m, const GraphNodes &nodes, std::vector<size_t> &done) {
+    for (size_t branch = 1; branch < nodes.size(); branch++)
+        while (done[branch] < nodes[branch].size() && m.sticky_error == cudaSuccess) {
+            const Node &node = nodes[branch][done[branch]];
+            if (!node.work && done[node.branch] < node.count) break;
+            done[branch]++;
+            if (node.work) node.work();
+        }
+}
+
 /* Works a queue off as far as its first `count` pieces, and what these wait for. */
 void Replay(Machine &m, const GraphNodes &nodes, std::vector<size_t> &done, size_t branch, size_t count) {
     while (done[branch] < count && m.sticky_error == cudaSuccess) {
+        if (m.streams.early_branches) ReplayBranches(m, nodes, done);
+        if (done[branch] >= count) break;
         const Node &node = nodes[branch][done[branch]++];
         if (node.work)
             node.work();

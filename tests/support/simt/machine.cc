@@ -25,6 +25,15 @@ void ReadOrder(Scheduler &scheduler, const std::string &order) {
         WrongEnvironment("SIMT_ORDER", order.c_str(), "forward, reverse, random, random:SEED");
 }
 
+void ReadFault(Machine &m, const char *text) {
+    char *end;
+    m.planned_fault.call = std::strtoull(text, &end, 10);
+    m.planned_fault.sticks = *end == '+';
+    if (m.planned_fault.sticks) end++;
+    m.planned_fault.error = *end == ':' ? (cudaError_t)std::strtol(end + 1, &end, 10) : cudaErrorLaunchFailure;
+    if (m.planned_fault.call == 0 || *end) WrongEnvironment("SIMT_FAULT", text, "N, N+, N:ERROR, N+:ERROR");
+}
+
 } // namespace
 
 Machine::Machine() {
@@ -34,6 +43,7 @@ Machine::Machine() {
         if (!streams.eager && std::strcmp(streams_text, "lazy") != 0)
             WrongEnvironment("SIMT_STREAMS", streams_text, "eager, lazy");
     }
+    if (const char *fault = std::getenv("SIMT_FAULT")) ReadFault(*this, fault);
 }
 
 /* It is never destroyed: a program may still free what it holds when its own objects go. */
@@ -47,6 +57,13 @@ cudaError_t Machine::Usable() const {
     if (!device.driver || device.driver_version / 1000 < CUDART_VERSION / 1000) return cudaErrorInsufficientDriver;
     if (device.count == 0) return cudaErrorNoDevice;
     return sticky_error;
+}
+
+cudaError_t Machine::BeginCall() {
+    const uint64_t call = ++counters.calls;
+    const bool fails =
+        planned_fault.call && (planned_fault.sticks ? call >= planned_fault.call : call == planned_fault.call);
+    return fails ? planned_fault.error : Usable();
 }
 
 cudaError_t Machine::Return(cudaError_t error) {
@@ -95,6 +112,11 @@ const Report &last_report() { return machine().report; }
 void set_printing(bool printing) { machine().printing = printing; }
 void set_order(Order order, uint64_t seed) { machine().scheduler.SetOrder(order, seed); }
 void set_eager(bool eager) { machine().streams.eager = eager; }
+void set_early_branches(bool early) { machine().streams.early_branches = early; }
+void fail_calls(uint64_t first, bool sticks, int error) {
+    Machine &m = machine();
+    m.planned_fault = {first ? m.counters.calls + first : 0, sticks, (cudaError_t)error};
+}
 void set_device(const Device &device) { machine().device = device; }
 size_t allocated_bytes() { return machine().memory.allocated(); }
 const Counters &counters() { return machine().counters; }
@@ -104,6 +126,7 @@ void reset() {
     m.report = Report();
     m.last_error = m.sticky_error = cudaSuccess;
     m.counters = {};
+    m.planned_fault = {};
     m.streams.DropEverything();
 }
 

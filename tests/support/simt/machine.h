@@ -22,6 +22,11 @@ struct Machine {
     Counters counters = {};
     cudaError_t last_error = cudaSuccess;
     cudaError_t sticky_error = cudaSuccess; /* what every call returns since a kernel's fault */
+    struct {
+        uint64_t call = 0; /* counters.calls that fails; 0: none */
+        bool sticks = false;
+        cudaError_t error = cudaSuccess;
+    } planned_fault;
     Memory memory;
     GlobalRaces races;
     Streams streams;
@@ -29,6 +34,8 @@ struct Machine {
 
     /* Whether a call can be carried out at all; if not, why not. */
     cudaError_t Usable() const;
+    /* The same of one more call, which a test may have planned to fail. */
+    cudaError_t BeginCall();
     /* What every call of the runtime returns by, so that cudaGetLastError knows. */
     cudaError_t Return(cudaError_t error);
     /* Keeps the report, and prints it, unless there is one already. */
@@ -43,7 +50,7 @@ Machine &machine();
 /* What a call of the runtime does, where the machine can be used. */
 template <class F> cudaError_t call(F &&body) {
     Machine &m = machine();
-    const cudaError_t error = m.Usable();
+    const cudaError_t error = m.BeginCall();
     return m.Return(error == cudaSuccess ? body(m) : error);
 }
 

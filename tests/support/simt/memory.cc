@@ -17,13 +17,26 @@ namespace {
 
 constexpr size_t kAlignment = 256; /* what cudaMalloc promises */
 
+/* Bytes before and after each piece that nobody may write to; read as a number they are NaN, too. */
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kGuard = 0;
+#else
+constexpr size_t kGuard = 1024;
+#endif
+
+/* Of the guard that begins at p: how many of its bytes come before the first one that was written to. */
+size_t Intact(const unsigned char *p) {
+    return (size_t)(std::find_if(p, p + kGuard, [](int v) { return v != 0xff; }) - p);
+}
+
 } // namespace
 
 void *Memory::Allocate(Place place, size_t bytes) {
-    void *p;
-    if (posix_memalign(&p, kAlignment, bytes) != 0) return nullptr;
-    memset(p, 0xff, bytes);
-    pieces_[reinterpret_cast<uintptr_t>(p)] = {place, bytes, nullptr, nullptr};
+    void *block;
+    if (posix_memalign(&block, kAlignment, kGuard + bytes + kGuard) != 0) return nullptr;
+    memset(block, 0xff, kGuard + bytes + kGuard);
+    void *const p = static_cast<char *>(block) + kGuard;
+    pieces_[reinterpret_cast<uintptr_t>(p)] = {place, bytes, block, nullptr, nullptr};
     if (place == Place::kDevice) allocated_ += bytes;
     return p;
 }
@@ -32,10 +45,22 @@ bool Memory::Free(Place place, void *p) {
     const auto piece = pieces_.find(reinterpret_cast<uintptr_t>(p));
     if (piece == pieces_.end() || piece->second.place != place) return false;
     if (place == Place::kDevice) allocated_ -= piece->second.bytes;
+    void *const block = piece->second.block;
     pieces_.erase(piece);
     for (Recent &r : recent_) r = {};
-    free(p);
+    free(block);
     return true;
+}
+
+std::string Memory::Damage() const {
+    for (const auto &[address, piece] : pieces_) {
+        const unsigned char *const block = static_cast<const unsigned char *>(piece.block);
+        const std::string of = " of " + std::to_string(piece.bytes) + " bytes that were allocated together";
+        if (Intact(block) < kGuard) return "something was written before the first" + of;
+        const size_t after = Intact(block + kGuard + piece.bytes);
+        if (after < kGuard) return "something was written " + std::to_string(after) + " bytes after the last" + of;
+    }
+    return "";
 }
 
 const Memory::Piece *Memory::Around(const void *p, size_t bytes) const {
@@ -114,7 +139,8 @@ std::string Wrong(Machine &m, const Copy &copy) {
 /* A graph may run it long after it was captured. */
 void RunCopy(const Copy &copy) {
     Machine &m = machine();
-    const std::string wrong = Wrong(m, copy);
+    std::string wrong = Wrong(m, copy);
+    if (wrong.empty() && copy.from_device) wrong = m.memory.Damage();
     if (wrong.empty())
         memmove(copy.dst, copy.src, copy.bytes);
     else

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "tracker.h"
 
@@ -24,6 +25,7 @@ class Memory {
     struct Piece {
         Place place;
         size_t bytes;
+        void *block; /* with the guards around it */
         Cells word_cells, byte_cells;
     };
 
@@ -36,6 +38,8 @@ class Memory {
     bool OnDevice(const void *p, size_t bytes) const;
     bool StartsOnDevice(const void *p) const { return OnDevice(p, 1); }
     bool Pinned(const void *p, size_t bytes) const;
+    /* "" or which guard of any piece was written to, and by how much it is too far. AddressSanitizer knows without. */
+    std::string Damage() const;
     size_t allocated() const { return allocated_; } /* bytes on the device */
     /* NULL where it is none; *offset: of p within it. */
     Piece *DevicePiece(const void *p, size_t bytes, size_t *offset);

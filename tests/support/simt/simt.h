@@ -13,8 +13,9 @@
  * Environment: SIMT_ORDER=forward|reverse|random[:seed] is the order in which
  * blocks, and threads between two barriers, take turns; SIMT_STREAMS=eager does
  * work when it is enqueued; SIMT_LAUNCHES=FILE lists the launches there (kernel,
- * grid, block, bytes of dynamic shared memory) and runs none. One host thread
- * may use the machine. */
+ * grid, block, bytes of dynamic shared memory) and runs none; SIMT_FAULT=N fails
+ * the N-th call of the runtime or of cuBLAS, N+ that one and all that follow,
+ * with error 719, or E in N:E. One host thread may use the machine. */
 #ifndef LENET_SIMT_SIMT_H
 #define LENET_SIMT_SIMT_H
 #include <cstddef>
@@ -36,7 +37,8 @@ enum class Kind {
     kDeadlock,      /* everybody waits                                                 */
     kSharedSize,    /* more shared memory than the kernel may have                     */
     kConfiguration, /* a launch that the runtime refuses                               */
-    kMemory,        /* a copy, a fill or a GEMM outside of what cudaMalloc gave         */
+    kMemory,        /* a copy, a fill or a GEMM outside of what cudaMalloc gave; or, when a copy to the host is made,
+                       what a kernel had written beside it */
     kException,     /* the kernel threw                                                */
     kTrap,          /* __trap()                                                        */
 };
@@ -62,6 +64,12 @@ void set_order(Order order, uint64_t seed = 1);
 
 /* Whether work is done when it is enqueued. Off at first. */
 void set_eager(bool eager);
+/* Whether the branches of a graph are worked off as early as what they wait for allows, not as late. Off at first. */
+void set_early_branches(bool early);
+
+/* Fails a call of the runtime or of cuBLAS as if the device had: call number `first` from now on, 0 for none, and
+ * all that follow where `sticks`. What only gives back, and what only tells, never fails. Until the next reset. */
+void fail_calls(uint64_t first, bool sticks, int error);
 
 /* The device, and what may be wrong with it. What it was given stays allocated. */
 struct Device {
@@ -81,6 +89,7 @@ struct Counters {
     uint64_t switches; /* of stacks */
     uint64_t barriers, warp_operations, graph_launches, gemms;
     uint64_t gemms_in_default_workspace; /* the program had set none */
+    uint64_t calls;                      /* that can be made to fail */
 };
 const Counters &counters();
 

@@ -27,6 +27,7 @@ class Simt : public ::testing::Test {
         simt::set_device(simt::Device());
         simt::set_order(simt::Order::kForward);
         simt::set_eager(false);
+        simt::set_early_branches(false);
         simt::set_printing(false);
     }
 };

@@ -15,10 +15,10 @@ constexpr size_t kLongQueue = 4096;
 
 bool Streams::Capturing(cudaStream_t stream) const { return stream && stream->capture != Capture::kNone; }
 
-cudaError_t Streams::Enqueue(cudaStream_t stream, Work work) {
+cudaError_t Streams::Enqueue(cudaStream_t stream, Work work, const void *workspace) {
     if (!Valid(stream)) return cudaErrorInvalidResourceHandle;
     CUstream_st &s = Of(stream);
-    if (Capturing(stream)) return EnqueueInCapture(s, std::move(work));
+    if (Capturing(stream)) return EnqueueInCapture(s, {std::move(work), 0, 0, workspace});
     if (!stream)
         if (const cudaError_t error = InvalidateForDefault()) return error;
     OrderWithDefault(stream);
@@ -27,9 +27,9 @@ cudaError_t Streams::Enqueue(cudaStream_t stream, Work work) {
     return cudaSuccess;
 }
 
-cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Work work) {
+cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Node node) {
     if (s.capture == Capture::kInvalid) return cudaErrorStreamCaptureInvalidated;
-    (*s.captured)[s.branch].push_back({std::move(work)});
+    (*s.captured)[s.branch].push_back(std::move(node));
     return cudaSuccess;
 }
 
@@ -45,7 +45,7 @@ cudaError_t Streams::WaitEvent(cudaStream_t stream, cudaEvent_t event) {
             stream->branch = event->captured->size();
             event->captured->emplace_back();
         }
-        (*stream->captured)[stream->branch].push_back({nullptr, event->branch, event->count});
+        (*stream->captured)[stream->branch].push_back({nullptr, event->branch, event->count, nullptr});
         return cudaSuccess;
     }
     if (Capturing(stream)) return event->last ? cudaErrorStreamCaptureIsolation : cudaSuccess;

@@ -18,10 +18,12 @@ using Work = std::function<void()>;
 enum class Capture { kNone, kActive, kInvalid };
 
 /* A graph is a queue of work per stream that took part. `wait` is work of the queue `branch` that must be done first,
- * as far as its first `count` pieces. Waiting is all that orders queues: each is worked off as late as that allows. */
+ * as far as its first `count` pieces. Waiting is all that orders queues: each is worked off as late as that allows, or
+ * as early. */
 struct Node {
     Work work;
     size_t branch = 0, count = 0;
+    const void *workspace = nullptr; /* of cuBLAS, which the work writes to */
 };
 using GraphNodes = std::vector<std::vector<Node>>;
 
@@ -82,12 +84,12 @@ class Streams {
     Handles<CUevent_st> events;
     Handles<CUgraph_st> graphs;
     Handles<CUgraphExec_st> execs;
-    bool eager = false;
+    bool eager = false, early_branches = false;
 
     bool Valid(cudaStream_t stream) const { return !stream || handles.Has(stream); }
     bool Capturing(cudaStream_t stream) const;
     /* Into the stream's queue, or into the graph that is being captured from it. */
-    cudaError_t Enqueue(cudaStream_t stream, Work work);
+    cudaError_t Enqueue(cudaStream_t stream, Work work, const void *workspace = nullptr);
     cudaError_t WaitEvent(cudaStream_t stream, cudaEvent_t event);
 
     /* Does what is enqueued: on the stream; there until the recording; everywhere. */
@@ -101,7 +103,7 @@ class Streams {
 
   private:
     CUstream_st &Of(cudaStream_t stream) { return stream ? *stream : default_; }
-    cudaError_t EnqueueInCapture(CUstream_st &s, Work work);
+    cudaError_t EnqueueInCapture(CUstream_st &s, Node node);
     cudaError_t InvalidateForDefault();
     void OrderWithDefault(cudaStream_t stream);
     bool RunOne(CUstream_st &s);
