@@ -349,15 +349,19 @@ static enum lenet_status fill_and_note(const struct lenet_start *start, const st
     return status;
 }
 
-int lenet_start_is_whole(const struct lenet_start *start, const struct lenet_topology *topology) {
+enum lenet_status lenet_start_draws(const struct lenet_start *start, const struct lenet_topology *topology, int *drawn,
+                                    struct lenet_error *err) {
     struct match m = {.start = start, .topology = topology};
     char note[256];
-    if (!start) return 0;
+    *drawn = 1;
+    if (!start) return LENET_OK;
     m.n_wanted = lenet_topology_tensors(topology, "", NULL, m.wanted);
-    int whole = list_found(&m, NULL) == LENET_OK && find_sources(&m, note, NULL) == LENET_OK;
-    for (int w = 0; w < m.n_wanted; w++) whole = whole && m.source[w];
+    enum lenet_status status = list_found(&m, err);
+    if (status == LENET_OK) status = find_sources(&m, note, err);
+    *drawn = 0;
+    for (int w = 0; w < m.n_wanted; w++) *drawn |= !m.source[w];
     free(m.found);
-    return whole;
+    return status;
 }
 
 enum lenet_status lenet_start_fill(const struct lenet_start *start, const struct lenet_topology *topology,

@@ -36,7 +36,7 @@ static enum lenet_status check_start(struct jobs *jobs, const struct lenet_confi
     char note[sizeof jobs->note] = "";
     if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, &jobs->data->names, note, err));
     if (note[0]) strcpy(jobs->note, note);
-    group->is_drawn = !lenet_start_is_whole(jobs->start, topology);
+    LENET_TRY(lenet_start_draws(jobs->start, topology, &group->is_drawn, err));
     jobs->undrawn = lenet_config_undrawn_text(config, group->is_drawn);
     return LENET_OK;
 }
