@@ -36,7 +36,7 @@ static enum lenet_status check_start(struct jobs *jobs, const struct lenet_confi
     char note[sizeof jobs->note] = "";
     if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, &jobs->data->names, note, err));
     if (note[0]) strcpy(jobs->note, note);
-    group->is_drawn = !lenet_start_is_whole(jobs->start, topology);
+    LENET_TRY(lenet_start_draws(jobs->start, topology, &group->is_drawn, err));
     jobs->undrawn = lenet_config_undrawn_text(config, group->is_drawn);
     return LENET_OK;
 }
@@ -247,8 +247,7 @@ static enum lenet_status take_weights(void *self, const char *path, struct lenet
     struct cJSON *members = NULL;
     snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
     if (find_run(s, name)) return mark_kept(s, name, path, err);
-    enum lenet_status status = lenet_checkpoint_read_origin(path, &origin, &members, err);
-    if (status != LENET_OK) return pass_damaged(status, err);
+    enum lenet_status status = pass_damaged(lenet_checkpoint_read_origin(path, &origin, &members, err), err);
     for (const struct cJSON *m = lenet_json_first(members); m && status == LENET_OK; m = lenet_json_next(m))
         status = mark_kept(s, lenet_json_text(m, "id"), path, err);
     lenet_json_free(members);
@@ -271,10 +270,7 @@ static enum lenet_status take_predictions(void *self, const char *path, struct l
     struct cJSON *members = NULL;
     enum lenet_status status = lenet_tensors_read(path, &file, err);
     if (status == LENET_OK) status = lenet_members_from_file(path, &file, &members, err);
-    if (status != LENET_OK) {
-        lenet_tensors_free(&file);
-        return pass_damaged(status, err);
-    }
+    status = pass_damaged(status, err);
     for (const struct cJSON *m = lenet_json_first(members); m; m = lenet_json_next(m)) {
         const char *id = lenet_json_text(m, "id");
         struct run *run = id ? find_run(s, id) : NULL;

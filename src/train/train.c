@@ -235,12 +235,14 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
 
 static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
     char text[256] = "";
+    int is_drawn;
     LENET_TRY(open_all(run, err));
     const struct lenet_topology *topology = &lenet_population_model(run->trainer.pop)->topology;
     if (run->start.path) {
         LENET_TRY(lenet_start_check(&run->start, topology, &run->data.names, text, err));
         tell(run, text);
-        tell(run, lenet_config_undrawn_text(run->config, !lenet_start_is_whole(&run->start, topology)));
+        LENET_TRY(lenet_start_draws(&run->start, topology, &is_drawn, err));
+        tell(run, lenet_config_undrawn_text(run->config, is_drawn));
     }
     LENET_TRY(lenet_run_create(run->config, run->config->device, run->machine, &run->data, &run->lock, err));
     return init(run, err);
