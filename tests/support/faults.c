@@ -50,14 +50,14 @@ static int find_crypto(struct dl_phdr_info *library, size_t size, void *self) {
 __attribute__((constructor)) static void begin(void) {
     const char *fault = getenv("LENET_FAULT");
     dl_iterate_phdr(find_crypto, NULL);
+    ending = fault ? strchr(fault, '@') : NULL;
+    if (ending) ending++;
     for (int k = 0; k < KINDS && fault; k++) {
         const size_t length = strlen(kinds[k].name);
         if (strncmp(fault, kinds[k].name, length) != 0 || fault[length] != ':') continue;
         char *rest;
         first = strtol(fault + length + 1, &rest, 10);
         for_ever = *rest == '+';
-        ending = strchr(rest, '@');
-        if (ending) ending++;
         chosen = k;
     }
 }
