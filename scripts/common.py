@@ -15,7 +15,8 @@ class BadInput(Exception):
 
 def write_file(path, content):
     """Under a temporary name first: an interrupted script leaves no half file."""
-    if path.exists() and not path.is_file():  # it would make root's /dev/null a file
+    is_open_file = path.is_symlink() and os.readlink(path).startswith("/proc/")  # as /dev/stdout is
+    if is_open_file or path.exists() and not path.is_file():  # it would make root's /dev/null a file
         raise BadInput(f"{path}: is a directory or a device; the name of an ordinary file is wanted")
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -54,8 +55,8 @@ def exit_code(name, work, *arguments):
     try:
         work(*arguments)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 130
+    except BrokenPipeError:  # nobody reads any more
+        raise
     except (BadInput, OSError) as error:
         print(f"{name}: {printable(error)}", file=sys.stderr)
         return 3

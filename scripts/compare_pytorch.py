@@ -6,6 +6,7 @@ lie on the device as bytes. One step of lenet gathers the batch, and so does PyT
 gather"; "step only" leaves that out, which favours PyTorch. Several rounds of both, the median counts.
 Exit codes: 0 done, 2 usage, 3 PyTorch or lenet is missing or fails, or a file that could not be written.
 """
+import endings  # noqa: F401: first
 import argparse
 import json
 import os
@@ -248,8 +249,6 @@ def main(arguments=None):
     except BadInput as failure:
         print(f"compare_pytorch: {failure}", file=sys.stderr)
         return 3
-    except KeyboardInterrupt:
-        return 130
     except (RuntimeError, MemoryError) as error:  # PyTorch's own: out of memory, a broken driver
         print(f"compare_pytorch: PyTorch: {one_line(error)}", file=sys.stderr)
         return 3

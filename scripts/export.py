@@ -5,6 +5,7 @@ The ONNX model takes the bytes of images, uint8 [N][1][28][28], and gives the lo
 normalisation are inside. docs/export.md says what lies in the files.
 Exit codes: 0 done, 2 usage, 3 missing or bad input, a missing library, or a file that could not be written.
 """
+import endings  # noqa: F401: first
 import argparse
 import io
 import json

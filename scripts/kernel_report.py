@@ -11,6 +11,7 @@ Theoretical occupancy is the warps that an SM of compute capability 9.0 holds at
   - one of 32 places for blocks, and its warps' places.
 Exit codes: 0 done, 1 a check failed, 2 usage, 3 something is missing or does not compile, 77 no nvcc (skipped).
 """
+import endings  # noqa: F401: first
 import argparse
 import json
 import math
@@ -295,6 +296,8 @@ def main():
         if arguments.markdown:
             Path(arguments.markdown).write_text(markdown(texts, arguments.build, nvcc))
         return code
+    except BrokenPipeError:  # nobody reads any more
+        raise
     except (Failure, OSError) as error:
         print(f"kernel_report: {error}", file=sys.stderr)
         return 3

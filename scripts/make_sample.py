@@ -4,6 +4,7 @@
 The first 200 training and the first 50 test digits of each class, in file order. The same input
 gives the same decompressed bytes everywhere, and the same .gz bytes with the same zlib.
 """
+import endings  # noqa: F401: first
 import gzip
 import struct
 from pathlib import Path

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from endings import at_once
+
 SCRIPTS = Path(__file__).resolve().parent
 HANDED_OVER = "LENET_HANDED_OVER"  # set for the python3 that was found, which must not look for yet another
 
@@ -17,8 +19,9 @@ def need(*modules, packages, code=3):
     """Returns with the modules imported; ends the script with this exit code where no python3 has them."""
     handed_over = os.environ.pop(HANDED_OVER, None)
     try:
-        for module in modules:
-            importlib.import_module(module)
+        with at_once():
+            for module in modules:
+                importlib.import_module(module)
         return
     except ImportError as error:
         missing = error

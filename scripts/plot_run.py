@@ -5,6 +5,7 @@ Reads RUN/run.json, RUN/metrics.jsonl and RUN/eval.json (written by `lenet eval 
 test images of the data set; writes learning_curves.png, confusion.png and digits.png.
 Exit codes: 0 done, 2 usage, 3 missing or bad input, or a file that could not be written.
 """
+import endings  # noqa: F401: first
 import argparse
 import gzip
 import json

@@ -5,6 +5,7 @@ One numeric option: a line of means with their 95 % intervals. One of another ki
 runs with mean and interval. Two: a heat map. None, where only seeds vary: the distribution over them.
 Exit codes: 0 done, 2 usage, 3 missing or bad input, or a file that could not be written.
 """
+import endings  # noqa: F401: first
 import argparse
 import math
 import subprocess

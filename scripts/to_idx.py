@@ -5,6 +5,7 @@ classes.txt with a class's name in each line.
 docs/data_sets.md shows every form with a line that works.
 Exit codes: 0 done, 2 usage, 3 missing or bad input, or a file that could not be written.
 """
+import endings  # noqa: F401: first
 import argparse
 import gzip
 import itertools
@@ -50,14 +51,19 @@ HALVES = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST, "t10
           "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION}
 LABEL_WORDS = {"label", "labels", "class", "classes", "target", "targets", "y"}
 IMAGE_WORDS = {"image", "images", "img", "imgs", "x", "data", "pixels"}
+ID_WORDS = {"id", "image_id", "imageid", "index", "idx", "unnamed: 0", ""}  # of columns that are left out; pandas' last
+CLEAR = 0.95                  # of an image's edges, which are paper, or black
+SOME = 0.01                   # of a set
 
 
 class Part:
-    """Images and the names of their classes: some of the training images, of the test images, or of those between."""
+    """Images, the names of their classes and where each was found: some of the training images, of the test images, or
+    of those between."""
 
-    def __init__(self, half, images, names, ready=False):
-        self.half, self.images, self.names = half, images, names
+    def __init__(self, half, images, names, places, ready=False, are_pictures=False):
+        self.half, self.images, self.names, self.places = half, images, names, places
         self.ready = ready  # light on dark and 28 x 28, by `lenet predict`
+        self.are_pictures = are_pictures  # each made by itself, where those of a table have one origin
 
 
 class Log:
@@ -138,7 +144,7 @@ def read_class(folder, half, options, log):
                 log.skip(path, str(error) or type(error).__name__)
             else:
                 if isinstance(picture, np.ndarray):
-                    ready.append(picture)
+                    ready.append((path, picture))
                 elif isinstance(picture, Path):
                     others.append((path, picture))
                 else:
@@ -146,10 +152,10 @@ def read_class(folder, half, options, log):
                     picture.save(others[-1][1])
         shown = show(others, options.lenet, log)
     print(f"{printable(folder)}: {len(ready) + len(shown):,} pictures", flush=True)  # a large set takes minutes
-    if ready:
-        yield Part(half, np.stack(ready), [name] * len(ready))
-    if shown:
-        yield Part(half, np.stack(shown), [name] * len(shown), ready=True)
+    for found, are_shown in (ready, False), (shown, True):
+        if found:
+            places, images = zip(*found)
+            yield Part(half, np.stack(images), [name] * len(images), places, are_shown, are_pictures=True)
 
 
 def read_picture(path):
@@ -195,15 +201,15 @@ def grey(picture):
 
 
 def show(files, lenet, log):
-    """What `lenet predict` would show a network of pictures of any size: 28 x 28 bytes, light on dark, for each in
-    which it finds something. files: (as it is called, where it lies)."""
+    """What `lenet predict` would show a network of pictures of any size, for each in which it finds something: (as it is
+    called, 28 x 28 bytes), light on dark. files: (as it is called, where it lies)."""
     shown = []
     for begin in range(0, len(files), PICTURES):
         some = files[begin:begin + PICTURES]
         images, outcomes = run_predict(lenet, [str(path.absolute()) for _, path in some])
         for (path, _), image, outcome in zip(some, images, outcomes):
             if outcome["status"] == "ok":
-                shown.append(image)
+                shown.append((path, image))
             else:
                 log.skip(path, outcome.get("error", "nothing is drawn in it").removeprefix(f"{outcome['file']}: "))
     return shown
@@ -264,31 +270,51 @@ def image_shape(columns):
     return None
 
 
-def label_column(path, first, lines, options):
-    """(the column, whether the first line is a header, the shape of images); None where there are no labels."""
+def is_header(first):
+    names = [field.strip().lower() for field in first]
+    return (not all(map(is_number, names[1:-1])) or names == [str(i) for i in range(len(names))] or
+            not ID_WORDS.isdisjoint([names[0], names[-1]]))
+
+
+def id_columns(first):
+    """Those that a header names as such, the last one first."""
+    return [i for i in reversed(range(len(first))) if is_header(first) and first[i].strip().lower() in ID_WORDS]
+
+
+def without(columns, lines):
+    for number, fields in lines:
+        for i in columns:
+            del fields[i:i + 1]
+        yield number, fields
+
+
+def label_column(path, first, lines, header, options):
+    """(the column, the shape of images); None where there are no labels."""
     columns = len(first)
-    header = not all(map(is_number, first[1:-1])) or first == [str(i) for i in range(columns)]
     named = [i for i, field in enumerate(first) if field.strip().lower() in LABEL_WORDS] if header else []
     if not named and image_shape(columns):
-        return None, header, image_shape(columns)
+        return None, image_shape(columns)
     if not image_shape(columns - 1):
-        raise BadInput(f"{path}: {columns} columns; wanted a label and the pixels of a square image, such as 1 + 784")
+        raise BadInput(f"{path}: {columns} columns; wanted a label and the pixels of a square image, such as 1 + 784; "
+                       "others are left out where a header calls them id or index")
     ends = [{fields[i] for _, fields in lines} for i in (0, -1)]
     is_last = not all(map(is_number, ends[1])) or len(ends[0]) == 1 < len(ends[1])  # pixels in a corner are all alike
     column = columns - 1 if is_last else 0
     if options.label or named:
         column = {"first": 0, "last": columns - 1}[options.label] if options.label else named[0]
-    return column, header, image_shape(columns - 1)
+    return column, image_shape(columns - 1)
 
 
 def read_csv(path, options, log):
-    images, names = [], []
+    images, names, places = [], [], []
     with text_of(path) as text:
         lines = lines_of(text, path)
         begin = list(itertools.islice(lines, ROWS))
         if not begin:
             raise BadInput(f"{path}: empty; wanted a label and 784 pixels in each line")
-        label, header, shape = label_column(path, begin[0][1], begin[1:], options)
+        header, others = is_header(begin[0][1]), id_columns(begin[0][1])
+        begin, lines = list(without(others, begin)), without(others, lines)
+        label, shape = label_column(path, begin[0][1], begin[1:], header, options)
         if label is None:
             log.skip(path, "no labels in it")
             return
@@ -297,14 +323,16 @@ def read_csv(path, options, log):
         while some := list(itertools.islice(lines, ROWS)):
             for number, fields in some:
                 if len(fields) != columns:
-                    raise BadInput(f"{path} line {number}: {len(fields)} columns, wanted {columns} as in the first")
+                    raise BadInput(f"{path} line {number}: {len(fields) + len(others)} columns, wanted "
+                                   f"{columns + len(others)} as in the first")
                 names.append(class_name(fields.pop(label)))
+                places.append(f"{path} line {number}")
             images.append(numbers(path, some).reshape(len(some), *shape))
             if sum(block.nbytes for block in images) > MAX_BYTES:
                 raise BadInput(f"{path}: more than {len(names):,} images")
     if not names:
         raise BadInput(f"{path}: a header, but no images")
-    yield Part(half_of(path.name), np.concatenate(images), names)
+    yield Part(half_of(path.name), np.concatenate(images), names, places)
 
 
 def numbers(path, lines):
@@ -376,7 +404,7 @@ def pair(arrays):
         images, names = channels_last(images, images_where), label_names(labels, labels_where)
         if not names or len(images) != len(names):
             raise BadInput(f"{labels_where}: {len(names)} labels for {len(images)} images")
-        yield Part(half, images, names)
+        yield Part(half, images, names, [f"{images_where}[{i}]" for i in range(len(images))])
 
 
 def channels_last(images, where):
@@ -423,8 +451,19 @@ def read_source(path, options, log):
     return read_file(path, options, log)
 
 
+def named_once(paths, log):
+    """Without those that were there before, by whatever name."""
+    seen = set()
+    for path in paths:
+        if path.resolve() in seen:
+            log.skip(path, "named twice")
+        else:
+            seen.add(path.resolve())
+            yield path
+
+
 def read_all(options, log):
-    found = [part for path in options.sources for part in read_source(path, options, log)]
+    found = [part for path in named_once(options.sources, log) for part in read_source(path, options, log)]
     parts = [part for part in found if isinstance(part, Part)]
     parts += pair(part for part in found if not isinstance(part, Part))
     if not parts:
@@ -454,21 +493,40 @@ def to_bytes(parts):
                        f"{MAX_SIDE}x{MAX_SIDE}")
 
 
-def is_dark_on_light(parts):
-    """Whether most of the pixels at the edges are light."""
-    edges = [np.concatenate([part.images[:, place, :].ravel() for place in (0, -1)] +
-                            [part.images[:, :, place].ravel() for place in (0, -1)]) for part in parts]
-    return np.median(np.concatenate(edges)) > 127
+def edges_of(images):
+    """[images][pixels]"""
+    return np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
+
+
+def are_other(images, most_are_light):
+    """Whether an image is clearly dark on light where most are light on dark, or the reverse."""
+    light = (edges_of(images) > 127).mean(axis=1)
+    return light <= 1 - CLEAR if most_are_light else light >= CLEAR
 
 
 def make_light_on_dark(parts, choice):
+    """All, where most of the pixels at the edges are light. Pictures that are clearly the other way round are decided
+    one by one, and so are the images of tables where it is asked for."""
     parts = [part for part in parts if not part.ready]
-    if choice == "no" or not parts or choice == "auto" and not is_dark_on_light(parts):
+    if choice == "no" or not parts:
         return
+    are_light = choice == "yes" or np.median(np.concatenate([edges_of(part.images).ravel() for part in parts])) > 127
+    inverted = others = 0
+    total = sum(len(part.images) for part in parts)
     for part in parts:
-        part.images = 255 - part.images
-    print("inverted the images, to light on dark" +
-          (": they are dark on light (--invert no leaves them)" if choice == "auto" else ""))
+        other = are_other(part.images, are_light) if choice != "yes" else np.zeros(len(part.images), bool)
+        if choice == "auto" and not part.are_pictures:
+            others += other.sum()
+            other[:] = False
+        which = other != are_light
+        part.images = np.where(which[:, None, None], 255 - part.images, part.images)
+        inverted += which.sum()
+    if others >= SOME * total:
+        print(f"{others:,} of {total:,} images have {'dark' if are_light else 'light'} edges, which most have not: are "
+              "they the other way round? --invert each decides image by image")
+    if inverted:
+        print(f"inverted {'the' if inverted == total else f'{inverted:,} of {total:,}'} images, to light on dark" +
+              (": they are dark on light (--invert no leaves them)" if choice != "yes" else ""))
 
 
 # ---- classes and halves --------------------------------------------------------------------------
@@ -490,21 +548,48 @@ def classes_of(parts):
 
 
 def joined(parts, classes):
-    """Images and labels of parts, one after another."""
+    """Images and labels of parts, one after another, and where each image was found."""
     labels = [classes.index(name) for part in parts for name in part.names]
-    return np.concatenate([part.images for part in parts]), np.array(labels, "u1")
+    places = [place for part in parts for place in part.places]
+    return np.concatenate([part.images for part in parts]), np.array(labels, "u1"), places
 
 
-def split(images, labels, fraction, seed):
-    """The same share of each class goes to the test set, as the seed draws it; where it has two, one at least."""
+def firsts_of(images):
+    """For each image the place of the first one with the same pixels."""
+    places = {}
+    return np.array([places.setdefault(image.tobytes(), place) for place, image in enumerate(images)])
+
+
+def split(images, labels, places, fraction, seed):
+    """The same share of each class goes to the test set, as the seed draws it; where it has two, one at least. Equal
+    images go together, or the test set would have some that were trained on; unless a class has no others."""
     draw, drawn = random.Random(seed), np.zeros(len(labels), bool)
+    firsts, itself = firsts_of(images), np.arange(len(images))
+    if len(np.unique(firsts)) == len(np.unique(labels[firsts])):  # nothing could be drawn
+        firsts = itself
+    different = firsts == itself
     for label in np.unique(labels):
-        places = np.flatnonzero(labels == label)
-        count = min(max(round(fraction * len(places)), 1), len(places) - 1)
-        drawn[places[draw.sample(range(len(places)), count)]] = True
+        some = np.flatnonzero((labels == label) & different)
+        count = min(max(round(fraction * len(some)), 1), len(some) - 1)
+        if count > 0:
+            drawn[some[draw.sample(range(len(some)), count)]] = True
     if not drawn.any():
         raise BadInput("a test set cannot be split off: no class has two images")
+    again = np.flatnonzero(~different)
+    if len(again):
+        print(f"{len(again):,} images are there twice, such as {printable(places[firsts[again[0]]])} and "
+              f"{printable(places[again[0]])}; equal images stay together")
+    drawn = drawn[firsts]
     return (images[~drawn], labels[~drawn]), (images[drawn], labels[drawn])
+
+
+def note_common(train, test):
+    """In the halves that are given nothing is changed."""
+    known = {image.tobytes(): place for image, _, place in zip(*train)}
+    common = [(known[image.tobytes()], place) for image, _, place in zip(*test) if image.tobytes() in known]
+    if common:
+        print(f"{len(common):,} of the {len(test[0]):,} test images are training images, too, such as "
+              f"{printable(common[0][0])} and {printable(common[0][1])}")
 
 
 def make_halves(parts, classes, options):
@@ -522,7 +607,9 @@ def make_halves(parts, classes, options):
         return split(*joined(of[TRAIN], classes), fraction, options.seed)
     if options.test_fraction:
         raise BadInput(f"{options.sources[0]}: there is a test set already; leave out --test-fraction")
-    return joined(of[TRAIN], classes), joined(of[TEST], classes)
+    train, test = joined(of[TRAIN], classes), joined(of[TEST], classes)
+    note_common(train, test)
+    return train[:2], test[:2]
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -596,8 +683,9 @@ def parse_arguments(arguments):
     parser.add_argument("--seed", metavar="N", type=int, default=1, help="draws the test set (initially 1)")
     parser.add_argument("--label", choices=("first", "last"),
                         help="the column of a CSV file that has the label (initially by its header or its values)")
-    parser.add_argument("--invert", choices=("auto", "yes", "no"), default="auto",
-                        help="whether dark is made light (initially auto: where the images' edges are light)")
+    parser.add_argument("--invert", choices=("auto", "each", "yes", "no"), default="auto",
+                        help="whether dark is made light (initially auto: where the edges are light, of a table's "
+                        "images all together; each: image by image)")
     parser.add_argument("--transpose", action="store_true", help="rows become columns, for the CSV files of EMNIST")
     parser.add_argument("--lenet", metavar="PROGRAM", type=program_path, default=LENET,
                         help="reads pictures that are not 28x28 (initially build/release/lenet)")

@@ -4,6 +4,7 @@ and NAME.pt, its weights (a state_dict). The module takes the bytes of images an
 
 Exit codes: 0 done, 2 usage, 3 missing or bad input, no PyTorch, or a file that could not be written.
 """
+import endings  # noqa: F401: first
 import argparse
 import io
 import keyword

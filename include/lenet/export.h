@@ -12,6 +12,14 @@ struct lenet_export_accuracy {
     uint64_t count, before, after;
 };
 
+/* Of the layer whose weights differ most in size, which share the bytes of what comes out of it. */
+struct lenet_export_spread {
+    char layer[16];
+    int unit; /* with the largest, counted from 0 */
+    float least, most;
+    double median; /* of their sizes */
+};
+
 /* What is said of an exported file, in its head and on the screen. */
 struct lenet_export {
     struct lenet_topology topology;
@@ -19,6 +27,7 @@ struct lenet_export {
     char weights_hash[65];                          /* SHA-256 of the weights file */
     char data_name[32], data_hash[65];              /* of the data set */
     struct lenet_export_accuracy calibration, test; /* on training images, and on all test images */
+    struct lenet_export_spread spread;
     double score_unit;     /* a score times this is an output of the network of floats: see the file's head */
     int32_t *scores;       /* [test.count][classes] */
     size_t constants, ram; /* bytes: at most so many, and exactly so many */
@@ -30,6 +39,9 @@ struct lenet_export {
  * LENET_ERR_MEMORY. */
 enum lenet_status lenet_export_c(struct lenet_config *config, struct lenet_export *facts, struct lenet_error *err);
 void lenet_export_free(struct lenet_export *facts);
+
+/* What costs the file more than half a point of accuracy, and what is likely to help; "" where it costs less. */
+void lenet_export_loss_text(const struct lenet_export *facts, char *text, size_t size);
 
 /* Writes all of this as JSON: with the scores an implementation of the file, on whatever machine, can be checked. */
 enum lenet_status lenet_export_write(const char *path, const struct lenet_export *facts, struct lenet_error *err);

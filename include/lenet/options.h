@@ -171,6 +171,9 @@ void lenet_config_order_freeze(struct lenet_config *config);
  * not recorded of a run, such as its device, does not count here. */
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical);
 
+/* Makes an option what it is where it is not given: what the architecture's recipe says, or its initial value. */
+void lenet_option_unset(struct lenet_config *config, const struct lenet_option *option);
+
 /* "--beta2 has no effect with --optimizer nesterov; ...", of all options that were given in vain; "" where none was. */
 void lenet_config_idle_text(const struct lenet_config *config, char *text, size_t size);
 

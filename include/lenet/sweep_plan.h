@@ -5,11 +5,12 @@
 #ifndef LENET_SWEEP_PLAN_H
 #define LENET_SWEEP_PLAN_H
 #include "lenet/options.h"
+#include "lenet/run_id.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { LENET_MAX_AXES = 64, LENET_RUN_ID = 17 };
+enum { LENET_MAX_AXES = 64 };
 
 /* One option with its values: a list of texts, or a range to draw from at random. */
 struct lenet_axis {
@@ -52,16 +53,6 @@ void lenet_sweep_describe(const struct lenet_sweep_plan *plan, const struct lene
 /* Lines that say what is swept: each axis with its values, and the options that were given without effect on any run.
  */
 void lenet_sweep_plan_text(const struct lenet_sweep_plan *plan, char *text, size_t size);
-
-/* The hash of everything that makes a run what it is, its data included: 16 hexadecimal digits. Options without effect
- * are no part of it (lenet_config_canonical). */
-enum lenet_status lenet_run_id(const struct lenet_config *config, const char *data_hash, char id[LENET_RUN_ID],
-                               struct lenet_error *err);
-
-/* *fits becomes 1 where id is that of a recorded run; also where an older program gave it, to which every option was a
- * part of it; else 0. LENET_ERR_MEMORY. */
-enum lenet_status lenet_run_id_fits(const struct lenet_config *config, const char *data_hash, const char *id, int *fits,
-                                    struct lenet_error *err);
 
 #ifdef __cplusplus
 }

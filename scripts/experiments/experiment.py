@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+import endings  # noqa: E402,F401
 from common import program_path  # noqa: E402
 from pictures import (BadInput, FAINT, INK, STYLE, TEST, TRAIN, VALIDATION, plt,  # noqa: E402  the path comes first
                       save)

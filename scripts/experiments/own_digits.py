@@ -14,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent)]
+import endings  # noqa: E402,F401
 from needs import need  # noqa: E402
 
 need("numpy", "PIL", packages="python3-numpy python3-pil")

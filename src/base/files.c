@@ -118,6 +118,12 @@ static int replace_in(int directory, const char *name, const void *bytes, size_t
     return code;
 }
 
+/* Whether a name is a link to what a process has open, as /dev/stdout is. */
+static bool is_open_file(int directory, const char *name) {
+    char target[PATH_MAX] = "";
+    return readlinkat(directory, name, target, sizeof target - 1) > 0 && strncmp(target, "/proc/", 6) == 0;
+}
+
 enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
     int directory;
     const char *name;
@@ -125,8 +131,8 @@ enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t
     if (code != 0) return fail_errno(err, "open its directory", path, code);
     struct stat old = {.st_mode = S_IFREG};
     if (*name && fstatat(directory, name, &old, 0) != 0 && !is_absence(errno)) code = errno;
-    if (code == 0 && (!*name || !S_ISREG(old.st_mode))) {
-        close(directory); /* renaming would make root's /dev/null a file */
+    if (code == 0 && (!*name || !S_ISREG(old.st_mode) || is_open_file(directory, name))) {
+        close(directory); /* renaming would make root's /dev/null a file, and /dev/stdout */
         return lenet_fail(err, LENET_ERR_IO, "%s: is a directory or a device; the name of an ordinary file is wanted",
                           path);
     }
@@ -166,6 +172,12 @@ static int sync_parent(const char *path) {
     code = sync_directory(directory);
     close(directory);
     return code;
+}
+
+enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err) {
+    if (unlink(path) != 0) return errno == ENOENT ? LENET_OK : fail_errno(err, "remove", path, errno);
+    const int code = sync_parent(path);
+    return code == 0 ? LENET_OK : fail_errno(err, "sync the directory of", path, code);
 }
 
 enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err) {

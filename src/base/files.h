@@ -25,6 +25,9 @@ enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t
 /* Replaces path by its own first bytes, or all of them where it has no more. Fails as the two above do. */
 enum lenet_status lenet_file_cut(const char *path, size_t size, struct lenet_error *err);
 
+/* Removes it, and fsyncs the directory; one that is not there is fine. LENET_ERR_IO, with the system's reason. */
+enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err);
+
 /* Removes the temporary files that a killed process has left in a directory, whatever they were to replace. Nobody may
  * be replacing a file there meanwhile. A directory that is not there has none. LENET_ERR_IO; LENET_ERR_MEMORY. */
 enum lenet_status lenet_directory_clear_temporaries(const char *directory, struct lenet_error *err);

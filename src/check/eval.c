@@ -13,6 +13,7 @@
 #include "lenet/device.h"
 #include "lenet/model.h"
 #include "lenet/network.h"
+#include "lenet/run_id.h"
 #include "lenet/train.h"
 #include "train/predictions.h"
 #include "train/run_dir.h"
@@ -95,13 +96,47 @@ static enum lenet_status add_file(void *self, const char *path, struct lenet_err
     return status;
 }
 
+/* A run of a sweep and the file that has it. */
+struct place {
+    const char *id, *path;
+};
+
+static int by_id(const void *a, const void *b) {
+    return strcmp(((const struct place *)a)->id, ((const struct place *)b)->id);
+}
+
+/* Refuses networks of which one is there twice: it would have two voices. */
+static enum lenet_status check_once(const struct networks *all, struct lenet_error *err) {
+    struct place *places = calloc((size_t)all->R, sizeof *places);
+    size_t n = 0;
+    if (!places) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < all->n_files; i++)
+        for (int r = 0; r < all->files[i].R; r++) {
+            places[n] =
+                (struct place){lenet_json_text(lenet_json_at(all->files[i].members, r), "id"), all->files[i].path};
+            n += places[n].id != NULL;
+        }
+    qsort(places, n, sizeof *places, by_id);
+    enum lenet_status status = LENET_OK;
+    for (size_t i = 1; i < n && status == LENET_OK; i++)
+        if (by_id(&places[i - 1], &places[i]) == 0)
+            status =
+                lenet_fail(err, LENET_ERR_FORMAT,
+                           "%.400s: run %s is in this file and in %.400s; if its sweep was killed, the same command "
+                           "clears that up; else remove the older file",
+                           places[i].path, places[i].id, places[i - 1].path);
+    free(places);
+    return status;
+}
+
 static enum lenet_status read_networks(const char *path, struct networks *all, struct lenet_error *err) {
     enum lenet_path is;
     *all = (struct networks){.R = 0};
     LENET_TRY(lenet_path_look(path, &is, err));
     if (is != LENET_DIRECTORY) return add_file(all, path, err);
     LENET_TRY(lenet_directory_each(path, "", ".safetensors", add_file, all, err));
-    return all->R ? LENET_OK : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
+    return all->R ? check_once(all, err)
+                  : lenet_fail(err, LENET_ERR_IO, "%s: no .safetensors file in this directory", path);
 }
 
 static void free_networks(struct networks *all) {
@@ -375,22 +410,50 @@ static enum lenet_status members_text(const struct networks *all, const struct l
     return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
-/* The training images are known of a run's own weights on its own data, of which the training half is there. */
-static enum lenet_status add_training(const struct origin *origin, const struct lenet_dataset *data,
+/* Reads the configuration of a sweep's run that its weights file has. *is_known becomes 0 where there is none, or the
+ * run was trained on other data than these. */
+static enum lenet_status read_training(const struct cJSON *member, const struct lenet_config *config,
+                                       const struct lenet_dataset *data, struct lenet_config *trained, int *is_known,
+                                       struct lenet_error *err) {
+    const char *id = lenet_json_text(member, "id");
+    lenet_config_init(trained);
+    *is_known = 0;
+    if (!id || lenet_config_from_json("", lenet_json_get(member, "config"), trained, NULL) != LENET_OK ||
+        trained->first_label != config->first_label || trained->transpose != config->transpose)
+        return LENET_OK;
+    return lenet_run_id_fits(trained, data->hash, id, is_known, err);
+}
+
+/* Which training images each network had is known of a run's own weights, and of a sweep's, on the data that they were
+ * trained on, of which the training half is there. */
+static enum lenet_status add_training(const struct lenet_config *config, const struct networks *all,
+                                      const struct lenet_config *of_run, const struct lenet_dataset *data,
                                       struct lenet_predictions *kept, struct lenet_error *err) {
-    struct lenet_settings settings;
-    LENET_TRY(lenet_settings_make(&origin->trained, data->train.count, &settings, err));
-    lenet_predictions_add_training(kept, 0, &settings.hyper, data->train.count);
+    int network = 0;
+    for (size_t i = 0; i < all->n_files; i++)
+        for (int r = 0; r < all->files[i].R; r++, network++) {
+            struct lenet_settings settings;
+            struct lenet_config trained;
+            int is_known = of_run != NULL;
+            if (of_run)
+                trained = *of_run;
+            else
+                LENET_TRY(
+                    read_training(lenet_json_at(all->files[i].members, r), config, data, &trained, &is_known, err));
+            if (!is_known) continue;
+            LENET_TRY(lenet_settings_make(&trained, data->train.count, &settings, err));
+            lenet_predictions_add_training(kept, network, &settings.hyper, data->train.count);
+        }
     return LENET_OK;
 }
 
 static enum lenet_status keep(const struct lenet_config *config, const struct networks *all,
                               const struct origin *origin, int of_run, const struct lenet_dataset *data,
                               struct lenet_predictions *kept, struct lenet_error *err) {
-    const int is_known = of_run && data->hash[0];
+    const struct lenet_config *trained = of_run && data->hash[0] ? &origin->trained : NULL;
     char *members;
-    if (is_known) LENET_TRY(add_training(origin, data, kept, err));
-    LENET_TRY(members_text(all, is_known ? &origin->trained : NULL, &members, err));
+    if (data->hash[0]) LENET_TRY(add_training(config, all, trained, data, kept, err));
+    LENET_TRY(members_text(all, trained, &members, err));
     const enum lenet_status status =
         lenet_predictions_write(config->predictions, kept, NULL, all->R, members, config->data, data, err);
     free(members);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "lenet/eval.h"
 #include "lenet/summary.h"
 
@@ -22,10 +23,13 @@ static void print_accuracy(const char *what, const struct lenet_export_accuracy 
 }
 
 static void print_facts(const struct lenet_config *config, const struct lenet_export *facts) {
+    char text[400];
     printf("%s: %s in weights of %d bits, %zu bytes of constants, %zu bytes of RAM\n", config->out,
            facts->topology.arch->name, facts->bits, facts->constants, facts->ram);
     print_accuracy("calibration", &facts->calibration);
     print_accuracy("test", &facts->test);
+    lenet_export_loss_text(facts, text, sizeof text);
+    if (text[0]) print_note("export", "%s: %s", config->out, text);
 }
 
 enum lenet_status export_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {

@@ -1,6 +1,7 @@
 /* export.c - reads a network and its data set, makes integers of it, measures both, and writes the C file. */
 #include "lenet/export.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,67 @@ static enum lenet_status write_network(const char *out, const struct lenet_integ
     return status;
 }
 
+/* ---- what it costs ----------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double size_of(const struct lenet_export_spread *spread) { return fmax(-spread->least, spread->most); }
+
+/* sizes: room for the layer's weights. */
+static struct lenet_export_spread spread_of(const struct lenet_topology *topology, const struct lenet_layer *layer,
+                                            const float *w, double *sizes) {
+    struct lenet_export_spread spread = {.unit = 0};
+    size_t n = 0;
+    snprintf(spread.layer, sizeof spread.layer, "%s", layer->spec.name);
+    for (size_t i = layer->w; i < layer->w + layer->w_count; i++) {
+        if (!lenet_parameter_exists(topology, i)) continue;
+        if (fabsf(w[i]) > size_of(&spread)) spread.unit = (int)((i - layer->w) / (layer->w_count / (size_t)layer->O));
+        spread.least = fminf(spread.least, w[i]);
+        spread.most = fmaxf(spread.most, w[i]);
+        sizes[n++] = fabs((double)w[i]);
+    }
+    qsort(sizes, n, sizeof *sizes, by_size);
+    spread.median = sizes[n / 2];
+    return spread;
+}
+
+static enum lenet_status find_spread(const struct lenet_topology *topology, const float *w,
+                                     struct lenet_export_spread *widest, struct lenet_error *err) {
+    double *sizes = malloc(topology->stride * sizeof *sizes);
+    if (!sizes) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int l = 0; l < topology->layer_count; l++) {
+        if (!topology->layers[l].w_count) continue;
+        const struct lenet_export_spread spread = spread_of(topology, &topology->layers[l], w, sizes);
+        if (!widest->layer[0] || size_of(&spread) * widest->median > size_of(widest) * spread.median) *widest = spread;
+    }
+    free(sizes);
+    return LENET_OK;
+}
+
+void lenet_export_loss_text(const struct lenet_export *facts, char *text, size_t size) {
+    const struct lenet_export_accuracy *a = &facts->calibration, *b = &facts->test;
+    const struct lenet_export_spread *spread = &facts->spread;
+    const double before = (double)(a->before + b->before), after = (double)(a->after + b->after);
+    const double lost = 100 * (before - after) / (double)(a->count + b->count);
+    const int most = facts->bits == 4 ? 7 : 127; /* the largest integer */
+    text[0] = 0;
+    if (!(lost > 0.5)) return;
+    const int used = snprintf(text, size, "%.2f points of accuracy are lost", lost);
+    if (size_of(spread) > 2 * most * spread->median) /* then half of the weights become 0 beside it */
+        snprintf(text + used, size - (size_t)used,
+                 ": the weights of %s reach from %.3g to %.3g (in unit %d), where half of them are below %.3g in size, "
+                 "and integers of %d bits cannot hold both; clip those that stand out, or train again with more "
+                 "--weight-decay or a smaller --lr%s",
+                 spread->layer, (double)spread->least, (double)spread->most, spread->unit, spread->median, facts->bits,
+                 facts->bits == 4 ? "; --bits 8 may do" : "");
+    else
+        snprintf(text + used, size - (size_t)used, "; %s",
+                 facts->bits == 4 ? "--bits 8 may help" : "is --data what it was trained on?");
+}
+
 /* data: with the calibration images as its training half. */
 static enum lenet_status export_network(const char *out, const struct lenet_model *model, const float *w,
                                         const struct lenet_dataset *data, struct lenet_export *facts,
@@ -135,6 +197,7 @@ enum lenet_status lenet_export_c(struct lenet_config *config, struct lenet_expor
     LENET_TRY(read_network(config->weights, &model, &w, err));
     facts->topology = model.topology;
     enum lenet_status status = hash_of(config->weights, facts->weights_hash, err);
+    if (status == LENET_OK) status = find_spread(&model.topology, w, &facts->spread, err);
     if (status == LENET_OK) status = export_model(config, &model, w, facts, err);
     free(w);
     return status;

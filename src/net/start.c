@@ -33,15 +33,34 @@ static enum lenet_status drop_population(struct lenet_start *start, struct lenet
     return LENET_OK;
 }
 
+/* Proposes a file in a directory: the weights of a run, those of one population of a sweep, or any. */
+static enum lenet_status fail_directory(const char *path, struct lenet_error *err) {
+    const char *name = "last.safetensors";
+    char directory[1024], **names = NULL;
+    int has_weights, has_last, is_sweep, n = 0;
+    LENET_TRY(lenet_directory_has(path, "weights", &has_weights, err));
+    LENET_TRY(lenet_directory_has(path, "sweep.json", &is_sweep, err));
+    snprintf(directory, sizeof directory, "%.400s%s", path, has_weights ? "/weights" : "");
+    LENET_TRY(lenet_directory_has(directory, name, &has_last, err));
+    LENET_TRY(lenet_directory_list(directory, "", ".safetensors", &names, &n, err));
+    if (n && !has_last) name = names[0];
+    const enum lenet_status status =
+        n ? lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory; did you mean --from %.400s/%.200s?", path,
+                       directory, name)
+          : lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory%s; wanted a weights file (.safetensors)", path,
+                       is_sweep ? " of a sweep without --keep-weights" : "");
+    for (int i = 0; i < n; i++) free(names[i]);
+    free(names);
+    return status;
+}
+
 enum lenet_status lenet_start_open(const char *path, struct lenet_start *start, struct lenet_error *err) {
     char *bytes;
     size_t size;
     *start = (struct lenet_start){.path = path};
-    int is_run;
-    LENET_TRY(lenet_directory_has(path, "last.safetensors", &is_run, err));
-    if (is_run)
-        return lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory; did you mean --from %.400s/last.safetensors?",
-                          path, path);
+    enum lenet_path is;
+    LENET_TRY(lenet_path_look(path, &is, err));
+    if (is == LENET_DIRECTORY) return fail_directory(path, err);
     LENET_TRY(lenet_file_read(path, &bytes, &size, err));
     enum lenet_status status = lenet_sha256(&(struct lenet_piece){bytes, size}, 1, start->sha256, err);
     if (status == LENET_OK)
@@ -330,6 +349,17 @@ static enum lenet_status fill_and_note(const struct lenet_start *start, const st
     const enum lenet_status status = fill(&m, host_w, note, err);
     free(m.found);
     return status;
+}
+
+int lenet_start_is_whole(const struct lenet_start *start, const struct lenet_topology *topology) {
+    struct match m = {.start = start, .topology = topology};
+    char note[256];
+    if (!start) return 0;
+    m.n_wanted = lenet_topology_tensors(topology, "", NULL, m.wanted);
+    int whole = list_found(&m, NULL) == LENET_OK && find_sources(&m, note, NULL) == LENET_OK;
+    for (int w = 0; w < m.n_wanted; w++) whole = whole && m.source[w];
+    free(m.found);
+    return whole;
 }
 
 enum lenet_status lenet_start_fill(const struct lenet_start *start, const struct lenet_topology *topology,

@@ -150,8 +150,8 @@ static void list_layers(const struct lenet_topology *topology, char text[128]) {
 enum lenet_status lenet_topology_freeze(struct lenet_topology *topology, const char *list, struct lenet_error *err) {
     char layers[128], name[32];
     list_layers(topology, layers);
-    if (strcmp(list, "none") == 0) list = "";
-    for (const char *item = list; *item; item += strspn(item, SEPARATORS)) {
+    if (!*list || strcmp(list, "none") == 0) return LENET_OK;
+    for (const char *item = list; item; item = strpbrk(item, SEPARATORS) ? strpbrk(item, SEPARATORS) + 1 : NULL) {
         int found = 0;
         snprintf(name, sizeof name, "%.*s", (int)strcspn(item, SEPARATORS), item);
         for (int l = 0; l < topology->layer_count; l++) {
@@ -162,7 +162,6 @@ enum lenet_status lenet_topology_freeze(struct lenet_topology *topology, const c
         if (!found)
             return lenet_fail(err, LENET_ERR_ARG, "--freeze: '%s' is no layer of %s with parameters; wanted some of %s",
                               name, topology->arch->name, layers);
-        item += strcspn(item, SEPARATORS);
     }
     if (lenet_topology_trains_below(topology, topology->layer_count)) return LENET_OK;
     return lenet_fail(err, LENET_ERR_ARG, "--freeze: leaves nothing to train of %s, which has %s", topology->arch->name,

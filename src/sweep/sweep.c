@@ -235,10 +235,10 @@ static void note_missing_lock(const struct sweep *s) {
 }
 
 /* What runs that have ended before did not keep stays lost. */
-static enum lenet_status note_lost_predictions(struct sweep *s, size_t ended, struct lenet_error *err) {
+static enum lenet_status note_lost_predictions(struct sweep *s, struct lenet_error *err) {
     struct lenet_error text;
     size_t lost;
-    if (!base_of(s)->keep_predictions || !ended) return LENET_OK;
+    if (!base_of(s)->keep_predictions) return LENET_OK;
     LENET_TRY(sweep_find_predictions(&s->jobs, &s->dir, &lost, err));
     if (!lost) return LENET_OK;
     lenet_fail(
@@ -271,6 +271,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
     if (s->jobs.note[0]) tell(s, s->jobs.note);
+    if (s->jobs.undrawn && s->jobs.undrawn[0]) tell(s, s->jobs.undrawn);
     LENET_TRY(base_of(s)->dry_run
                   ? lenet_sweep_dir_look(base_of(s)->out, s->data.hash, &s->dir, err)
                   : lenet_sweep_dir_open(base_of(s)->out, plan->shard, plan->shards, s->data.hash, &s->dir, err));
@@ -278,7 +279,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     sweep_find_missing(&s->jobs, &s->dir, &overview);
     LENET_TRY(sweep_find_weights(&s->jobs, &s->dir, &overview, err));
     s->ledger.result->unkept = overview.unkept;
-    LENET_TRY(note_lost_predictions(s, overview.ended - overview.diverged, err));
+    LENET_TRY(note_lost_predictions(s, err));
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);

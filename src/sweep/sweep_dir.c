@@ -90,14 +90,20 @@ static enum lenet_status take_lock(struct lenet_sweep_dir *dir, struct starter *
     return lenet_lock_take(path, LENET_LOCK_AT_ONCE, &dir->lock, err);
 }
 
+enum lenet_status lenet_sweep_dir_take_turn(const struct lenet_sweep_dir *dir, struct lenet_lock *turn,
+                                            struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    LENET_TRY(lenet_run_path(dir->path, "begin.lock", path, err));
+    return lenet_lock_take(path, LENET_LOCK_WAIT, turn, err);
+}
+
 /* Those that begin do so one by one. */
 static enum lenet_status lock_directory(struct lenet_sweep_dir *dir, int shard, int shards, struct lenet_error *err) {
-    char name[64] = "lock", path[LENET_MAX_PATH];
+    char name[64] = "lock";
     struct lenet_lock turn;
     if (shards) snprintf(name, sizeof name, "lock.%d-of-%d", shard, shards);
     struct starter self = {dir->path, name, shards, 1};
-    LENET_TRY(lenet_run_path(dir->path, "begin.lock", path, err));
-    LENET_TRY(lenet_lock_take(path, LENET_LOCK_WAIT, &turn, err));
+    LENET_TRY(lenet_sweep_dir_take_turn(dir, &turn, err));
     const enum lenet_status status = take_lock(dir, &self, err);
     lenet_lock_release(&turn);
     return status;

@@ -39,6 +39,10 @@ enum lenet_status lenet_sweep_dir_look(const char *path, const char *data_hash, 
 
 void lenet_sweep_dir_close(struct lenet_sweep_dir *dir);
 
+/* Waits until no other process opens this directory or changes files there that are not its own. To be released. */
+enum lenet_status lenet_sweep_dir_take_turn(const struct lenet_sweep_dir *dir, struct lenet_lock *turn,
+                                            struct lenet_error *err);
+
 /* NULL where no such run has ended. */
 const struct lenet_run_state *lenet_sweep_dir_find(const struct lenet_sweep_dir *dir, const char *id);
 

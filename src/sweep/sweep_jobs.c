@@ -29,12 +29,15 @@ static enum lenet_status find_group(struct jobs *jobs, const char *key, int *gro
     return LENET_OK;
 }
 
-/* Whether the weights that all begin from are of this architecture. */
-static enum lenet_status check_start(struct jobs *jobs, const struct lenet_topology *topology,
+/* Whether the weights that all begin from are of the architecture of a new group. */
+static enum lenet_status check_start(struct jobs *jobs, const struct lenet_config *config,
+                                     const struct lenet_topology *topology, struct group *group,
                                      struct lenet_error *err) {
     char note[sizeof jobs->note] = "";
     if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, &jobs->data->names, note, err));
     if (note[0]) strcpy(jobs->note, note);
+    group->is_drawn = !lenet_start_is_whole(jobs->start, topology);
+    jobs->undrawn = lenet_config_undrawn_text(config, group->is_drawn);
     return LENET_OK;
 }
 
@@ -54,7 +57,8 @@ static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_conf
     lenet_population_key(config, &settings, key);
     const int groups = jobs->n_groups;
     LENET_TRY(find_group(jobs, key, &run->group, err));
-    return jobs->n_groups > groups ? check_start(jobs, &model.topology, err) : LENET_OK;
+    if (jobs->n_groups == groups) return LENET_OK;
+    return check_start(jobs, config, &model.topology, &jobs->groups[run->group], err);
 }
 
 static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *run, struct lenet_error *err) {
@@ -72,7 +76,8 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     run->index = index;
     LENET_TRY(lenet_run_id(&config, jobs->data->hash, run->id, err));
     strcpy(run->same, run->id);
-    if (!lenet_config_reduce(&config, jobs->data->train.count, jobs->backend)) return LENET_OK;
+    if (!lenet_config_reduce(&config, jobs->data->train.count, jobs->backend, jobs->groups[run->group].is_drawn))
+        return LENET_OK;
     return lenet_run_id(&config, jobs->data->hash, run->same, err);
 }
 
@@ -181,6 +186,7 @@ void sweep_free_jobs(struct jobs *jobs) {
     free(jobs->jobs);
     free(jobs->groups);
     free(jobs->runs);
+    sweep_free_kept(&jobs->kept);
 }
 
 /* ---- files of populations ------------------------------------------------------------------------ */
@@ -219,9 +225,11 @@ static enum lenet_status search_files(struct jobs *jobs, const struct lenet_swee
 
 /* ---- kept weights --------------------------------------------------------------------------------- */
 
-static void mark_kept(const struct search *s, const char *id) {
+static enum lenet_status mark_kept(const struct search *s, const char *id, const char *path, struct lenet_error *err) {
     struct run *run = id ? find_run(s, id) : NULL;
-    if (run) run->unkept = 0;
+    if (!run) return LENET_OK;
+    run->unkept = 0;
+    return run->missing ? sweep_remember_kept(&s->jobs->kept, id, path, err) : LENET_OK;
 }
 
 /* A damaged file is none; what could not be read may be a good one. */
@@ -237,18 +245,18 @@ static enum lenet_status take_weights(void *self, const char *path, struct lenet
     char name[LENET_RUN_ID], device[32];
     struct cJSON *members = NULL;
     snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
-    mark_kept(s, name);
-    if (find_run(s, name)) return LENET_OK;
-    const enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, err);
-    for (const struct cJSON *m = lenet_json_first(members); m; m = lenet_json_next(m))
-        mark_kept(s, lenet_json_text(m, "id"));
+    if (find_run(s, name)) return mark_kept(s, name, path, err);
+    enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, err);
+    if (status != LENET_OK) return pass_damaged(status, err);
+    for (const struct cJSON *m = lenet_json_first(members); m && status == LENET_OK; m = lenet_json_next(m))
+        status = mark_kept(s, lenet_json_text(m, "id"), path, err);
     lenet_json_free(members);
-    return pass_damaged(status, err);
+    return status;
 }
 
 enum lenet_status sweep_find_weights(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                      struct lenet_sweep_overview *overview, struct lenet_error *err) {
-    if (!jobs->plan->base.keep_weights || !overview->ended) return LENET_OK;
+    if (!jobs->plan->base.keep_weights) return LENET_OK;
     LENET_TRY(search_files(jobs, dir, "weights", take_weights, err));
     for (size_t i = 0; i < jobs->n_runs; i++) overview->unkept += (size_t)jobs->runs[i].unkept;
     return LENET_OK;
@@ -261,16 +269,21 @@ static enum lenet_status take_predictions(void *self, const char *path, struct l
     struct lenet_tensor_file file;
     struct cJSON *members = NULL;
     enum lenet_status status = lenet_tensors_read(path, &file, err);
-    if (status == LENET_OK && lenet_predictions_suffice(&s->jobs->plan->base, &file))
-        status = lenet_members_from_file(path, &file, &members, err);
+    if (status == LENET_OK) status = lenet_members_from_file(path, &file, &members, err);
+    if (status != LENET_OK) {
+        lenet_tensors_free(&file);
+        return pass_damaged(status, err);
+    }
     for (const struct cJSON *m = lenet_json_first(members); m; m = lenet_json_next(m)) {
         const char *id = lenet_json_text(m, "id");
         struct run *run = id ? find_run(s, id) : NULL;
-        if (run) run->unpredicted = 0;
+        if (!run || status != LENET_OK) continue;
+        if (lenet_predictions_suffice(&s->jobs->plan->base, &file)) run->unpredicted = 0;
+        if (run->missing) status = sweep_remember_kept(&s->jobs->kept, id, path, err);
     }
     lenet_json_free(members);
     lenet_tensors_free(&file);
-    return pass_damaged(status, err);
+    return status;
 }
 
 enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_sweep_dir *dir, size_t *unpredicted,

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "lenet/sweep.h"
+#include "sweep/kept.h"
 #include "sweep/sweep_dir.h"
 #include "train/settings.h"
 
@@ -27,6 +28,7 @@ struct run {
 struct group {
     char key[LENET_POPULATION_KEY];
     size_t missing;
+    int is_drawn; /* 0: all of its weights are in the file that it begins from */
 };
 
 /* A population to be trained. */
@@ -44,6 +46,7 @@ struct jobs {
     const struct lenet_backend *backend; /* that trains them */
     const struct lenet_start *start;     /* what they begin from, or NULL */
     char note[256];                      /* of that, or "" */
+    const char *undrawn;                 /* likewise       */
     const volatile sig_atomic_t *stop;
     const struct lenet_sweep_observer *observer;
 
@@ -54,6 +57,7 @@ struct jobs {
     struct group *groups;
     int n_jobs;
     struct job *jobs;
+    struct kept kept;             /* of runs that are missing, those of which weights or predictions are there */
     double flops;                 /* of all runs that are missing */
     struct lenet_config previous; /* of the run that was listed last */
 };

@@ -272,12 +272,27 @@ static enum lenet_status keep_predictions(const struct worker *w, struct lenet_e
     return status;
 }
 
-/* Weights and predictions come first: a line says that all of a run is there. */
+/* Runs that were trained before, in other populations, are then in this one's files alone. */
+static enum lenet_status drop_kept(const struct worker *w, struct lenet_error *err) {
+    struct ledger *ledger = w->ledger;
+    char(*ids)[LENET_RUN_ID] = calloc((size_t)w->job->R, sizeof *ids);
+    if (!ids) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int r = 0; r < w->job->R; r++) strcpy(ids[r], run_of(w, r)->id);
+    pthread_mutex_lock(&ledger->mutex);
+    const enum lenet_status status =
+        sweep_drop_kept(&ledger->jobs->kept, ledger->dir, w->job->name, ids, (size_t)w->job->R, err);
+    pthread_mutex_unlock(&ledger->mutex);
+    free(ids);
+    return status;
+}
+
+/* Weights and predictions come first: a line says that all of a run is there, and once. */
 static enum lenet_status end(void *self, struct lenet_error *err) {
     struct worker *w = self;
     char path[LENET_MAX_PATH];
     if (base_of(w)->keep_weights) LENET_TRY(keep_weights(w, err));
     if (base_of(w)->keep_predictions) LENET_TRY(keep_predictions(w, err));
+    LENET_TRY(drop_kept(w, err));
     LENET_TRY(record(w, 1, err));
     LENET_TRY(checkpoint_path(w, path, err));
     unlink(path); /* there is none where it took no time */

@@ -1,4 +1,5 @@
 /* options.c - the table of all options, their values from and to text, and which of them matter to a run. */
+#define _DEFAULT_SOURCE /* strsep */
 #include "lenet/options.h"
 
 #include <ctype.h>
@@ -636,28 +637,31 @@ const char *lenet_option_idle_words(const struct lenet_option *by) {
 
 void lenet_config_order_freeze(struct lenet_config *config) {
     const struct lenet_arch *arch = lenet_arch_find(config->arch);
-    char *list = config->freeze, canonical[LENET_MAX_CHOICE] = "", rest[LENET_MAX_CHOICE], *next;
+    char *list = config->freeze, canonical[LENET_MAX_CHOICE] = "", copy[LENET_MAX_CHOICE], *rest = copy;
     size_t used = 0;
-    if (strcmp(list, "none") == 0) return;
+    if (!*list || strcmp(list, "none") == 0) return;
     for (int l = 0; arch && l < arch->layer_count; l++) {
         const char *name = arch->layers[l].name;
         if (!name[0] || !lenet_layers_have(list, name) || lenet_layers_have(canonical, name)) continue;
         used += (size_t)snprintf(canonical + used, sizeof canonical - used, "%s%s", used ? "+" : "", name);
     }
-    snprintf(rest, sizeof rest, "%s", list);
-    for (char *item = strtok_r(rest, ",+", &next); item; item = strtok_r(NULL, ",+", &next))
-        if (!lenet_layers_have(canonical, item)) return;
-    strcpy(list, used ? canonical : "none");
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *item; (item = strsep(&rest, ",+"));)
+        if (!lenet_layers_have(canonical, item)) return; /* is refused where the layers are known */
+    strcpy(list, canonical);
+}
+
+void lenet_option_unset(struct lenet_config *config, const struct lenet_option *option) {
+    char text[LENET_MAX_CHOICE];
+    set_value(config, option, unset_text(lenet_arch_find(config->arch), option, text), NULL);
 }
 
 void lenet_config_canonical(const struct lenet_config *config, struct lenet_config *canonical) {
-    const struct lenet_arch *arch = lenet_arch_find(config->arch);
-    char text[LENET_MAX_CHOICE];
     *canonical = *config;
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         const struct lenet_option *by = lenet_option_idled_by(config, option);
         if (option->identity && by && by->identity) /* the device is not recorded: --tf32 stays what it is */
-            set_value(canonical, option, unset_text(arch, option, text), NULL);
+            lenet_option_unset(canonical, option);
     }
     lenet_config_order_freeze(canonical);
     if (canonical->schedule == LENET_SCHEDULE_PUBLISHED) canonical->warmup = LENET_WARMUP_OF_NONE;

@@ -49,16 +49,34 @@ enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train
     return LENET_OK;
 }
 
-int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend) {
-    const int64_t batch = config->batch, eval_every = config->eval_every, tf32 = config->tf32;
+/* The options that say how weights are drawn. */
+static const char *const drawing[] = {"init", "init-scale"};
+enum { DRAWING = sizeof drawing / sizeof *drawing };
+
+int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend,
+                        int is_drawn) {
+    const struct lenet_config was = *config;
     size_t count = 0;
     if (count_training(config, train_images, &count, NULL) != LENET_OK) return 0;
     config->batch = batch_of(config, count);
     const uint64_t per_epoch = lenet_steps_per_epoch((uint32_t)count, (int)config->batch);
     const uint64_t epochs = (total_steps(config, per_epoch) + per_epoch - 1) / per_epoch;
-    if ((uint64_t)eval_every > epochs) config->eval_every = (int64_t)epochs;
+    if ((uint64_t)config->eval_every > epochs) config->eval_every = (int64_t)epochs;
     if (backend == lenet_backend_cpu()) config->tf32 = 0;
-    return config->batch != batch || config->eval_every != eval_every || config->tf32 != tf32;
+    for (size_t i = 0; i < DRAWING && !is_drawn; i++) lenet_option_unset(config, lenet_option_find(drawing[i]));
+    return config->batch != was.batch || config->eval_every != was.eval_every || config->tf32 != was.tf32 ||
+           config->init != was.init || config->init_scale != was.init_scale;
+}
+
+const char *lenet_config_undrawn_text(const struct lenet_config *config, int is_drawn) {
+    static const char *const texts[] = {
+        "", "--init has no effect: all weights are in the file of --from",
+        "--init-scale has no effect: all weights are in the file of --from",
+        "--init and --init-scale have no effect: all weights are in the file of --from"};
+    int given = 0;
+    for (int i = 0; i < DRAWING && !is_drawn; i++)
+        given |= lenet_option_is_given(config, lenet_option_find(drawing[i])) << i;
+    return texts[given];
 }
 
 enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t train_images,

@@ -33,8 +33,13 @@ enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train
 int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings);
 
 /* Makes equal what is the same on this backend: a batch of more images than there are, an evaluation after more epochs
- * than the run has, TF32 on a CPU. Returns 1 where something has changed. */
-int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend);
+ * than the run has, TF32 on a CPU; and where no weight is drawn, how it would be. Returns 1 where something has
+ * changed. */
+int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend,
+                        int is_drawn);
+
+/* "--init has no effect: ...", of options that say how weights are drawn and were given where none is; else "". */
+const char *lenet_config_undrawn_text(const struct lenet_config *config, int is_drawn);
 
 /* Reads the data set that config->data names, which is set to what was chosen, as the configuration wants it. Fails as
  * lenet_dataset_open does. */

@@ -177,12 +177,16 @@ static enum lenet_status check_ended(struct run *run, struct lenet_error *err) {
                       run->config->run, (unsigned long long)step, (unsigned long long)total);
 }
 
-/* Tells what is no error: the run's directory, and what is the matter with it. */
+/* Tells what is no error. */
+static void tell(const struct run *run, const char *text) {
+    if (text[0] && run->observer->note) run->observer->note(run->observer->self, text);
+}
+
+/* The run's directory, and what is the matter with it. */
 static void note(const struct run *run, const char *matter, const char *reason) {
     struct lenet_error text;
-    if (!run->observer->note) return;
     lenet_fail(&text, LENET_OK, "%s: %s%s", run->config->run, matter, reason);
-    run->observer->note(run->observer->self, text.text);
+    tell(run, text.text);
 }
 
 /* The first weights: drawn, or trained before. */
@@ -212,10 +216,12 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
 static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
     char text[256] = "";
     LENET_TRY(open_all(run, err));
-    if (run->start.path)
-        LENET_TRY(lenet_start_check(&run->start, &lenet_population_model(run->trainer.pop)->topology, &run->data.names,
-                                    text, err));
-    if (text[0] && run->observer->note) run->observer->note(run->observer->self, text);
+    const struct lenet_topology *topology = &lenet_population_model(run->trainer.pop)->topology;
+    if (run->start.path) {
+        LENET_TRY(lenet_start_check(&run->start, topology, &run->data.names, text, err));
+        tell(run, text);
+        tell(run, lenet_config_undrawn_text(run->config, !lenet_start_is_whole(&run->start, topology)));
+    }
     LENET_TRY(lenet_run_create(run->config, run->config->device, &run->data, &run->lock, err));
     return init(run, err);
 }

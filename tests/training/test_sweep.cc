@@ -329,24 +329,38 @@ class Sweep : public ::testing::Test {
             AddPredicted(Dir(out) / "predictions" / name, all);
         return all;
     }
-    /* What lenet eval keeps of the last run that Train has made. */
-    std::map<std::string, std::string> Asked() {
+    /* What lenet eval keeps of the networks that these options name; in place of the usual options. */
+    Answers Asked(std::map<std::string, std::string> options) {
         lenet_config config;
         lenet_evaluation evaluation;
         lenet_dataset data;
         Answers all;
         const std::string path = Dir("asked.safetensors").string();
         lenet_config_init(&config);
-        for (const auto &[name, value] :
-             {std::pair{"run", Dir("train" + std::to_string(trained_)).string()}, std::pair{"predictions", path},
-              std::pair{"predictions-of", std::string("both")}, std::pair{"predictions-loss", std::string("on")},
-              std::pair{"device", std::string(device_)}, std::pair{"threads", std::string("1")}})
-            EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name), value.c_str(), &err_), LENET_OK) << err_.text;
+        options.insert({{"predictions", path},
+                        {"predictions-of", "both"},
+                        {"predictions-loss", "on"},
+                        {"device", device_},
+                        {"threads", "1"}});
+        for (const auto &[name, value] : options)
+            EXPECT_EQ(lenet_option_set(&config, lenet_option_find(name.c_str()), value.c_str(), &err_), LENET_OK)
+                << err_.text;
         EXPECT_EQ(lenet_evaluate(&config, &evaluation, &data, &err_), LENET_OK) << err_.text;
         lenet_evaluation_free(&evaluation);
         lenet_dataset_free(&data);
         AddPredicted(path, all);
-        return all[""];
+        return all;
+    }
+    /* The same of the last run that Train has made. */
+    std::map<std::string, std::string> Asked() {
+        return Asked({{"run", Dir("train" + std::to_string(trained_)).string()}})[""];
+    }
+    /* The same of the weights that a sweep has kept. */
+    Answers AskedOfKept(const std::string &out, const Strings &more = {}) {
+        std::map<std::string, std::string> options = {
+            {"weights", (Dir(out) / "weights").string()}, {"ensemble", "on"}, {"data", Dir("few").string()}};
+        for (size_t i = 0; i + 1 < more.size(); i += 2) options[more[i]] = more[i + 1];
+        return Asked(options);
     }
     void ExpectSame(const std::string &want, const std::string &got) const {
         const auto wanted = Recorded(want), recorded = Recorded(got);
@@ -528,6 +542,14 @@ TEST_F(Sweep, PredictionsAreThoseOfTrainAndEval) {
     }
 }
 
+TEST_F(Sweep, EvalKnowsOfKeptWeightsWhichTrainingImagesEachNetworkHad) {
+    const Strings words = Split("--train-size 0,40 --validation 30 --seed 1,2 --steps 20 --population-max 3");
+    Finish("run", With(kAnswers, words));
+    EXPECT_TRUE(AskedOfKept("run") == Predicted("run"));
+    for (const auto &[id, tensors] : AskedOfKept("run", {"transpose", "on"}))
+        EXPECT_EQ(tensors.count("training_images"), 0u) << "these are other images than those of " << id;
+}
+
 TEST_F(Sweep, PredictionsAreOfTheTestImagesUnlessOthersAreAskedFor) {
     const Strings few = Split("--train-size 0 --epochs 1");
     Finish("usual", With(few, {"--keep-predictions"}));
@@ -567,6 +589,56 @@ TEST_F(Sweep, WeightsThatAreGoneAreCounted) {
     fs::remove_all(Dir("run") / "weights");
     EXPECT_EQ(lacking({"--seed", "1..7"}), 7u);
     EXPECT_EQ(lacking({"--seed", "1..7", "--shard", "1/2"}), 4u) << "of this shard";
+}
+
+/* How many rows the files of a kind have, of whatever run. */
+TEST_F(Sweep, RunsThatAreTrainedAgainInOtherPopulationsAreThereOnce) {
+    const auto rows = [&](const std::string &kind) {
+        size_t n = 0;
+        for (const std::string &name : FilesIn(Dir("run") / kind)) {
+            lenet_tensor_file file;
+            EXPECT_EQ(lenet_tensors_read((Dir("run") / kind / name).c_str(), &file, &err_), LENET_OK) << err_.text;
+            n += file.tensors[0].shape[0];
+            lenet_tensors_free(&file);
+        }
+        return n;
+    };
+    const auto sweep = [&](const char *seeds, const char *most, size_t files) {
+        SCOPED_TRACE(std::string(seeds) + ", " + most + " together");
+        Finish("run", With(kAnswers, {"--seed", seeds, "--population-max", most}));
+        EXPECT_EQ(FilesIn(Dir("run") / "weights").size(), files);
+        EXPECT_EQ(FilesIn(Dir("run") / "predictions").size(), files);
+        EXPECT_EQ(rows("weights"), 5u);
+        EXPECT_EQ(rows("predictions"), 5u);
+        EXPECT_TRUE(Kept("run") == Kept("reference"));
+        EXPECT_TRUE(Predicted("run") == Predicted("reference"));
+    };
+    Finish("reference", With(kAnswers, {"--seed", "1..5"}));
+    sweep("1..5", "5", 1);
+    fs::remove(Dir("run") / "runs.jsonl");
+    sweep("2,4", "1", 3); /* and three are left of the five */
+    EXPECT_EQ(Recorded("run").size(), 2u);
+    sweep("1..5", "2", 4); /* two, one, and the two from before */
+    EXPECT_EQ(AskedOfKept("run").size(), 5u);
+    fs::remove(Dir("run") / "runs.jsonl");
+    sweep("1..5", "5", 1);
+    ExpectSame("reference", "run");
+}
+
+TEST_F(Sweep, RunsThatAreThereTwiceAreNoEnsemble) {
+    Finish("run", {"--seed", "1,2", "--population-max", "2"});
+    Finish("other", {"--seed", "2"});
+    const std::string id = Recorded("other").begin()->first;
+    fs::copy(Dir("other") / "weights" / (id + ".safetensors"), Dir("run") / "weights");
+    lenet_config config;
+    lenet_evaluation evaluation;
+    lenet_dataset data;
+    lenet_config_init(&config);
+    for (const auto &[name, value] :
+         {std::pair{"weights", (Dir("run") / "weights").string()}, {"data", Dir("few").string()}, {"ensemble", "on"}})
+        ASSERT_EQ(lenet_option_set(&config, lenet_option_find(name), value.c_str(), &err_), LENET_OK);
+    EXPECT_EQ(lenet_evaluate(&config, &evaluation, &data, &err_), LENET_ERR_FORMAT);
+    EXPECT_TRUE(Says(id + ".safetensors") && Says("run " + id + " is in")) << err_.text;
 }
 
 TEST_F(Sweep, RunsThatAreTheSameAreDoneOnce) {

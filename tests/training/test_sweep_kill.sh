@@ -126,6 +126,34 @@ kill_often together 6 --population-max 3
 ends_well together "killed, three runs together" --population-max 3
 claim "  with the runs of the undisturbed sweep" test "$(lines undisturbed)" = "$(lines together)"
 
+# ---- trained again in other populations -------------------------------------------------------------------
+
+# ids_in FILE...: of the runs in files of weights or of predictions.
+ids_in() {
+    python3 - "$@" <<'END'
+import json, struct, sys
+for path in sys.argv[1:]:
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    print(*(member["id"] for member in json.loads(header["__metadata__"]["members"])), sep="\n")
+END
+}
+# keeps_all_once DIR: no run is in two of its files.
+keeps_all_once() {
+    for kind in weights predictions; do
+        [ "$(ids_in "$1/$kind"/*.safetensors | sort)" = "$(ids_in undisturbed/$kind/*.safetensors | sort)" ] || return
+    done
+}
+for most in 4 3; do
+    rm together/runs.jsonl
+    for moment in 1 2 3 4; do
+        stop together KILL 500 --population-max $most # in which some populations end
+    done
+    ends_well together "killed, begun anew with $most together" --population-max $most
+    claim "  with the runs of the undisturbed sweep" test "$(lines undisturbed)" = "$(lines together)"
+    claim "  each of which is in one file" keeps_all_once together
+done
+
 # ---- shards, two at a time ----------------------------------------------------------------------------
 
 for number in 1 2 3; do

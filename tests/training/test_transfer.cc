@@ -76,6 +76,21 @@ class Transfer : public ::testing::Test {
             ASSERT_EQ(lenet_option_set(&config, lenet_option_find(name.c_str()), value.c_str(), &err_), LENET_OK)
                 << err_.text;
     }
+    /* Some of the digits, which are only called by their remainder. */
+    void WriteFour() const {
+        std::vector<uint8_t> labels(sample_.train.labels, sample_.train.labels + 100);
+        lenet_samples four = sample_.train;
+        for (uint8_t &label : labels) label %= 4;
+        four.labels = labels.data();
+        WriteHalf(Path("four"), "train", four, 100, 28, 28);
+        WriteHalf(Path("four"), "t10k", four, 10, 28, 28);
+        fs::resize_file(Path("four") / "t10k-images-idx3-ubyte", 16 + 10 * 784);
+        { /* other test images: the same would be refused */
+            std::fstream file(Path("four") / "t10k-images-idx3-ubyte", std::ios::in | std::ios::out | std::ios::binary);
+            file.seekp(16);
+            file.put('\x01');
+        }
+    }
     /* Trains until the end, or so many epochs. */
     lenet_status Start(lenet_config config, int stop_after = 0) {
         struct Self {
@@ -246,18 +261,7 @@ TEST_F(Transfer, WhatItBeganFromIsRecorded) {
 
 TEST_F(Transfer, OtherClassesGetANewLastLayer) {
     Finish(Config("first", With(kHeavy, {{"epochs", "2"}})));
-    std::vector<uint8_t> labels(sample_.train.labels, sample_.train.labels + 100);
-    lenet_samples four = sample_.train;
-    for (uint8_t &label : labels) label %= 4;
-    four.labels = labels.data();
-    WriteHalf(Path("four"), "train", four, 100, 28, 28);
-    WriteHalf(Path("four"), "t10k", four, 10, 28, 28);
-    fs::resize_file(Path("four") / "t10k-images-idx3-ubyte", 16 + 10 * 784);
-    { /* other test images: the same would be refused */
-        std::fstream file(Path("four") / "t10k-images-idx3-ubyte", std::ios::in | std::ios::out | std::ios::binary);
-        file.seekp(16);
-        file.put('\x01');
-    }
+    WriteFour();
     const lenet_config config =
         Config("second",
                {{"data", Path("four").string()}, {"from", File("first")}, {"lr", "0"}, {"steps", "1"}, {"seed", "7"}});
@@ -329,10 +333,12 @@ class TransferSweep : public Transfer {
         lenet_sweep_plan plan;
         err_ = {};
         lenet_sweep_result result;
-        const lenet_sweep_observer nobody = {};
+        const auto add_note = [](void *self, const char *text) { *static_cast<std::string *>(self) += text; };
+        const lenet_sweep_observer observer = {nullptr, nullptr, nullptr, nullptr, nullptr, &notes_, add_note, nullptr};
+        notes_.clear();
         const volatile sig_atomic_t stop = 0;
         lenet_status status = lenet_sweep_plan_parse((int)argv.size(), argv.data(), &plan, &err_);
-        if (status == LENET_OK) status = lenet_sweep(&plan, &nobody, &stop, &result, &err_);
+        if (status == LENET_OK) status = lenet_sweep(&plan, &observer, &stop, &result, &err_);
         lenet_sweep_plan_free(&plan);
         done_ = result.done;
         return status;
@@ -411,6 +417,44 @@ TEST_F(TransferSweep, RunsAreKnownByTheContentsOfTheFile) {
     EXPECT_EQ(Recorded("run").size(), 6u);
 }
 
+TEST_F(TransferSweep, HowWeightsWouldBeDrawnMakesNoOtherRunWhereNoneIs) {
+    Finish(Config("first", {{"steps", "2"}}));
+    const Strings axes = {"--init", "standard,root", "--init-scale", "1,2", "--steps", "2"};
+    const auto begun_with = [&](const std::string &out, const std::string &from) {
+        Strings words = axes;
+        words.insert(words.end(), {"--from", from});
+        EXPECT_EQ(Sweep(out, words), LENET_OK) << err_.text;
+        return done_;
+    };
+    EXPECT_EQ(begun_with("whole", File("first")), 1u);
+    EXPECT_NE(notes_.find("--init and --init-scale have no effect"), std::string::npos) << notes_;
+    EXPECT_EQ(begun_with("whole", File("first")), 0u) << "it has ended";
+    Finish(Config("again", {{"from", File("first")}, {"init", "root"}, {"steps", "1"}}));
+    EXPECT_NE(notes_.find("--init has no effect"), std::string::npos) << notes_;
+
+    WriteFour();
+    ASSERT_EQ(Sweep("four", {"--init", "standard,root", "--steps", "2", "--from", File("first"), "--data",
+                             Path("four").string()}),
+              LENET_OK)
+        << err_.text;
+    EXPECT_EQ(done_, 2u) << "their last layers are drawn";
+    EXPECT_EQ(notes_.find("no effect"), std::string::npos) << notes_;
+}
+
+TEST_F(TransferSweep, OfADirectoryAFileInItIsProposed) {
+    ASSERT_EQ(Sweep("kept", {"--steps", "1"}), LENET_OK) << err_.text;
+    const std::string id = Recorded("kept").begin()->first, file = "weights/" + id + ".safetensors?";
+    ASSERT_EQ(Sweep("bare", {"--steps", "1", "--keep-weights", "off"}), LENET_OK) << err_.text;
+    Finish(Config("run", {{"steps", "1"}}));
+    for (const auto &[name, piece] : Options{{"kept", "--from " + (Path("kept") / file).string()},
+                                             {"kept/weights", "--from " + (Path("kept") / file).string()},
+                                             {"run", "--from " + File("run") + "?"},
+                                             {"bare", "of a sweep without --keep-weights"},
+                                             {"few", "a directory; wanted a weights file"}})
+        ExpectRefused(Config("second", {{"from", Path(name).string()}}), LENET_ERR_IO,
+                      {"--from " + Path(name).string(), piece});
+}
+
 TEST_F(TransferSweep, TheOrderOfFrozenLayersMakesNoOtherRun) {
     ASSERT_EQ(Sweep("run", {"--freeze", "C1+C3,C3+C1,C3+C1+C3,none", "--steps", "2"}), LENET_OK) << err_.text;
     EXPECT_EQ(done_, 2u);
@@ -422,6 +466,10 @@ TEST_F(TransferSweep, TheOrderOfFrozenLayersMakesNoOtherRun) {
     EXPECT_TRUE(Says("C1+C3 for one") && Says("C1,C3+C3 for two")) << err_.text;
     EXPECT_EQ(Sweep("other", {"--freeze", "C1,C2+C3", "--steps", "2"}), LENET_ERR_ARG);
     EXPECT_TRUE(Says("--freeze") && Says("'C2'")) << err_.text;
+    for (const char *list : {"+", "C1+", "C1++C3"}) {
+        EXPECT_EQ(Sweep("other", {"--freeze", list, "--steps", "2"}), LENET_ERR_ARG) << list;
+        EXPECT_TRUE(Says("--freeze: ''")) << err_.text;
+    }
     EXPECT_FALSE(fs::exists(Path("other")));
 }
 

@@ -281,6 +281,9 @@ class Elsewhere(unittest.TestCase):
         os.mkfifo(pipe)
         self.assert_refuses(export.main, path, "--format", "npz", "--out", pipe, wanted=["pipe.npz", "device"])
         self.assertTrue(pipe.is_fifo())
+        (stdout := self.work / "stdout.npz").symlink_to("/proc/self/fd/1")  # as /dev/stdout is
+        self.assert_refuses(export.main, path, "--format", "npz", "--out", stdout, wanted=["stdout.npz", "device"])
+        self.assertTrue(stdout.is_symlink())
 
     def test_a_program_in_this_directory_is_found(self):
         (self.work / "lenet").symlink_to(Path(settings.lenet).absolute())
@@ -290,7 +293,7 @@ class Elsewhere(unittest.TestCase):
         with contextlib.redirect_stdout(io.StringIO()):
             export.run(options)
 
-    def test_ctrl_c_ends_it_with_130_and_leaves_nothing(self):
+    def test_ctrl_c_ends_it_by_the_signal_and_leaves_nothing(self):
         slow, here = self.work / "lenet", self.work / "here"
         slow.write_text(f"#!/bin/sh\ntouch {here}\nexec sleep 60\n")
         slow.chmod(0o755)
@@ -303,7 +306,7 @@ class Elsewhere(unittest.TestCase):
                 while not here.exists() and process.poll() is None:
                     time.sleep(0.01)
                 os.killpg(process.pid, signal.SIGINT)
-                self.assertEqual((process.wait(), process.stderr.read()), (130, ""))
+                self.assertEqual((process.wait(), process.stderr.read()), (-signal.SIGINT, ""))
                 self.assertEqual(sorted(self.run_dir.iterdir()), before)
             here.unlink()
 

@@ -1,6 +1,7 @@
 // test_files.cc - claims about whole files: a crash or a full disk never leaves half of one.
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -306,7 +307,27 @@ TEST_F(Files, ReplaceRefusesDirectoriesAndDevices) {
     EXPECT_EQ(replace(at("null"), "x"), LENET_ERR_IO);
     EXPECT_TRUE(says(err, "device"));
     EXPECT_EQ(names(), (Names{"d", "null"}));
+
+    const std::string open_file = "/proc/self/fd/" + std::to_string(open(at("f").c_str(), O_CREAT | O_WRONLY, 0600));
+    fs::create_symlink(open_file, at("stdout")); // as /dev/stdout is, where the shell has sent it to a file
+    fs::create_symlink("/proc/self/fd/999", at("closed"));
+    for (const char *name : {"stdout", "closed"}) {
+        EXPECT_EQ(replace(at(name), "x"), LENET_ERR_IO);
+        EXPECT_TRUE(says(err, "device"));
+        EXPECT_TRUE(fs::is_symlink(at(name)));
+    }
+    EXPECT_EQ(names(), (Names{"closed", "d", "f", "null", "stdout"}));
+    EXPECT_EQ(fs::file_size(at("f")), 0u);
     EXPECT_TRUE(fs::is_empty(at("d")));
+}
+
+TEST_F(Files, RemoveRemovesAFileAndMissesNone) {
+    put(at("f"), "x");
+    for (int i = 0; i < 2; i++) EXPECT_EQ(lenet_file_remove(at("f").c_str(), &err), LENET_OK) << err.text;
+    EXPECT_EQ(names(), Names{});
+    ASSERT_TRUE(fs::create_directory(at("d")));
+    EXPECT_EQ(lenet_file_remove(at("d").c_str(), &err), LENET_ERR_IO);
+    EXPECT_TRUE(says(err, "d: cannot remove"));
 }
 
 TEST_F(Files, ReplaceRefusesANameTooLongForItsTemporaryFile) {

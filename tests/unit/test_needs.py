@@ -4,9 +4,11 @@ to one that has them, or says in a line that there is none; and a notebook's MPL
 """
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import venv
 from pathlib import Path
@@ -50,7 +52,7 @@ class Needs(unittest.TestCase):
         """A program of a copy of the project in which no /usr/bin/python3 is looked for."""
         scripts = self.work / "project" / "scripts"
         scripts.mkdir(parents=True, exist_ok=True)
-        for name in ("needs.py", "common.sh"):
+        for name in ("needs.py", "endings.py", "common.sh"):
             (scripts / name).write_text((SCRIPTS / name).read_text().replace("/usr/bin/python3", "/nowhere/python3"))
         path = scripts / "program.py"
         path.write_text(text)
@@ -77,6 +79,67 @@ class Needs(unittest.TestCase):
             imports = re.search(r"^(import|from) (numpy|matplotlib|torch|PIL|onnx)\b", text, re.MULTILINE)
             with self.subTest(script.name):
                 self.assertTrue(not imports or asks and asks.start() < imports.start())
+
+    def test_every_script_can_be_ended_before_all_else(self):
+        for script in SCRIPTS.rglob("*.py"):
+            text = script.read_text()
+            if "__main__" in text:
+                with self.subTest(script.name):
+                    self.assertRegex(text, r'"""\n(import endings |from experiment )|sys\.path.*\nimport endings ')
+
+    def interrupted(self, script, here, **environment):
+        """Exit code and stderr of a script that is sent Ctrl-C once a file is there."""
+        with subprocess.Popen([self.bare / "python3", script], stderr=subprocess.PIPE, text=True,
+                              start_new_session=True, env=os.environ | environment,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
+            while not here.exists() and process.poll() is None:
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGINT)
+            return process.wait(), process.stderr.read()
+
+    def test_ctrl_c_ends_a_script_while_it_looks_for_modules(self):
+        here, tools = self.work / "here", self.tools()
+        (tools / "bash").unlink()
+        (tools / "bash").write_text(f"#!/bin/sh\ntouch {here}\nexec /bin/sleep 60\n")
+        (tools / "bash").chmod(0o755)
+        script = self.script("import endings, needs\nneeds.need('no_such_module', packages='none')\n")
+        self.assertEqual(self.interrupted(script, here, PATH=f"{tools}:{os.environ['PATH']}"), (-signal.SIGINT, ""))
+
+    def test_ctrl_c_ends_a_script_while_modules_make_other_errors_of_it(self):
+        here = self.work / "here"
+        script = self.script("import endings, needs\nneeds.need('slow', packages='none')\n")
+        (script.parent / "slow.py").write_text(
+            f"try:\n    open('{here}', 'w')\n    import time\n    time.sleep(60)\n"
+            "except KeyboardInterrupt:\n    raise RuntimeError('as PyTorch does')\n")
+        self.assertEqual(self.interrupted(script, here), (-signal.SIGINT, ""))
+
+    def test_ctrl_c_ends_a_script_at_work_which_clears_up(self):
+        here, left = self.work / "here", self.work / "left"
+        script = self.script(f"import endings, pathlib, time, needs\nneeds.need('json', packages='none')\ntry:\n"
+                             f"    pathlib.Path('{left}').touch()\n    pathlib.Path('{here}').touch()\n"
+                             f"    time.sleep(60)\nfinally:\n    pathlib.Path('{left}').unlink()\n")
+        self.assertEqual(self.interrupted(script, here), (-signal.SIGINT, ""))
+        self.assertFalse(left.exists())
+
+    def unread(self, *words):
+        """Exit code and stderr of a script whose output nobody reads."""
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(list(map(str, words)), stdout=write, stderr=subprocess.PIPE, text=True)
+        os.close(write)
+        return done.returncode, done.stderr
+
+    def test_a_script_whose_reader_has_gone_ends_by_sigpipe(self):
+        for script in ("plot_run", "plot_sweep", "experiments/seeds", "compare_pytorch", "export", "to_pytorch", "to_idx",
+                       "kernel_report"):
+            with self.subTest(script):
+                code, stderr = self.unread("python3", SCRIPTS / f"{script}.py", "--help")
+                self.assertEqual(stderr, "")
+                self.assertIn(code, (0, -signal.SIGPIPE))  # argparse overlooks it where the text is long
+        script = self.script("import endings, common\n"
+                             "raise SystemExit(common.exit_code('program', print, 'x' * 100000))\n")
+        (script.parent / "common.py").write_text((SCRIPTS / "common.py").read_text())
+        self.assertEqual(self.unread("python3", script), (-signal.SIGPIPE, ""))
 
     def test_a_script_is_handed_over_with_its_arguments_and_pythons_own_options(self):
         script = self.script("import sys, needs\n"

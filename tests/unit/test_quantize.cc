@@ -6,10 +6,12 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "lenet/data.h"
 #include "lenet/device.h"
+#include "lenet/export.h"
 #include "lenet/network.h"
 #define restrict __restrict__
 extern "C" {
@@ -268,6 +270,27 @@ TEST(IntegerNetwork, NamesALayerThatIsNotSupported) {
     EXPECT_STREQ("odd: layer 1 (S1) follows no convolution or fully connected layer, for which an exported file has no "
                  "code",
                  network.err.text);
+}
+
+/* ---- what is said of the loss --------------------------------------------------------------------- */
+
+TEST(Export, NamesWhatCostsMoreThanHalfAPointAndNothingElse) {
+    const auto text_of = [](int bits, uint64_t after, float most) {
+        lenet_export facts = {};
+        facts.bits = bits;
+        facts.calibration = {2000, 1900, after};
+        facts.test = {500, 450, 450};
+        facts.spread = {"F6", 3, -1, most, 0.1};
+        char text[400];
+        lenet_export_loss_text(&facts, text, sizeof text);
+        return std::string(text);
+    };
+    EXPECT_EQ(text_of(8, 1888, 1000), "") << "12 of 2500";
+    EXPECT_EQ(text_of(8, 1950, 1000), "") << "it has gained";
+    EXPECT_EQ(text_of(8, 1887, 25), "0.52 points of accuracy are lost; is --data what it was trained on?");
+    EXPECT_EQ(text_of(4, 1887, 1.4F), "0.52 points of accuracy are lost; --bits 8 may help");
+    for (const auto &[bits, most, piece] : {std::tuple{8, 25.5F, "to 25.5 (in unit 3)"}, {4, 1.5F, "--bits 8 may do"}})
+        EXPECT_NE(text_of(bits, 1887, most).find(piece), std::string::npos) << text_of(bits, 1887, most);
 }
 
 } // namespace

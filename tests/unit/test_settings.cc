@@ -59,21 +59,27 @@ TEST_F(Settings, EpochsAreCountedInStepsOfTheirBatches) {
 TEST_F(Settings, EqualRunsAreReducedToTheSameValues) {
     config_.batch = 60000;
     config_.eval_every = 15;
-    EXPECT_EQ(lenet_config_reduce(&config_, 60000, lenet_backend_cpu()), 0);
+    EXPECT_EQ(lenet_config_reduce(&config_, 60000, lenet_backend_cpu(), 1), 0);
     lenet_config larger = config_;
     larger.batch = 65536;
     larger.eval_every = 16;
     larger.tf32 = 1;
-    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu()), 1);
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu(), 1), 1);
     EXPECT_EQ(memcmp(&larger, &config_, sizeof config_), 0);
     larger.tf32 = 1;
-    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64()), 0) << "where it is no CPU's float";
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 1), 0) << "where it is no CPU's float";
     EXPECT_EQ(larger.tf32, 1);
     larger.train_size = 500;
     larger.steps = 7;
-    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64()), 1);
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 1), 1);
     EXPECT_EQ(larger.batch, 500);
     EXPECT_EQ(larger.eval_every, 7) << "steps of an epoch each";
+    larger.init = LENET_INIT_ROOT;
+    larger.init_scale = 2;
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 1), 0);
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 0), 1);
+    EXPECT_EQ(larger.init, config_.init) << "of weights that are not drawn";
+    EXPECT_EQ(larger.init_scale, config_.init_scale);
 }
 
 TEST_F(Settings, WhatIsOddIsToldWhereItWasGiven) {

@@ -196,6 +196,34 @@ class ToIdx(unittest.TestCase):
             found = self.converted(self.source, "--invert", choice)
             self.assertEqual(int(found[0].astype(int).sum()), int(wanted.astype(int).sum()))
 
+    def write_mixed(self, every=7):
+        """Every seventh picture is dark on light."""
+        self.write_both()
+        paths = sorted(self.source.rglob("*.png"))
+        for path in paths[::every]:
+            Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+        return len(paths), len(paths[::every])
+
+    def test_pictures_are_inverted_one_by_one(self):
+        total, dark = self.write_mixed()
+        self.assert_has_the_same_images(self.converted(says=[f"inverted {dark} of {total} images"]))
+        for path in self.source.rglob("*.png"):
+            Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+        self.assert_has_the_same_images(self.converted(says=[f"inverted {total - dark} of {total} images"]))
+
+    def test_images_of_a_table_are_inverted_one_by_one_where_it_is_asked_for(self):
+        mixed = TRAIN.copy()
+        mixed[::7] = 255 - mixed[::7]
+        path = self.npz(x_train=mixed, y_train=TRAIN_LABELS, x_test=TEST, y_test=TEST_LABELS)
+        found = self.converted(path, says=[f"{len(mixed[::7])} of {len(TRAIN) + len(TEST)} images", "--invert each"])
+        self.assertTrue(np.array_equal(found[0], mixed))
+        self.assert_is_the_sample(self.converted(path, "--invert", "each", says=["inverted"]))
+        one = TRAIN.copy()
+        one[3] = 255 - one[3]
+        code, stdout, _ = call(self.npz(x_train=one, y_train=TRAIN_LABELS, x_test=TEST, y_test=TEST_LABELS), "--out",
+                               self.work / "another")
+        self.assertEqual((code, "each" in stdout), (0, False), "a picture that fills its frame")
+
     def test_halves_have_the_names_that_are_in_use(self):
         for train, test in (("training", "testing"), ("Train", "Test"), ("train", "val")):
             with self.subTest(train + test):
@@ -325,6 +353,31 @@ class ToIdx(unittest.TestCase):
         for path in self.write_csv(header=False):
             path.write_text(",".join(map(str, range(785))) + "\n" + path.read_text())
         self.assert_is_the_sample(self.converted(self.source))
+
+    def test_columns_that_a_header_calls_ids_are_left_out(self):
+        for name, place in (("id", 0), ("ImageId", 0), ("", 0), ("Unnamed: 0", 0), ("index", 785), ("idx", 1)):
+            for more in ({}, {"last": True}):
+                paths = self.write_csv(**more)
+                for path in paths:
+                    rows = [line.split(",") for line in path.read_text().splitlines()]
+                    for number, row in enumerate(rows):
+                        row.insert(place, str(10000 + number) if number else name)
+                    path.write_text("\n".join(map(",".join, rows)))
+                with self.subTest(name, **more):
+                    self.assert_is_the_sample(self.converted(*paths))
+        shutil.rmtree(self.out)
+        paths[0].write_text(paths[0].read_text() + "\n1,2,3\n")
+        self.refused(*paths, wanted=["train.csv line 402: 3 columns, wanted 786"])
+        for path in self.write_csv(header=False):
+            path.write_text("".join(f"{i},{line}" for i, line in enumerate(path.read_text().splitlines(True))))
+        self.refused(*paths, wanted=["786 columns", "where a header calls them id"])
+
+    def test_ids_alone_are_no_labels(self):
+        """As a test.csv with an id and pixels."""
+        train, test = self.write_csv()
+        rows = test.read_text().splitlines()
+        test.write_text("\n".join(["id," + rows[0].split(",", 1)[1], *rows[1:]]))
+        self.converted(skipped=["test.csv: no labels"], says=["no test set"])
 
     def test_csv_without_labels_is_skipped(self):
         """As Kaggle's test.csv."""
@@ -530,6 +583,30 @@ class ToIdx(unittest.TestCase):
         self.assertEqual(len(self.converted(path, "--test-fraction", "0.25")[3]),
                          sum(round(count / 4) for count in np.bincount(TRAIN_LABELS).tolist()))
 
+    def test_equal_images_are_not_parted(self):
+        path = self.npz(x=np.concatenate([TRAIN, TRAIN[::-1]]), y=np.concatenate([TRAIN_LABELS, TRAIN_LABELS[::-1]]))
+        n = len(TRAIN)
+        train, _, test, test_labels = self.converted(path, says=[
+            f"{n} images are there twice, such as {path}: x[{n - 1}] and {path}: x[{n}]; equal images stay together"])
+        self.assertTrue({image.tobytes() for image in train}.isdisjoint(image.tobytes() for image in test))
+        self.assertEqual(np.bincount(test_labels).tolist(),
+                         [2 * round(count / 7) for count in np.bincount(TRAIN_LABELS).tolist()])
+
+    def test_a_source_that_is_named_twice_is_taken_once(self):
+        path = self.npz(x=TRAIN, y=TRAIN_LABELS)
+        (link := self.work / "link.npz").symlink_to(path)
+        wanted = self.converted(path)
+        found = self.converted(path, link, skipped=["link.npz: named twice"])
+        self.assertTrue(all(map(np.array_equal, found, wanted)))
+
+    def test_test_images_that_are_training_images_are_counted(self):
+        mixed = np.concatenate([TEST, TRAIN[:3]])
+        path = self.npz(x_train=TRAIN, y_train=TRAIN_LABELS, x_test=mixed,
+                        y_test=np.concatenate([TEST_LABELS, TRAIN_LABELS[:3]]))
+        found = self.converted(path, says=[f"3 of the {len(mixed)} test images are training images, too, such as "
+                                           f"{path}: x_train[0] and {path}: x_test[{len(TEST)}]"])
+        self.assertTrue(np.array_equal(found[2], mixed))
+
     def test_the_same_source_gives_the_same_bytes(self):
         path = self.npz(x=TRAIN, y=TRAIN_LABELS)
         self.converted(path)
@@ -589,7 +666,7 @@ class ToIdx(unittest.TestCase):
         self.assertIn("out: cannot be written (File too large)", stderr)
         self.assertEqual([path.name for path in self.work.iterdir()], ["source"])
 
-    def test_ctrl_c_ends_it_with_130_and_leaves_nothing(self):
+    def test_ctrl_c_ends_it_by_the_signal_and_leaves_nothing(self):
         slow, here = self.work / "lenet", self.work / "here"
         slow.write_text(f"#!/bin/sh\ntouch {here}\nexec sleep 60\n")
         slow.chmod(0o755)
@@ -600,7 +677,7 @@ class ToIdx(unittest.TestCase):
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate()
-        self.assertEqual((process.returncode, stderr), (130, ""))
+        self.assertEqual((process.returncode, stderr), (-signal.SIGINT, ""))
         self.assertEqual(sorted(path.name for path in self.work.iterdir()), ["here", "lenet", "source"])
 
 

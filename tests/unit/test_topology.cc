@@ -193,6 +193,9 @@ TEST(Freeze, WhatIsNoSuchLayerIsRefusedWithThoseThatAre) {
                  {"lenet5", "C1 C3", "'C1 C3'", "C1"},
                  {"lenet5", "none,C1", "'none'", "C1"},
                  {"lenet5", ",C1", "''", "C1"},
+                 {"lenet5", "C1+", "''", "C1"},
+                 {"lenet5", "C1,+C3", "''", "C1"},
+                 {"lenet5", "+", "''", "C1"},
                  {"lenet5", "C1,C3,C5,F6,output", "nothing to train", "C1"},
                  {"lenet5-1998", "output", "'output'", "C1, S2, C3, S4, C5, F6"},
                  {"linear", "output", "nothing to train", "output"}};
