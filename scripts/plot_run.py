@@ -10,6 +10,7 @@ import argparse
 import gzip
 import json
 import math
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -149,6 +150,8 @@ def here(path):
 
 def find_data(path, data):
     recorded = data.get("directory")
+    if isinstance(data.get("directory_bytes"), str):  # of a path that is not UTF-8
+        recorded = os.fsdecode(bytes.fromhex(data["directory_bytes"]))
     if not isinstance(recorded, str) or not recorded:
         raise BadInput(f'{path}: "data" has no "directory"; give one with --data')
     return here(Path(recorded))

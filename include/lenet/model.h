@@ -29,6 +29,10 @@ enum lenet_status lenet_model_write(const char *path, const struct lenet_model *
 enum lenet_status lenet_weights_read(const char *path, struct lenet_model *model, int *R, float **host_w,
                                      struct cJSON **members, struct lenet_error *err);
 
+/* The same of a file's bytes, as lenet_tensors_parse takes them. */
+enum lenet_status lenet_weights_parse(const char *path, char *bytes, size_t size, struct lenet_model *model, int *R,
+                                      float **host_w, struct cJSON **members, struct lenet_error *err);
+
 /* The same of a file that must be of one network. */
 enum lenet_status lenet_model_read(const char *path, struct lenet_model *model, float **host_w,
                                    struct lenet_error *err);

@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,7 +183,8 @@ enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err) {
 }
 
 enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                        0666); /* no pipe is waited for */
     if (fd < 0 && errno == ELOOP) return lenet_fail_link(path, err);
     if (fd < 0) return fail_errno(err, "open for appending", path, errno);
     struct stat old;
@@ -231,54 +234,124 @@ double lenet_directory_sync_seconds(const char *path) {
     return good ? took / TIMES : 0;
 }
 
-static enum lenet_status read_open(int fd, const char *path, char **bytes, size_t *size, struct lenet_error *err) {
+/* ---- reading ---- */
+
+/* With O_NONBLOCK neither a pipe without a writer nor a device is waited for. */
+enum lenet_status lenet_file_open(const char *path, int *fd, enum lenet_opened *kind, uint64_t *size,
+                                  struct lenet_error *err) {
     struct stat info;
-    if (fstat(fd, &info) != 0) return fail_errno(err, "read", path, errno);
-    if (S_ISDIR(info.st_mode)) return fail_errno(err, "read", path, EISDIR);
-    if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) /* of /dev/zero there is no end */
-        return lenet_fail(err, LENET_ERR_IO, "%s: is a device; the name of a file is wanted", path);
-    /* One byte for the zero and one so that the end is seen without growing. The
-     * size is a first guess only: pipes and /proc say 0, and files grow. */
-    size_t capacity = (size_t)info.st_size + 2, used = 0;
-    char *buffer = malloc(capacity);
-    ssize_t got = 0;
-    while (buffer) {
-        got = read(fd, buffer + used, capacity - used - 1);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        used += (size_t)got;
-        if (used < capacity - 1) continue;
-        capacity += capacity / 2 + 4096;
-        char *larger = realloc(buffer, capacity);
-        if (!larger) free(buffer);
-        buffer = larger;
-    }
-    if (!buffer) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for its %zu bytes", path, capacity);
-    if (got < 0) {
+    if ((*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0)
+        return fail_errno(err, "open", path, errno);
+    if (fstat(*fd, &info) != 0) {
         const int code = errno;
-        free(buffer);
+        close(*fd);
         return fail_errno(err, "read", path, code);
     }
-    buffer[used] = '\0';
-    *bytes = buffer;
-    *size = used;
+    *kind = S_ISREG(info.st_mode)    ? LENET_OPENED_FILE
+            : S_ISFIFO(info.st_mode) ? LENET_OPENED_PIPE
+            : S_ISDIR(info.st_mode)  ? LENET_OPENED_DIRECTORY
+                                     : LENET_OPENED_DEVICE;
+    *size = *kind == LENET_OPENED_FILE && info.st_size > 0 ? (uint64_t)info.st_size : UINT64_MAX; /* /proc says 0 */
     return LENET_OK;
 }
 
-enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, struct lenet_error *err) {
+static size_t memory_of_machine(void) {
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : SIZE_MAX - 1;
+}
+
+/* Room for more bytes, and the zero byte: twice as many as there are, but not more than `until`, and of a file whose
+ * size is known as many as it has; one more, to see its end. */
+static enum lenet_status make_room(struct lenet_input *input, size_t until, struct lenet_error *err) {
+    enum { FIRST = 1 << 14 };
+    size_t room = input->room < FIRST ? FIRST : 2 * input->room;
+    if (input->size != UINT64_MAX && input->used <= input->size) room = (size_t)input->size + 1;
+    if (room > until) room = until;
+    char *larger = room < memory_of_machine() ? realloc(input->bytes, room + 1) : NULL;
+    if (!larger) return lenet_fail(err, LENET_ERR_MEMORY, "%s: no memory for its %zu bytes", input->path, room);
+    input->bytes = larger;
+    input->room = room + 1;
+    return LENET_OK;
+}
+
+/* Where nobody has opened a pipe for writing it is as if it had ended; where somebody has, it is read on as a file. */
+static enum lenet_status wait_for_writer(struct lenet_input *input, struct lenet_error *err) {
+    enum { LOOKS = 500, PAUSE = 10 /* milliseconds */ };
+    struct pollfd ended = {.fd = input->fd};
+    LENET_TRY(make_room(input, 2, err));
+    for (int i = 0; i < LOOKS; i++) {
+        const ssize_t got = read(input->fd, input->bytes, 1);
+        if (got > 0) input->used = 1;
+        if (got != 0 || poll(&ended, 1, PAUSE) > 0) {
+            if (fcntl(input->fd, F_SETFL, O_RDONLY) == 0) return LENET_OK;
+            return fail_errno(err, "read", input->path, errno);
+        }
+    }
+    return lenet_fail(err, LENET_ERR_IO, "%s: is a pipe that nobody writes to; the name of a file is wanted",
+                      input->path);
+}
+
+enum lenet_status lenet_input_open(const char *path, struct lenet_input *input, struct lenet_error *err) {
+    enum lenet_opened kind = LENET_OPENED_DEVICE;
+    *input = (struct lenet_input){.path = path, .fd = -1};
+    LENET_TRY(lenet_file_open(path, &input->fd, &kind, &input->size, err));
+    if (kind == LENET_OPENED_DIRECTORY) return fail_errno(err, "read", path, EISDIR);
+    if (kind == LENET_OPENED_DEVICE) /* of /dev/zero there is no end */
+        return lenet_fail(err, LENET_ERR_IO, "%s: is a device or a socket; the name of a file is wanted", path);
+    return kind == LENET_OPENED_PIPE ? wait_for_writer(input, err) : LENET_OK;
+}
+
+enum lenet_status lenet_input_read(struct lenet_input *input, size_t until, struct lenet_error *err) {
+    if (!input->bytes) LENET_TRY(make_room(input, until, err));
+    while (input->used < until) {
+        if (input->used + 1 == input->room) LENET_TRY(make_room(input, until, err));
+        size_t left = input->room - 1 - input->used;
+        if (left > until - input->used) left = until - input->used;
+        const ssize_t got = read(input->fd, input->bytes + input->used, left);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail_errno(err, "read", input->path, errno);
+        if (got == 0) break;
+        input->used += (size_t)got;
+    }
+    input->bytes[input->used] = 0;
+    return LENET_OK;
+}
+
+void lenet_input_drop(struct lenet_input *input, size_t n) {
+    if (n) memmove(input->bytes, input->bytes + n, input->used -= n);
+}
+
+void lenet_input_close(struct lenet_input *input) {
+    if (input->fd >= 0) close(input->fd);
+    input->fd = -1;
+}
+
+enum lenet_status lenet_file_read(const char *path, const char *what, size_t most, char **bytes, size_t *size,
+                                  struct lenet_error *err) {
+    struct lenet_input input;
     *bytes = NULL;
     *size = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return fail_errno(err, "open", path, errno);
-    const enum lenet_status status = read_open(fd, path, bytes, size, err);
-    close(fd);
+    enum lenet_status status = lenet_input_open(path, &input, err);
+    const int is_large = input.size != UINT64_MAX && input.size > most;
+    if (status == LENET_OK && !is_large) status = lenet_input_read(&input, most + 1, err);
+    lenet_input_close(&input);
+    if (status == LENET_OK && (is_large || input.used > most))
+        status =
+            lenet_fail(err, LENET_ERR_FORMAT, "%s: has %s%" PRIu64 " bytes; %s has at most %zu; likely another file",
+                       path, is_large ? "" : "more than ", is_large ? input.size : (uint64_t)most, what, most);
+    if (status == LENET_OK) {
+        *bytes = input.bytes;
+        *size = input.used;
+    } else {
+        free(input.bytes);
+    }
     return status;
 }
 
 enum lenet_status lenet_file_cut(const char *path, size_t size, struct lenet_error *err) {
     char *bytes;
     size_t there;
-    LENET_TRY(lenet_file_read(path, &bytes, &there, err));
+    LENET_TRY(lenet_file_read(path, "it", SIZE_MAX - 1, &bytes, &there, err));
     const enum lenet_status status = lenet_file_replace(path, bytes, size < there ? size : there, err);
     free(bytes);
     return status;

@@ -9,11 +9,43 @@
 extern "C" {
 #endif
 
-/* Reads all of path into *bytes (to be freed by the caller with free; one zero
- * byte is kept after the end, so that text can be used as a string).
- * LENET_ERR_IO where it cannot be opened or read, or is a directory;
- * LENET_ERR_MEMORY. */
-enum lenet_status lenet_file_read(const char *path, char **bytes, size_t *size, struct lenet_error *err);
+/* ---- reading ----
+ *
+ * Nothing is waited for, and nothing is read that has no end: a file is an ordinary one, or a pipe that somebody writes
+ * to, such as the shell's <(command); directories, devices and sockets are refused. Whoever reads says how much. */
+enum lenet_opened { LENET_OPENED_FILE, LENET_OPENED_PIPE, LENET_OPENED_DIRECTORY, LENET_OPENED_DEVICE };
+
+/* Opens what is there, whatever it is, and says so. An ordinary file's size is what the file system knows, else
+ * UINT64_MAX. LENET_ERR_IO. */
+enum lenet_status lenet_file_open(const char *path, int *fd, enum lenet_opened *kind, uint64_t *size,
+                                  struct lenet_error *err);
+
+/* A file that is read from its beginning on. */
+struct lenet_input {
+    const char *path; /* borrowed */
+    int fd;
+    uint64_t size; /* of an ordinary file; UINT64_MAX: unknown           */
+    char *bytes;   /* what was read, and a zero byte: the caller's to free */
+    size_t used, room;
+};
+
+/* Opens one. LENET_ERR_IO where it is no file, or a pipe that nobody writes to within seconds; LENET_ERR_MEMORY. To be
+ * closed, which leaves its bytes, also on failure. */
+enum lenet_status lenet_input_open(const char *path, struct lenet_input *input, struct lenet_error *err);
+/* Reads on until there are so many bytes, or until the end, where there are fewer. No more memory is taken than that,
+ * or than an ordinary file has bytes. LENET_ERR_IO; LENET_ERR_MEMORY. */
+enum lenet_status lenet_input_read(struct lenet_input *input, size_t until, struct lenet_error *err);
+/* Forgets the first n bytes. */
+void lenet_input_drop(struct lenet_input *input, size_t n);
+void lenet_input_close(struct lenet_input *input);
+
+/* Reads all of path, at most so many bytes, into *bytes (to be freed by the caller with free; one zero byte is kept
+ * after the end, so that text can be used as a string). what: "a run.json", for LENET_ERR_FORMAT where there are more;
+ * otherwise as above. */
+enum lenet_status lenet_file_read(const char *path, const char *what, size_t most, char **bytes, size_t *size,
+                                  struct lenet_error *err);
+
+/* ---- writing ---- */
 
 /* Replaces path by these bytes: writes a temporary file beside it, fsyncs,
  * renames it over path and fsyncs the directory. On failure path is as it was

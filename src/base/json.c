@@ -89,6 +89,25 @@ void lenet_json_add_text(struct lenet_json *json, const char *name, const char *
     free(utf8);
 }
 
+static int is_utf8(const char *text) {
+    const size_t size = strlen(text);
+    size_t i = 0, n = 1;
+    for (; i < size && n; i += n) n = lenet_utf8_length(text + i, size - i);
+    return n != 0;
+}
+
+void lenet_json_add_path(struct lenet_json *json, const char *name, const char *value) {
+    const size_t size = strlen(value);
+    char key[64];
+    lenet_json_add_text(json, name, value);
+    if (is_utf8(value)) return;
+    char *bytes = malloc(2 * size + 1);
+    for (size_t i = 0; i < size && bytes; i++) snprintf(bytes + 2 * i, 3, "%02x", (unsigned char)value[i]);
+    snprintf(key, sizeof key, "%s_bytes", name);
+    add(json, key, bytes ? cJSON_CreateString(bytes) : NULL);
+    free(bytes);
+}
+
 void lenet_json_add_number(struct lenet_json *json, const char *name, double value) {
     add(json, name, cJSON_CreateNumber(value));
 }
@@ -172,6 +191,19 @@ const char *lenet_json_text(const cJSON *object, const char *name) {
     return lenet_json_string(lenet_json_get(object, name));
 }
 
+int lenet_json_path(const cJSON *object, const char *name, char *path, size_t size) {
+    char key[64], digits[3] = "";
+    snprintf(key, sizeof key, "%s_bytes", name);
+    const char *bytes = lenet_json_text(object, key), *text = lenet_json_text(object, name);
+    const size_t length = bytes ? strlen(bytes) / 2 : text ? strlen(text) : size;
+    if (length >= size) return 0;
+    if (!bytes) return memcpy(path, text, length + 1) != NULL;
+    if (strlen(bytes) % 2 || bytes[strspn(bytes, "0123456789abcdef")]) return 0;
+    for (size_t i = 0; i < length; i++) path[i] = (char)strtol(memcpy(digits, bytes + 2 * i, 2), NULL, 16);
+    path[length] = 0;
+    return 1;
+}
+
 int lenet_json_count(const cJSON *container) { return cJSON_GetArraySize(container); }
 
 const cJSON *lenet_json_at(const cJSON *array, int place) { return cJSON_GetArrayItem(array, place); }
@@ -201,7 +233,7 @@ static enum lenet_status take_line(const char *text, size_t length, struct lenet
     if (parsed == LENET_ERR_MEMORY) return parsed;
     line->json = json;
     const enum lenet_status status =
-        cJSON_IsObject(json) && used == length
+        cJSON_IsObject(json) && used == length && !memchr(text, 0, length) /* which cJSON takes for a space */
             ? take(self, line, err)
             : lenet_fail(err, LENET_ERR_FORMAT,
                          "%s: not a JSON object on a line of its own; damaged, or edited by hand?", line->where);
@@ -209,38 +241,65 @@ static enum lenet_status take_line(const char *text, size_t length, struct lenet
     return status;
 }
 
-/* The length of the line that begins there; -1 for a torn one. */
-static ptrdiff_t line_length(const char *line, size_t left) {
-    const char *end = memchr(line, '\n', left);
-    if (!end) return -1;
-    const size_t length = (size_t)(end - line);
-    return length + 1 == left && memchr(line, 0, length) ? -1 : (ptrdiff_t)length;
+/* Lines of a file, of which no more than one is in memory, and what was read with it. */
+struct lines {
+    struct lenet_input input;
+    size_t at, begin; /* of the next line, in what is in memory and in the file */
+    size_t most;      /* bytes of a line                                       */
+};
+
+static enum lenet_status read_on(struct lines *lines, struct lenet_error *err) {
+    enum { CHUNK = 1 << 16 };
+    lenet_input_drop(&lines->input, lines->at);
+    lines->at = 0;
+    return lenet_input_read(&lines->input, 2 * lines->input.used + CHUNK, err);
 }
 
-static enum lenet_status take_lines(const char *path, const char *text, size_t size, lenet_take_line *take, void *self,
-                                    size_t *torn, struct lenet_error *err) {
+/* The length of the next line, once it is in memory, and a byte that follows, if any does: the last one may be torn,
+ * for which it is -1. */
+static enum lenet_status next_line(struct lines *lines, ptrdiff_t *length, struct lenet_error *err) {
+    for (;;) {
+        const size_t there = lines->input.used - lines->at;
+        const char *text = lines->input.bytes + lines->at, *end = there ? memchr(text, '\n', there) : NULL;
+        *length = end ? end - text : -1;
+        if (end && end + 1 < text + there) return LENET_OK;
+        if (there > lines->most)
+            return lenet_fail(err, LENET_ERR_FORMAT,
+                              "%s: a line of more than %zu bytes from byte %zu on; another file?", lines->input.path,
+                              lines->most, lines->begin);
+        LENET_TRY(read_on(lines, err));
+        if (lines->input.used > there) continue;
+        if (end && memchr(lines->input.bytes, 0, (size_t)*length)) *length = -1;
+        return LENET_OK;
+    }
+}
+
+static enum lenet_status take_lines(struct lines *lines, lenet_take_line *take, void *self, size_t *torn,
+                                    struct lenet_error *err) {
     char where[1100];
     ptrdiff_t length;
-    size_t whole = 0; /* bytes up to the last line's end */
-    for (size_t number = 1; whole < size; number++) {
-        const char *line = text + whole;
-        if ((length = line_length(line, size - whole)) < 0) break;
-        struct lenet_json_line found = {.where = where, .begin = whole};
+    LENET_TRY(read_on(lines, err));
+    for (size_t number = 1;; number++) {
+        LENET_TRY(next_line(lines, &length, err));
+        if (length < 0) break;
+        const char *line = lines->input.bytes + lines->at;
+        struct lenet_json_line found = {.where = where, .begin = lines->begin};
         const size_t trimmed = trim(&line, (size_t)length);
-        snprintf(where, sizeof where, "%s line %zu", path, number);
+        snprintf(where, sizeof where, "%s line %zu", lines->input.path, number);
         if (trimmed) LENET_TRY(take_line(line, trimmed, &found, take, self, err));
-        whole += (size_t)length + 1;
+        lines->at += (size_t)length + 1;
+        lines->begin += (size_t)length + 1;
     }
-    *torn = whole < size ? whole : SIZE_MAX;
+    *torn = lines->at < lines->input.used ? lines->begin : SIZE_MAX;
     return LENET_OK;
 }
 
-enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self, size_t *torn,
+enum lenet_status lenet_json_lines(const char *path, size_t most, lenet_take_line *take, void *self, size_t *torn,
                                    struct lenet_error *err) {
-    char *text;
-    size_t size;
-    LENET_TRY(lenet_file_read(path, &text, &size, err));
-    const enum lenet_status status = take_lines(path, text, size, take, self, torn, err);
-    free(text);
+    struct lines lines = {.most = most};
+    enum lenet_status status = lenet_input_open(path, &lines.input, err);
+    if (status == LENET_OK) status = take_lines(&lines, take, self, torn, err);
+    lenet_input_close(&lines.input);
+    free(lines.input.bytes);
     return status;
 }

@@ -43,6 +43,8 @@ void lenet_json_add_bool(struct lenet_json *json, const char *name, int value);
 void lenet_json_add_string(struct lenet_json *json, const char *name, const char *value);
 /* A text that may be in another encoding than UTF-8, such as a file's name: JSON has U+FFFD in place of it. */
 void lenet_json_add_text(struct lenet_json *json, const char *name, const char *value);
+/* A path likewise; where it is not UTF-8, NAME_bytes has it as it is, in hexadecimal. */
+void lenet_json_add_path(struct lenet_json *json, const char *name, const char *value);
 /* A number of which 15 digits are enough, such as a count; null where it is NaN or infinite, as in the next one. */
 void lenet_json_add_number(struct lenet_json *json, const char *name, double value);
 /* A number that comes back to the last bit. */
@@ -84,6 +86,8 @@ const char *lenet_json_string(const struct cJSON *value);
 /* The value of this name in an object; NULL where there is none. And its string. */
 const struct cJSON *lenet_json_get(const struct cJSON *object, const char *name);
 const char *lenet_json_text(const struct cJSON *object, const char *name);
+/* Copies the path of this name. Returns 0 where there is none of fewer than so many bytes. */
+int lenet_json_path(const struct cJSON *object, const char *name, char *path, size_t size);
 
 /* The values in an object or an array, one after the other: how many, the one at a place, the first, the next, NULL
  * after the last. */
@@ -103,12 +107,12 @@ struct lenet_json_line {
     const struct cJSON *json; /* an object                                */
 };
 
-/* Calls take(self, line) for each line of a file, until it fails. Lines may end in CRLF and be blank. A last line that
- * has no end, or zero bytes in it, is torn: it is being written, or its writer was killed, or the power failed; it is
- * not read, and *torn becomes the bytes before it, else SIZE_MAX. LENET_ERR_FORMAT, naming file and line, where any
- * other line is no JSON object; LENET_ERR_MEMORY. */
+/* Calls take(self, line) for each line of a file, of at most so many bytes, until it fails. Lines may end in CRLF and
+ * be blank. A last line that has no end, or zero bytes in it, is torn: it is being written, or its writer was killed,
+ * or the power failed; it is not read, and *torn becomes the bytes before it, else SIZE_MAX. LENET_ERR_FORMAT, naming
+ * file and line, where any other line is no JSON object, or longer; LENET_ERR_MEMORY. */
 typedef enum lenet_status lenet_take_line(void *self, const struct lenet_json_line *line, struct lenet_error *err);
-enum lenet_status lenet_json_lines(const char *path, lenet_take_line *take, void *self, size_t *torn,
+enum lenet_status lenet_json_lines(const char *path, size_t most, lenet_take_line *take, void *self, size_t *torn,
                                    struct lenet_error *err);
 
 #ifdef __cplusplus

@@ -403,7 +403,7 @@ static enum lenet_status members_text(const struct networks *all, const struct l
         for (int r = 0; r < all->files[i].R; r++) {
             lenet_json_open_object(&json, NULL);
             lenet_json_add_all(&json, lenet_json_at(all->files[i].members, r));
-            lenet_json_add_string(&json, "weights", all->files[i].path);
+            lenet_json_add_text(&json, "weights", all->files[i].path);
             if (trained) lenet_config_add_json(&json, "config", trained);
             lenet_json_close(&json);
         }
@@ -599,7 +599,7 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
     struct lenet_json json = {.whole = NULL};
     lenet_wilson_interval(e->correct, e->count, interval);
     lenet_json_open_object(&json, NULL);
-    lenet_json_add_string(&json, "weights", config->weights);
+    lenet_json_add_text(&json, "weights", config->weights);
     lenet_data_add_json(&json, "data", config->data, data);
     lenet_json_add_number(&json, "count", (double)e->count);
     lenet_json_add_number(&json, "correct", (double)e->correct);
@@ -616,7 +616,7 @@ enum lenet_status lenet_evaluation_write(const char *path, const struct lenet_co
     add_per_class(&json, "recall", e, lenet_recall);
     if (e->members > 1) add_votes(&json, e);
     lenet_json_open_array(&json, "test_files");
-    for (int i = 0; i < 2; i++) lenet_json_add_string(&json, NULL, data->test_files[i]);
+    for (int i = 0; i < 2; i++) lenet_json_add_text(&json, NULL, data->test_files[i]);
     lenet_json_close(&json);
     lenet_json_open_array(&json, "predictions");
     for (uint64_t i = 0; i < e->count; i++) lenet_json_add_number(&json, NULL, e->predicted[i]);

@@ -53,7 +53,9 @@ static int read_sizes(const uint8_t *bytes, size_t size, int reversed, struct le
         h->size[d] = at + 4 <= size ? (uint32_t)number(bytes + at, 4, reversed) : 0;
         wanted *= h->size[d];
     }
-    return wanted + (double)h->bytes == (double)size;
+    wanted += (double)h->bytes;
+    if (!h->file_bytes || wanted < h->file_bytes) h->file_bytes = wanted;
+    return wanted == (double)size;
 }
 
 int lenet_idx_header_read(const uint8_t *bytes, size_t size, struct lenet_idx_header *h) {
@@ -213,7 +215,7 @@ static void describe_text(const char *text, struct lenet_contents *c) {
     snprintf(c->what, sizeof c->what, "%s%s%s%s", what, *start ? " that begins with '" : "", start, *start ? "'" : "");
 }
 
-void lenet_contents_describe(const uint8_t *bytes, size_t size, int dimensions, struct lenet_contents *c) {
+void lenet_contents_describe(const uint8_t *bytes, size_t size, int more, int dimensions, struct lenet_contents *c) {
     struct lenet_idx_header header;
     char text[1024];
     if (lenet_idx_header_read(bytes, size, &header)) {
@@ -238,7 +240,8 @@ void lenet_contents_describe(const uint8_t *bytes, size_t size, int dimensions, 
     } else if (read_text(bytes, size, text, sizeof text)) {
         describe_text(text, c);
     } else {
-        int used = snprintf(c->what, sizeof c->what, "%zu bytes of no known kind that begin with", size);
+        int used = snprintf(c->what, sizeof c->what, "%s%zu bytes of no known kind that begin with",
+                            more ? "at least " : "", size);
         for (size_t i = 0; i < size && i < 4; i++)
             used += snprintf(c->what + used, sizeof c->what - (size_t)used, " %02x", bytes[i]);
     }

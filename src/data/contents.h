@@ -20,6 +20,7 @@ struct lenet_idx_header {
     int reversed;                             /* 1: its numbers have their lowest byte first, where IDX wants it last */
     size_t bytes;                             /* that the header takes */
     uint32_t size[LENET_IDX_MOST_DIMENSIONS]; /* 0 where the file ends before */
+    double file_bytes; /* that the file has by these sizes, or by those in the other order where these are fewer */
 };
 
 /* Returns 1 where the file begins as IDX does, of any known type, in either order of bytes. */
@@ -30,8 +31,10 @@ struct lenet_contents {
     const char *cause; /* what may have put them in the place of an IDX file, or what is to be done */
 };
 
-/* Says what the bytes of a file are that should have been IDX of so many dimensions (3: images, 1: labels). */
-void lenet_contents_describe(const uint8_t *bytes, size_t size, int dimensions, struct lenet_contents *contents);
+/* Says what a file is that should have been IDX of so many dimensions (3: images, 1: labels), from its first bytes;
+ * more: it has others. */
+void lenet_contents_describe(const uint8_t *bytes, size_t size, int more, int dimensions,
+                             struct lenet_contents *contents);
 
 int lenet_is_gzip(const uint8_t *bytes, size_t size);
 

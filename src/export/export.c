@@ -30,20 +30,19 @@ static enum lenet_status check_out(const char *out, struct lenet_error *err) {
     return lenet_fail(err, LENET_ERR_IO, "--out %s: there is no directory %s", out, parent);
 }
 
-static enum lenet_status hash_of(const char *path, char hash[65], struct lenet_error *err) {
+/* Reads the file once, for it may be a pipe. */
+static enum lenet_status read_network(const char *path, struct lenet_model *model, float **w, char hash[65],
+                                      struct lenet_error *err) {
     struct lenet_piece piece;
+    struct cJSON *members;
     char *bytes;
-    LENET_TRY(lenet_file_read(path, &bytes, &piece.size, err));
+    int R;
+    LENET_TRY(lenet_tensors_bytes(path, &bytes, &piece.size, err));
     piece.bytes = bytes;
     const enum lenet_status status = lenet_sha256(&piece, 1, hash, err);
-    free(bytes);
-    return status;
-}
-
-static enum lenet_status read_network(const char *path, struct lenet_model *model, float **w, struct lenet_error *err) {
-    struct cJSON *members;
-    int R;
-    LENET_TRY(lenet_weights_read(path, model, &R, w, &members, err));
+    if (status != LENET_OK) free(bytes);
+    LENET_TRY(status);
+    LENET_TRY(lenet_weights_parse(path, bytes, piece.size, model, &R, w, &members, err));
     lenet_json_free(members);
     if (R == 1) return LENET_OK;
     free(*w);
@@ -194,10 +193,9 @@ enum lenet_status lenet_export_c(struct lenet_config *config, struct lenet_expor
     float *w;
     *facts = (struct lenet_export){.bits = config->bits ? 4 : 8};
     LENET_TRY(check_out(config->out, err));
-    LENET_TRY(read_network(config->weights, &model, &w, err));
+    LENET_TRY(read_network(config->weights, &model, &w, facts->weights_hash, err));
     facts->topology = model.topology;
-    enum lenet_status status = hash_of(config->weights, facts->weights_hash, err);
-    if (status == LENET_OK) status = find_spread(&model.topology, w, &facts->spread, err);
+    enum lenet_status status = find_spread(&model.topology, w, &facts->spread, err);
     if (status == LENET_OK) status = export_model(config, &model, w, facts, err);
     free(w);
     return status;

@@ -75,12 +75,17 @@ static enum lenet_status shrink(const struct lenet_image *image, int step, struc
     return LENET_OK;
 }
 
-/* What is in a box of the picture, without its edge. */
+/* Whether anything is in a box but its edge, which is cut off. */
+static int has_inside(const struct lenet_box *box, int step) {
+    return (box->y1 - box->y0) * step > 2 && (box->x1 - box->x0) * step > 2;
+}
+
+/* What is in a box of the picture, which has an inside, without its edge. */
 static enum lenet_status cut_sheet(const struct lenet_image *image, struct lenet_box box, struct lenet_image *sheet,
                                    struct lenet_error *err) {
     const int h = box.y1 - box.y0, w = box.x1 - box.x0, edge = 1 + (h < w ? h : w) / 50;
     *sheet = (struct lenet_image){.H = h - 2 * edge, .W = w - 2 * edge};
-    if (sheet->H < 1 || sheet->W < 1 || !(sheet->grey = malloc((size_t)sheet->H * (size_t)sheet->W)))
+    if (!(sheet->grey = malloc((size_t)sheet->H * (size_t)sheet->W)))
         return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (int y = 0; y < sheet->H; y++)
         memcpy(sheet->grey + y * sheet->W, image->grey + (box.y0 + edge + y) * image->W + box.x0 + edge,
@@ -171,6 +176,7 @@ static enum lenet_status find(const struct lenet_image *image, int sheets, uint8
     for (int step = first; step >= 1 && status == LENET_OK && !*found && !is_sheet; step /= 2) {
         status = shrink(image, step, &nearer, err);
         if (status == LENET_OK && step == first && sheets) status = lenet_sheet_find(&nearer, &box, &is_sheet, err);
+        is_sheet = is_sheet && has_inside(&box, first);
         if (status == LENET_OK && step == first) status = lenet_ink_brightness(&nearer, &brightness, err);
         if (status == LENET_OK && !is_sheet) status = look(&nearer, brightness, step, digit, found, err);
         free(nearer.grey);

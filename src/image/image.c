@@ -2,15 +2,19 @@
 #include "image/image.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "image/canvas.h"
 
 enum { BEGINNING = 16, MAX_PIPED = 1 << 28 /* bytes of standard input */ };
+
+/* Bytes of a file: the most pixels in three colours, each as text of up to six characters, are fewer. */
+static const uint64_t MAX_FILE = 2000000000;
 
 /* ---- what a file is --------------------------------------------------------------------------------- */
 
@@ -72,17 +76,24 @@ static enum lenet_status read_file(FILE *file, struct lenet_canvas *canvas, stru
 /* ---- where it comes from --------------------------------------------------------------------------- */
 
 static enum lenet_status open_file(const char *path, FILE **file, struct lenet_error *err) {
-    struct stat info;
-    if (stat(path, &info) != 0)
-        return lenet_fail(err, LENET_ERR_IO, "%s: cannot open: %s (a misspelt path?)", path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) /* a pipe that nobody writes to would be waited for */
-        return lenet_fail(err, LENET_ERR_FORMAT, "%s: a %s, wanted the file of an image%s", path,
-                          S_ISDIR(info.st_mode)    ? "directory"
-                          : S_ISFIFO(info.st_mode) ? "pipe"
-                                                   : "device",
-                          S_ISFIFO(info.st_mode) ? "; of a pipe, name - and let it be standard input" : "");
-    *file = fopen(path, "rb");
-    return *file ? LENET_OK : lenet_fail(err, LENET_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    enum lenet_opened kind;
+    uint64_t size;
+    int fd;
+    LENET_TRY(lenet_file_open(path, &fd, &kind, &size, err));
+    if (kind == LENET_OPENED_FILE && size != UINT64_MAX && size > MAX_FILE) {
+        close(fd);
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: %" PRIu64 " bytes, wanted at most %" PRIu64 " of an image", path,
+                          size, MAX_FILE);
+    }
+    if (kind == LENET_OPENED_FILE && (*file = fdopen(fd, "rb"))) return LENET_OK;
+    close(fd);
+    if (kind == LENET_OPENED_FILE) return lenet_fail(err, LENET_ERR_MEMORY, "%s: out of memory", path);
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: a %s, wanted the file of an image%s",
+                      path, /* pipes are not rewound */
+                      kind == LENET_OPENED_DIRECTORY ? "directory"
+                      : kind == LENET_OPENED_PIPE    ? "pipe"
+                                                     : "device",
+                      kind == LENET_OPENED_PIPE ? "; of a pipe, name - and let it be standard input" : "");
 }
 
 /* Takes in all of standard input, of which a pipe cannot be rewound: *bytes is the caller's to free. */

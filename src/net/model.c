@@ -175,10 +175,20 @@ static enum lenet_status read_file(const char *path, const struct lenet_tensor_f
 
 enum lenet_status lenet_weights_read(const char *path, struct lenet_model *model, int *R, float **host_w,
                                      struct cJSON **members, struct lenet_error *err) {
+    char *bytes;
+    size_t size;
+    *host_w = NULL;
+    *members = NULL;
+    LENET_TRY(lenet_tensors_bytes(path, &bytes, &size, err));
+    return lenet_weights_parse(path, bytes, size, model, R, host_w, members, err);
+}
+
+enum lenet_status lenet_weights_parse(const char *path, char *bytes, size_t size, struct lenet_model *model, int *R,
+                                      float **host_w, struct cJSON **members, struct lenet_error *err) {
     struct lenet_tensor_file file;
     *host_w = NULL;
     *members = NULL;
-    LENET_TRY(lenet_tensors_read(path, &file, err));
+    LENET_TRY(lenet_tensors_parse(path, bytes, size, &file, err));
     const enum lenet_status status = read_file(path, &file, model, R, host_w, members, err);
     lenet_tensors_free(&file);
     if (status == LENET_OK) return LENET_OK;

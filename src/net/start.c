@@ -59,7 +59,7 @@ enum lenet_status lenet_start_open(const char *path, struct lenet_start *start, 
     enum lenet_path is;
     LENET_TRY(lenet_path_look(path, &is, err));
     if (is == LENET_DIRECTORY) return fail_directory(path, err);
-    LENET_TRY(lenet_file_read(path, &bytes, &size, err));
+    LENET_TRY(lenet_tensors_bytes(path, &bytes, &size, err));
     enum lenet_status status = lenet_sha256(&(struct lenet_piece){bytes, size}, 1, start->sha256, err);
     if (status == LENET_OK)
         status = lenet_tensors_parse(path, bytes, size, &start->file, err);

@@ -17,7 +17,8 @@ _Static_assert(LENET_MAX_RANK == 6 && LENET_MAX_TENSOR_NAME == 64, "messages bel
 enum {
     ALIGNMENT = 8,          /* the length word's size, and what the data's start is a multiple of */
     MAX_HEADER = 100000000, /* as in the reference implementation                                 */
-    MAX_QUOTED = 200        /* bytes of a foreign file in a message                               */
+    MAX_QUOTED = 200,       /* bytes of a foreign file in a message                               */
+    BEGINNING = 256         /* bytes by which a foreign file is known                             */
 };
 static const char metadata_key[] = "__metadata__";
 
@@ -314,7 +315,8 @@ static enum lenet_status check_places(const struct source *from, struct lenet_te
     }
     if (end == from->size) return LENET_OK;
     return lenet_fail(from->err, LENET_ERR_FORMAT,
-                      "%s: has %zu bytes of data, but its last tensor ends at byte %zu (a longer file overwritten?)",
+                      "%s: has %zu bytes of data or more, but its last tensor ends at byte %zu (a longer file "
+                      "overwritten?)",
                       from->path, from->size, end);
 }
 
@@ -343,11 +345,10 @@ static enum lenet_status align_tensors(const char *path, struct lenet_tensor_fil
 
 /* Files that weights are often kept in, told by their first bytes. */
 static enum lenet_status check_foreign(const char *path, const char *bytes, size_t size, struct lenet_error *err) {
-    enum { LOOKED_AT = 256 };
     if (size > ALIGNMENT && bytes[ALIGNMENT] == '{') return LENET_OK;
     const int is_zip = size > 4 && memcmp(bytes, "PK\3\4", 4) == 0;
     const int is_pickle = size > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
-    if (is_pickle || (is_zip && memmem(bytes, size < LOOKED_AT ? size : LOOKED_AT, "data.pkl", strlen("data.pkl"))))
+    if (is_pickle || (is_zip && memmem(bytes, size < BEGINNING ? size : BEGINNING, "data.pkl", strlen("data.pkl"))))
         return lenet_fail(
             err, LENET_ERR_FORMAT,
             "%.300s: PyTorch's own format, which only PyTorch reads; convert it: python3 -c \"import torch, "
@@ -426,11 +427,52 @@ enum lenet_status lenet_tensors_parse(const char *path, char *bytes, size_t size
     return status;
 }
 
+/* Where the last tensor ends, in bytes of the data; 0 where the header is damaged. */
+static enum lenet_status find_end(const char *path, const char *header, size_t size, size_t *end,
+                                  struct lenet_error *err) {
+    struct cJSON *root;
+    *end = 0;
+    if (lenet_json_parse(path, header, size, NULL, &root, err) == LENET_ERR_MEMORY) return LENET_ERR_MEMORY;
+    for (const struct cJSON *entry = lenet_json_first(root); entry; entry = lenet_json_next(entry)) {
+        size_t at[2];
+        if (read_sizes(lenet_json_get(entry, "data_offsets"), at, 2) == 2 && at[1] > *end) *end = at[1];
+    }
+    lenet_json_free(root);
+    return LENET_OK;
+}
+
+/* Reads no more than the header says that there is, and a byte by which a file that goes on is known. */
+static enum lenet_status read_input(struct lenet_input *input, struct lenet_error *err) {
+    uint64_t header = 0;
+    LENET_TRY(lenet_input_open(input->path, input, err));
+    LENET_TRY(lenet_input_read(input, BEGINNING, err));
+    if (input->used >= ALIGNMENT) memcpy(&header, input->bytes, sizeof header);
+    if (header == 0 || header > MAX_HEADER) return LENET_OK; /* what is wrong is said when it is parsed */
+    const size_t data = ALIGNMENT + (size_t)header;
+    LENET_TRY(lenet_input_read(input, data, err));
+    if (input->used < data) return LENET_OK;
+    size_t end;
+    LENET_TRY(find_end(input->path, input->bytes + ALIGNMENT, (size_t)header, &end, err));
+    return lenet_input_read(input, data + end + 1, err);
+}
+
+enum lenet_status lenet_tensors_bytes(const char *path, char **bytes, size_t *size, struct lenet_error *err) {
+    struct lenet_input input = {.path = path};
+    const enum lenet_status status = read_input(&input, err);
+    lenet_input_close(&input);
+    *bytes = input.bytes;
+    *size = input.used;
+    if (status == LENET_OK) return LENET_OK;
+    free(input.bytes);
+    *bytes = NULL;
+    return status;
+}
+
 enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err) {
     char *bytes;
     size_t size;
     memset(file, 0, sizeof *file);
-    LENET_TRY(lenet_file_read(path, &bytes, &size, err));
+    LENET_TRY(lenet_tensors_bytes(path, &bytes, &size, err));
     return lenet_tensors_parse(path, bytes, size, file, err);
 }
 

@@ -51,11 +51,11 @@ static enum lenet_status data_of_record(const char *where, const struct cJSON *j
                                         struct lenet_error *err) {
     const struct cJSON *data = lenet_json_get(json, "data");
     const char *hash = lenet_json_text(data, "hash");
-    const char *directory = lenet_json_text(data, "directory");
     if (!hash || strlen(hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: the data's hash is missing or has not 64 digits", where);
     strcpy(record->hash, hash);
-    snprintf(record->config.data, sizeof record->config.data, "%s", directory ? directory : "");
+    record->config.data[0] = 0;
+    lenet_json_path(data, "directory", record->config.data, sizeof record->config.data);
     return LENET_OK;
 }
 
@@ -87,6 +87,8 @@ static enum lenet_status record_from_json(const char *where, const struct cJSON 
     return check_id(where, record, err);
 }
 
+enum { MOST_BYTES = 400 << 20 /* of a run: a million epochs, which --epochs allows, of 400 bytes */ };
+
 /* Whom records go to. */
 struct taker {
     lenet_take_record *take;
@@ -103,5 +105,5 @@ static enum lenet_status take_line(void *self, const struct lenet_json_line *lin
 enum lenet_status lenet_records_each(const char *path, lenet_take_record *take, void *self, size_t *torn,
                                      struct lenet_error *err) {
     struct taker taker = {take, self};
-    return lenet_json_lines(path, take_line, &taker, torn, err);
+    return lenet_json_lines(path, MOST_BYTES, take_line, &taker, torn, err);
 }

@@ -218,7 +218,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     add_axes(&json, s->plan);
     lenet_config_add_json(&json, "config", base_of(s));
     lenet_data_add_json(&json, "data", base_of(s)->data, &s->data);
-    if (base_of(s)->from[0]) lenet_json_add_string(&json, "from", base_of(s)->from);
+    if (base_of(s)->from[0]) lenet_json_add_path(&json, "from", base_of(s)->from);
     lenet_json_add_classes(&json, &s->data.names);
     return lenet_json_write(path, &json, err);
 }

@@ -153,6 +153,8 @@ static enum lenet_status take_runs_file(void *self, const char *path, struct len
     return torn != SIZE_MAX && strcmp(path, dir->runs) == 0 ? lenet_file_cut(path, torn, err) : LENET_OK;
 }
 
+enum { MOST_BYTES = 1 << 29 /* ten million values on an axis, of at most 50 each */ };
+
 /* Where no run has ended, the sweep that was begun here says what its data are. */
 static enum lenet_status check_description(const struct lenet_sweep_dir *dir, struct lenet_error *err) {
     char path[LENET_MAX_PATH], *text;
@@ -162,7 +164,7 @@ static enum lenet_status check_description(const struct lenet_sweep_dir *dir, st
     struct cJSON *json;
     LENET_TRY(lenet_path_look(path, &is, err));
     if (is == LENET_NOTHING) return LENET_OK;
-    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    LENET_TRY(lenet_file_read(path, "a sweep.json", MOST_BYTES, &text, &size, err));
     enum lenet_status status = lenet_json_parse(path, text, size, NULL, &json, err);
     const struct cJSON *data = lenet_json_get(json, "data");
     const char *hash = lenet_json_text(data, "hash");

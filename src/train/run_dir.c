@@ -31,7 +31,7 @@ void lenet_option_add_json(struct lenet_json *json, const struct lenet_config *c
     if (lenet_option_is_number(option) && strcmp(text, "auto") != 0)
         lenet_json_add_raw(json, option->name, text);
     else
-        lenet_json_add_string(json, option->name, text);
+        lenet_json_add_text(json, option->name, text);
 }
 
 void lenet_config_add_json(struct lenet_json *json, const char *name, const struct lenet_config *config) {
@@ -44,9 +44,9 @@ void lenet_config_add_json(struct lenet_json *json, const char *name, const stru
 void lenet_data_add_json(struct lenet_json *json, const char *name, const char *directory,
                          const struct lenet_dataset *data) {
     lenet_json_open_object(json, name);
-    lenet_json_add_string(json, "name", data->name);
+    lenet_json_add_text(json, "name", data->name);
     lenet_json_add_string(json, data->hash[0] ? "hash" : "test_hash", data->hash[0] ? data->hash : data->test_hash);
-    lenet_json_add_string(json, "directory", directory);
+    lenet_json_add_path(json, "directory", directory);
     lenet_json_add_number(json, "train", (double)data->train.count);
     lenet_json_add_number(json, "test", (double)data->test.count);
     lenet_json_close(json);
@@ -113,12 +113,14 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     lenet_json_add_string(&json, "machine", machine);
     lenet_config_add_json(&json, "config", config);
     lenet_data_add_json(&json, "data", config->data, data);
-    if (config->from[0]) lenet_json_add_string(&json, "from", config->from);
+    if (config->from[0]) lenet_json_add_path(&json, "from", config->from);
     lenet_json_add_classes(&json, &data->names);
     return lenet_json_write(path, &json, err);
 }
 
 /* ---- reading run.json ------------------------------------------------------------------ */
+
+enum { MOST_BYTES = 1 << 20 /* of paths, names of classes and a hundred options there are some 10,000 */ };
 
 const char *lenet_option_from_json(const struct cJSON *values, const struct lenet_option *option, char number[32]) {
     const struct cJSON *value = lenet_json_get(values, option->name);
@@ -153,13 +155,16 @@ static enum lenet_status run_from_json(const char *path, const struct cJSON *jso
                                        char hash[65], struct lenet_error *err) {
     const struct cJSON *values = lenet_json_get(json, "config");
     const struct cJSON *data = lenet_json_get(json, "data");
-    const char *data_hash = lenet_json_text(data, "hash"), *from = lenet_json_text(json, "from");
+    const char *data_hash = lenet_json_text(data, "hash");
+    char from[LENET_MAX_PATH] = "", directory[LENET_MAX_PATH];
     if (!values || !data_hash || strlen(data_hash) != 64)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: not a run.json: config or the data's hash is missing", path);
     strcpy(hash, data_hash);
     LENET_TRY(lenet_config_from_json(path, values, config, err));
-    LENET_TRY(option_from_text(path, lenet_option_find("from"), from ? from : "", config, err));
-    LENET_TRY(option_from_text(path, lenet_option_find("data"), lenet_json_text(data, "directory"), config, err));
+    const int has_directory = lenet_json_path(data, "directory", directory, sizeof directory);
+    lenet_json_path(json, "from", from, sizeof from);
+    LENET_TRY(option_from_text(path, lenet_option_find("from"), from, config, err));
+    LENET_TRY(option_from_text(path, lenet_option_find("data"), has_directory ? directory : NULL, config, err));
     return option_from_text(path, lenet_option_find("device"), lenet_json_text(json, "device"), config, err);
 }
 
@@ -186,7 +191,7 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
     size_t size;
     LENET_TRY(check_is_run(directory, err));
     LENET_TRY(lenet_run_path(directory, RUN_FILE, path, err));
-    LENET_TRY(lenet_file_read(path, &text, &size, err));
+    LENET_TRY(lenet_file_read(path, "a run.json", MOST_BYTES, &text, &size, err));
     struct cJSON *json;
     enum lenet_status status = lenet_json_parse(path, text, size, NULL, &json, err);
     if (status == LENET_OK) status = run_from_json(path, json, config, hash, err);
@@ -375,6 +380,8 @@ int lenet_metrics_from_json(const struct cJSON *json, struct lenet_metrics *m) {
            real_from_json(json, "images_per_s", &m->images_per_s) && real_from_json(json, "seconds", &m->seconds);
 }
 
+enum { MOST_OF_EPOCH = 1 << 16 /* bytes; ten numbers with their names are 400 */ };
+
 /* The epochs up to a step. */
 struct history {
     uint64_t step;
@@ -416,7 +423,7 @@ enum lenet_status lenet_metrics_rewind(const char *directory, uint64_t step, str
     enum lenet_path is;
     LENET_TRY(lenet_path_look(path, &is, err));
     if (is == LENET_NOTHING) return LENET_OK;
-    enum lenet_status status = lenet_json_lines(path, take_epoch, &history, &torn, err);
+    enum lenet_status status = lenet_json_lines(path, MOST_OF_EPOCH, take_epoch, &history, &torn, err);
     if (status == LENET_OK && (history.past || torn != SIZE_MAX))
         status = lenet_file_cut(path, history.past ? history.kept : torn, err);
     if (status != LENET_OK) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "data/class_names.h"
 #include "data/contents.h"
 #include "lenet/data.h"
 
@@ -630,7 +631,7 @@ TEST(Contents, NoBeginningOfAnyFileIsReadBeyondItsEnd) {
             const std::vector<uint8_t> bytes(kind.bytes.begin(), kind.bytes.begin() + long(length));
             for (int dimensions : {1, 3}) {
                 lenet_contents contents = {};
-                lenet_contents_describe(bytes.data(), length, dimensions, &contents);
+                lenet_contents_describe(bytes.data(), length, 0, dimensions, &contents);
                 EXPECT_NE('\0', contents.what[0]) << kind.name << " " << length;
                 EXPECT_LT(strlen(contents.what), sizeof contents.what - 1) << "cut: " << contents.what;
                 ASSERT_NE(nullptr, contents.cause) << kind.name << " " << length;
@@ -717,6 +718,43 @@ TEST_F(Data, OfEmnistItIsToldThatItsImagesAreOnTheirSide) {
     directory = named.parent_path().parent_path();
 }
 
+/* ---- files without an end ------------------------------------------------------------------------------------- */
+
+TEST_F(Data, NoMoreIsReadOfAFileThanItsHeaderSays) {
+    const std::string name = std::string(TRAIN_IMAGES) + ".gz";
+    const Bytes raw = contents(TRAIN_IMAGES);
+    fs::resize_file(at(TRAIN_IMAGES), size_t{1} << 40);
+    expect_fails(LENET_ERR_FORMAT,
+                 {at(TRAIN_IMAGES), "has at least " + std::to_string(raw.size() + (1 << 20) + 1) + " bytes, wanted"});
+    write(TRAIN_IMAGES, Bytes(5000, '\0'));
+    fs::resize_file(at(TRAIN_IMAGES), size_t{1} << 40);
+    expect_fails(LENET_ERR_FORMAT, {at(TRAIN_IMAGES), "is at least 1048576 bytes of no known kind"});
+    remove(TRAIN_IMAGES);
+    for (const Bytes &begin : {raw, reversed(raw, 0, 16)}) {
+        write(name, gzip(begin + Bytes(1 << 24, '\0')));
+        expect_fails(LENET_ERR_FORMAT, {at(name)});
+        EXPECT_EQ(nullptr, strstr(err.text, "16777")) << err.text;
+    }
+    write(name, gzip("<html>" + Bytes(1 << 24, ' ')));
+    expect_fails(LENET_ERR_FORMAT, {at(name), "unpacks to a web page"});
+    write(name, "");
+    fs::resize_file(at(name), size_t{1} << 40);
+    expect_fails(LENET_ERR_FORMAT, {at(name), "a packed file of a data set has at most 1073741824"});
+}
+
+/* Without memory for it: what is allocated is not touched. */
+TEST_F(Data, ARawFileLargerThanTheMachinesMemoryIsRefused) {
+    Bytes raw = contents(TRAIN_IMAGES);
+    const uint32_t most = 0xffffffff;
+    memcpy(&raw[4], &most, 4);
+    const size_t pixels = (raw.size() - 16) / 5;
+    write(TRAIN_IMAGES, raw);
+    fs::resize_file(at(TRAIN_IMAGES), 16 + pixels * most);
+    const size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    if (pixels * most < memory) GTEST_SKIP() << "more memory than the largest file of small images";
+    expect_fails(LENET_ERR_MEMORY, {at(TRAIN_IMAGES), "no memory for its"});
+}
+
 /* ---- names of classes -------------------------------------------------------------------------------------- */
 
 const char *const NINE = "zero\none\ntwo\nthree\nfour\nf\u00fcnf\nsix\nseven\nT-shirt/top";
@@ -734,6 +772,19 @@ TEST_F(Data, ClassesTxtNamesTheClasses) {
         EXPECT_STREQ("zero", data.names.text[0]);
         EXPECT_STREQ("f\u00fcnf", data.names.text[5]);
         EXPECT_STREQ("T-shirt/top", data.names.text[8]);
+    }
+}
+
+/* Weights keep the names as a text, too: what is read from that is the same. */
+TEST_F(Data, NamesOfClassesReadBackFromTheirText) {
+    for (const char *text :
+         {"\xef\xbb\xbf\xef\xbb\xbfzero\none", " zero\none \n \n", "\xef\xbb\xbf", "zero\n\xef\xbb\xbfone"}) {
+        lenet_class_names names, again;
+        ASSERT_EQ(LENET_OK, lenet_class_names_parse("a text", text, strlen(text), &names, &err)) << err.text;
+        char *kept = lenet_class_names_text(&names);
+        ASSERT_EQ(LENET_OK, lenet_class_names_parse("again", kept, strlen(kept), &again, &err)) << err.text;
+        EXPECT_EQ(0, memcmp(&names, &again, sizeof names)) << text;
+        free(kept);
     }
 }
 

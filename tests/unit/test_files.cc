@@ -124,10 +124,10 @@ class Files : public testing::Test {
     lenet_status append(const std::string &path, const std::string &text) {
         return lenet_file_append(path.c_str(), text.data(), text.size(), &err);
     }
-    lenet_status read(const std::string &path, std::string *text) {
+    lenet_status read(const std::string &path, std::string *text, size_t most = 1 << 20) {
         char *bytes = nullptr;
         size_t size = 0;
-        const lenet_status status = lenet_file_read(path.c_str(), &bytes, &size, &err);
+        const lenet_status status = lenet_file_read(path.c_str(), "a letter", most, &bytes, &size, &err);
         if (status == LENET_OK) {
             EXPECT_EQ(bytes[size], '\0') << "a text can be used as a string";
             text->assign(bytes, size);
@@ -184,10 +184,57 @@ TEST_F(Files, ReadRefusesDevicesOfWhichSomeHaveNoEnd) {
     EXPECT_TRUE(says(err, "/dev/null: is a device"));
 }
 
+TEST_F(Files, ReadRefusesAPipeThatNobodyWritesTo) {
+    std::string got;
+    ASSERT_EQ(mkfifo(at("pipe").c_str(), 0600), 0);
+    EXPECT_EQ(read(at("pipe"), &got), LENET_ERR_IO);
+    EXPECT_TRUE(says(err, "pipe: is a pipe that nobody writes to"));
+}
+
+TEST_F(Files, ReadTakesAPipeWhoseWriterHasGone) {
+    std::string got;
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    ASSERT_EQ(write(ends[1], "abc", 3), 3);
+    close(ends[1]);
+    EXPECT_EQ(read("/dev/fd/" + std::to_string(ends[0]), &got), LENET_OK) << err.text;
+    EXPECT_EQ(got, "abc");
+    EXPECT_EQ(read("/dev/fd/" + std::to_string(ends[0]), &got), LENET_OK) << err.text;
+    EXPECT_EQ(got, "");
+    close(ends[0]);
+}
+
+TEST_F(Files, ReadRefusesMoreThanItsReaderWants) {
+    std::string got;
+    put(at("f"), std::string(100, 'x'));
+    EXPECT_EQ(read(at("f"), &got, 100), LENET_OK) << err.text;
+    EXPECT_EQ(read(at("f"), &got, 99), LENET_ERR_FORMAT);
+    EXPECT_TRUE(says(err, "f: has 100 bytes; a letter has at most 99"));
+    fs::resize_file(at("f"), size_t{1} << 40);
+    EXPECT_EQ(read(at("f"), &got), LENET_ERR_FORMAT) << "and takes no memory for it";
+    EXPECT_TRUE(says(err, "has 1099511627776 bytes"));
+    ASSERT_EQ(mkfifo(at("pipe").c_str(), 0600), 0);
+    std::thread writer([&] { put(at("pipe"), std::string(3000, 'x')); });
+    EXPECT_EQ(read(at("pipe"), &got, 2000), LENET_ERR_FORMAT);
+    EXPECT_TRUE(says(err, "pipe: has more than 2000 bytes"));
+    writer.join();
+}
+
+TEST_F(Files, ReadTakesFilesThatSayTheyHaveNoBytes) {
+    std::string got;
+    EXPECT_EQ(read("/proc/self/status", &got), LENET_OK) << err.text;
+    EXPECT_NE(got.find("Name:"), std::string::npos);
+}
+
+TEST_F(Files, AppendDoesNotWaitForAPipesReader) {
+    ASSERT_EQ(mkfifo(at("pipe").c_str(), 0600), 0);
+    EXPECT_EQ(append(at("pipe"), "x"), LENET_ERR_IO);
+}
+
 TEST_F(Files, AFailureNeedsNoPlaceForItsMessage) {
     char *bytes;
     size_t size;
-    EXPECT_EQ(lenet_file_read(at("missing").c_str(), &bytes, &size, nullptr), LENET_ERR_IO);
+    EXPECT_EQ(lenet_file_read(at("missing").c_str(), "", 1, &bytes, &size, nullptr), LENET_ERR_IO);
     EXPECT_EQ(lenet_file_replace(at("missing/f").c_str(), "x", 1, nullptr), LENET_ERR_IO);
     EXPECT_EQ(lenet_file_append(at("missing/f").c_str(), "x", 1, nullptr), LENET_ERR_IO);
 }

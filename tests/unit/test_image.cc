@@ -567,6 +567,13 @@ TEST_F(Digits, ThereIsNoneOnEmptyPaperInUnevenLight) {
     }
 }
 
+/* Its longer part could be a sheet of paper, of which nothing would be left without its edge. */
+TEST_F(Digits, APictureOfTwoColumnsIsLookedAtToo) {
+    Find(28, 2, {0,   0,   0,   0,   155, 45,  0,   0,   0,   98,  0,   0,   0,   0,   0,   0,   29,  3,   210,
+                 211, 212, 213, 214, 215, 216, 217, 218, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234, 241,
+                 242, 243, 244, 245, 246, 247, 248, 249, 250, 255, 218, 0,   8,   1,   1,   0,   84,  85});
+}
+
 TEST_F(Digits, FaintOnesAreFoundInNoise) {
     for (size_t i = 0; i < data.test.count; i += 31)
         for (double noise : {2.0, 6.0}) {

@@ -157,13 +157,13 @@ TEST_F(Json, ALineThatIsNotReadForMemoryIsNotDamaged) {
         int lines = 0;
         size_t torn;
         left = n;
-        EXPECT_EQ(lenet_json_lines(path.c_str(), count, &lines, &torn, &err_), LENET_ERR_MEMORY) << n;
+        EXPECT_EQ(lenet_json_lines(path.c_str(), 100, count, &lines, &torn, &err_), LENET_ERR_MEMORY) << n;
         EXPECT_LE(lines, 1) << n;
     }
     int lines = 0;
     size_t torn;
     left = -1;
-    EXPECT_EQ(lenet_json_lines(path.c_str(), count, &lines, &torn, &err_), LENET_OK) << err_.text;
+    EXPECT_EQ(lenet_json_lines(path.c_str(), 100, count, &lines, &torn, &err_), LENET_OK) << err_.text;
     EXPECT_EQ(lines, 2);
     fs::remove(path);
 }

@@ -152,6 +152,36 @@ TEST_F(RunDir, PathsWithAnyCharacterComeBack) {
     EXPECT_EQ(read_.data, odd);
 }
 
+/* Names of files are bytes, and JSON is UTF-8. */
+TEST_F(RunDir, PathsThatAreNoUtf8ComeBackFromAFileThatIs) {
+    for (const std::string odd : {"caf\xe9", "\xff", "\xc3", "a\xed\xa0\x80/\xc3\xa9"}) {
+        snprintf(config_.data, sizeof config_.data, "%s", odd.c_str());
+        snprintf(config_.from, sizeof config_.from, "from/%s", odd.c_str());
+        snprintf(data_.name, sizeof data_.name, "%s", odd.c_str());
+        fs::remove_all(run_);
+        ASSERT_EQ(Create(), LENET_OK) << err_.text;
+        const std::string text = Contents("run.json");
+        for (size_t i = 0, n; i < text.size(); i += n)
+            ASSERT_GT(n = lenet_utf8_length(&text[i], text.size() - i), 0u) << text.substr(i, 20);
+        ASSERT_EQ(Read(), LENET_OK) << err_.text;
+        EXPECT_EQ(read_.data, odd);
+        EXPECT_EQ(read_.from, "from/" + odd);
+    }
+    const std::string text = Contents("run.json"), key = "directory_bytes\":\t\"";
+    for (const char *bytes : {"6", "6g", "00zz", "-1", " 1"}) {
+        std::string damaged = text;
+        Write("run.json", damaged.insert(damaged.find(key) + key.size(), bytes));
+        EXPECT_EQ(Read(), LENET_ERR_FORMAT) << bytes;
+    }
+}
+
+TEST_F(RunDir, ARunJsonHasALimit) {
+    Write("run.json", "");
+    fs::resize_file(Path("run.json"), size_t{1} << 40);
+    EXPECT_EQ(Read(), LENET_ERR_FORMAT);
+    EXPECT_TRUE(Says("run.json: has 1099511627776 bytes; a run.json has at most 1048576")) << err_.text;
+}
+
 TEST_F(RunDir, OptionsThatDoNotMakeARunAreNotTouched) {
     ASSERT_EQ(Create(), LENET_OK) << err_.text;
     lenet_config_init(&read_);
@@ -701,6 +731,7 @@ TEST_F(Metrics, ADamagedLineIsNamedAndNothingIsCut) {
          {std::string("x\n"), std::string("{}\n"), std::string("[]\n"), std::string("{\"step\":30}\n"),
           std::string("{\"step\":\"1\"}\n"), std::string("{\"step\":null}\n"), std::string("\0\0\0\n", 4),
           third.substr(0, 20) + "\n", std::string(5000, '{') + "\n", third.substr(0, third.size() - 1) + third,
+          std::string(third).insert(third.find(',') + 1, 2, '\0'),
           two.substr(two.find('\n') + 1) /* an epoch twice, as two processes at once would record it */}) {
         Write("metrics.jsonl", two + line + third);
         for (uint64_t step : {1000, 20, 10}) {
@@ -726,6 +757,25 @@ TEST_F(Metrics, LinesMayBeBlankAndEndInCrlf) {
         ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
         ExpectLines(2);
     }
+}
+
+TEST_F(Metrics, ALineHasALimitButNotTheFile) {
+    AppendLines(1, 2);
+    const std::string two = File(), first = two.substr(0, two.find('\n') + 1), second = two.substr(first.size());
+    std::string blank;
+    for (int i = 0; i < 40; i++) blank += std::string(65000 + 13 * i, ' ') + "\n"; /* a buffer may end anywhere */
+    Write("metrics.jsonl", first + blank + second + blank);
+    ASSERT_EQ(Rewind(1000), LENET_OK) << err_.text;
+    ExpectLines(2);
+    ASSERT_EQ(Rewind(10), LENET_OK) << err_.text;
+    EXPECT_EQ(File(), first + blank);
+    for (const char *end : {"\n", ""}) {
+        Write("metrics.jsonl", two + std::string(1 << 20, 'x') + end + second);
+        EXPECT_EQ(Rewind(1000), LENET_ERR_FORMAT);
+        EXPECT_TRUE(Says("a line of more than 65536 bytes from byte " + std::to_string(two.size()))) << err_.text;
+    }
+    fs::resize_file(Path("metrics.jsonl"), size_t{1} << 40);
+    EXPECT_EQ(Rewind(1000), LENET_ERR_FORMAT);
 }
 
 /* An epoch is recorded before its checkpoint is written, so one may be there without any. */

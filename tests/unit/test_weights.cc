@@ -420,6 +420,15 @@ TEST_F(Weights, EveryKindOfDamageIsNamed) {
     }
 }
 
+TEST_F(Weights, NoMoreIsReadOfAFileThanItsHeaderSays) {
+    for (const std::string &begin : {offset("[0,8]"), std::string(100, '\0'), std::string("{}"), file_of("{}", "")}) {
+        std::ofstream(path, std::ios::binary) << begin;
+        std::filesystem::resize_file(path, size_t{1} << 40);
+        EXPECT_EQ(read(), LENET_ERR_FORMAT);
+        EXPECT_TRUE(says(err, path)) << err.text;
+    }
+}
+
 TEST_F(Weights, AMissingFileAndADirectoryAreIoErrors) {
     EXPECT_EQ(read(), LENET_ERR_IO);
     path = directory;

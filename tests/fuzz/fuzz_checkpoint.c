@@ -1,0 +1,38 @@
+/* fuzz_checkpoint.c - checkpoints that a run of lenet1 or a population of two goes on from.
+ * Reads with: src/train/checkpoint.c */
+#include "train/checkpoint.h"
+
+#include <string.h>
+
+#include "fuzz.h"
+
+static struct lenet_model model;
+
+/* Of R networks with their moments. */
+static void read_checkpoint(const char *path, int R, int moments, const char *run) {
+    static float state[2 * 3 * 4096];
+    struct lenet_tally tally[2] = {{0}};
+    int diverged[2] = {0}, ended;
+    struct lenet_error err = {{0}};
+    struct lenet_snapshot snapshot = {.R = R,
+                                      .moments = moments,
+                                      .stride = model.topology.stride,
+                                      .tally = tally,
+                                      .diverged = diverged,
+                                      .state = state};
+    if (fuzz_ok(lenet_checkpoint_read(path, &model, run, &snapshot, &ended, &err), &err) && !ended)
+        for (int r = 0; r < R; r++) FUZZ_CHECK(diverged[r] || lenet_snapshot_is_finite(&snapshot, r));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (!model.topology.stride) {
+        FUZZ_CHECK(lenet_topology_make(lenet_arch_find("lenet1"), LENET_RELU, LENET_POOL_MAX, 10, &model.topology,
+                                       NULL) == LENET_OK);
+        FUZZ_CHECK(model.topology.stride <= 4096);
+    }
+    if (size < 1) return 0;
+    const char *path = fuzz_file(data + 1, size - 1);
+    read_checkpoint(path, 1 + (data[0] & 1), data[0] >> 1 & 1 ? 2 : 1,
+                    data[0] & 4 ? "{\"config\":{\"arch\":\"lenet1\"},\"data\":\"\"}" : NULL);
+    return 0;
+}
