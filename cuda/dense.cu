@@ -26,6 +26,7 @@ enum { THREADS = 256, WARPS = THREADS / WARP };
     X(cublasSetAtomicsMode)                                                                                            \
     X(cublasSetMathMode)                                                                                               \
     X(cublasSgemmStridedBatched)                                                                                       \
+    X(cublasGetVersion)                                                                                                \
     X(cublasGetStatusString)
 /* The header makes macros of some names: cublasCreate is cublasCreate_v2. This is the name that results. */
 #define NAME_OF(f) #f
@@ -71,6 +72,12 @@ static cublasStatus_t open_handle(struct gpu_blas *blas, int branch, cudaStream_
 
 static enum lenet_status blas_error(cublasStatus_t status) {
     return status == CUBLAS_STATUS_ALLOC_FAILED ? LENET_ERR_MEMORY : LENET_ERR_DEVICE;
+}
+
+int gpu_blas_version(const struct lenet_ctx *ctx) {
+    int version = 0;
+    ctx->blas->cublasGetVersion(ctx->blas->handle[0], &version);
+    return version;
 }
 
 enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err) {

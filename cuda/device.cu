@@ -96,6 +96,21 @@ extern "C" void cuda_close(struct lenet_ctx *ctx) {
 
 extern "C" const char *cuda_message(const struct lenet_ctx *ctx) { return ctx->message; }
 
+#ifndef LENET_CUDA_BUILD
+#define LENET_CUDA_BUILD "unknown" /* CMakeLists.txt knows it */
+#endif
+
+extern "C" void cuda_describe(const struct lenet_ctx *ctx, char text[LENET_MACHINE]) {
+    int device = 0, runtime = 0;
+    cudaDeviceProp properties = {};
+    cudaGetDevice(&device);
+    cudaGetDeviceProperties(&properties, device);
+    cudaRuntimeGetVersion(&runtime);
+    snprintf(text, LENET_MACHINE, "build %s, %.64s of compute capability %d.%d, CUDA %d.%d, cuBLAS %d",
+             LENET_CUDA_BUILD, properties.name, properties.major, properties.minor, runtime / 1000, runtime % 1000 / 10,
+             gpu_blas_version(ctx));
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------------ */
 
 extern "C" enum lenet_status cuda_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {

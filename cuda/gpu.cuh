@@ -31,6 +31,7 @@ struct lenet_ctx {
 /* cuBLAS, for the fully connected layers: in dense.cu. */
 enum lenet_status gpu_blas_open(struct lenet_ctx *ctx, bool tf32, struct lenet_error *err);
 void gpu_blas_close(struct lenet_ctx *ctx);
+int gpu_blas_version(const struct lenet_ctx *ctx);
 
 /* ---- errors ------------------------------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ enum lenet_status cuda_upload(struct lenet_ctx *ctx, void *dst, const void *host
 enum lenet_status cuda_download(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes);
 enum lenet_status cuda_measure_peak(struct lenet_ctx *ctx, double *flops_per_s);
 const char *cuda_message(const struct lenet_ctx *ctx);
+void cuda_describe(const struct lenet_ctx *ctx, char text[LENET_MACHINE]);
 enum lenet_status cuda_record(struct lenet_ctx *ctx, enum lenet_status (*enqueue)(void *), void *argument,
                               void **graph);
 enum lenet_status cuda_replay(struct lenet_ctx *ctx, void *graph, int times);

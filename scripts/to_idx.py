@@ -201,8 +201,8 @@ def grey(picture):
 
 
 def show(files, lenet, log):
-    """What `lenet predict` would show a network of pictures of any size, for each in which it finds something: (as it is
-    called, 28 x 28 bytes), light on dark. files: (as it is called, where it lies)."""
+    """What `lenet predict` would show a network of pictures of any size, for each in which it finds something: (as it
+    is called, 28 x 28 bytes), light on dark. files: (as it is called, where it lies)."""
     shown = []
     for begin in range(0, len(files), PICTURES):
         some = files[begin:begin + PICTURES]

@@ -12,6 +12,8 @@ struct lenet_open_options {
     int tf32;    /* cuda: fully connected layers in TensorFloat-32, with 11 bits of each factor */
 };
 
+enum { LENET_MACHINE = 256 };
+
 struct lenet_backend {
     const char *name;
     int lanes;           /* images that it computes together: a batch is padded to a multiple of this */
@@ -29,6 +31,9 @@ struct lenet_backend {
 
     /* What failed last, as one line; "" for nothing. */
     const char *(*message)(const struct lenet_ctx *ctx);
+
+    /* What the last bits of results depend on: the machine, its libraries, and how and of what this was compiled. */
+    void (*describe)(const struct lenet_ctx *ctx, char text[LENET_MACHINE]);
 
     /* For backends that gain from it, else NULL. record notes what enqueue(argument) enqueues, without running it, as a
      * graph. replay runs the graph `times` times, with the data that is on the device then. *graph is NULL where the

@@ -22,6 +22,10 @@ enum lenet_status lenet_device_explain(const struct lenet_device *device, enum l
                                        struct lenet_error *err);
 void lenet_device_close(struct lenet_device *device);
 
+/* This program's version and compiler, and what its backend says of itself: where two texts are equal, so are the bytes
+ * of weights. */
+void lenet_device_machine(const struct lenet_device *device, char text[LENET_MACHINE]);
+
 /* The table for batches of B images: the device's own, or another one for the same context. */
 const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int B);
 

@@ -37,6 +37,10 @@ struct lenet_network {
     float *rate;                       /* [R]                                                   */
     void *memory[3];                   /* what the pointers above point into                    */
 
+    /* Asked before each batch of an evaluation or of the curvature, which then end with LENET_STOPPED; or NULL. */
+    int (*is_stopped)(void *self);
+    void *stop; /* self of that                         */
+
     void *graph;                  /* a recorded training step, or NULL    */
     struct lenet_source recorded; /* the source on which it was recorded  */
 };
@@ -74,7 +78,7 @@ enum lenet_status lenet_network_update(struct lenet_network *net);
 
 /* For LENET_SDLM: estimates the diagonal of the Hessian into m, as the mean over the next `batches` training batches,
  * by second derivatives that are propagated back from RBF outputs as for the distance loss, whatever the loss is.
- * Training goes on as if nothing had happened. Source: LeCun et al. 1998, app. C. */
+ * Training goes on as if nothing had happened, also where it is stopped. Source: LeCun et al. 1998, app. C. */
 enum lenet_status lenet_network_curvature(struct lenet_network *net, const struct lenet_source *source, int batches);
 
 /* Parts of it, after the forward pass: the first adds the share of batch i of `batches` to m. The second only

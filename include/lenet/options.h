@@ -179,7 +179,7 @@ void lenet_config_idle_text(const struct lenet_config *config, char *text, size_
 
 /* ---- options that are odd, but no error: --batch 100000 for 60,000 images ---- */
 
-enum { LENET_ODDITIES = 2 };
+enum { LENET_ODDITIES = 3 };
 struct lenet_oddity {
     const char *option, *text; /* "--batch 100000", "is above ..." */
 };

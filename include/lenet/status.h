@@ -18,6 +18,7 @@ enum lenet_status {
     LENET_ERR_IO,       /* the operating system refused to read or write        */
     LENET_ERR_DEVICE,   /* no such device, or the CUDA runtime or cuBLAS failed */
     LENET_ERR_DIVERGED, /* the loss is NaN or infinite                          */
+    LENET_STOPPED,      /* no failure: it was asked to end before it was done   */
 };
 
 struct lenet_error {

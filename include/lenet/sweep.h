@@ -31,6 +31,14 @@ struct lenet_sweep_group {
     int populations, largest;
 };
 
+/* A run that has ended. */
+struct lenet_sweep_run {
+    const char *id;
+    const struct lenet_config *config;
+    const struct lenet_metrics *last; /* NULL: it has diverged   */
+    const char *divergence;           /* and how, as a sentence */
+};
+
 struct lenet_sweep_progress {
     size_t ended, missing; /* runs since the beginning; runs that were missing then */
     double images_per_s;   /* of training, all networks together                     */
@@ -42,9 +50,8 @@ struct lenet_sweep_observer {
     void (*begin)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_overview *overview);
     void (*group)(void *self, const struct lenet_sweep_group *group); /* a dry run's */
     void (*estimate)(void *self, double seconds);                     /* a dry run's */
-    void (*run)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
-                const struct lenet_metrics *last,
-                const struct lenet_sweep_progress *progress);                  /* last: NULL, it diverged */
+    void (*run)(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_run *run,
+                const struct lenet_sweep_progress *progress);
     void (*progress)(void *self, const struct lenet_sweep_progress *progress); /* about ten times a second */
     void *self;
     void (*note)(void *self, const char *text);           /* what is no error, but should be known */

@@ -93,6 +93,10 @@ int lenet_layers_have(const char *list, const char *name);
 int lenet_layer_trains(const struct lenet_layer *layer);
 int lenet_topology_trains_below(const struct lenet_topology *topology, int l);
 
+/* What layer l is called: "S2", "S2 scaled" for its coefficients and biases, "S2 activated" for the activation that
+ * follows; "input" where l is -1. */
+const char *lenet_topology_layer_name(const struct lenet_topology *topology, int l, char name[LENET_MAX_TENSOR_NAME]);
+
 /* How many values a layer gives, and takes, for one image. */
 size_t lenet_layer_outputs(const struct lenet_layer *layer);
 size_t lenet_layer_inputs(const struct lenet_layer *layer);

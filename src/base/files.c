@@ -133,7 +133,7 @@ enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t
     if (code != 0) return fail_errno(err, "open its directory", path, code);
     struct stat old = {.st_mode = S_IFREG};
     if (*name && fstatat(directory, name, &old, 0) != 0 && !is_absence(errno)) code = errno;
-    if (code == 0 && (!*name || !S_ISREG(old.st_mode) || is_open_file(directory, name))) {
+    if (code == 0 && (!*name || is_open_file(directory, name) || !S_ISREG(old.st_mode))) {
         close(directory); /* renaming would make root's /dev/null a file, and /dev/stdout */
         return lenet_fail(err, LENET_ERR_IO, "%s: is a directory or a device; the name of an ordinary file is wanted",
                           path);
@@ -177,7 +177,7 @@ static int sync_parent(const char *path) {
 }
 
 enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err) {
-    if (unlink(path) != 0) return errno == ENOENT ? LENET_OK : fail_errno(err, "remove", path, errno);
+    if (unlink(path) != 0) return is_absence(errno) ? LENET_OK : fail_errno(err, "remove", path, errno);
     const int code = sync_parent(path);
     return code == 0 ? LENET_OK : fail_errno(err, "sync the directory of", path, code);
 }

@@ -14,6 +14,7 @@ const char *lenet_status_name(enum lenet_status status) {
     case LENET_ERR_IO: return "input/output error";
     case LENET_ERR_DEVICE: return "device error";
     case LENET_ERR_DIVERGED: return "diverged";
+    case LENET_STOPPED: return "stopped";
     }
     return "unknown status";
 }

@@ -25,6 +25,7 @@ FILE *lenet_text_open(struct lenet_text *text) {
 enum lenet_status lenet_text_close(FILE *stream, struct lenet_text *text, struct lenet_error *err) {
     const int lost = !stream || fflush(stream) != 0 || ferror(stream);
     if (stream) (void)fclose(stream);
+    if (!lost) append(text, "", 0); /* there is a text also where nothing was printed */
     if (!lost && text->bytes) return LENET_OK;
     free(text->bytes);
     *text = (struct lenet_text){.size = 0};

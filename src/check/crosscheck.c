@@ -26,6 +26,10 @@ enum { MEMBERS = 2, BATCH = 63, PADDED = 64, IMAGES = 512, SIDE = 28 };
  * 0.23 sqrt(n) * 2^-24 of the terms' size, in the mean of many: by 6 for the 784 of the longest sum here. Terms of
  * both signs make it less. Eight times that is more than the largest error of millions. */
 static const double ROUNDING = 8 * 6 * 0x1p-24;
+/* In float what is below FLT_MIN counts as zero, while double has it. A sum has at most 784 * 64 terms (of the gradient
+ * of C1), and each may lose a factor, which the other one, less than 6, has multiplied, the product, and the sum up to
+ * there. */
+static const double FLUSHED = 8.0 * 784 * 64 * FLT_MIN;
 /* The loss's gradient is computed in double on each side, as a difference of numbers of the size of the largest. */
 static const double ROUNDING_OF_DOUBLE = 16 * 0x1p-53;
 
@@ -106,7 +110,7 @@ static void note(struct crosscheck *c, const char *tensor, const char *quantity,
         for (size_t i = 0; i < count; i++) {
             const double size = fabs(terms[i]) + fabs(want[i]);
             of_bound =
-                worse(of_bound, fabs(got[i] - want[i]) / (ROUNDING * size + ROUNDING_OF_DOUBLE * largest + FLT_MIN));
+                worse(of_bound, fabs(got[i] - want[i]) / (ROUNDING * size + ROUNDING_OF_DOUBLE * largest + FLUSHED));
         }
     row->of_bound = worse(row->of_bound, of_bound);
 }
@@ -226,13 +230,8 @@ static struct tensor gradient_of(const struct crosscheck *c, int l) {
     return gradient;
 }
 
-/* "S2", "S2 scaled" for its coefficients and biases, "S2 activated" for the activation that follows; "input". */
 static const char *layer_name(const struct crosscheck *c, int l, char name[LENET_MAX_TENSOR_NAME]) {
-    if (l < 0) return "input";
-    const struct lenet_layer *layer = &topology_of(c)->layers[l];
-    const enum lenet_layer_kind kind = layer->spec.kind;
-    strcpy(name, layer[kind == LENET_ACTIVATION ? -1 : 0].spec.name);
-    return strcat(name, kind == LENET_ACTIVATION ? " activated" : kind == LENET_SCALE ? " scaled" : "");
+    return lenet_topology_layer_name(topology_of(c), l, name);
 }
 
 /* A pixel is as far off as the place where it looks, which is rounded as numbers up to SIDE are, times the steepest

@@ -410,39 +410,38 @@ static enum lenet_status members_text(const struct networks *all, const struct l
     return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
-/* Reads the configuration of a sweep's run that its weights file has. *is_known becomes 0 where there is none, or the
- * run was trained on other data than these. */
+/* Reads the configuration of a sweep's run that its weights file has. *known becomes 0 where there is none, or the run
+ * was trained on other data than these. */
 static enum lenet_status read_training(const struct cJSON *member, const struct lenet_config *config,
-                                       const struct lenet_dataset *data, struct lenet_config *trained, int *is_known,
+                                       const struct lenet_dataset *data, struct lenet_config *trained, int *known,
                                        struct lenet_error *err) {
+    const struct cJSON *values = lenet_json_get(member, "config");
     const char *id = lenet_json_text(member, "id");
     lenet_config_init(trained);
-    *is_known = 0;
-    if (!id || lenet_config_from_json("", lenet_json_get(member, "config"), trained, NULL) != LENET_OK ||
-        trained->first_label != config->first_label || trained->transpose != config->transpose)
-        return LENET_OK;
-    return lenet_run_id_fits(trained, data->hash, id, is_known, err);
+    *known = id && values && lenet_config_from_json("", values, trained, NULL) == LENET_OK &&
+             trained->first_label == config->first_label && trained->transpose == config->transpose;
+    return *known ? lenet_run_id_fits(trained, data->hash, id, known, err) : LENET_OK;
 }
 
-/* Which training images each network had is known of a run's own weights, and of a sweep's, on the data that they were
- * trained on, of which the training half is there. */
-static enum lenet_status add_training(const struct lenet_config *config, const struct networks *all,
-                                      const struct lenet_config *of_run, const struct lenet_dataset *data,
+static enum lenet_status add_training(const struct lenet_config *trained, int r, const struct lenet_dataset *data,
                                       struct lenet_predictions *kept, struct lenet_error *err) {
-    int network = 0;
-    for (size_t i = 0; i < all->n_files; i++)
-        for (int r = 0; r < all->files[i].R; r++, network++) {
-            struct lenet_settings settings;
+    struct lenet_settings settings;
+    LENET_TRY(lenet_settings_make(trained, data->train.count, &settings, err));
+    lenet_predictions_add_training(kept, r, &settings.hyper, data->train.count);
+    return LENET_OK;
+}
+
+/* Which training images each network of a sweep had. */
+static enum lenet_status add_all_training(const struct lenet_config *config, const struct networks *all,
+                                          const struct lenet_dataset *data, struct lenet_predictions *kept,
+                                          struct lenet_error *err) {
+    int first = 0;
+    for (size_t i = 0; i < all->n_files; first += all->files[i++].R)
+        for (int r = 0; r < all->files[i].R; r++) {
             struct lenet_config trained;
-            int is_known = of_run != NULL;
-            if (of_run)
-                trained = *of_run;
-            else
-                LENET_TRY(
-                    read_training(lenet_json_at(all->files[i].members, r), config, data, &trained, &is_known, err));
-            if (!is_known) continue;
-            LENET_TRY(lenet_settings_make(&trained, data->train.count, &settings, err));
-            lenet_predictions_add_training(kept, network, &settings.hyper, data->train.count);
+            int known;
+            LENET_TRY(read_training(lenet_json_at(all->files[i].members, r), config, data, &trained, &known, err));
+            if (known) LENET_TRY(add_training(&trained, first + r, data, kept, err));
         }
     return LENET_OK;
 }
@@ -450,10 +449,13 @@ static enum lenet_status add_training(const struct lenet_config *config, const s
 static enum lenet_status keep(const struct lenet_config *config, const struct networks *all,
                               const struct origin *origin, int of_run, const struct lenet_dataset *data,
                               struct lenet_predictions *kept, struct lenet_error *err) {
-    const struct lenet_config *trained = of_run && data->hash[0] ? &origin->trained : NULL;
+    const int is_known = of_run && data->hash[0];
     char *members;
-    if (data->hash[0]) LENET_TRY(add_training(config, all, trained, data, kept, err));
-    LENET_TRY(members_text(all, trained, &members, err));
+    if (is_known)
+        LENET_TRY(add_training(&origin->trained, 0, data, kept, err));
+    else if (data->hash[0])
+        LENET_TRY(add_all_training(config, all, data, kept, err));
+    LENET_TRY(members_text(all, is_known ? &origin->trained : NULL, &members, err));
     const enum lenet_status status =
         lenet_predictions_write(config->predictions, kept, NULL, all->R, members, config->data, data, err);
     free(members);

@@ -160,7 +160,7 @@ enum lenet_status lenet_predict(struct lenet_config *config, char **paths, int n
     *unread = 0;
     if (config->run[0] || config->weights[0]) LENET_TRY(lenet_ensemble_open(config, &ensemble, err));
     struct batch *batch = calloc(1, sizeof *batch);
-    struct parallel *pool = parallel_create(config->threads ? (int)config->threads : lenet_processors());
+    struct parallel *pool = parallel_create(config->threads ? (int)config->threads : lenet_processors(), 0);
     if (!batch || !pool) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory, or of threads");
     for (int i = 0; i < n && status == LENET_OK; i++) status = add_path(&sources, paths[i], 0, err);
     if (status == LENET_OK && !sources.n) status = lenet_fail(err, LENET_ERR_IO, "%s: an empty directory", paths[0]);

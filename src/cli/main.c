@@ -18,7 +18,8 @@ static int exit_code(enum lenet_status status) {
     case LENET_ERR_ARG: return 2;
     case LENET_ERR_MEMORY:
     case LENET_ERR_FORMAT:
-    case LENET_ERR_IO: return 3;
+    case LENET_ERR_IO:
+    case LENET_STOPPED: return 3; /* training makes an end of its own of it */
     case LENET_ERR_DEVICE: return 4;
     case LENET_ERR_DIVERGED: return 5;
     }

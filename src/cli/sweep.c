@@ -79,14 +79,17 @@ static void on_sweep_progress(void *self, const struct lenet_sweep_progress *p) 
     show_bar(text);
 }
 
-static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct lenet_config *config,
-                   const struct lenet_metrics *last, const struct lenet_sweep_progress *progress) {
+static void on_run(void *self, const struct lenet_sweep_plan *plan, const struct lenet_sweep_run *run,
+                   const struct lenet_sweep_progress *progress) {
+    const struct lenet_metrics *last = run->last;
     char text[512], loss[32];
     (void)self;
     clear_bar();
-    lenet_sweep_describe(plan, config, text, sizeof text);
-    char ended[80] = "diverged";
-    if (last)
+    lenet_sweep_describe(plan, run->config, text, sizeof text);
+    char ended[400];
+    if (!last)
+        snprintf(ended, sizeof ended, "diverged: %s (run %s)", run->divergence, run->id);
+    else
         snprintf(ended, sizeof ended, "test loss %s error %5.2f %%  %.1f s", number_text(last->test_loss, loss),
                  100 * (1 - last->test_accuracy), last->seconds);
     print_wrapped("run %zu/%zu  %s%s%s\n", progress->ended, progress->missing, text, text[0] ? "  " : "", ended);

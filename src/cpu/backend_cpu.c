@@ -2,11 +2,16 @@
  * that names.h has. */
 #include "lenet/backend.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include "base/clock.h"
 #include "base/processors.h"
+#include "cpu/denormals.h"
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 #include "ops/preconditions.h"
@@ -16,7 +21,8 @@ enum { ALIGNMENT = 256 };
 static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                                   struct lenet_error *err) {
     const int threads = options->threads > 0 ? options->threads : lenet_processors();
-    struct parallel *pool = parallel_create(threads);
+    const int in_double = sizeof(LENET_REAL) == sizeof(double); /* of gradient checks, which want all there is */
+    struct parallel *pool = parallel_create(threads, in_double ? 0 : DENORMALS_TO_ZERO);
     *ctx = calloc(1, sizeof **ctx);
     if (pool && *ctx) {
         (*ctx)->pool = pool;
@@ -37,6 +43,24 @@ static void cpu_close(struct lenet_ctx *ctx) {
 static const char *cpu_message(const struct lenet_ctx *ctx) {
     (void)ctx;
     return "";
+}
+
+#ifndef LENET_CPU_BUILD
+#define LENET_CPU_BUILD "unknown" /* CMakeLists.txt knows it */
+#endif
+
+/* The C library's exp takes another way where the processor has fused multiply-adds. */
+static void cpu_describe(const struct lenet_ctx *ctx, char text[LENET_MACHINE]) {
+    const char *fused = "", *library = "another C library";
+    (void)ctx;
+#if defined(__x86_64__)
+    fused = __builtin_cpu_supports("fma") ? " with FMA" : " without FMA";
+#endif
+#ifdef __GLIBC__
+    library = gnu_get_libc_version();
+#endif
+    snprintf(text, LENET_MACHINE, "build %s, vectors of %d bits%s, glibc %s", LENET_CPU_BUILD, 8 * VECTOR_BYTES, fused,
+             library);
 }
 
 static enum lenet_status cpu_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
@@ -109,6 +133,7 @@ static const struct lenet_backend cpu = {
     .upload = cpu_copy,
     .download = cpu_copy,
     .message = cpu_message,
+    .describe = cpu_describe,
     .measure_peak = cpu_measure_peak,
     LENET_OPS(X)};
 #undef X

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "cpu/denormals.h"
+
 /* How often to check for work, and for its end, before giving the processor away, and then before sleeping: longer than
  * the host's work between two operations, and shorter than a scheduler's slice. */
 enum { SPINS_BEFORE_YIELD = 1 << 12, YIELDS_BEFORE_SLEEP = 1 << 6 };
@@ -22,6 +24,7 @@ struct parallel {
     atomic_int sleepers, stop;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
+    uint64_t mode;
     int threads;
     pthread_t workers[]; /* [threads - 1] */
 };
@@ -68,6 +71,7 @@ static void wait_for_work(struct parallel *pool) {
 
 static void *worker(void *argument) {
     struct parallel *pool = argument;
+    set_rounding_mode(rounding_mode() | pool->mode);
     while (!atomic_load(&pool->stop)) {
         work(pool);
         wait_for_work(pool);
@@ -82,7 +86,7 @@ static void wake_sleepers(struct parallel *pool) {
     pthread_mutex_unlock(&pool->mutex);
 }
 
-void parallel_for(struct parallel *pool, ptrdiff_t items, parallel_body *body, const void *args) {
+static void share_out(struct parallel *pool, ptrdiff_t items, parallel_body *body, const void *args) {
     if (pool->threads == 1 || items == 1) {
         for (ptrdiff_t item = 0; item < items; item++) body(args, item);
         return;
@@ -101,7 +105,14 @@ void parallel_for(struct parallel *pool, ptrdiff_t items, parallel_body *body, c
             sched_yield();
 }
 
-struct parallel *parallel_create(int threads) {
+void parallel_for(struct parallel *pool, ptrdiff_t items, parallel_body *body, const void *args) {
+    const uint64_t mode = rounding_mode();
+    if (pool->mode) set_rounding_mode(mode | pool->mode);
+    share_out(pool, items, body, args);
+    if (pool->mode) set_rounding_mode(mode);
+}
+
+struct parallel *parallel_create(int threads, uint64_t mode) {
     struct parallel *pool = aligned_alloc(64, (sizeof *pool + (size_t)threads * sizeof(pthread_t) + 63) / 64 * 64);
     if (!pool) return NULL;
     atomic_init(&pool->ticket, 0);
@@ -110,6 +121,7 @@ struct parallel *parallel_create(int threads) {
     atomic_init(&pool->args, NULL);
     atomic_init(&pool->sleepers, 0);
     atomic_init(&pool->stop, 0);
+    pool->mode = mode;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     for (pool->threads = 1; pool->threads < threads; pool->threads++)

@@ -12,8 +12,10 @@
 
 struct parallel;
 
-/* A pool of this many threads, the caller's own among them; NULL where memory or threads are refused. */
-struct parallel *parallel_create(int threads);
+/* A pool of this many threads, the caller's own among them; NULL where memory or threads are refused. mode is set in
+ * each of them while it runs items, and the caller's is as it was afterwards: DENORMALS_TO_ZERO of denormals.h, or 0.
+ */
+struct parallel *parallel_create(int threads, uint64_t mode);
 void parallel_free(struct parallel *pool);
 
 int parallel_threads(const struct parallel *pool);

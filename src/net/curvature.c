@@ -63,12 +63,14 @@ enum lenet_status lenet_network_curvature(struct lenet_network *net, const struc
     const struct lenet_backend *be = net->backend;
     uint64_t first;
     LENET_TRY(be->download(net->ctx, &first, net->step, sizeof first));
-    for (int i = 0; i < batches; i++) {
+    enum lenet_status status = LENET_OK;
+    for (int i = 0; i < batches && (status = lenet_network_may_go_on(net)) == LENET_OK; i++) {
         const uint64_t step = first + (uint64_t)i;
         LENET_TRY(be->upload(net->ctx, net->step, &step, sizeof step));
         LENET_TRY(lenet_network_draw(net, source));
         LENET_TRY(lenet_network_forward(net));
         LENET_TRY(lenet_network_add_curvature(net, i, batches));
     }
-    return be->upload(net->ctx, net->step, &first, sizeof first);
+    LENET_TRY(be->upload(net->ctx, net->step, &first, sizeof first));
+    return status;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lenet/version.h"
+
 enum lenet_status lenet_device_open(const char *name, struct lenet_open_options options, struct lenet_device *device,
                                     struct lenet_error *err) {
     const char *why = "";
@@ -44,6 +46,12 @@ enum lenet_status lenet_device_explain(const struct lenet_device *device, enum l
 void lenet_device_close(struct lenet_device *device) {
     if (device->ctx) device->backend->close(device->ctx);
     *device = (struct lenet_device){0};
+}
+
+void lenet_device_machine(const struct lenet_device *device, char text[LENET_MACHINE]) {
+    char backend[LENET_MACHINE];
+    device->backend->describe(device->ctx, backend);
+    snprintf(text, LENET_MACHINE, "lenet " LENET_VERSION " (" LENET_COMPILER ", %.200s)", backend);
 }
 
 const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int B) {

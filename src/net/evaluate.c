@@ -65,14 +65,19 @@ enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct
     if (status == LENET_OK) status = be->upload(net->ctx, net->tally, host_tally, tally_bytes);
     for (uint32_t n = first; n < end && status == LENET_OK; n += (uint32_t)net->N) {
         const uint32_t count = end - n < (uint32_t)net->N ? end - n : (uint32_t)net->N;
-        status = RUN(batch_slice, .R = net->R, .N = net->N, .B = net->N, .source = *source, .hyper = hyper, .first = n,
-                     .end = end, .x = net->x, .label = net->label);
+        status = lenet_network_may_go_on(net);
+        if (status == LENET_OK)
+            status = RUN(batch_slice, .R = net->R, .N = net->N, .B = net->N, .source = *source, .hyper = hyper,
+                         .first = n, .end = end, .x = net->x, .label = net->label);
         if (status == LENET_OK) status = lenet_network_forward(net);
         if (status == LENET_OK) status = lenet_network_loss(net, 0);
         if (status == LENET_OK && answers) status = fetch_answers(net, answers, n - first, end - first, count);
     }
     if (status == LENET_OK) status = be->download(net->ctx, host_tally, net->tally, tally_bytes);
-    if (status == LENET_OK) status = be->upload(net->ctx, net->tally, kept, tally_bytes);
+    if (status == LENET_OK || status == LENET_STOPPED) {
+        const enum lenet_status restored = be->upload(net->ctx, net->tally, kept, tally_bytes);
+        status = restored == LENET_OK ? status : restored;
+    }
     free(kept);
     return status;
 }

@@ -21,6 +21,11 @@ enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const st
 /* 1 where the gradient of y[l] (l = -1: of x) is wanted: by itself, or by parameters that train below. */
 int lenet_wants_gradient(const struct lenet_network *net, int l);
 
+/* LENET_STOPPED where the network's work is to end. */
+static inline enum lenet_status lenet_network_may_go_on(const struct lenet_network *net) {
+    return net->is_stopped && net->is_stopped(net->stop) ? LENET_STOPPED : LENET_OK;
+}
+
 /* The distance loss of the network's outputs, whatever its own loss is. */
 enum lenet_status lenet_distance_loss(struct lenet_network *net, void *dy, struct lenet_tally *tally);
 

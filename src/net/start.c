@@ -35,18 +35,16 @@ static enum lenet_status drop_population(struct lenet_start *start, struct lenet
 
 /* Proposes a file in a directory: the weights of a run, those of one population of a sweep, or any. */
 static enum lenet_status fail_directory(const char *path, struct lenet_error *err) {
-    const char *name = "last.safetensors";
-    char directory[1024], **names = NULL;
-    int has_weights, has_last, is_sweep, n = 0;
+    char directory[4096 + 16], **names;
+    int n, has_weights, is_run, is_sweep;
     LENET_TRY(lenet_directory_has(path, "weights", &has_weights, err));
+    LENET_TRY(lenet_directory_has(path, "last.safetensors", &is_run, err));
     LENET_TRY(lenet_directory_has(path, "sweep.json", &is_sweep, err));
-    snprintf(directory, sizeof directory, "%.400s%s", path, has_weights ? "/weights" : "");
-    LENET_TRY(lenet_directory_has(directory, name, &has_last, err));
+    snprintf(directory, sizeof directory, "%s%s", path, is_sweep && has_weights ? "/weights" : "");
     LENET_TRY(lenet_directory_list(directory, "", ".safetensors", &names, &n, err));
-    if (n && !has_last) name = names[0];
     const enum lenet_status status =
         n ? lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory; did you mean --from %.400s/%.200s?", path,
-                       directory, name)
+                       directory, is_run ? "last.safetensors" : names[0])
           : lenet_fail(err, LENET_ERR_IO, "--from %.400s: a directory%s; wanted a weights file (.safetensors)", path,
                        is_sweep ? " of a sweep without --keep-weights" : "");
     for (int i = 0; i < n; i++) free(names[i]);
@@ -351,15 +349,19 @@ static enum lenet_status fill_and_note(const struct lenet_start *start, const st
     return status;
 }
 
-int lenet_start_is_whole(const struct lenet_start *start, const struct lenet_topology *topology) {
+enum lenet_status lenet_start_draws(const struct lenet_start *start, const struct lenet_topology *topology, int *drawn,
+                                    struct lenet_error *err) {
     struct match m = {.start = start, .topology = topology};
     char note[256];
-    if (!start) return 0;
+    *drawn = 1;
+    if (!start) return LENET_OK;
     m.n_wanted = lenet_topology_tensors(topology, "", NULL, m.wanted);
-    int whole = list_found(&m, NULL) == LENET_OK && find_sources(&m, note, NULL) == LENET_OK;
-    for (int w = 0; w < m.n_wanted; w++) whole = whole && m.source[w];
+    enum lenet_status status = list_found(&m, err);
+    if (status == LENET_OK) status = find_sources(&m, note, err);
+    *drawn = 0;
+    for (int w = 0; w < m.n_wanted; w++) *drawn |= !m.source[w];
     free(m.found);
-    return whole;
+    return status;
 }
 
 enum lenet_status lenet_start_fill(const struct lenet_start *start, const struct lenet_topology *topology,

@@ -32,8 +32,9 @@ enum lenet_status lenet_start_fill(const struct lenet_start *start, const struct
 enum lenet_status lenet_start_check(const struct lenet_start *start, const struct lenet_topology *topology,
                                     const struct lenet_class_names *names, char note[256], struct lenet_error *err);
 
-/* 1 where all layers are in the file, so that no weight is drawn; 0 for NULL. */
-int lenet_start_is_whole(const struct lenet_start *start, const struct lenet_topology *topology);
+/* *drawn becomes 0 where all layers are in the file, so that no weight is drawn; 1 for NULL. Fails likewise. */
+enum lenet_status lenet_start_draws(const struct lenet_start *start, const struct lenet_topology *topology, int *drawn,
+                                    struct lenet_error *err);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,14 @@ size_t lenet_layer_outputs(const struct lenet_layer *layer) { return (size_t)lay
 
 size_t lenet_layer_inputs(const struct lenet_layer *layer) { return (size_t)layer->C * layer->H * layer->W; }
 
+const char *lenet_topology_layer_name(const struct lenet_topology *topology, int l, char name[LENET_MAX_TENSOR_NAME]) {
+    if (l < 0) return strcpy(name, "input");
+    const struct lenet_layer *layer = &topology->layers[l];
+    const enum lenet_layer_kind kind = layer->spec.kind;
+    strcpy(name, layer[kind == LENET_ACTIVATION ? -1 : 0].spec.name);
+    return strcat(name, kind == LENET_ACTIVATION ? " activated" : kind == LENET_SCALE ? " scaled" : "");
+}
+
 /* Tensors start at multiples of 64 floats: 256 bytes, for vector loads and cuBLAS. */
 static size_t aligned(size_t count) { return (count + 63) / 64 * 64; }
 

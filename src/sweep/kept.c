@@ -42,22 +42,22 @@ static int has_id(const struct ids *ids, const char *id) {
     return id && bsearch(id, ids->all, ids->n, sizeof *ids->all, by_text) != NULL;
 }
 
-/* The members that are not among the ids, as a text that is the caller's to free. rows[] becomes their places, and *n
- * how many they are. */
-static enum lenet_status without(const struct cJSON *members, const struct ids *ids, size_t *rows, size_t *n,
-                                 char **text, struct lenet_error *err) {
-    struct lenet_json rest = {.whole = NULL};
+/* rows[] becomes the places of the members that stay, and *text the list of these, to be freed. Returns in *n how many
+ * they are. */
+static enum lenet_status list_rest(const struct cJSON *members, const struct ids *ids, size_t *rows, size_t *n,
+                                   char **text, struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
     size_t row = 0;
     *n = 0;
-    lenet_json_open_array(&rest, NULL);
-    for (const struct cJSON *member = lenet_json_first(members); member; member = lenet_json_next(member), row++) {
-        if (has_id(ids, lenet_json_text(member, "id"))) continue;
-        lenet_json_open_object(&rest, NULL);
-        lenet_json_add_all(&rest, member);
-        lenet_json_close(&rest);
+    lenet_json_open_array(&json, NULL);
+    for (const struct cJSON *m = lenet_json_first(members); m; m = lenet_json_next(m), row++) {
+        if (has_id(ids, lenet_json_text(m, "id"))) continue;
         rows[(*n)++] = row;
+        lenet_json_open_object(&json, NULL);
+        lenet_json_add_all(&json, m);
+        lenet_json_close(&json);
     }
-    return lenet_json_print(&rest, LENET_JSON_LINE, text, err);
+    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
 }
 
 /* Moves the rows that stay to the beginning of a tensor of R. Returns 0 where it has not so many. */
@@ -70,9 +70,14 @@ static int keep_rows(struct lenet_tensor *tensor, size_t R, const size_t *rows, 
     return 1;
 }
 
-static enum lenet_status write_rest(const char *path, struct lenet_tensor_file *file, char *members,
-                                    struct lenet_error *err) {
+/* rows[n] of R */
+static enum lenet_status write_rest(const char *path, struct lenet_tensor_file *file, char *members, size_t R,
+                                    const size_t *rows, size_t n, struct lenet_error *err) {
     char sum[65];
+    for (int i = 0; i < file->n; i++)
+        if (!keep_rows(&file->tensors[i], R, rows, n))
+            return lenet_fail(err, LENET_ERR_FORMAT, "%s: tensor '%s' has no row for each of %zu runs; damaged?", path,
+                              file->tensors[i].name, R);
     LENET_TRY(lenet_tensors_sha256(file->tensors, file->n, sum, err));
     for (int i = 0; i < file->n_metadata; i++) {
         struct lenet_metadata *item = &file->metadata[i];
@@ -85,18 +90,16 @@ static enum lenet_status write_rest(const char *path, struct lenet_tensor_file *
 static enum lenet_status drop_from(const char *path, struct lenet_tensor_file *file, const struct cJSON *members,
                                    const struct ids *ids, struct lenet_error *err) {
     const size_t R = (size_t)lenet_json_count(members);
-    size_t *rows = calloc(R + 1, sizeof *rows), n = 0;
-    char *rest = NULL;
-    enum lenet_status status =
-        rows ? without(members, ids, rows, &n, &rest, err) : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    if (status == LENET_OK && n == 0) status = lenet_file_remove(path, err);
-    for (int i = 0; i < file->n && n && n < R && status == LENET_OK; i++)
-        if (!keep_rows(&file->tensors[i], R, rows, n))
-            status = lenet_fail(err, LENET_ERR_FORMAT, "%s: tensor '%s' has no row for each of %zu runs; damaged?",
-                                path, file->tensors[i].name, R);
-    if (n && n < R && status == LENET_OK) status = write_rest(path, file, rest, err);
-    free(rest);
+    size_t *rows = calloc(R + 1, sizeof *rows), n;
+    char *text = NULL;
+    if (!rows) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    enum lenet_status status = list_rest(members, ids, rows, &n, &text, err);
+    if (status == LENET_OK && n == 0)
+        status = lenet_file_remove(path, err);
+    else if (status == LENET_OK && n < R)
+        status = write_rest(path, file, text, R, rows, n, err);
     free(rows);
+    free(text);
     return status;
 }
 

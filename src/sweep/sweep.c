@@ -212,6 +212,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     lenet_json_add_string(&json, "version", LENET_VERSION);
     lenet_json_add_string(&json, "compiler", LENET_COMPILER);
     lenet_json_add_string(&json, "device", s->home.backend->name);
+    lenet_json_add_string(&json, "machine", s->jobs.machine);
     lenet_json_add_number(&json, "runs", (double)s->jobs.n_runs);
     lenet_json_add_number(&json, "samples", (double)base_of(s)->samples);
     add_axes(&json, s->plan);
@@ -231,6 +232,16 @@ static void note_missing_lock(const struct sweep *s) {
     if (!s->dir.lock.missing) return;
     lenet_fail(&text, LENET_OK, "%s: cannot be locked (%s): start no other process on the same runs meanwhile",
                s->dir.path, s->dir.lock.missing);
+    tell(s, text.text);
+}
+
+/* Once, of all checkpoints together: those of a sweep come from one machine as a rule. */
+static void note_other_machine(const struct sweep *s) {
+    struct lenet_error text;
+    const size_t n = s->jobs.strange;
+    if (!n) return;
+    lenet_fail(&text, LENET_OK, "%.80s: training of %zu population%s %s", s->dir.path, n, n == 1 ? "" : "s",
+               s->jobs.difference);
     tell(s, text.text);
 }
 
@@ -268,6 +279,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     struct lenet_sweep_overview overview = {0};
     const struct lenet_sweep_observer *observer = s->jobs.observer;
     s->jobs.backend = s->home.backend;
+    lenet_device_machine(&s->home, s->jobs.machine);
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (*s->jobs.stop) return LENET_OK;
     if (s->jobs.note[0]) tell(s, s->jobs.note);
@@ -281,6 +293,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     s->ledger.result->unkept = overview.unkept;
     LENET_TRY(note_lost_predictions(s, err));
     LENET_TRY(sweep_make_jobs(&s->jobs, &s->dir, &overview, err));
+    note_other_machine(s);
     share_out(s, &overview);
     if (observer->begin) observer->begin(observer->self, plan, &overview);
     return LENET_OK;

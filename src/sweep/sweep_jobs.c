@@ -36,7 +36,7 @@ static enum lenet_status check_start(struct jobs *jobs, const struct lenet_confi
     char note[sizeof jobs->note] = "";
     if (jobs->start) LENET_TRY(lenet_start_check(jobs->start, topology, &jobs->data->names, note, err));
     if (note[0]) strcpy(jobs->note, note);
-    group->is_drawn = !lenet_start_is_whole(jobs->start, topology);
+    LENET_TRY(lenet_start_draws(jobs->start, topology, &group->is_drawn, err));
     jobs->undrawn = lenet_config_undrawn_text(config, group->is_drawn);
     return LENET_OK;
 }
@@ -242,12 +242,12 @@ static enum lenet_status pass_damaged(enum lenet_status status, struct lenet_err
 /* A file of one run has its name; one of several says whose it is. */
 static enum lenet_status take_weights(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
-    char name[LENET_RUN_ID], device[32];
+    struct lenet_checkpoint_origin origin;
+    char name[LENET_RUN_ID];
     struct cJSON *members = NULL;
     snprintf(name, sizeof name, "%s", strrchr(path, '/') + 1);
     if (find_run(s, name)) return mark_kept(s, name, path, err);
-    enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, err);
-    if (status != LENET_OK) return pass_damaged(status, err);
+    enum lenet_status status = pass_damaged(lenet_checkpoint_read_origin(path, &origin, &members, err), err);
     for (const struct cJSON *m = lenet_json_first(members); m && status == LENET_OK; m = lenet_json_next(m))
         status = mark_kept(s, lenet_json_text(m, "id"), path, err);
     lenet_json_free(members);
@@ -270,10 +270,7 @@ static enum lenet_status take_predictions(void *self, const char *path, struct l
     struct cJSON *members = NULL;
     enum lenet_status status = lenet_tensors_read(path, &file, err);
     if (status == LENET_OK) status = lenet_members_from_file(path, &file, &members, err);
-    if (status != LENET_OK) {
-        lenet_tensors_free(&file);
-        return pass_damaged(status, err);
-    }
+    status = pass_damaged(status, err);
     for (const struct cJSON *m = lenet_json_first(members); m; m = lenet_json_next(m)) {
         const char *id = lenet_json_text(m, "id");
         struct run *run = id ? find_run(s, id) : NULL;
@@ -333,12 +330,20 @@ static enum lenet_status note_useless(const struct jobs *jobs, const struct lene
     return LENET_OK;
 }
 
+static void compare_machines(struct jobs *jobs, const struct lenet_checkpoint_origin *origin) {
+    char text[sizeof jobs->difference];
+    lenet_checkpoint_compare(origin, jobs->machine, text);
+    if (!text[0]) return;
+    jobs->strange++;
+    strcpy(jobs->difference, text);
+}
+
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     struct cJSON *members;
-    char device[32];
+    struct lenet_checkpoint_origin origin;
     struct lenet_error why = {{0}};
-    enum lenet_status status = lenet_checkpoint_read_members(path, &members, device, &why);
+    enum lenet_status status = lenet_checkpoint_read_origin(path, &origin, &members, &why);
     if (status == LENET_ERR_IO) {
         enum lenet_path is;
         LENET_TRY(lenet_path_look(path, &is, err));
@@ -349,8 +354,9 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     if (status != LENET_OK) return lenet_fail(err, status, "%.900s; without the file, its runs begin again", why.text);
     size_t *runs = calloc((size_t)lenet_json_count(members), sizeof *runs);
     status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const int wanted = runs && strcmp(device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
+    const int wanted = runs && strcmp(origin.device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
     if (wanted > 0) status = resume_members(s->jobs, members, runs, err);
+    if (wanted > 0) compare_machines(s->jobs, &origin);
     if (wanted == 0) unlink(path); /* killed between its last line and this */
     free(runs);
     lenet_json_free(members);

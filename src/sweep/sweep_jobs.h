@@ -44,6 +44,9 @@ struct jobs {
     const struct lenet_sweep_plan *plan;
     const struct lenet_dataset *data;
     const struct lenet_backend *backend; /* that trains them */
+    char machine[LENET_MACHINE];         /* with which       */
+    size_t strange;                      /* populations that go on from checkpoints of another machine; */
+    char difference[768];                /* the words for it                                            */
     const struct lenet_start *start;     /* what they begin from, or NULL */
     char note[256];                      /* of that, or "" */
     const char *undrawn;                 /* likewise       */

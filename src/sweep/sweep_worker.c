@@ -92,7 +92,8 @@ static enum lenet_status keep(void *self, struct lenet_error *err) {
     if (snapshot_of(w)->step == 0) return LENET_OK;
     LENET_TRY(checkpoint_path(w, path, err));
     LENET_TRY(members_text(w, &members, err));
-    const struct lenet_checkpoint_labels labels = {.device = w->trainer.device.backend->name, .members = members};
+    const struct lenet_checkpoint_labels labels = {
+        .device = w->trainer.device.backend->name, .machine = w->ledger->jobs->machine, .members = members};
     const enum lenet_status status =
         lenet_checkpoint_write(path, lenet_population_model(w->trainer.pop), snapshot_of(w), &labels, err);
     free(members);
@@ -113,11 +114,12 @@ static enum lenet_status restore_history(struct worker *w, const char *path, con
 }
 
 static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
-    char path[LENET_MAX_PATH], device[32];
+    char path[LENET_MAX_PATH];
+    struct lenet_checkpoint_origin origin;
     struct cJSON *members;
     int ended = 0;
     LENET_TRY(checkpoint_path(w, path, err));
-    LENET_TRY(lenet_checkpoint_read_members(path, &members, device, err));
+    LENET_TRY(lenet_checkpoint_read_origin(path, &origin, &members, err));
     enum lenet_status status = lenet_trainer_restore(&w->trainer, path, NULL, &ended, err);
     if (status == LENET_OK && ended)
         status = lenet_fail(err, LENET_ERR_FORMAT, "%s: weights alone; wanted a checkpoint", path);
@@ -131,6 +133,14 @@ static enum lenet_status restore(struct worker *w, struct lenet_error *err) {
 
 /* ---- lines ------------------------------------------------------------------------------------------ */
 
+static void add_divergence(struct lenet_json *json, const struct lenet_divergence *divergence) {
+    lenet_json_open_object(json, "divergence");
+    if (divergence->step) lenet_json_add_number(json, "step", (double)divergence->step);
+    if (divergence->step) lenet_json_add_string(json, "tensor", divergence->tensor);
+    if (divergence->loss_step) lenet_json_add_number(json, "loss_step", (double)divergence->loss_step);
+    lenet_json_close(json);
+}
+
 /* Appends a run's line to *text, which has *size bytes. */
 static enum lenet_status add_line(const struct worker *w, int r, char **text, size_t *size, struct lenet_error *err) {
     struct lenet_json json = {.whole = NULL};
@@ -143,6 +153,7 @@ static enum lenet_status add_line(const struct worker *w, int r, char **text, si
     lenet_json_add_string(&json, "device", w->trainer.device.backend->name);
     lenet_json_add_number(&json, "step", (double)snapshot_of(w)->step);
     lenet_json_add_real(&json, "seconds", snapshot_of(w)->seconds);
+    if (snapshot_of(w)->diverged[r]) add_divergence(&json, &member_of(w, r)->divergence);
     add_history(&json, member_of(w, r));
     LENET_TRY(lenet_json_print(&json, LENET_JSON_LINE, &line, err));
     const size_t length = strlen(line);
@@ -183,14 +194,19 @@ static void announce(struct worker *w, int r) {
     struct ledger *ledger = w->ledger;
     const struct lenet_member *member = member_of(w, r);
     const int diverged = snapshot_of(w)->diverged[r];
+    char divergence[LENET_DIVERGENCE_TEXT];
     w->recorded[r] = 1;
     ledger->ended++;
     ledger->result->done += !diverged;
     ledger->result->diverged += (size_t)diverged;
     const struct lenet_sweep_progress progress = progress_of(ledger);
+    lenet_divergence_text(&member->divergence, divergence);
+    const struct lenet_sweep_run run = {.id = run_of(w, r)->id,
+                                        .config = &w->configs[r],
+                                        .last = diverged ? NULL : &member->metrics[member->measured - 1],
+                                        .divergence = divergence};
     if (ledger->jobs->observer->run)
-        ledger->jobs->observer->run(ledger->jobs->observer->self, ledger->jobs->plan, &w->configs[r],
-                                    diverged ? NULL : &member->metrics[member->measured - 1], &progress);
+        ledger->jobs->observer->run(ledger->jobs->observer->self, ledger->jobs->plan, &run, &progress);
 }
 
 /* Records members that have diverged or, where training has ended, every one. */

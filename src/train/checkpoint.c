@@ -79,9 +79,10 @@ enum lenet_status lenet_checkpoint_write(const char *path, const struct lenet_mo
                                          const struct lenet_snapshot *snapshot,
                                          const struct lenet_checkpoint_labels *labels, struct lenet_error *err) {
     char sum[65];
-    struct lenet_metadata more[3] = {{LENET_TENSORS_SHA256, sum}};
+    struct lenet_metadata more[4] = {{LENET_TENSORS_SHA256, sum}};
     int n = 1;
     if (labels->device) more[n++] = (struct lenet_metadata){"device", labels->device};
+    if (labels->machine) more[n++] = (struct lenet_metadata){"machine", labels->machine};
     if (labels->run) more[n++] = (struct lenet_metadata){"run", labels->run};
     struct tensors *t = make_tensors(&model->topology, snapshot, !labels->members, err);
     if (!t) return LENET_ERR_MEMORY;
@@ -186,16 +187,27 @@ enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_mod
     return status;
 }
 
-enum lenet_status lenet_checkpoint_read_members(const char *path, struct cJSON **members, char device[32],
-                                                struct lenet_error *err) {
+void lenet_checkpoint_compare(const struct lenet_checkpoint_origin *origin, const char *machine, char text[768]) {
+    text[0] = 0;
+    if (origin->machine[0] && strcmp(origin->machine, machine) != 0)
+        snprintf(
+            text, 768,
+            "began with %s, and goes on with %s: weights may differ in the last bits from those of an undisturbed run",
+            origin->machine, machine);
+}
+
+enum lenet_status lenet_checkpoint_read_origin(const char *path, struct lenet_checkpoint_origin *origin,
+                                               struct cJSON **members, struct lenet_error *err) {
     struct lenet_tensor_file file;
-    *members = NULL;
+    enum lenet_status status = LENET_OK;
+    if (members) *members = NULL;
     LENET_TRY(lenet_tensors_read(path, &file, err));
-    const char *name = lenet_metadata_find(&file, "device");
-    snprintf(device, 32, "%s", name ? name : "");
-    enum lenet_status status = lenet_members_from_file(path, &file, members, err);
+    const char *device = lenet_metadata_find(&file, "device"), *machine = lenet_metadata_find(&file, "machine");
+    snprintf(origin->device, sizeof origin->device, "%s", device ? device : "");
+    snprintf(origin->machine, sizeof origin->machine, "%s", machine ? machine : "");
+    if (members) status = lenet_members_from_file(path, &file, members, err);
     lenet_tensors_free(&file);
-    if (status == LENET_OK && !*members)
+    if (status == LENET_OK && members && !*members)
         status = lenet_fail(err, LENET_ERR_FORMAT,
                             "%s: its metadata have no list of 'members'; not the checkpoint of a population?", path);
     return status;

@@ -14,9 +14,10 @@ extern "C" {
 
 /* What a checkpoint says besides the networks' state; text that is NULL is left out. */
 struct lenet_checkpoint_labels {
-    const char *device;  /* "cpu", "cuda": bytes are the same on the same one only                         */
-    const char *run;     /* of a single run: its lenet_run_identity                                        */
-    const char *members; /* of a population: JSON, an array with an object for each; NULL: R is 1, and no member   */
+    const char *device;  /* "cpu", "cuda": bytes are the same on the same one only                               */
+    const char *machine; /* as of lenet_device_machine                                                           */
+    const char *run;     /* of a single run: its lenet_run_identity                                              */
+    const char *members; /* of a population: JSON, an array with an object for each; NULL: R is 1, and no member */
 };
 
 /* Writes the snapshot. */
@@ -35,9 +36,18 @@ enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct 
 enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_model *model, const char *run,
                                         struct lenet_snapshot *snapshot, int *ended, struct lenet_error *err);
 
-/* Reads the array of members, the caller's to delete, and the device. LENET_ERR_FORMAT where there are none. */
-enum lenet_status lenet_checkpoint_read_members(const char *path, struct cJSON **members, char device[32],
-                                                struct lenet_error *err);
+/* On what a checkpoint was written; "" where it does not say so. */
+struct lenet_checkpoint_origin {
+    char device[32], machine[LENET_MACHINE];
+};
+
+/* What to say of networks that go on from there with another machine; "" where it is the same, or not known. */
+void lenet_checkpoint_compare(const struct lenet_checkpoint_origin *origin, const char *machine, char text[768]);
+
+/* Reads the origin and, where members is not NULL, their array, the caller's to delete. LENET_ERR_FORMAT where it is
+ * wanted and there is none. */
+enum lenet_status lenet_checkpoint_read_origin(const char *path, struct lenet_checkpoint_origin *origin,
+                                               struct cJSON **members, struct lenet_error *err);
 
 #ifdef __cplusplus
 }

@@ -17,10 +17,10 @@ struct lenet_population {
     struct lenet_member *members; /* [R] */
     uint32_t validation;          /* held-out images                                         */
     int64_t patience;             /* epochs without a better validation accuracy; 0: endless */
-    int64_t curvature_images;     /* of sdlm, before each pass                               */
     uint64_t total_steps;
     double spent, began;       /* seconds before `began`; the clock then */
     struct lenet_snapshot now; /* its step is that of what was enqueued  */
+    float *states, *spare;     /* [R + 1] states in one piece; the one that belongs to no member */
 };
 
 struct lenet_snapshot *lenet_population_snapshot(struct lenet_population *pop) {
@@ -33,9 +33,7 @@ const struct lenet_member *lenet_population_member(const struct lenet_population
     return &pop->members[r];
 }
 
-float *lenet_snapshot_state(const struct lenet_snapshot *snapshot, int r) {
-    return snapshot->state + (size_t)r * (size_t)(1 + snapshot->moments) * snapshot->stride;
-}
+float *lenet_snapshot_state(const struct lenet_snapshot *snapshot, int r) { return snapshot->state[r]; }
 
 int lenet_snapshot_is_finite(const struct lenet_snapshot *snapshot, int r) {
     const float *state = lenet_snapshot_state(snapshot, r);
@@ -81,9 +79,11 @@ static enum lenet_status open_network(struct lenet_population *pop, const struct
     const struct lenet_backend *backend = lenet_device_backend_for(device, options.B);
     LENET_TRY(lenet_network_create(backend, device->ctx, &options, &pop->net, err));
     now->moments = (pop->net.m != NULL) + (pop->net.v != NULL);
-    now->state = calloc((size_t)now->R * (size_t)(1 + now->moments) * now->stride, sizeof *now->state);
-    if (!now->state) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    const size_t state = (size_t)(1 + now->moments) * now->stride;
+    pop->spare = pop->states = calloc((size_t)now->R + 1, state * sizeof *pop->states);
+    if (!pop->states) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     for (int r = 0; r < now->R; r++) {
+        now->state[r] = pop->states + (size_t)(1 + r) * state;
         const struct lenet_hyper *hyper = &pop->members[r].settings.hyper;
         LENET_TRY(backend->upload(device->ctx, pop->net.hyper + r, hyper, sizeof *hyper));
     }
@@ -96,7 +96,8 @@ static enum lenet_status open_population(struct lenet_population *pop, const str
     pop->members = calloc(R, sizeof *pop->members);
     pop->now.tally = calloc(R, sizeof *pop->now.tally);
     pop->now.diverged = calloc(R, sizeof *pop->now.diverged);
-    if (!pop->members || !pop->now.tally || !pop->now.diverged)
+    pop->now.state = calloc(R, sizeof *pop->now.state);
+    if (!pop->members || !pop->now.tally || !pop->now.diverged || !pop->now.state)
         return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     LENET_TRY(make_members(pop, configs, err));
     return open_network(pop, device, configs[0], err);
@@ -111,8 +112,7 @@ enum lenet_status lenet_population_create(const struct lenet_device *device, con
                                       .train = fitted(data->train, model),
                                       .test = fitted(data->test, model),
                                       .now = {.R = R, .stride = model->topology.stride},
-                                      .patience = configs[0]->patience,
-                                      .curvature_images = configs[0]->curvature_images};
+                                      .patience = configs[0]->patience};
     const enum lenet_status status = open_population(*pop, device, configs, err);
     if (status == LENET_OK) return LENET_OK;
     lenet_population_free(*pop);
@@ -128,6 +128,7 @@ void lenet_population_free(struct lenet_population *pop) {
     free(pop->now.tally);
     free(pop->now.diverged);
     free(pop->now.state);
+    free(pop->states);
     free(pop);
 }
 
@@ -164,14 +165,35 @@ enum lenet_status lenet_population_download_tallies(struct lenet_population *pop
                                       (size_t)pop->now.R * sizeof *pop->now.tally);
 }
 
-/* Copies a member's weights and moments to the host, and sees whether they are numbers still. */
+/* What has come up in training: the snapshot has the last state without it. */
+static enum lenet_status diverge(struct lenet_population *pop, int r) {
+    struct lenet_member *member = &pop->members[r];
+    pop->now.diverged[r] = 1;
+    return lenet_divergence_find(&(struct lenet_replay){.network = &pop->net,
+                                                        .source = &pop->train,
+                                                        .settings = &member->settings,
+                                                        .state = pop->now.state[r],
+                                                        .first = member->state_step,
+                                                        .end = pop->now.step},
+                                 &member->divergence);
+}
+
+/* Copies a member's weights and moments to the host, as long as they are numbers. */
 static enum lenet_status download_member(struct lenet_population *pop, int r) {
     struct lenet_network *net = &pop->net;
-    float *state = lenet_snapshot_state(&pop->now, r);
+    float *const state = pop->spare, *const before = pop->now.state[r];
+    if (pop->now.diverged[r]) return LENET_OK;
+    if (pop->now.tally[r].nonfinite) return diverge(pop, r);
     LENET_TRY(lenet_network_get(net, net->w, r, state));
     if (net->m) LENET_TRY(lenet_network_get(net, net->m, r, state + pop->now.stride));
     if (net->v) LENET_TRY(lenet_network_get(net, net->v, r, state + 2 * pop->now.stride));
-    if (pop->now.tally[r].nonfinite || !lenet_snapshot_is_finite(&pop->now, r)) pop->now.diverged[r] = 1;
+    pop->now.state[r] = state;
+    if (!lenet_snapshot_is_finite(&pop->now, r)) {
+        pop->now.state[r] = before;
+        return diverge(pop, r);
+    }
+    pop->spare = before;
+    pop->members[r].state_step = pop->now.step;
     return LENET_OK;
 }
 
@@ -183,18 +205,25 @@ enum lenet_status lenet_population_download(struct lenet_population *pop) {
 
 /* ---- from a checkpoint --------------------------------------------------------------------- */
 
-/* The counters of a member that has not diverged are those of its epoch's batches. */
+/* Whether measurements are made at this step. */
+static int is_of_measurement(const struct lenet_population *pop, int r) {
+    return pop->now.step &&
+           (pop->now.step % pop->members[r].settings.interval == 0 || pop->now.step >= pop->total_steps);
+}
+
+/* The counters of a member that has not diverged are those of its epoch's batches, or 0 after a measurement. */
 static int is_plausible(const struct lenet_population *pop, int r) {
     const struct lenet_tally *tally = &pop->now.tally[r];
     const struct lenet_settings *settings = &pop->members[r].settings;
-    const uint64_t images = pop->now.step % settings->steps_per_epoch * (uint64_t)settings->B;
-    return pop->now.diverged[r] ||
-           (tally->count == images && tally->correct <= images && tally->nonfinite == 0 && isfinite(tally->loss));
+    const uint64_t batches = pop->now.step % settings->steps_per_epoch, whole_epoch = settings->hyper.train_count;
+    const uint64_t images = batches ? batches * (uint64_t)settings->B : is_of_measurement(pop, r) ? whole_epoch : 0;
+    return pop->now.diverged[r] || ((tally->count == images || (tally->count == 0 && is_of_measurement(pop, r))) &&
+                                    tally->correct <= images && tally->nonfinite == 0 && isfinite(tally->loss));
 }
 
 enum lenet_status lenet_population_restore(struct lenet_population *pop, const char *path, struct lenet_error *err) {
     const struct lenet_snapshot *now = &pop->now;
-    int plausible = now->step < pop->total_steps && now->seconds >= 0 && isfinite(now->seconds);
+    int plausible = now->step <= pop->total_steps && now->seconds >= 0 && isfinite(now->seconds);
     for (int r = 0; r < now->R; r++) plausible = plausible && is_plausible(pop, r);
     if (!plausible)
         return lenet_fail(err, LENET_ERR_FORMAT,
@@ -203,7 +232,10 @@ enum lenet_status lenet_population_restore(struct lenet_population *pop, const c
     pop->spent = now->seconds;
     LENET_TRY(pop->net.backend->upload(pop->net.ctx, pop->net.step, &now->step, sizeof now->step));
     LENET_TRY(upload_tallies(pop));
-    for (int r = 0; r < now->R; r++) LENET_TRY(upload_member(pop, r));
+    for (int r = 0; r < now->R; r++) {
+        pop->members[r].state_step = now->step;
+        LENET_TRY(upload_member(pop, r));
+    }
     return LENET_OK;
 }
 
@@ -215,14 +247,17 @@ static void begin_interval(struct lenet_population *pop, int r, double time) {
     member->interval_step = pop->now.step;
 }
 
-void lenet_population_begin(struct lenet_population *pop) {
+void lenet_population_begin(struct lenet_population *pop, int (*is_stopped)(void *stop), void *stop) {
+    pop->net.is_stopped = is_stopped;
+    pop->net.stop = stop;
     pop->began = lenet_now();
     for (int r = 0; r < pop->now.R; r++) begin_interval(pop, r, pop->began);
 }
 
 static int member_is_due(const struct lenet_population *pop, int r) {
-    return !pop->now.diverged[r] &&
-           (pop->now.step % pop->members[r].settings.interval == 0 || pop->now.step >= pop->total_steps);
+    const struct lenet_member *member = &pop->members[r];
+    const int is_measured = member->measured && member->metrics[member->measured - 1].step == pop->now.step;
+    return !pop->now.diverged[r] && is_of_measurement(pop, r) && !is_measured;
 }
 
 /* Tallies are of an epoch. Where one ends that is not measured, its tally is forgotten. */
@@ -236,10 +271,9 @@ static enum lenet_status end_epochs(struct lenet_population *pop) {
 
 /* sdlm estimates the curvature again before each pass. */
 static enum lenet_status begin_pass(struct lenet_population *pop) {
-    const int64_t batches = (pop->curvature_images + pop->net.B - 1) / pop->net.B;
-    if (pop->net.optimizer != LENET_SDLM || pop->now.step % pop->members[0].settings.steps_per_epoch != 0)
-        return LENET_OK;
-    return lenet_network_curvature(&pop->net, &pop->train, (int)batches);
+    const struct lenet_settings *settings = &pop->members[0].settings;
+    if (pop->net.optimizer != LENET_SDLM || pop->now.step % settings->steps_per_epoch != 0) return LENET_OK;
+    return lenet_network_curvature(&pop->net, &pop->train, settings->curvature_batches);
 }
 
 enum lenet_status lenet_population_advance(struct lenet_population *pop) {
@@ -269,10 +303,15 @@ static int is_out_of_patience(const struct lenet_population *pop) {
     return member->metrics[member->measured - 1].epoch - member->metrics[best].epoch >= (uint64_t)pop->patience;
 }
 
+int lenet_population_is_alive(const struct lenet_population *pop) {
+    for (int r = 0; r < pop->now.R; r++)
+        if (!pop->now.diverged[r]) return 1;
+    return 0;
+}
+
 int lenet_population_has_ended(const struct lenet_population *pop) {
-    int alive = 0;
-    for (int r = 0; r < pop->now.R; r++) alive += !pop->now.diverged[r];
-    return pop->now.step >= pop->total_steps || alive == 0 || is_out_of_patience(pop);
+    return !lenet_population_is_alive(pop) || is_out_of_patience(pop) ||
+           (pop->now.step >= pop->total_steps && !lenet_population_is_due(pop));
 }
 
 /* ---- measuring -------------------------------------------------------------------------------- */
@@ -286,9 +325,14 @@ enum lenet_status lenet_population_append(struct lenet_population *pop, int r, c
 
 int lenet_population_history_fits(const struct lenet_population *pop, int r) {
     const struct lenet_member *member = &pop->members[r];
-    const uint64_t interval = member->settings.interval, n = (uint64_t)member->measured;
-    int fits = pop->now.diverged[r] ? n <= pop->now.step / interval : n == pop->now.step / interval;
-    for (uint64_t i = 0; i < n; i++) fits = fits && member->metrics[i].step == (i + 1) * interval;
+    const uint64_t interval = member->settings.interval, n = (uint64_t)member->measured, step = pop->now.step;
+    const int waits = is_of_measurement(pop, r) && pop->now.tally[r].count > 0; /* for the last one */
+    const uint64_t all = step / interval + (step >= pop->total_steps && step % interval != 0);
+    int fits = pop->now.diverged[r] ? n <= all : n + (uint64_t)waits == all;
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t end = (i + 1) * interval;
+        fits = fits && member->metrics[i].step == (end < pop->total_steps ? end : pop->total_steps);
+    }
     return fits;
 }
 
@@ -325,6 +369,9 @@ static enum lenet_status append_metrics(struct lenet_population *pop, int r, dou
     struct lenet_member *member = &pop->members[r];
     if (validation->nonfinite || test->nonfinite) {
         pop->now.diverged[r] = 1;
+        member->divergence = (struct lenet_divergence){.step = pop->now.step};
+        strcpy(member->divergence.tensor,
+               test->nonfinite ? "the loss of a test image" : "the loss of a validation image");
         return LENET_OK;
     }
     const uint64_t per_epoch = member->settings.steps_per_epoch;

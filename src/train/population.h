@@ -8,6 +8,7 @@
 #include "lenet/metrics.h"
 #include "lenet/network.h"
 #include "net/start.h"
+#include "train/divergence.h"
 #include "train/settings.h"
 #ifdef __cplusplus
 extern "C" {
@@ -23,7 +24,8 @@ struct lenet_snapshot {
     double seconds;            /* spent so far                                                            */
     struct lenet_tally *tally; /* [R] of each member's epoch under way                                    */
     int *diverged;             /* [R] 1: a loss or a weight was NaN or infinite; it is measured no more   */
-    float *state;              /* [R][1 + moments][stride] weights, m and v                               */
+    float **state;             /* [R] each [1 + moments][stride] weights, m and v; of a member that has   */
+                               /* diverged those of the last time when it had not                         */
 };
 
 /* Member r's weights, m and v: [1 + moments][stride]; and whether they are all numbers. */
@@ -37,6 +39,8 @@ struct lenet_member {
     struct lenet_metrics *metrics;
     double interval_began; /* the clock and the step at the last measurement: for images_per_s */
     uint64_t interval_step;
+    uint64_t state_step;                /* of its state in the snapshot */
+    struct lenet_divergence divergence; /* where it has diverged        */
 };
 
 /* Allocates R networks of configs[0]'s architecture. data is borrowed, and given the model's scaling and field. *pop is
@@ -56,17 +60,21 @@ enum lenet_status lenet_population_init(struct lenet_population *pop, const stru
  * cannot be one of these runs. */
 enum lenet_status lenet_population_restore(struct lenet_population *pop, const char *path, struct lenet_error *err);
 
-/* The clock of seconds and images_per_s starts. */
-void lenet_population_begin(struct lenet_population *pop);
+/* The clock of seconds and images_per_s starts. What takes long asks is_stopped(stop), and returns LENET_STOPPED, as if
+ * it had not begun, where the answer is not 0. */
+void lenet_population_begin(struct lenet_population *pop, int (*is_stopped)(void *stop), void *stop);
 
 /* Enqueues some steps: fewer than a tenth of a second's, and not past a measurement. Of sdlm, before a pass, also the
  * estimate of the curvature, which takes some curvature_images / batch steps' time. */
 enum lenet_status lenet_population_advance(struct lenet_population *pop);
 
-/* 1 where all steps are done, every member has diverged, or patience is at its end. */
+/* 1 where a member has not diverged. */
+int lenet_population_is_alive(const struct lenet_population *pop);
+
+/* 1 where all steps are done and measured, every member has diverged, or patience is at its end. */
 int lenet_population_has_ended(const struct lenet_population *pop);
 
-/* 1 where a member is to be measured at this step. */
+/* 1 where a member is to be measured at this step, and was not yet. */
 int lenet_population_is_due(const struct lenet_population *pop);
 
 /* Downloads the members that are to be measured, evaluates them and appends to their metrics. */
@@ -79,7 +87,8 @@ enum lenet_status lenet_population_answer(struct lenet_population *pop, int trai
 /* Evaluates all members as a measurement does, and records nothing: to see how long that takes. */
 enum lenet_status lenet_population_rehearse(struct lenet_population *pop);
 
-/* Bring the snapshot up to date: its tallies alone, and all of it. Both wait for the steps that were enqueued. */
+/* Bring the snapshot up to date: its tallies alone, and all of it. Both wait for the steps that were enqueued. Where a
+ * member is seen to have diverged, lenet_population_download and lenet_population_measure find out how. */
 enum lenet_status lenet_population_download_tallies(struct lenet_population *pop);
 enum lenet_status lenet_population_download(struct lenet_population *pop);
 
@@ -92,8 +101,8 @@ const struct lenet_member *lenet_population_member(const struct lenet_population
 /* Appends to a member's history. LENET_ERR_MEMORY. */
 enum lenet_status lenet_population_append(struct lenet_population *pop, int r, const struct lenet_metrics *metrics);
 
-/* Whether a member's history is that of the snapshot: a measurement at the end of each interval up to its step; of a
- * member that has diverged, up to then. */
+/* Whether a member's history is that of the snapshot: a measurement at the end of each interval up to its step, the
+ * last one perhaps to be made yet; of a member that has diverged, up to then. */
 int lenet_population_history_fits(const struct lenet_population *pop, int r);
 
 /* The measurement with the highest validation accuracy, the first of several; -1 for none. */

@@ -99,8 +99,8 @@ static enum lenet_status begin_run(const char *directory, char path[LENET_MAX_PA
                       directory);
 }
 
-enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const struct lenet_dataset *data,
-                                   struct lenet_lock *lock, struct lenet_error *err) {
+enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const char *machine,
+                                   const struct lenet_dataset *data, struct lenet_lock *lock, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
     if (!config->run[0]) LENET_TRY(claim_directory(config, err));
     LENET_TRY(begin_run(config->run, path, lock, err));
@@ -110,6 +110,7 @@ enum lenet_status lenet_run_create(struct lenet_config *config, const char *devi
     lenet_json_add_string(&json, "version", LENET_VERSION);
     lenet_json_add_string(&json, "compiler", LENET_COMPILER);
     lenet_json_add_string(&json, "device", device);
+    lenet_json_add_string(&json, "machine", machine);
     lenet_config_add_json(&json, "config", config);
     lenet_data_add_json(&json, "data", config->data, data);
     if (config->from[0]) lenet_json_add_path(&json, "from", config->from);

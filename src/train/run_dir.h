@@ -19,11 +19,11 @@ enum lenet_status lenet_run_path(const char *directory, const char *name, char p
 enum lenet_status lenet_run_lock(const char *directory, struct lenet_lock *lock, struct lenet_error *err);
 
 /* Makes config->run a new run: a directory, which is locked, with a run.json of the whole configuration, the device
- * that was chosen, as --device takes it, and the data set. Where config->run is "", it becomes the first of
- * runs/ARCH-1, -2, ... that is not there. LENET_ERR_IO where a run is there already, another process makes one there,
- * or nothing can be written. The lock is the caller's to release, also on failure. */
-enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const struct lenet_dataset *data,
-                                   struct lenet_lock *lock, struct lenet_error *err);
+ * that was chosen, as --device takes it, what lenet_device_machine says of it, and the data set. Where config->run is
+ * "", it becomes the first of runs/ARCH-1, -2, ... that is not there. LENET_ERR_IO where a run is there already,
+ * another process makes one there, or nothing can be written. The lock is the caller's to release, also on failure. */
+enum lenet_status lenet_run_create(struct lenet_config *config, const char *device, const char *machine,
+                                   const struct lenet_dataset *data, struct lenet_lock *lock, struct lenet_error *err);
 
 /* Sets *config from the directory's run.json: every option that makes the run what it is, and its data directory and
  * device. hash: the data set it was trained on. */

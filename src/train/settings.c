@@ -31,6 +31,11 @@ static int batch_of(const struct lenet_config *config, size_t count) {
     return (size_t)config->batch < count ? (int)config->batch : (int)count;
 }
 
+/* The images of which sdlm estimates the curvature: no more than an epoch's. */
+static int64_t curvature_of(const struct lenet_config *config, size_t count) {
+    return (size_t)config->curvature_images < count ? config->curvature_images : (int64_t)count;
+}
+
 static uint64_t total_steps(const struct lenet_config *config, uint64_t steps_per_epoch) {
     return config->steps ? (uint64_t)config->steps : (uint64_t)config->epochs * steps_per_epoch;
 }
@@ -64,8 +69,10 @@ int lenet_config_reduce(struct lenet_config *config, size_t train_images, const 
     if ((uint64_t)config->eval_every > epochs) config->eval_every = (int64_t)epochs;
     if (backend == lenet_backend_cpu()) config->tf32 = 0;
     for (size_t i = 0; i < DRAWING && !is_drawn; i++) lenet_option_unset(config, lenet_option_find(drawing[i]));
+    if (config->optimizer == LENET_SDLM) config->curvature_images = curvature_of(config, count);
     return config->batch != was.batch || config->eval_every != was.eval_every || config->tf32 != was.tf32 ||
-           config->init != was.init || config->init_scale != was.init_scale;
+           config->init != was.init || config->init_scale != was.init_scale ||
+           config->curvature_images != was.curvature_images;
 }
 
 const char *lenet_config_undrawn_text(const struct lenet_config *config, int is_drawn) {
@@ -117,12 +124,14 @@ enum lenet_status lenet_settings_make(const struct lenet_config *config, size_t 
                                     .elastic = (float)config->elastic,
                                     .label_noise = (float)config->label_noise,
                                 }};
+    settings->curvature_batches = (int)((curvature_of(config, count) + B - 1) / B);
     return LENET_OK;
 }
 
 const struct lenet_oddity lenet_oddities[LENET_ODDITIES] = {
     {"batch", "is above the number of training images: every update takes all of them"},
     {"warmup", "is as long as the run or longer: all of it is warm-up, in which the learning rate rises"},
+    {"curvature-images", "is above the number of training images: the curvature is estimated from all of them"},
 };
 
 int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings) {
@@ -130,6 +139,7 @@ int lenet_settings_oddities(const struct lenet_config *config, const struct lene
     const int is_odd[LENET_ODDITIES] = {
         settings->B < config->batch,
         hyper->schedule != LENET_SCHEDULE_PUBLISHED && hyper->warmup_steps >= hyper->total_steps,
+        config->optimizer == LENET_SDLM && curvature_of(config, hyper->train_count) < config->curvature_images,
     };
     int oddities = 0;
     for (int i = 0; i < LENET_ODDITIES; i++)
@@ -141,7 +151,7 @@ double lenet_run_flops(const struct lenet_config *config, const struct lenet_set
                        const struct lenet_topology *topology, size_t test_images) {
     const double steps = (double)settings->hyper.total_steps, per_epoch = (double)settings->steps_per_epoch;
     const double estimates = config->optimizer == LENET_SDLM ? ceil(steps / per_epoch) : 0; /* of the curvature */
-    return (steps * (double)settings->B + estimates * (double)config->curvature_images) *
+    return (steps * (double)settings->B + estimates * (double)settings->curvature_batches * (double)settings->B) *
                lenet_topology_flops(topology, 1) +
            ceil(steps / (double)settings->interval) * (double)(test_images + settings->hyper.train_first) *
                lenet_topology_flops(topology, 0);

@@ -18,6 +18,7 @@ struct lenet_settings {
     int B;                    /* images of a batch: no more than there are to train on   */
     uint64_t steps_per_epoch; /* the last batch of an epoch may be smaller               */
     uint64_t interval;        /* steps between two measurements on the test set: epochs  */
+    int curvature_batches;    /* of sdlm, before each epoch: no more than it has         */
 };
 
 /* Of `train_images` images, a validation set included. LENET_ERR_ARG where they do not suffice. */
@@ -32,9 +33,9 @@ enum lenet_status lenet_config_resolve(struct lenet_config *config, size_t train
 /* What is odd about it: a bit for each of lenet_oddities. */
 int lenet_settings_oddities(const struct lenet_config *config, const struct lenet_settings *settings);
 
-/* Makes equal what is the same on this backend: a batch of more images than there are, an evaluation after more epochs
- * than the run has, TF32 on a CPU; and where no weight is drawn, how it would be. Returns 1 where something has
- * changed. */
+/* Makes equal what is the same on this backend: a batch, or a curvature, of more images than there are, an evaluation
+ * after more epochs than the run has, TF32 on a CPU; and where no weight is drawn, how it would be. Returns 1 where
+ * something has changed. */
 int lenet_config_reduce(struct lenet_config *config, size_t train_images, const struct lenet_backend *backend,
                         int is_drawn);
 

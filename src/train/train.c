@@ -27,6 +27,7 @@ struct run {
     struct lenet_run_origin was; /* where it is resumed */
     struct lenet_lock lock;      /* of the run directory */
     char *identity;              /* of the run, for its checkpoints */
+    char machine[LENET_MACHINE]; /* that it trains with             */
     int recorded, announced;     /* so many measurements are in metrics.jsonl, and known to the observer */
 };
 
@@ -49,6 +50,7 @@ static enum lenet_status open_all(struct run *run, struct lenet_error *err) {
     LENET_TRY(lenet_config_dataset(config, LENET_BOTH_HALVES, arch->field, &run->data, err));
     LENET_TRY(lenet_trainer_open(trainer, config->device, lenet_open_options_of(config), err));
     strcpy(config->device, trainer->device.name); /* what auto has become */
+    lenet_device_machine(&trainer->device, run->machine);
     if (config->resume[0])
         LENET_TRY(lenet_run_check_machine(&run->was, config, run->data.hash, trainer->device.backend->name, err));
     LENET_TRY(lenet_config_resolve(config, run->data.train.count, err));
@@ -80,14 +82,19 @@ static enum lenet_status write_weights(struct run *run, const char *name, struct
                                           1, NULL, err);
 }
 
+static enum lenet_status fail_by_divergence(const struct run *run, struct lenet_error *err) {
+    char text[LENET_DIVERGENCE_TEXT];
+    lenet_divergence_text(&member_of(run)->divergence, text);
+    return lenet_fail(err, LENET_ERR_DIVERGED,
+                      "%s has diverged: %s, as seen after step %llu; a smaller --lr than %g may help", run->config->run,
+                      text, (unsigned long long)snapshot_of(run)->step, run->config->learning_rate);
+}
+
 /* Records what was measured. */
 static enum lenet_status observe(void *self, struct lenet_error *err) {
     struct run *run = self;
     const struct lenet_member *member = member_of(run);
-    if (snapshot_of(run)->diverged[0])
-        return lenet_fail(err, LENET_ERR_DIVERGED,
-                          "the loss is NaN or infinite after step %llu; a smaller --lr than %g may help",
-                          (unsigned long long)snapshot_of(run)->step, run->config->learning_rate);
+    if (snapshot_of(run)->diverged[0]) return fail_by_divergence(run, err);
     for (; run->recorded < member->measured; run->recorded++) {
         LENET_TRY(lenet_metrics_append(run->config->run, &member->metrics[run->recorded], err));
         if (lenet_member_best(member) == run->recorded) LENET_TRY(write_weights(run, BEST, err));
@@ -113,7 +120,8 @@ static enum lenet_status keep(void *self, struct lenet_error *err) {
     struct run *run = self;
     char path[LENET_MAX_PATH];
     LENET_TRY(lenet_run_path(run->config->run, LAST, path, err));
-    const struct lenet_checkpoint_labels labels = {.device = run->trainer.device.backend->name, .run = run->identity};
+    const struct lenet_checkpoint_labels labels = {
+        .device = run->trainer.device.backend->name, .machine = run->machine, .run = run->identity};
     LENET_TRY(lenet_checkpoint_write(path, lenet_population_model(run->trainer.pop), snapshot_of(run), &labels, err));
     return announce(run);
 }
@@ -194,6 +202,16 @@ static enum lenet_status init(struct run *run, struct lenet_error *err) {
     return lenet_population_init(run->trainer.pop, run->start.path ? &run->start : NULL, err);
 }
 
+/* Tells of a checkpoint that another build or processor has written. */
+static enum lenet_status note_origin(const struct run *run, const char *path, struct lenet_error *err) {
+    struct lenet_checkpoint_origin origin;
+    char text[768];
+    LENET_TRY(lenet_checkpoint_read_origin(path, &origin, NULL, err));
+    lenet_checkpoint_compare(&origin, run->machine, text);
+    if (text[0]) note(run, text, "");
+    return LENET_OK;
+}
+
 /* Puts the last checkpoint's state back. *ended becomes 1 where the run needs no more steps. */
 static enum lenet_status restore(struct run *run, int *ended, struct lenet_error *err) {
     char path[LENET_MAX_PATH];
@@ -202,7 +220,9 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
     LENET_TRY(lenet_path_look(path, &is, err));
     if (is != LENET_NOTHING) {
         LENET_TRY(lenet_trainer_restore(&run->trainer, path, run->identity, ended, err));
-        return *ended ? check_ended(run, err) : rewind_metrics(run, err);
+        if (*ended) return check_ended(run, err);
+        LENET_TRY(note_origin(run, path, err));
+        return rewind_metrics(run, err);
     }
     LENET_TRY(lenet_run_may_begin_again(run->config->run, LAST, err));
     note(run, "it has no checkpoint yet, and begins again", "");
@@ -215,14 +235,16 @@ static enum lenet_status restore(struct run *run, int *ended, struct lenet_error
 
 static enum lenet_status begin_new(struct run *run, struct lenet_error *err) {
     char text[256] = "";
+    int is_drawn;
     LENET_TRY(open_all(run, err));
     const struct lenet_topology *topology = &lenet_population_model(run->trainer.pop)->topology;
     if (run->start.path) {
         LENET_TRY(lenet_start_check(&run->start, topology, &run->data.names, text, err));
         tell(run, text);
-        tell(run, lenet_config_undrawn_text(run->config, !lenet_start_is_whole(&run->start, topology)));
+        LENET_TRY(lenet_start_draws(&run->start, topology, &is_drawn, err));
+        tell(run, lenet_config_undrawn_text(run->config, is_drawn));
     }
-    LENET_TRY(lenet_run_create(run->config, run->config->device, &run->data, &run->lock, err));
+    LENET_TRY(lenet_run_create(run->config, run->config->device, run->machine, &run->data, &run->lock, err));
     return init(run, err);
 }
 

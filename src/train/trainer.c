@@ -54,14 +54,11 @@ static enum lenet_status keep(struct lenet_population *pop, const struct lenet_s
     return lenet_population_has_ended(pop) ? LENET_OK : sink->keep(sink->self, err); /* all may have diverged */
 }
 
-enum lenet_status lenet_trainer_run(struct lenet_trainer *trainer, const struct lenet_sink *sink, int *ended,
-                                    struct lenet_error *err) {
-    struct lenet_population *pop = trainer->pop;
+static enum lenet_status train(struct lenet_population *pop, const struct lenet_sink *sink, struct lenet_error *err) {
     double kept = lenet_now(), reported = kept;
-    lenet_population_begin(pop);
-    while (!(*ended = lenet_population_has_ended(pop))) {
-        if (sink->is_stopped(sink->self)) return keep(pop, sink, err);
-        LENET_TRY(lenet_population_advance(pop));
+    while (!lenet_population_has_ended(pop)) {
+        if (sink->is_stopped(sink->self)) return LENET_STOPPED;
+        if (!lenet_population_is_due(pop)) LENET_TRY(lenet_population_advance(pop));
         const int is_due = lenet_population_is_due(pop);
         if (is_due) {
             LENET_TRY(lenet_population_measure(pop));
@@ -77,6 +74,17 @@ enum lenet_status lenet_trainer_run(struct lenet_trainer *trainer, const struct 
         }
     }
     return sink->end(sink->self, err);
+}
+
+enum lenet_status lenet_trainer_run(struct lenet_trainer *trainer, const struct lenet_sink *sink, int *ended,
+                                    struct lenet_error *err) {
+    lenet_population_begin(trainer->pop, sink->is_stopped, sink->self);
+    const enum lenet_status status = train(trainer->pop, sink, err);
+    *ended = status == LENET_OK;
+    if (status != LENET_STOPPED) return status;
+    LENET_TRY(lenet_population_download(trainer->pop));
+    LENET_TRY(sink->observe(sink->self, err));
+    return lenet_population_is_alive(trainer->pop) ? sink->keep(sink->self, err) : LENET_OK;
 }
 
 /* ---- how long it will take ---------------------------------------------------------------------- */
@@ -100,7 +108,7 @@ static enum lenet_status time_steps(struct lenet_population *pop, double *second
     double first_took = 0, took = 0;
     LENET_TRY(advance_and_wait(pop, &first_took));
     const uint64_t first = now->step;
-    while ((now->step - first < LEAST || took < 0.2) && !lenet_population_has_ended(pop) &&
+    while ((now->step - first < LEAST || took < 0.2) && (double)now->step < total &&
            !(is_sdlm && now->step % per_epoch == 0))
         LENET_TRY(advance_and_wait(pop, &took));
     const double each = now->step > first ? took / (double)(now->step - first) : first_took / (double)first;

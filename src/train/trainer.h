@@ -5,6 +5,9 @@
 #ifndef LENET_TRAIN_TRAINER_H
 #define LENET_TRAIN_TRAINER_H
 #include "train/population.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct lenet_trainer {
     struct lenet_device device;
@@ -56,5 +59,9 @@ enum lenet_status lenet_trainer_estimate(struct lenet_trainer *trainer, double *
 /* Frees the population, and everything. */
 void lenet_trainer_empty(struct lenet_trainer *trainer);
 void lenet_trainer_close(struct lenet_trainer *trainer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

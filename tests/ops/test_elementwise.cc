@@ -73,6 +73,17 @@ TEST_P(Elementwise, KeepOf0DoesNotLookAtWhatWasThere) {
     EXPECT_TRUE(Equal(Times(-2, x), Accumulate(device(), 0, -2, x, Poison(x.size()))));
 }
 
+/* In float, numbers below the least normal one, 2^-126, are zero: as results, as operands, and in every thread. In
+ * double, where gradients are checked, they are what they are. */
+TEST_P(Elementwise, DenormalsAreZeroInFloatOnly) {
+    const bool is_float = device().backend().element_size == sizeof(float);
+    const Values small(70000, 0x1p-70), denormal(70000, is_float ? 0x1p-130 : 0x1p-1030);
+    EXPECT_TRUE(Equal(is_float ? Values(70000, 0) : Values(70000, 0x1p-140), Square(device(), small)));
+    EXPECT_TRUE(Equal(is_float ? Values(70000, 0) : Values(70000, 0x1p-1000),
+                      Accumulate(device(), 0, 0x1p30f, denormal, denormal)));
+    EXPECT_TRUE(Equal(Values(70000, 0x1p-126), Accumulate(device(), 0, 0x1p-56f, small, small))) << "the least normal";
+}
+
 TEST_P(Elementwise, NanStaysNan) {
     EXPECT_TRUE(std::isnan(Square(device(), {NAN})[0]));
     EXPECT_TRUE(std::isnan(Accumulate(device(), 1, 0, {NAN}, {1})[0]));

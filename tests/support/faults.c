@@ -1,9 +1,9 @@
 /* faults.c - a library for LD_PRELOAD that lets calls of the C library fail, for tests of what the program does then.
  *
  * LENET_FAULT=KIND:N fails the N-th call of a kind, from 1 on, and LENET_FAULT=KIND:N+ all later ones, too; with @END
- * behind it, of the calls for a path that ends so. At its end
- * the process writes how many calls there were of each kind, a line "KIND N", into the file that LENET_FAULT_COUNTS
- * names. A kind is a row of `kinds`, and a call of it asks fails() first.
+ * behind it, of the calls for a path that ends so. At its end the process writes how many calls there were of each kind,
+ * a line "KIND N", into the file that LENET_FAULT_COUNTS names. A kind is a row of `kinds`, and a call of it asks fails()
+ * first.
  *
  * Allocations of libcrypto are a kind of their own: they are thousands, and the same ones in every command. */
 #define _GNU_SOURCE
@@ -50,14 +50,14 @@ static int find_crypto(struct dl_phdr_info *library, size_t size, void *self) {
 __attribute__((constructor)) static void begin(void) {
     const char *fault = getenv("LENET_FAULT");
     dl_iterate_phdr(find_crypto, NULL);
+    ending = fault ? strchr(fault, '@') : NULL;
+    if (ending) ending++;
     for (int k = 0; k < KINDS && fault; k++) {
         const size_t length = strlen(kinds[k].name);
         if (strncmp(fault, kinds[k].name, length) != 0 || fault[length] != ':') continue;
         char *rest;
         first = strtol(fault + length + 1, &rest, 10);
         for_ever = *rest == '+';
-        ending = strchr(rest, '@');
-        if (ending) ending++;
         chosen = k;
     }
 }

@@ -62,10 +62,24 @@ def files(where):
     return found
 
 
+def calls(where):
+    """How many there were of each kind."""
+    return {kind: int(n) for kind, n in map(str.split, (where / "counts").read_text().splitlines())}
+
+
 class Scenario:
-    def __init__(self, name, command, template, recover=None, code=0):
-        self.name, self.command, self.template, self.code = name, command, template, code
+    """recover(where): the command that follows a failed one. halves: a population that memory does not suffice for is
+    halved, so that only the runs are the same."""
+
+    def __init__(self, name, command, template, recover=None, code=0, halves=False):
+        self.name, self.command, self.template, self.code, self.halves = name, command, template, code, halves
         self.recover = recover or (lambda where: command)
+
+    def outcome(self, where):
+        found = files(where)
+        if not self.halves:
+            return found
+        return {"runs": sorted(found.get("out/runs.jsonl", b"").splitlines())}
 
 
 class Tests:
@@ -95,14 +109,13 @@ class Tests:
 
     def try_one(self, scenario, fault, wanted, said):
         where = self.fresh(scenario.template)
-        before = files(where)
         result = self.run(where, scenario.command, fault)
         self.trials += 1
-        now = files(where)
+        now = scenario.outcome(where)
         if result.returncode == scenario.code:
             if now != wanted:
                 self.report(scenario, fault, f"other files: {different(now, wanted)}", result)
-            elif without_times(result.stdout) != said:
+            elif not scenario.halves and without_times(result.stdout) != said:
                 self.report(scenario, fault, "other words: " + result.stdout.decode(), result)
             return
         if result.returncode not in (3, 4):
@@ -110,19 +123,21 @@ class Tests:
             return
         if not re.search(rb"^lenet.*: .", result.stderr, re.M):
             self.report(scenario, fault, "no message", result)
-        if any(".tmp." in name for name in now):
-            self.report(scenario, fault, f"left behind: {different(now, before)}", result)
+        left = [name for name in files(where) if ".tmp." in name]
+        if left:
+            self.report(scenario, fault, f"left behind: {left}", result)
         again = self.run(where, scenario.recover(where))
-        if again.returncode != scenario.code or files(where) != wanted:
+        now = scenario.outcome(where)
+        if again.returncode != scenario.code or now != wanted:
             self.report(scenario, fault, f"not as undisturbed afterwards: {again.stderr.decode()[-200:]} "
-                        f"{different(files(where), wanted)}", result)
+                        f"{different(now, wanted)}", result)
 
     def try_all(self, scenario, every):
         where = self.fresh(scenario.template)
         result = self.run(where, scenario.command, "none")
         assert result.returncode == scenario.code, (scenario.name, result)
-        wanted, said = files(where), without_times(result.stdout)
-        counts = {kind: int(n) for kind, n in map(str.split, (where / "counts").read_text().splitlines())}
+        wanted, said = scenario.outcome(where), without_times(result.stdout)
+        counts = calls(where)
         for kind in KINDS:
             count = counts[kind]
             for n in range(1, count + 1, every or max(1, count // SAMPLE)):
@@ -130,7 +145,11 @@ class Tests:
                     self.try_one(scenario, f"{kind}:{n}{often}", wanted, said)
             print(f"{scenario.name}: {count} calls of {kind}", flush=True)
         for ending in LOOKED_FOR:
-            for fault in ("stat:1", "stat:2", "stat:3", "stat:1+", "open:1"):
+            self.run(self.fresh(scenario.template), scenario.command, f"none@{ending}")
+            counts = calls(self.scratch / "trial")
+            faults = [f"stat:{n}" for n in range(1, min(counts["stat"], 3) + 1)]
+            faults += ["stat:1+"] * (counts["stat"] > 1) + ["open:1"] * (counts["open"] > 0)
+            for fault in faults:
                 self.try_one(scenario, f"{fault}@{ending}", wanted, said)
 
 
@@ -142,7 +161,8 @@ def scenarios(tests, scratch):
     empty, begun, ended, swept, partly = (scratch / name for name in ("empty", "begun", "ended", "swept", "partly"))
     train = ["train"] + TRAIN + ["--epochs", "3", "--validation", "16", "--run", "run"]
     sweep = ["sweep"] + TRAIN[:-4] + ["--warmup", "0", "--epochs", "2", "--lr", "0.01,0.02", "--seed", "1..2", "--out", "out",
-             "--population-max", "2", "--keep-weights", "--keep-predictions"]
+             "--keep-weights", "--keep-predictions"]
+    populations = sweep + ["--population-max", "2"]
     make_data(scratch / "data")
     empty.mkdir()
     shutil.copytree(scratch / "data", empty / "data")
@@ -164,14 +184,18 @@ def scenarios(tests, scratch):
             break
     (begun / "counts").unlink()
 
-    def resume(where):
-        return ["train", "--resume", "run"] if (where / "run/run.json").exists() else train
+    def resumes(run, command):
+        """What brings a run to its end after a fault."""
+        return lambda where: ["train", "--resume", run] if (where / run / "run.json").exists() else command
 
-    yield Scenario("train", train, empty, resume)
+    transfer = train[:-1] + ["second", "--from", "run/last.safetensors", "--freeze", "C1"]
+    yield Scenario("train", train, empty, resumes("run", train))
     yield Scenario("train where a run has ended", train, ended, code=3)
     yield Scenario("resume", ["train", "--resume", "run"], begun)
     yield Scenario("resume of a run that has ended", ["train", "--resume", "run"], ended)
+    yield Scenario("transfer", transfer, ended, resumes("second", transfer))
     yield Scenario("sweep", sweep, empty)
+    yield Scenario("sweep of populations", populations, empty, halves=True)
     yield Scenario("sweep, half of which has ended", sweep, partly)
     yield Scenario("sweep that has ended", sweep, swept)
     yield Scenario("report", ["report", "out", "--format", "json"], swept)
@@ -182,6 +206,8 @@ def scenarios(tests, scratch):
     yield Scenario("predict", ["predict", "--run", "run", "one.pgm", "--json", "p.json", "--show", "s.png", "--threads",
                                "1"], ended)
     yield Scenario("export", ["export", "--run", "run", "--format", "c", "--out", "net.c", "--json", "net.json"], ended)
+    yield Scenario("gradcheck", ["gradcheck", "--arch", "linear", "--entries", "1", "--threads", "1", "--seed", "1",
+                                 "--json", "g.json"], empty)
     yield Scenario("info", ["info", "--weights", "run/last.safetensors", "--data", "data", "--json", "i.json"], ended)
 
 

@@ -57,6 +57,26 @@ for optimizer in nesterov adamw sdlm; do
     claim "$optimizer, undisturbed: exit 0" code_is 0
 done
 
+# Most of curved's time is that of second derivatives and of evaluations.
+train_options sdlm
+options+=(--curvature-images 1000000000 --validation 1500)
+began=$(now)
+lenet train "${options[@]}" --run curved
+took=$(($(now) - began))
+claim "curved, undisturbed: exit 0" code_is 0
+claim "  says that there are fewer images than its curvature is to be of" complains "--curvature-images 1000000000 is above"
+for moment in 1 2 3 4 5 6; do
+    run=curved-$moment
+    for again in 1 2 3; do
+        stop "$run" INT 500
+        claim "curved, stopped for the ${again}th time: ended by SIGINT, or done" is_one_of 0 "$(by_signal INT)"
+    done
+    arguments=(--resume "$run")
+    if [ ! -e "$run/run.json" ]; then arguments=("${options[@]}" --run "$run"); fi
+    lenet train "${arguments[@]}"
+    claim "  resumed, it ends with the files of the undisturbed run" same_run curved "$run"
+done
+
 train_options nesterov
 for signal in INT TERM; do
     for moment in 1 2 3 4; do
@@ -187,6 +207,13 @@ claim "  and leaves nothing" test ! -e planned
 ended_by "a sweep's dry run" TERM sweep "${many[@]}" --dry-run
 ended_by "gradcheck" INT gradcheck --entries 0 --device cpu
 ended_by "bench" HUP bench --batch 4096 --networks 8 --device cpu
+mkdir copies
+for ((copy = 0; copy < 1000; copy++)); do ln -s ../curved/last.safetensors copies/$copy.safetensors; done
+ended_by "eval" INT eval --weights copies --ensemble --data "$sample" --device cpu
+printf 'P5 28 28 255\n%784s' "" >picture.pgm
+ended_by "predict" TERM predict --weights copies picture.pgm --device cpu
+ended_by "export" INT export --run curved --format c --out exported.c
+claim "  and has written nothing" test ! -e exported.c
 
 # ---- kill -9 ----------------------------------------------------------------------------------------
 

@@ -27,8 +27,10 @@
 #include "base/json.h"
 #include "lenet/eval.h"
 #include "lenet/sweep.h"
+#include "lenet/version.h"
 #include "support/fill.h"
 #include "support/idx.h"
+#include "support/rewrite.h"
 #include "sweep/sweep_dir.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
@@ -94,18 +96,6 @@ std::string Part(const std::string &line, const std::string &key) {
     return line.substr(at, end + 1 - at);
 }
 
-/* Reads a safetensors file, lets its test spoil it, and writes it back, without a checksum. */
-void Rewrite(const fs::path &path, const std::function<void(lenet_tensor_file &)> &spoil) {
-    lenet_tensor_file file;
-    lenet_error err = {};
-    ASSERT_EQ(lenet_tensors_read(path.c_str(), &file, &err), LENET_OK) << err.text;
-    spoil(file);
-    for (int i = 0; i < file.n_metadata; i++)
-        if (strcmp(file.metadata[i].key, LENET_TENSORS_SHA256) == 0) file.metadata[i].key = "none";
-    EXPECT_EQ(lenet_tensors_write(path.c_str(), file.tensors, file.n, file.metadata, file.n_metadata, &err), LENET_OK)
-        << err.text;
-    lenet_tensors_free(&file);
-}
 void *DataOf(const lenet_tensor_file &file, const char *name) {
     const lenet_tensor *tensor = lenet_tensors_find(&file, name);
     if (!tensor) throw std::runtime_error(std::string("no tensor ") + name);
@@ -127,6 +117,7 @@ class Watcher {
     std::vector<int> largest;
     double estimate = -1;
     std::string notes;
+    std::map<std::string, std::string> divergences;
 
     lenet_sweep_observer Observer() { return {Begin, Group, Estimate, Run, Progress, this, Note, nullptr}; }
 
@@ -147,10 +138,11 @@ class Watcher {
     }
     static void Note(void *self, const char *text) { Of(self).notes += std::string(text) + "\n"; }
     static void Estimate(void *self, double seconds) { Of(self).estimate = seconds; }
-    static void Run(void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
+    static void Run(void *self, const lenet_sweep_plan *, const lenet_sweep_run *run,
                     const lenet_sweep_progress *progress) {
         Watcher &w = Of(self);
         w.runs++;
+        if (!run->last) w.divergences[run->id] = run->divergence;
         EXPECT_EQ(progress->ended, (size_t)w.runs);
         EXPECT_LE(progress->ended, progress->missing);
         if (w.on_run) w.on_run();
@@ -658,6 +650,9 @@ TEST_F(Sweep, RunsThatDifferInWhatIsNothingToThemAreDoneOnce) {
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).runs, 0) << "the same run";
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 1);
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 0) << "as it was given";
+    const Watcher curved = Finish("curved", {"--arch", "lenet5-1998", "--curvature-images", "40,41,1000000000"});
+    EXPECT_EQ(curved.work.runs, 1u);
+    EXPECT_EQ(curved.work.odd[2], 2u) << "more than 40 images";
 }
 
 TEST_F(Sweep, AnObserverMayWatchNothing) {
@@ -683,9 +678,12 @@ TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
     Finish("tame", kTame);
     ExpectAsTrained("tame", 2);
     const auto tame = Recorded("tame");
+    std::map<std::string, std::string> divergences;
     for (const char *most : {"1", "2", "4"}) {
         SCOPED_TRACE(most);
-        Finish(most, With(kWild, {"--population-max", most}));
+        const Watcher watcher = Finish(most, With(kWild, {"--population-max", most}));
+        if (divergences.empty()) divergences = watcher.divergences;
+        EXPECT_EQ(watcher.divergences, divergences) << "told of each by its id";
         EXPECT_EQ(result_.done, 2u);
         EXPECT_EQ(result_.diverged, 2u);
         EXPECT_TRUE(Kept(most) == Kept("tame")) << "no weights are kept of those that diverged";
@@ -696,12 +694,17 @@ TEST_F(Sweep, ARunThatDivergesIsRecordedAndTheOthersDoNotNotice) {
                 diverged++;
                 EXPECT_EQ(line.metrics.find("null"), std::string::npos) << "what it was measured at is all numbers";
                 EXPECT_LT(line.step, 30);
+                EXPECT_NE(divergences[id].find(" at step "), std::string::npos) << divergences[id];
                 continue;
             }
             ASSERT_TRUE(tame.count(id));
             EXPECT_TRUE(line == tame.at(id));
         }
         EXPECT_EQ(diverged, 2u);
+        size_t explained = 0;
+        for (const std::string &line : Lines(Dir(most) / "runs.jsonl"))
+            explained += line.find("\"divergence\":{\"step\":") != std::string::npos;
+        EXPECT_EQ(explained, 2u);
     }
 }
 
@@ -872,6 +875,25 @@ TEST_F(KilledSweep, OtherPopulationsAndThreadsMayGoOn) {
         EXPECT_EQ(rest.work.resumed, 1u) << "as it was cut then";
         ExpectSame("made", "run");
     }
+}
+
+TEST_F(KilledSweep, ItIsToldOnceThatAnotherMachineHasBegun) {
+    const Strings words = {"--seed", "1..3", "--population-max", "3"};
+    MakeCheckpoint(words);
+    Revive("run", 0);
+    EXPECT_EQ(Finish("run", words).notes, "") << "the same one";
+    Revive("run", 0);
+    SetMachine(Checkpoint("run"), "a processor of 1998");
+    const std::string notes = Finish("run", words).notes;
+    EXPECT_NE(
+        notes.find("training of 1 population began with a processor of 1998, and goes on with lenet " LENET_VERSION),
+        std::string::npos)
+        << notes;
+    EXPECT_EQ(std::count(notes.begin(), notes.end(), '\n'), 1) << notes;
+    ExpectSame("made", "run");
+    Revive("run", 0);
+    SetMachine(Checkpoint("run"), "");
+    EXPECT_EQ(Finish("run", words).notes, "") << "of an older program";
 }
 
 TEST_F(KilledSweep, ACheckpointWithADivergedMemberGoesOn) {

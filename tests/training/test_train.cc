@@ -22,6 +22,7 @@
 #include "ops/draw.h"
 #include "support/fill.h"
 #include "support/idx.h"
+#include "support/rewrite.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
 #include "train/settings.h"
@@ -67,10 +68,13 @@ class Watcher {
     std::function<void(const lenet_metrics &)> on_epoch;
     uint64_t stop_at_step = UINT64_MAX; /* in the middle of an epoch, but not of the first one of a process */
 
-    lenet_observer Observer() { return {Begin, Progress, Epoch, this, nullptr}; }
+    std::string notes;
+
+    lenet_observer Observer() { return {Begin, Progress, Epoch, this, Note}; }
 
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
+    static void Note(void *self, const char *text) { Of(self).notes += text; }
     static void Begin(void *self, const lenet_config *, const lenet_model *, const lenet_device *,
                       const lenet_dataset *, uint64_t first_step) {
         Of(self).begins++;
@@ -403,6 +407,7 @@ TEST_F(Train, ARunThatDivergesSaysSoAndKeepsItsLastGoodCheckpoint) {
     EXPECT_EQ(Start(config, run), LENET_ERR_DIVERGED);
     EXPECT_TRUE(Says("--lr")) << err_.text;
     EXPECT_TRUE(Says("0.03")) << err_.text;
+    EXPECT_TRUE(Says(Run("run").string() + " has diverged: NaN or infinity came up first in ")) << err_.text;
     ASSERT_GE(run.epochs.size(), 1u);
     EXPECT_TRUE(Read(Run("run") / "last.safetensors") == last);
     EXPECT_EQ(Read(Run("run") / "metrics.jsonl"), metrics);
@@ -440,12 +445,14 @@ const std::map<std::string, std::string> kEverything = {
     {"warmup", "1"},      {"lr", "0.01"},       {"augment", "standard"}, {"label-noise", "0.2"}}; /* 4 steps an epoch */
 
 TEST_F(Train, AnyNumberOfThreadsGivesTheSameBytes) {
-    for (const char *threads : {"1", "2", "3"}) {
-        lenet_config config = Config(threads, kEverything);
-        Set(config, {{"threads", threads}});
-        Finish(config);
-        ExpectSameRun(Run("1"), Run(threads));
-    }
+    for (const char *scale : {"1", "1e-36"}) /* also where products are denormal */
+        for (const char *threads : {"1", "2", "3"}) {
+            const std::string of_one = std::string(scale) + " on 1", run = std::string(scale) + " on " + threads;
+            lenet_config config = Config(run.c_str(), kEverything);
+            Set(config, {{"threads", threads}, {"init-scale", scale}});
+            Finish(config);
+            ExpectSameRun(Run(of_one.c_str()), Run(run.c_str()));
+        }
 }
 
 TEST_F(Train, TheSeedDecides) {
@@ -586,9 +593,10 @@ TEST_F(SingleImages, ACheckpointOfAPopulationGoesOnWithTheSameBytes) {
     ASSERT_EQ(lenet_population_restore(resumed, path.c_str(), &err), LENET_OK) << err.text;
     advance(resumed, 20);
     const lenet_snapshot *want = lenet_population_snapshot(whole);
-    const size_t values = 2 * (size_t)(1 + want->moments) * model.topology.stride;
-    EXPECT_EQ(std::vector<float>(want->state, want->state + values),
-              std::vector<float>(here->state, here->state + values));
+    const size_t values = (size_t)(1 + want->moments) * model.topology.stride;
+    for (int r = 0; r < 2; r++)
+        EXPECT_EQ(std::vector<float>(want->state[r], want->state[r] + values),
+                  std::vector<float>(here->state[r], here->state[r] + values));
     EXPECT_EQ(memcmp(want->tally, here->tally, 2 * sizeof *want->tally), 0);
     for (lenet_population *pop : {whole, begun, resumed}) lenet_population_free(pop);
     lenet_device_data_free(device.backend, device.ctx, &device_data);
@@ -681,6 +689,25 @@ TEST_F(Resume, OtherThreadsAndCheckpointsMayGoOn) {
     Set(config, {{"threads", "3"}, {"checkpoint-seconds", "0"}});
     Finish(Resumed(config, Run("run")));
     ExpectSameRun(Run("undisturbed"), Run("run"));
+}
+
+TEST_F(Resume, ItIsToldThatAnotherMachineHasBegun) {
+    lenet_config config = Config("undisturbed", kEverything);
+    Finish(config);
+    for (const char *machine : {"a processor of 1998", "", "the same"}) {
+        const fs::path run = directory_ / (std::string("begun with ") + machine);
+        snprintf(config.run, sizeof config.run, "%s", run.c_str());
+        Interrupt(config, run, Stop::kInMidEpoch);
+        if (machine != std::string("the same")) SetMachine(run / "last.safetensors", machine);
+        const std::string notes = Finish(Resumed(config, run)).notes;
+        const std::string want = run.string() + ": began with a processor of 1998, and goes on with lenet 0.";
+        if (machine[0] == 'a')
+            EXPECT_EQ(notes.substr(0, want.size()), want) << notes;
+        else
+            EXPECT_EQ(notes, "");
+        EXPECT_EQ(Read(run / "run.json").find("\"machine\":\t\"lenet ") != std::string::npos, true);
+        ExpectSameRun(Run("undisturbed"), run);
+    }
 }
 
 TEST_F(Resume, ARunThatHasEndedIsLeftAsItIs) {

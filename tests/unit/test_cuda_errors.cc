@@ -225,8 +225,7 @@ class SmallGpuSweep : public CudaErrors {
             static_cast<SmallGpuSweep *>(self)->largest_ = group->largest;
             static_cast<SmallGpuSweep *>(self)->planned_ = group->populations;
         };
-        observer.run = [](void *self, const lenet_sweep_plan *, const lenet_config *, const lenet_metrics *,
-                          const lenet_sweep_progress *) {
+        observer.run = [](void *self, const lenet_sweep_plan *, const lenet_sweep_run *, const lenet_sweep_progress *) {
             static_cast<SmallGpuSweep *>(self)->used_ = simt::allocated_bytes();
         };
         observer.self = this;

@@ -453,7 +453,7 @@ class EvaluateRun : public Evaluate {
         snprintf(trained.run, sizeof trained.run, "%s", Path(name).c_str());
         ASSERT_EQ(lenet_dataset_read(trained.data, &data, &err_), LENET_OK) << err_.text;
         lenet_lock lock = {};
-        ASSERT_EQ(lenet_run_create(&trained, "cpu", &data, &lock, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(lenet_run_create(&trained, "cpu", "this machine", &data, &lock, &err_), LENET_OK) << err_.text;
         lenet_lock_release(&lock);
         lenet_dataset_free(&data);
         fs::copy(Path("w.safetensors"), Path(name + "/last.safetensors"));

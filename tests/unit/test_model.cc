@@ -101,7 +101,8 @@ class ModelFile : public ::testing::Test {
         state_.assign((size_t)(1 + moments) * topology.stride, 0);
         tally_ = {};
         diverged_ = 0;
-        return {1, moments, topology.stride, 0, 0, &tally_, &diverged_, state_.data()};
+        of_member_ = state_.data();
+        return {1, moments, topology.stride, 0, 0, &tally_, &diverged_, &of_member_};
     }
     lenet_status Read() {
         free(w_);
@@ -145,6 +146,7 @@ class ModelFile : public ::testing::Test {
     lenet_model read_ = {};
     lenet_snapshot snapshot_ = {};
     std::vector<float> state_;
+    float *of_member_ = nullptr;
     lenet_tally tally_ = {};
     int diverged_ = 0, ended_ = -1;
     float *w_ = nullptr;

@@ -10,6 +10,7 @@
 
 #include "lenet/ops.h"
 extern "C" {
+#include "cpu/denormals.h"
 #include "cpu/parallel.h"
 }
 
@@ -30,7 +31,7 @@ template <class Condition> bool WaitFor(Condition condition) {
 
 class Pool {
   public:
-    explicit Pool(int threads) : pool_(parallel_create(threads)) {
+    explicit Pool(int threads, uint64_t mode = 0) : pool_(parallel_create(threads, mode)) {
         if (!pool_) throw std::runtime_error("no pool of " + std::to_string(threads) + " threads");
     }
     ~Pool() { parallel_free(pool_); }
@@ -204,6 +205,40 @@ TEST(Parallel, TwoPoolsWorkSideBySide) {
         });
     for (std::thread &owner : owners) owner.join();
     EXPECT_EQ(wrong, 0);
+}
+
+/* ---- denormal numbers ------------------------------------------------------------------------------------- */
+
+volatile float least_normal = 0x1p-126f, half = 0.5f;
+bool HasDenormals() {
+    volatile float below = least_normal * half;
+    return below != 0;
+}
+
+TEST(Parallel, DenormalsAreZeroInItemsOnlyAndOnlyWhereThatIsWanted) {
+    if (!DENORMALS_TO_ZERO) GTEST_SKIP() << "not known how to ask this processor for it";
+    for (const int threads : {1, 2, 5}) {
+        const Pool plain(threads), flushing(threads, DENORMALS_TO_ZERO);
+        for (int repeat = 0; repeat < 50; repeat++) {
+            std::atomic<int> with{0}, without{0};
+            flushing.For(100, [&](ptrdiff_t) { with += HasDenormals(); });
+            EXPECT_TRUE(HasDenormals()) << "the caller's are as they were";
+            plain.For(100, [&](ptrdiff_t) { without += HasDenormals(); });
+            ASSERT_EQ(with, 0) << "whichever thread ran it";
+            ASSERT_EQ(without, 100);
+        }
+    }
+}
+
+TEST(Parallel, ACallerWhoHasNoDenormalsKeepsThatToo) {
+    if (!DENORMALS_TO_ZERO) GTEST_SKIP() << "not known how to ask this processor for it";
+    const uint64_t mode = rounding_mode();
+    set_rounding_mode(mode | DENORMALS_TO_ZERO);
+    const Pool flushing(2, DENORMALS_TO_ZERO);
+    flushing.For(10, [](ptrdiff_t) {});
+    const bool has = HasDenormals();
+    set_rounding_mode(mode);
+    EXPECT_FALSE(has);
 }
 
 } // namespace

@@ -91,7 +91,7 @@ class RunDir : public ::testing::Test {
     }
     lenet_status Create() {
         lenet_lock_release(&lock_); /* of the run before */
-        return lenet_run_create(&config_, "cpu", &data_, &lock_, &err_);
+        return lenet_run_create(&config_, "cpu", "this machine", &data_, &lock_, &err_);
     }
     lenet_status Read() {
         lenet_config_init(&read_);
@@ -245,7 +245,7 @@ TEST_F(RunDir, StartsAtOnceWithoutANameTakeADirectoryEach) {
     for (int i = 0; i < n; i++)
         starts.emplace_back([&, i] {
             configs[i].run[0] = '\0';
-            statuses[i] = lenet_run_create(&configs[i], "cpu", &data_, &locks[i], nullptr);
+            statuses[i] = lenet_run_create(&configs[i], "cpu", "this machine", &data_, &locks[i], nullptr);
         });
     std::set<std::string> names;
     for (int i = 0; i < n; i++) {
@@ -268,8 +268,9 @@ TEST_F(RunDir, OfStartsAtOnceInOneDirectoryOneGoesOn) {
         std::vector<std::thread> starts;
         for (int i = 0; i < n; i++) {
             configs[i].seed = i + 1;
-            starts.emplace_back(
-                [&, i] { statuses[i] = lenet_run_create(&configs[i], "cpu", &data_, &locks[i], &errors[i]); });
+            starts.emplace_back([&, i] {
+                statuses[i] = lenet_run_create(&configs[i], "cpu", "this machine", &data_, &locks[i], &errors[i]);
+            });
         }
         int winner = -1;
         for (int i = 0; i < n; i++) {
@@ -307,7 +308,7 @@ TEST_F(RunDir, TheIndexOfAGpuIsRecorded) {
          {std::pair("cuda:1", "cuda"), std::pair("cuda", "cuda"), std::pair("cpu", "cpu")}) {
         fs::remove_all(run_);
         lenet_lock_release(&lock_);
-        ASSERT_EQ(lenet_run_create(&config_, want, &data_, &lock_, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(lenet_run_create(&config_, want, "this machine", &data_, &lock_, &err_), LENET_OK) << err_.text;
         ASSERT_EQ(Read(), LENET_OK) << err_.text;
         EXPECT_STREQ(read_.device, want);
         snprintf(config_.resume, sizeof config_.resume, "%s", run_.c_str());

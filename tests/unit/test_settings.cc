@@ -80,6 +80,27 @@ TEST_F(Settings, EqualRunsAreReducedToTheSameValues) {
     EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 0), 1);
     EXPECT_EQ(larger.init, config_.init) << "of weights that are not drawn";
     EXPECT_EQ(larger.init_scale, config_.init_scale);
+    larger.curvature_images = 1000000000;
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 1), 0) << "which only sdlm looks at";
+    larger.optimizer = LENET_SDLM;
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 1), 1);
+    EXPECT_EQ(larger.curvature_images, 500);
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 1), 0);
+}
+
+TEST_F(Settings, TheCurvatureIsOfNoMoreImagesThanThereAre) {
+    config_.optimizer = LENET_SDLM;
+    config_.batch = 64;
+    config_.curvature_images = 500;
+    EXPECT_EQ(Make(60000).curvature_batches, 8);
+    EXPECT_EQ(Make(500).curvature_batches, 8);
+    EXPECT_EQ(Make(100).curvature_batches, 2);
+    config_.curvature_images = 1000000000;
+    EXPECT_EQ(Make(60000).curvature_batches, 938) << "as many as an epoch has";
+    config_.validation = 59000;
+    EXPECT_EQ(Make(60000).curvature_batches, 16);
+    config_.batch = 1;
+    EXPECT_EQ(Make(60000).curvature_batches, 1000);
 }
 
 TEST_F(Settings, WhatIsOddIsToldWhereItWasGiven) {
@@ -91,7 +112,7 @@ TEST_F(Settings, WhatIsOddIsToldWhereItWasGiven) {
         ASSERT_EQ(lenet_option_set(&config_, lenet_option_find(name), text, &err_), LENET_OK) << err_.text;
     };
     const auto is = [](int i, const char *name) { return std::string(lenet_oddities[i].option) == name; };
-    ASSERT_TRUE(is(0, "batch") && is(1, "warmup"));
+    ASSERT_TRUE(is(0, "batch") && is(1, "warmup") && is(2, "curvature-images"));
     EXPECT_EQ(odd(63), 0) << "the initial batch of 64 is nobody's mistake";
     set("batch", "64");
     EXPECT_EQ(odd(64), 0);
@@ -114,6 +135,11 @@ TEST_F(Settings, WhatIsOddIsToldWhereItWasGiven) {
         set("steps", steps);
         EXPECT_EQ(odd(64000), 0) << steps;
     }
+    set("curvature-images", "501");
+    EXPECT_EQ(odd(500), 0) << "of no account";
+    set("optimizer", "sdlm");
+    EXPECT_EQ(odd(501), 0);
+    EXPECT_EQ(odd(500), 4);
 }
 
 TEST_F(Settings, TheWarmUpIsAFifthOfTheRunUnlessItIsGiven) {

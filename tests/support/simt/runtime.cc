@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "cpu/denormals.h"
 #include "cuda_runtime.h"
 #include "machine.h"
 
@@ -41,6 +42,13 @@ FILE *LaunchList() {
     return list;
 }
 
+/* Denormal numbers are zero in a kernel: it is compiled with nvcc's -ftz=true. */
+struct Flushing {
+    const uint64_t mode = rounding_mode();
+    Flushing() { set_rounding_mode(mode | DENORMALS_TO_ZERO); }
+    ~Flushing() { set_rounding_mode(mode); }
+};
+
 cudaError_t CheckedLaunch(Machine &m, const cudaLaunchConfig_t &config, const void *kernel, Work body) {
     if (!HasCode(m.device)) return cudaErrorNoKernelImageForDevice;
     const std::string wrong = WrongShape(config);
@@ -58,7 +66,10 @@ cudaError_t CheckedLaunch(Machine &m, const cudaLaunchConfig_t &config, const vo
         return cudaSuccess;
     }
     const Launch launch = {kernel, config.gridDim, config.blockDim, config.dynamicSmemBytes, std::move(body)};
-    return m.streams.Enqueue(config.stream, [&m, launch] { m.scheduler.Run(launch); });
+    return m.streams.Enqueue(config.stream, [&m, launch] {
+        const Flushing flushing;
+        m.scheduler.Run(launch);
+    });
 }
 
 cudaDeviceProp Properties(const Machine &m) {

@@ -1,0 +1,191 @@
+/* test_stop.cc - training that is stopped at any of the moments at which it looks for a stop goes on to the same end;
+ * and it looks before every batch, of whatever it computes. */
+#include <gtest/gtest.h>
+
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "train/checkpoint.h"
+#include "train/trainer.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using Options = std::map<std::string, std::string>;
+
+enum { R = 2, TRAIN = 40, TEST = 33 };
+
+/* What has become of the networks: weights, and the metrics that do not depend on the clock. */
+struct End {
+    std::vector<float> weights;
+    std::vector<double> metrics;
+    std::vector<uint8_t> answers;
+    bool operator==(const End &o) const { return weights == o.weights && metrics == o.metrics && answers == o.answers; }
+};
+
+class Stop : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = (fs::temp_directory_path() / "lenet_stop_XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+        ASSERT_EQ(lenet_dataset_random(5, TRAIN, 28, &data_), LENET_OK);
+        data_.test.count = TEST; /* as many as there are for training, at most */
+    }
+    void TearDown() override {
+        lenet_dataset_free(&data_);
+        fs::remove_all(directory_);
+    }
+
+    void Open(const char *device, const Options &options) {
+        for (int r = 0; r < R; r++) {
+            lenet_config_init(&configs_[r]);
+            for (const auto &[name, value] : options) Set(configs_[r], name, value);
+            Set(configs_[r], "seed", std::to_string(r + 1));
+        }
+        ASSERT_EQ(lenet_trainer_open(&trainer_, device, {0, 2, 0}, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(lenet_device_data_create(trainer_.device.backend, trainer_.device.ctx, &data_, {1, 0}, 32,
+                                           &device_data_, &err_),
+                  LENET_OK)
+            << err_.text;
+    }
+    void Close() {
+        lenet_trainer_empty(&trainer_);
+        lenet_device_data_free(trainer_.device.backend, trainer_.device.ctx, &device_data_);
+        lenet_trainer_close(&trainer_);
+    }
+    void Set(lenet_config &config, const std::string &name, const std::string &value) {
+        ASSERT_EQ(lenet_option_set(&config, lenet_option_find(name.c_str()), value.c_str(), &err_), LENET_OK)
+            << err_.text;
+    }
+
+    /* Trains from the beginning, or from the last checkpoint, until the given look. */
+    int Train(bool resumed, int stop_at) {
+        const lenet_config *const configs[R] = {&configs_[0], &configs_[1]};
+        int ended = 0;
+        looks_ = 0;
+        stop_at_ = stop_at;
+        EXPECT_EQ(lenet_trainer_populate(&trainer_, configs, R, &data_, &device_data_, &err_), LENET_OK) << err_.text;
+        if (resumed) {
+            EXPECT_EQ(lenet_trainer_restore(&trainer_, Path().c_str(), nullptr, &ended, &err_), LENET_OK) << err_.text;
+            for (int r = 0; r < R; r++) {
+                for (const lenet_metrics &m : kept_[r]) lenet_population_append(trainer_.pop, r, &m);
+                EXPECT_TRUE(lenet_population_history_fits(trainer_.pop, r));
+            }
+        } else {
+            EXPECT_EQ(lenet_population_init(trainer_.pop, nullptr, &err_), LENET_OK) << err_.text;
+        }
+        lenet_sink sink = {};
+        sink.self = this;
+        sink.checkpoint_seconds = 1e9;
+        sink.is_stopped = [](void *self) { return Of(self).looks_++ >= Of(self).stop_at_ ? 1 : 0; };
+        sink.observe = [](void *, lenet_error *) { return LENET_OK; };
+        sink.keep = [](void *self, lenet_error *err) { return Of(self).Keep(err); };
+        sink.end = [](void *self, lenet_error *) { return Of(self).Answer(); };
+        sink.progress = sink.observe;
+        EXPECT_EQ(lenet_trainer_run(&trainer_, &sink, &ended, &err_), LENET_OK) << err_.text;
+        EXPECT_EQ(ended, looks_ <= stop_at_);
+        return ended;
+    }
+
+    End EndOf() {
+        End end;
+        const lenet_snapshot *snapshot = lenet_population_snapshot(trainer_.pop);
+        for (int r = 0; r < R; r++) {
+            const float *w = lenet_snapshot_state(snapshot, r);
+            end.weights.insert(end.weights.end(), w, w + snapshot->stride);
+            const lenet_member *member = lenet_population_member(trainer_.pop, r);
+            for (const lenet_metrics &m : std::vector(member->metrics, member->metrics + member->measured))
+                end.metrics.insert(end.metrics.end(), {(double)m.step, m.train_loss, m.train_accuracy,
+                                                       m.validation_loss, m.validation_accuracy, m.test_loss});
+        }
+        end.answers = answers_;
+        return end;
+    }
+
+    /* Stops at every look of the undisturbed training, of which there are to be so many. */
+    void ExpectTheSameEndWhereverItIsStopped(const char *device, const Options &options, int looks) {
+        Open(device, options);
+        ASSERT_EQ(Train(false, INT_MAX), 1);
+        const End want = EndOf();
+        EXPECT_EQ(looks_, looks) << "one before each batch";
+        for (int look = 0; look < looks && !HasFailure(); look++) {
+            SCOPED_TRACE(look);
+            ASSERT_EQ(Train(false, look), 0);
+            ASSERT_EQ(Train(true, INT_MAX), 1);
+            EXPECT_TRUE(EndOf() == want);
+        }
+        Close();
+    }
+
+  private:
+    static Stop &Of(void *self) { return *static_cast<Stop *>(self); }
+    std::string Path() const { return (directory_ / "checkpoint").string(); }
+
+    lenet_status Keep(lenet_error *err) {
+        lenet_checkpoint_labels labels = {};
+        cJSON *members = cJSON_Parse("[{}, {}]");
+        labels.members = members;
+        for (int r = 0; r < R; r++) {
+            const lenet_member *member = lenet_population_member(trainer_.pop, r);
+            kept_[r].assign(member->metrics, member->metrics + member->measured);
+        }
+        const lenet_status status = lenet_checkpoint_write(Path().c_str(), lenet_population_model(trainer_.pop),
+                                                           lenet_population_snapshot(trainer_.pop), &labels, err);
+        cJSON_Delete(members);
+        return status;
+    }
+
+    /* As a sweep does that keeps predictions. */
+    lenet_status Answer() {
+        lenet_answers answers = {};
+        answers_.assign(R * TEST, 255);
+        answers.predicted = answers_.data();
+        return lenet_population_answer(trainer_.pop, 0, &answers);
+    }
+
+    fs::path directory_;
+    lenet_dataset data_ = {};
+    lenet_device_data device_data_ = {};
+    lenet_trainer trainer_ = {};
+    lenet_config configs_[R];
+    std::vector<lenet_metrics> kept_[R];
+    std::vector<uint8_t> answers_;
+    lenet_error err_ = {};
+    int looks_ = 0, stop_at_ = 0;
+};
+
+/* Batches of 16: 2 of 32 training images, 3 of 33 test images, of which one has 16 images on every backend. */
+const Options kSecondDerivatives = {{"arch", "lenet5-1998"}, {"batch", "16"}, {"train-size", "32"},
+                                    {"epochs", "2"},         {"warmup", "0"}, {"curvature-images", "1000000000"}};
+/* Ends in mid-epoch, and its second epoch is not measured. 8 of 40 images are held out. */
+const Options kValidation = {{"arch", "lenet1"}, {"batch", "16"}, {"validation", "8"},
+                             {"steps", "5"},     {"warmup", "0"}, {"eval-every", "2"}};
+
+TEST_F(Stop, AnywhereInARunWithSecondDerivativesItGoesOnToTheSameEnd) {
+    const int curvature = 2 * 2, steps = 2 * 2, test = 2 * 3, answers = 3;
+    ExpectTheSameEndWhereverItIsStopped("cpu", kSecondDerivatives, curvature + steps + test + answers);
+}
+
+TEST_F(Stop, AnywhereInARunThatEndsInMidEpochItGoesOnToTheSameEnd) {
+    const int steps = 5, validation = 2, test = 2 * 3, answers = 3;
+    ExpectTheSameEndWhereverItIsStopped("cpu", kValidation, steps + validation + test + answers);
+}
+
+/* A GPU's steps are recorded: an epoch's are one call of many steps. */
+class CudaStop : public Stop {};
+
+TEST_F(CudaStop, AnywhereInARunThatEndsInMidEpochItGoesOnToTheSameEnd) {
+    const char *why = nullptr;
+    if (!lenet_backend_cuda(&why)) GTEST_SKIP() << "cuda: " << why;
+    const int epochs = 3, validation = 2, test = 2 * 2, answers = 2;
+    Options options = kValidation;
+    options["arch"] = "linear"; /* on the emulated GPU every multiplication takes its time */
+    ExpectTheSameEndWhereverItIsStopped("cuda", options, epochs + validation + test + answers);
+}
+
+} // namespace
