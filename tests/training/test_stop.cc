@@ -128,16 +128,13 @@ class Stop : public ::testing::Test {
 
     lenet_status Keep(lenet_error *err) {
         lenet_checkpoint_labels labels = {};
-        cJSON *members = cJSON_Parse("[{}, {}]");
-        labels.members = members;
+        labels.members = "[{}, {}]";
         for (int r = 0; r < R; r++) {
             const lenet_member *member = lenet_population_member(trainer_.pop, r);
             kept_[r].assign(member->metrics, member->metrics + member->measured);
         }
-        const lenet_status status = lenet_checkpoint_write(Path().c_str(), lenet_population_model(trainer_.pop),
-                                                           lenet_population_snapshot(trainer_.pop), &labels, err);
-        cJSON_Delete(members);
-        return status;
+        return lenet_checkpoint_write(Path().c_str(), lenet_population_model(trainer_.pop),
+                                      lenet_population_snapshot(trainer_.pop), &labels, err);
     }
 
     /* As a sweep does that keeps predictions. */
