@@ -2,7 +2,7 @@
 """own_digits.py - how well lenet predict reads pictures of digits: test digits drawn as pictures of many kinds.
 
 Each kind is made in a temporary directory from the same test digits, and read by lenet predict. The table compares the
-accuracy with that of the digits as they are. A second one counts the blank sheets in bad light in which a digit is seen.
+accuracy with that of the digits as they are. A second one counts blank sheets in bad light in which a digit is seen.
 Needs numpy and Pillow.
 """
 import argparse
@@ -306,7 +306,8 @@ def in_perspective(digit, side, rng):
     sheet = lit(digit, side, rng, edge_of_shadow)
     size = int(1.3 * max(sheet.size))
     narrow, low = rng.uniform(0.1, 0.25), rng.uniform(0.1, 0.35)
-    corners = np.array([(narrow, low), (1 - narrow, low), (0.97, 0.95), (0.03, 0.95)]) + rng.uniform(-0.03, 0.03, (4, 2))
+    corners = np.array([(narrow, low), (1 - narrow, low), (0.97, 0.95), (0.03, 0.95)])
+    corners += rng.uniform(-0.03, 0.03, (4, 2))
     rows = []
     for (x, y), (u, v) in zip(corners * size, [(0, 0), (1, 0), (1, 1), (0, 1)]):
         u, v = u * sheet.width, v * sheet.height
