@@ -67,8 +67,8 @@ struct lenet_tensor_file {
  * bytes follow the last one, or do not fit the checksum. On failure *file is zero. */
 enum lenet_status lenet_tensors_read(const char *path, struct lenet_tensor_file *file, struct lenet_error *err);
 
-/* The bytes of such a file, which the caller frees: no more than its header says that there are, and one. Fails so, too,
- * but where the header is damaged, which is found when it is parsed. */
+/* The bytes of such a file, which the caller frees: no more than its header says that there are, and one. Fails so,
+ * too, but where the header is damaged, which is found when it is parsed. */
 enum lenet_status lenet_tensors_bytes(const char *path, char **bytes, size_t *size, struct lenet_error *err);
 
 /* The same of a file's bytes, which malloc gave: they are the caller's no more, also on failure. */

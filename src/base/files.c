@@ -198,8 +198,8 @@ enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err) {
 }
 
 enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-                        0666); /* no pipe is waited for */
+    /* O_NONBLOCK: the reader of a pipe is not waited for. */
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (fd < 0 && errno == ELOOP) return lenet_fail_link(path, err);
     if (fd < 0) return fail_errno(err, "open for appending", path, errno);
     struct stat old;

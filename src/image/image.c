@@ -86,21 +86,20 @@ static enum lenet_status read_file(FILE *file, struct lenet_canvas *canvas, stru
 
 /* ---- where it comes from --------------------------------------------------------------------------- */
 
+/* An ordinary file: of a pipe nothing could be read again. */
 static enum lenet_status open_file(const char *path, FILE **file, struct lenet_error *err) {
     enum lenet_opened kind;
     uint64_t size;
     int fd;
     LENET_TRY(lenet_file_open(path, &fd, &kind, &size, err));
-    if (kind == LENET_OPENED_FILE && size != UINT64_MAX && size > MAX_FILE) {
-        close(fd);
+    const int is_file = kind == LENET_OPENED_FILE, is_large = is_file && size != UINT64_MAX && size > MAX_FILE;
+    if (is_file && !is_large && (*file = fdopen(fd, "rb"))) return LENET_OK;
+    close(fd);
+    if (is_large)
         return lenet_fail(err, LENET_ERR_FORMAT, "%s: %" PRIu64 " bytes, wanted at most %" PRIu64 " of an image", path,
                           size, MAX_FILE);
-    }
-    if (kind == LENET_OPENED_FILE && (*file = fdopen(fd, "rb"))) return LENET_OK;
-    close(fd);
-    if (kind == LENET_OPENED_FILE) return lenet_fail(err, LENET_ERR_MEMORY, "%s: out of memory", path);
-    return lenet_fail(err, LENET_ERR_FORMAT, "%s: a %s, wanted the file of an image%s",
-                      path, /* pipes are not rewound */
+    if (is_file) return lenet_fail(err, LENET_ERR_MEMORY, "%s: out of memory", path);
+    return lenet_fail(err, LENET_ERR_FORMAT, "%s: a %s, wanted the file of an image%s", path,
                       kind == LENET_OPENED_DIRECTORY ? "directory"
                       : kind == LENET_OPENED_PIPE    ? "pipe"
                                                      : "device",

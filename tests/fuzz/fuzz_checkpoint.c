@@ -10,7 +10,8 @@ static struct lenet_model model;
 
 /* Of R networks with their moments. */
 static void read_checkpoint(const char *path, int R, int moments, const char *run) {
-    static float state[2 * 3 * 4096];
+    static float states[2][3 * 4096];
+    float *state[2] = {states[0], states[1]};
     struct lenet_tally tally[2] = {{0}};
     int diverged[2] = {0}, ended;
     struct lenet_error err = {{0}};

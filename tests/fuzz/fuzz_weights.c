@@ -37,19 +37,21 @@ static void read_model(const char *path) {
     free(host_w);
 }
 
-static void read_members(const char *path) {
+static void read_origin(const char *path) {
     struct lenet_error err = {{0}};
-    char device[32];
+    struct lenet_checkpoint_origin origin;
     struct cJSON *members;
-    if (fuzz_ok(lenet_checkpoint_read_members(path, &members, device, &err), &err))
-        FUZZ_CHECK(lenet_json_count(members) > 0);
+    char text[768];
+    if (!fuzz_ok(lenet_checkpoint_read_origin(path, &origin, &members, &err), &err)) return;
+    FUZZ_CHECK(lenet_json_count(members) > 0);
     lenet_json_free(members);
+    lenet_checkpoint_compare(&origin, "another machine", text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *path = fuzz_file(data, size);
     read_tensors(path);
     read_model(path);
-    read_members(path);
+    read_origin(path);
     return 0;
 }
