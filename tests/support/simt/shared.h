@@ -80,8 +80,8 @@ template <class T> class SharedRef {
   public:
     SIMT_UNSANITIZED SharedRef(SharedVariable *v, long i, Site site) : v_(v), i_(i), site_(site) {}
 
-    operator T() const && { return Get(); }
-    T operator=(T value) && { return Put(value); }
+    SIMT_UNSANITIZED operator T() const && { return Get(); }
+    SIMT_UNSANITIZED T operator=(T value) && { return Put(value); }
     T operator=(SharedRef &&other) && { return Put(other.Get()); }
     T operator+=(T value) && { return Put((T)(Get() + value)); }
     T operator-=(T value) && { return Put((T)(Get() - value)); }
@@ -119,7 +119,7 @@ template <class T> class SharedPointer {
 
     SharedPointer(SharedVariable *v, long first) : v_(v), first_(first) {}
 
-    SharedRef<T> operator[](Index i) const { return At(i.value, i.site); }
+    SIMT_UNSANITIZED SharedRef<T> operator[](Index i) const { return At(i.value, i.site); }
     SIMT_UNSANITIZED SharedRef<T> At(long i, Site site) const {
         if ((unsigned long)(first_ + i) >= (unsigned long)v_->count) shared_out_of_range(*v_, first_ + i, site);
         return SharedRef<T>(v_, first_ + i, site);
@@ -130,7 +130,7 @@ template <class T> class SharedPointer {
         return *this;
     }
     /* Fails unless element i begins a 16-byte word that lies in the array as a whole. */
-    void RequireWord(Index i) const {
+    SIMT_UNSANITIZED void RequireWord(Index i) const {
         const long at = first_ + i.value;
         if (at * (long)sizeof(T) % 16 != 0) shared_misaligned(*v_, at, i.site);
         const long last = at + 16 / (long)sizeof(T) - 1;
@@ -159,16 +159,17 @@ template <class T> SharedPointer<T> declare_dynamic_shared(const char *name) {
 #define DYNAMIC_SHARED(T, name) const ::simt::SharedPointer<T> name = ::simt::declare_dynamic_shared<T>(#name)
 #define SHARED_POINTER(T)       ::simt::SharedPointer<T> /* the type of a parameter that takes either; T * under nvcc */
 
-inline float4 load4(simt::SharedPointer<float> p, simt::Index i) {
+SIMT_UNSANITIZED inline float4 load4(simt::SharedPointer<float> p, simt::Index i) {
     p.RequireWord(i);
-    return {p.At(i.value, i.site), p.At(i.value + 1, i.site), p.At(i.value + 2, i.site), p.At(i.value + 3, i.site)};
+    return {p.At(i.value, i.site).Get(), p.At(i.value + 1, i.site).Get(), p.At(i.value + 2, i.site).Get(),
+            p.At(i.value + 3, i.site).Get()};
 }
-inline void store4(simt::SharedPointer<float> p, simt::Index i, float4 v) {
+SIMT_UNSANITIZED inline void store4(simt::SharedPointer<float> p, simt::Index i, float4 v) {
     p.RequireWord(i);
-    p.At(i.value, i.site) = v.x;
-    p.At(i.value + 1, i.site) = v.y;
-    p.At(i.value + 2, i.site) = v.z;
-    p.At(i.value + 3, i.site) = v.w;
+    p.At(i.value, i.site).Put(v.x);
+    p.At(i.value + 1, i.site).Put(v.y);
+    p.At(i.value + 2, i.site).Put(v.z);
+    p.At(i.value + 3, i.site).Put(v.w);
 }
 /* The same for global memory: UndefinedBehaviorSanitizer checks its alignment. */
 template <class I> inline float4 load4(const float *p, I i) { return *reinterpret_cast<const float4 *>(p + i); }
