@@ -7,54 +7,10 @@
 #include "machine.h"
 
 namespace simt {
-namespace {
-
-/* Most accesses: to a word that nobody else writes in this launch. Does what Tracker::Note does, or nothing and says
- * so. */
-bool QuickRead(Cell &cell) {
-    const Running &r = running;
-    if (cell.read_phase == r.phase) {
-        if (cell.flags & kFarReader) return true;
-        if (cell.read_time != r.clock->time || cell.reader / 32 != r.warp()) return false;
-        cell.read_lanes |= 1u << r.lane();
-        return true;
-    }
-    if (cell.read_phase < r.launch_phase)
-        cell.flags = 0;
-    else
-        cell.flags = cell.read_phase < r.block_phase ? kOtherBlockRead : cell.flags & kOtherBlockRead;
-    cell.read_phase = r.phase;
-    cell.read_time = r.clock->time;
-    cell.read_lanes = 1u << r.lane();
-    cell.reader = (uint16_t)r.thread;
-    return true;
-}
-
-bool QuickWrite(Cell &cell) {
-    const Running &r = running;
-    if (cell.read_phase >= r.launch_phase) return false;
-    cell.write_phase = r.phase;
-    cell.write_time = r.clock->time;
-    cell.writer = (uint16_t)r.thread;
-    cell.flags = 0;
-    return true;
-}
-
-bool Quick(Cell &cell, Access access) {
-    if (access == Access::kAtomic || cell.write_phase >= running.launch_phase) return false;
-    return access == Access::kRead ? QuickRead(cell) : QuickWrite(cell);
-}
-
-} // namespace
-
 /* What is accessed by less than a word has cells of bytes, and the other kind of cells is looked at only. */
-void GlobalRaces::Note(const void *p, size_t bytes, Access access, const void *code) {
-    Part part = {nullptr, 0, bytes, access, code};
-    part.piece = machine().memory.DevicePiece(p, bytes, &part.offset);
-    if (!part.piece) return;
+void GlobalRaces::NoteInFull(const Part &part) {
     Memory::Cells &words = part.piece->word_cells, &single = part.piece->byte_cells;
-    if (bytes == 4 && words && !single && part.offset % 4 == 0 && Quick(words.get()[part.offset / 4], access)) return;
-    if (bytes >= 4) {
+    if (part.bytes >= 4) {
         if (single) CheckCells(part, single.get(), 1);
         NoteCells(part, words, 4);
     } else {

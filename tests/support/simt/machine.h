@@ -23,7 +23,7 @@ struct Machine {
     cudaError_t last_error = cudaSuccess;
     cudaError_t sticky_error = cudaSuccess; /* what every call returns since a kernel's fault */
     Memory memory;
-    GlobalRaces races;
+    GlobalRaces races{memory};
     Streams streams;
     Scheduler scheduler;
 
