@@ -24,6 +24,7 @@ struct lenet_prediction {
     int classes;                 /* 0 where it was not answered                         */
     const double *probabilities; /* [classes]                                           */
     const struct lenet_class_names *names;
+    int first_label; /* of the data set: that of class 0 */
 };
 
 /* Asks the networks of config->weights or config->run, which are the mean of their probabilities, about the pictures at
@@ -49,12 +50,13 @@ struct lenet_shown {
     size_t n;
 };
 
-/* Refuses a name that says of no format which: .png for a sheet of all pictures, -ubyte or .idx3 for IDX. */
-enum lenet_status lenet_shown_check(const char *path, struct lenet_error *err);
+/* Refuses a name that says of no format which: .png for a sheet of all pictures, -ubyte or .idx3 for IDX; and more
+ * than fit on a sheet. */
+enum lenet_status lenet_shown_check(const char *path, size_t pictures, struct lenet_error *err);
 /* LENET_ERR_MEMORY. */
 enum lenet_status lenet_shown_add(struct lenet_shown *shown, const struct lenet_prediction *prediction,
                                   struct lenet_error *err);
-/* As lenet_file_replace does. LENET_ERR_ARG where they are too many for a sheet. */
+/* As lenet_file_replace does. */
 enum lenet_status lenet_shown_write(const char *path, const struct lenet_shown *shown, struct lenet_error *err);
 
 #ifdef __cplusplus

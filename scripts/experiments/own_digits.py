@@ -2,7 +2,8 @@
 """own_digits.py - how well lenet predict reads pictures of digits: test digits drawn as pictures of many kinds.
 
 Each kind is made in a temporary directory from the same test digits, and read by lenet predict. The table compares the
-accuracy with that of the digits as they are. Needs numpy and Pillow.
+accuracy with that of the digits as they are. A second one counts blank sheets in bad light in which a digit is seen.
+Needs numpy and Pillow.
 """
 import argparse
 import json
@@ -243,9 +244,89 @@ def dusty(digit, side, rng):
     return Image.fromarray(as_bytes(written(ink, rng)))
 
 
+# ---- light: each is what the paper has of it, and the paper may be blank ---------------------------------------------
+
+
+def places(shape):
+    """How far down and how far right each pixel is, from -1 to 1."""
+    return np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
+
+
+def smooth_step(distance, softness):
+    return np.clip(distance / softness + 0.5, 0, 1)
+
+
+def edge_of_shadow(shape, rng):
+    y, x = places(shape)
+    angle = rng.uniform(0, 2 * np.pi)
+    distance = np.cos(angle) * x + np.sin(angle) * y - rng.uniform(-0.6, 0.6)
+    return 1 - rng.uniform(0.2, 0.65) * smooth_step(distance, rng.uniform(0.002, 0.06))
+
+
+def vignette(shape, rng):
+    y, x = (at - rng.uniform(-0.2, 0.2) for at in places(shape))
+    return 1 - rng.uniform(0.4, 0.8) * np.clip((x * x + y * y) / 2, 0, 1) ** rng.uniform(0.7, 1.5)
+
+
+def spotlight(shape, rng):
+    y, x = (at - rng.uniform(-0.3, 0.3) for at in places(shape))
+    softness = rng.uniform(0.05, 0.6)
+    lit = smooth_step(rng.uniform(0.5, 1) - np.hypot(x, y * rng.uniform(0.7, 1.4)), softness)
+    rest = rng.uniform(0.25, 0.6)
+    return rest + (1 - rest) * lit * lit * (3 - 2 * lit)
+
+
+def lit(digit, side, rng, light):
+    side = max(side, 120)
+    ink = np.zeros((side, side)) if digit is None else enlarged(digit, side, rng)
+    shape = [int(side * rng.uniform(1.1, 2)) for _ in range(2)]
+    ink = np.zeros(shape) if digit is None else placed(ink, *shape, rng)
+    picture = rng.uniform(150, 225) * light(shape, rng) * (1 - (1 - rng.uniform(0.15, 0.5)) * ink)
+    picture += rng.normal(0, rng.uniform(1, 6), shape)
+    return Image.fromarray(as_bytes(picture)).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+
+
+def half_in_shadow(digit, side, rng):
+    """with the sharp edge of a shadow that takes 20 to 65 % of the light"""
+    return lit(digit, side, rng, edge_of_shadow)
+
+
+def darker_corners(digit, side, rng):
+    """with a vignette that takes 40 to 80 % of the light"""
+    return lit(digit, side, rng, vignette)
+
+
+def under_a_spotlight(digit, side, rng):
+    """with a spotlight, beside which there is 25 to 60 % of its light"""
+    return lit(digit, side, rng, spotlight)
+
+
+def in_perspective(digit, side, rng):
+    """on a sheet in strong perspective on a dark table, half in shadow"""
+    side = max(side, 120)
+    sheet = lit(digit, side, rng, edge_of_shadow)
+    size = int(1.3 * max(sheet.size))
+    narrow, low = rng.uniform(0.1, 0.25), rng.uniform(0.1, 0.35)
+    corners = np.array([(narrow, low), (1 - narrow, low), (0.97, 0.95), (0.03, 0.95)])
+    corners += rng.uniform(-0.03, 0.03, (4, 2))
+    rows = []
+    for (x, y), (u, v) in zip(corners * size, [(0, 0), (1, 0), (1, 1), (0, 1)]):
+        u, v = u * sheet.width, v * sheet.height
+        rows += [(x, y, 1, 0, 0, 0, -u * x, -u * y, u), (0, 0, 0, x, y, 1, -v * x, -v * y, v)]
+    rows = np.array(rows)
+    turn = np.linalg.solve(rows[:, :8], rows[:, 8])
+    table = Image.new("L", (size, size), int(rng.integers(20, 60)))
+    on_it = [image.transform((size, size), Image.PERSPECTIVE, turn, Image.BICUBIC)
+             for image in (sheet, Image.new("L", sheet.size, 255))]
+    table.paste(on_it[0], mask=on_it[1])
+    return Image.fromarray(as_bytes(np.asarray(table) + rng.normal(0, 2, (size, size))))
+
+
 KINDS = [sizes, paper, large_sheet, cut_out, felt_pen, fine_pen, photograph, lined, squared, strong_lines, scan,
          on_table, transparent, coloured, blackboard, dusty]
-AS_JPEG = {photograph, on_table, lined, squared}
+LIT = [half_in_shadow, darker_corners, under_a_spotlight, in_perspective]
+KINDS += LIT
+AS_JPEG = {photograph, on_table, lined, squared, *LIT}
 
 # ---- measuring ------------------------------------------------------------------------------------------------------
 
@@ -324,6 +405,14 @@ def main():
             right = 100 * np.mean(answers == labels)
             print(f"| {kind.__doc__} | {right:.2f} % | {own - right:.2f} | {np.sum(answers < 0)} | {seconds:.1f} |",
                   flush=True)
+        print("\n| blank sheets | taken for a digit | of |\n|---|--:|--:|")
+        for kind in LIT:
+            if kind.__name__ not in options.kinds:
+                continue
+            folder = (options.keep or scratch) / f"blank {kind.__name__}"
+            make(kind, [None] * len(images), folder, options.seed)
+            answers, _ = ask(options.lenet, ["--run", options.run], folder, scratch, scratch / "a-ubyte")
+            print(f"| {kind.__doc__} | {100 * np.mean(answers >= 0):.2f} % | {len(answers)} |", flush=True)
         if options.picture:
             beside(*zip(*examples)).save(options.picture, optimize=True)
 

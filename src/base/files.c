@@ -126,19 +126,34 @@ static bool is_open_file(int directory, const char *name) {
     return readlinkat(directory, name, target, sizeof target - 1) > 0 && strncmp(target, "/proc/", 6) == 0;
 }
 
+/* Opens the directory of a file that is to be replaced, or that is to be. */
+static enum lenet_status open_place(const char *path, int *directory, const char **name, struct lenet_error *err) {
+    int code = open_parent(path, directory, name);
+    if (code != 0) return fail_errno(err, "open its directory", path, code);
+    struct stat old = {.st_mode = S_IFREG};
+    if (**name && fstatat(*directory, *name, &old, 0) != 0 && !is_absence(errno)) code = errno;
+    if (code == 0 && **name && S_ISREG(old.st_mode) && !is_open_file(*directory, *name)) return LENET_OK;
+    close(*directory);
+    if (code != 0) return fail_errno(err, "replace", path, code);
+    /* Renaming would make root's /dev/null a file, and /dev/stdout. */
+    return lenet_fail(err, LENET_ERR_IO, "%s: is a directory or a device; the name of an ordinary file is wanted",
+                      path);
+}
+
+enum lenet_status lenet_file_check_place(const char *path, struct lenet_error *err) {
+    int directory;
+    const char *name;
+    LENET_TRY(open_place(path, &directory, &name, err));
+    const int code = faccessat(directory, ".", W_OK, 0) == 0 ? 0 : errno;
+    close(directory);
+    return code == 0 ? LENET_OK : fail_errno(err, "write in the directory of", path, code);
+}
+
 enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
     int directory;
     const char *name;
-    int code = open_parent(path, &directory, &name);
-    if (code != 0) return fail_errno(err, "open its directory", path, code);
-    struct stat old = {.st_mode = S_IFREG};
-    if (*name && fstatat(directory, name, &old, 0) != 0 && !is_absence(errno)) code = errno;
-    if (code == 0 && (!*name || is_open_file(directory, name) || !S_ISREG(old.st_mode))) {
-        close(directory); /* renaming would make root's /dev/null a file, and /dev/stdout */
-        return lenet_fail(err, LENET_ERR_IO, "%s: is a directory or a device; the name of an ordinary file is wanted",
-                          path);
-    }
-    if (code == 0) code = replace_in(directory, name, bytes, size);
+    LENET_TRY(open_place(path, &directory, &name, err));
+    int code = replace_in(directory, name, bytes, size);
     const int sync_code = code == 0 ? sync_directory(directory) : 0;
     close(directory);
     if (code != 0) return fail_errno(err, "replace", path, code);

@@ -54,6 +54,10 @@ enum lenet_status lenet_file_read(const char *path, const char *what, size_t mos
  * directory or a device is refused. LENET_ERR_IO, with the system's reason. */
 enum lenet_status lenet_file_replace(const char *path, const void *bytes, size_t size, struct lenet_error *err);
 
+/* Fails where lenet_file_replace could not even begin, for want of a directory or of the right to write there: before
+ * work whose result path is to keep. */
+enum lenet_status lenet_file_check_place(const char *path, struct lenet_error *err);
+
 /* Replaces path by its own first bytes, or all of them where it has no more. Fails as the two above do. */
 enum lenet_status lenet_file_cut(const char *path, size_t size, struct lenet_error *err);
 

@@ -6,8 +6,9 @@
 
 struct lenet_ensemble;
 
-/* Reads the networks of config->weights, a file or a directory of them, or of config->run, which sets config->weights;
- * and opens config->device for them. To be closed. Fails as lenet_evaluate does. */
+/* Reads the networks of config->weights, a file or a directory of them, or of config->run, which sets config->weights
+ * and, unless it was given, config->first_label; and opens config->device for them. To be closed. Fails as
+ * lenet_evaluate does. */
 enum lenet_status lenet_ensemble_open(struct lenet_config *config, struct lenet_ensemble **ensemble,
                                       struct lenet_error *err);
 int lenet_ensemble_classes(const struct lenet_ensemble *ensemble);

@@ -514,11 +514,24 @@ struct lenet_ensemble {
     struct lenet_device device;
 };
 
+/* --first-label as it is in a run, unless it was given. */
+static enum lenet_status take_labels_of_run(struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_config trained = *config;
+    char hash[65];
+    int has_record;
+    LENET_TRY(check_run(config->run, err));
+    LENET_TRY(lenet_directory_has(config->run, "run.json", &has_record, err));
+    if (is_given(config, "first-label") || !has_record) return LENET_OK;
+    LENET_TRY(lenet_run_read(config->run, &trained, hash, err));
+    config->first_label = trained.first_label;
+    return LENET_OK;
+}
+
 enum lenet_status lenet_ensemble_open(struct lenet_config *config, struct lenet_ensemble **ensemble,
                                       struct lenet_error *err) {
     *ensemble = NULL;
     LENET_TRY(check_weights(config, err));
-    if (config->run[0]) LENET_TRY(check_run(config->run, err));
+    if (config->run[0]) LENET_TRY(take_labels_of_run(config, err));
     if (!config->weights[0]) LENET_TRY(lenet_run_path(config->run, "last.safetensors", config->weights, err));
     struct lenet_ensemble *e = calloc(1, sizeof *e);
     if (!e) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");

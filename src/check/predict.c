@@ -13,6 +13,7 @@
 #include "cpu/parallel.h"
 #include "image/digit.h"
 #include "lenet/data.h"
+#include "train/settings.h"
 
 enum { BATCH = 512 };
 
@@ -75,7 +76,7 @@ static void free_sources(struct sources *s) {
 struct batch {
     const struct source *sources;
     size_t n;
-    int as_is;
+    int as_is, first_label;
     enum lenet_outcome outcome[BATCH];
     struct lenet_error why[BATCH];
     uint8_t shown[BATCH][LENET_DIGIT_PIXELS];
@@ -128,7 +129,8 @@ static enum lenet_status report(const struct batch *b, const struct lenet_ensemb
                                                     .shown = b->shown[i],
                                                     .classes = answered ? classes : 0,
                                                     .probabilities = answered ? next : NULL,
-                                                    .names = answered ? lenet_ensemble_names(ensemble) : NULL};
+                                                    .names = answered ? lenet_ensemble_names(ensemble) : NULL,
+                                                    .first_label = b->first_label};
         if (answered) next += classes;
         *unread += b->outcome[i] == LENET_NOT_READ;
         LENET_TRY(take(self, &prediction, err));
@@ -159,13 +161,16 @@ enum lenet_status lenet_predict(struct lenet_config *config, char **paths, int n
     enum lenet_status status = LENET_OK;
     *unread = 0;
     if (config->run[0] || config->weights[0]) LENET_TRY(lenet_ensemble_open(config, &ensemble, err));
+    if (ensemble) status = lenet_config_spare_weights(config, err);
     struct batch *batch = calloc(1, sizeof *batch);
     struct parallel *pool = parallel_create(config->threads ? (int)config->threads : lenet_processors(), 0);
     if (!batch || !pool) status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory, or of threads");
     for (int i = 0; i < n && status == LENET_OK; i++) status = add_path(&sources, paths[i], 0, err);
+    if (status == LENET_OK && config->show[0]) status = lenet_shown_check(config->show, sources.n, err);
     if (status == LENET_OK && !sources.n) status = lenet_fail(err, LENET_ERR_IO, "%s: an empty directory", paths[0]);
     if (status == LENET_OK) {
         batch->as_is = config->as_is;
+        batch->first_label = (int)config->first_label;
         status = predict_all(pool, &sources, batch, ensemble, take, self, unread, err);
         free(batch->probabilities);
     }
@@ -202,7 +207,7 @@ void lenet_prediction_add_json(struct lenet_json *json, const struct lenet_predi
     if (prediction->outcome == LENET_NOT_READ) lenet_json_add_text(json, "error", prediction->why);
     if (n) {
         lenet_json_open_array(json, "classes");
-        for (int i = 0; i < n; i++) lenet_json_add_number(json, NULL, order[i]);
+        for (int i = 0; i < n; i++) lenet_json_add_number(json, NULL, order[i] + prediction->first_label);
         lenet_json_close(json);
         lenet_json_open_array(json, "probabilities");
         for (int i = 0; i < n; i++) lenet_json_add_real(json, NULL, prediction->probabilities[order[i]]);

@@ -15,7 +15,13 @@ static int ends_in(const char *path, const char *end) {
     return length >= n && strcmp(path + length - n, end) == 0;
 }
 
-enum lenet_status lenet_shown_check(const char *path, struct lenet_error *err) {
+enum lenet_status lenet_shown_check(const char *path, size_t pictures, struct lenet_error *err) {
+    if (ends_in(path, ".png") && pictures > MAX_ON_SHEET)
+        return lenet_fail(
+            err, LENET_ERR_ARG,
+            "--show %.400s: %zu pictures, wanted at most %d on a sheet; a name that ends in -ubyte is for "
+            "an IDX file, which takes any number",
+            path, pictures, MAX_ON_SHEET);
     if (ends_in(path, ".png") || ends_in(path, "-ubyte") || ends_in(path, ".idx3")) return LENET_OK;
     return lenet_fail(err, LENET_ERR_ARG,
                       "--show %.400s: wanted a name that ends in .png, for a sheet of pictures, or in -ubyte or .idx3, "
@@ -31,12 +37,6 @@ enum lenet_status lenet_shown_add(struct lenet_shown *shown, const struct lenet_
 }
 
 static enum lenet_status write_sheet(const char *path, const struct lenet_shown *shown, struct lenet_error *err) {
-    if (shown->n > MAX_ON_SHEET)
-        return lenet_fail(
-            err, LENET_ERR_ARG,
-            "--show %.400s: %zu pictures, wanted at most %d on a sheet; a name that ends in -ubyte is for "
-            "an IDX file, which takes any number",
-            path, shown->n, MAX_ON_SHEET);
     const int columns = (int)ceil(sqrt((double)shown->n)), rows = ((int)shown->n + columns - 1) / columns;
     struct lenet_image sheet = {.H = rows * (SIDE + GAP) + GAP, .W = columns * (SIDE + GAP) + GAP};
     if (!(sheet.grey = malloc((size_t)sheet.H * (size_t)sheet.W)))

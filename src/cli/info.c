@@ -45,8 +45,8 @@ static void print_data(const char *directory, const struct lenet_dataset *data) 
     size_t train[LENET_MAX_CLASSES], test[LENET_MAX_CLASSES];
     count_labels(&data->train, train);
     count_labels(&data->test, test);
-    printf("\n%s from %s: %d classes, images of %d x %d pixels\n%-8s %12s %12s\n", data->name, directory, data->classes,
-           data->H, data->W, "class", "training", "test");
+    printf("\n%s from %s: %d class%s, images of %d x %d pixels\n%-8s %12s %12s\n", data->name, directory, data->classes,
+           data->classes == 1 ? "" : "es", data->H, data->W, "class", "training", "test");
     for (int c = 0; c < data->classes; c++)
         printf("%-8d %12zu %12zu%s%s\n", c, train[c], test[c], data->names.count ? "  " : "",
                data->names.count ? data->names.text[c] : "");

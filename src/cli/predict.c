@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -18,10 +19,10 @@ struct output {
     struct lenet_shown shown;
 };
 
-/* What a class is called. */
-static const char *class_text(const struct lenet_class_names *names, int class_index, char number[16]) {
-    snprintf(number, 16, "%d", class_index);
-    return names->count ? names->text[class_index] : number;
+/* What a class is called: its label, where it has no name. */
+static const char *class_text(const struct lenet_prediction *prediction, int class_index, char number[16]) {
+    snprintf(number, 16, "%d", class_index + prediction->first_label);
+    return prediction->names->count ? prediction->names->text[class_index] : number;
 }
 
 /* A path's control characters do not reach the terminal. */
@@ -40,7 +41,7 @@ static void print_prediction(const struct lenet_prediction *prediction) {
     if (prediction->outcome != LENET_NO_DIGIT && !n) return;
     print_path(prediction->path);
     for (int i = 0; i < n; i++)
-        printf("%s %s (%.2f %%)", i ? "," : ":", class_text(prediction->names, best[i], number),
+        printf("%s %s (%.2f %%)", i ? "," : ":", class_text(prediction, best[i], number),
                100 * prediction->probabilities[best[i]]);
     printf("%s\n", n ? "" : ": no digit here");
 }
@@ -62,7 +63,10 @@ static enum lenet_status check(const struct lenet_config *config, int paths, str
         return lenet_fail(
             err, LENET_ERR_ARG,
             "give --run DIR or --weights FILE, or --show FILE alone to see what a network would be shown");
-    return config->show[0] ? lenet_shown_check(config->show, err) : LENET_OK;
+    if (config->json[0]) LENET_TRY(lenet_file_check_place(config->json, err));
+    if (!config->show[0]) return LENET_OK;
+    LENET_TRY(lenet_shown_check(config->show, 0, err));
+    return lenet_file_check_place(config->show, err);
 }
 
 static enum lenet_status write_files(struct output *output, struct lenet_error *err) {
@@ -74,6 +78,7 @@ static enum lenet_status write_files(struct output *output, struct lenet_error *
 enum lenet_status predict_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct output output = {.config = config};
     size_t unread;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* so that a signal takes no answer back */
     const int paths = take_words(LENET_CMD_PREDICT, argc, argv);
     LENET_TRY(lenet_options_parse(LENET_CMD_PREDICT, argc - paths, argv + paths, config, err));
     LENET_TRY(check(config, paths, err));

@@ -17,12 +17,14 @@ static int has_option(enum lenet_command command, const char *word) {
 }
 
 int take_words(enum lenet_command command, int argc, char **argv) {
-    int words = 0;
+    int words = 0, are_over = 0; /* the options */
     for (int i = 0; i < argc; i++) {
         char *word = argv[i];
-        if (!is_option(word)) {
+        if (are_over || !is_option(word)) {
             memmove(argv + words + 1, argv + words, (size_t)(i - words) * sizeof *argv);
             argv[words++] = word;
+        } else if (strcmp(word, "--") == 0) {
+            are_over = 1;
         } else if (!has_option(command, word)) {
             break;
         } else if (!strchr(word, '=') && i + 1 < argc && !is_option(argv[i + 1])) {

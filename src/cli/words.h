@@ -4,7 +4,7 @@
 #include "lenet/options.h"
 
 /* Moves such words to the front of argv, and returns how many there are. Those behind an option that the command does
- * not have stay where they are: which of them is its value is not known. */
+ * not have stay where they are: which of them is its value is not known. All behind "--" are such words. */
 int take_words(enum lenet_command command, int argc, char **argv);
 
 /* LENET_ERR_ARG where a command that takes no words is given a path, with the option that was probably meant. Other

@@ -73,8 +73,9 @@ enum lenet_status lenet_class_names_find(const struct lenet_data_dir *dir, int c
     LENET_TRY(read_names(path, names, err));
     if (names->count == classes || (more_allowed && names->count > classes)) return LENET_OK;
     return lenet_fail(err, LENET_ERR_FORMAT,
-                      "%s: names %d classes, the labels have %d; likely another data set's file%s", path, names->count,
-                      classes, names->count == classes - 1 ? ", or labels that begin at 1: --first-label 1" : "");
+                      "%s: names %d class%s, the labels have %d; likely another data set's file%s", path, names->count,
+                      names->count == 1 ? "" : "es", classes,
+                      names->count == classes - 1 ? ", or labels that begin at 1: --first-label 1" : "");
 }
 
 char *lenet_class_names_text(const struct lenet_class_names *names) {

@@ -178,8 +178,9 @@ static enum lenet_status export_model(struct lenet_config *config, const struct 
     strcpy(facts->data_hash, data.hash);
     enum lenet_status status = LENET_OK;
     if (data.classes > model->topology.classes)
-        status = lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d classes, %s has %d", config->weights,
-                            model->topology.classes, config->data, data.classes);
+        status =
+            lenet_fail(err, LENET_ERR_FORMAT, "%s: made for %d class%s, %s has %d", config->weights,
+                       model->topology.classes, model->topology.classes == 1 ? "" : "es", config->data, data.classes);
     if (status == LENET_OK) status = take_some(&data, &some, err);
     if (status == LENET_OK) status = export_network(config->out, model, w, &some, facts, err);
     free(some.train.images);

@@ -1,8 +1,9 @@
 /* contrast.c - tells what is drawn from what it is drawn on, in uneven light.
  *
- * The rim of a picture is mostly paper. A plane through the brightness along the rim tells whether what is drawn is
- * darker or brighter. The paper's brightness at each place is then that of the brighter pixels around (were it drawn in
- * a darker colour), where dark gaps narrower than some tiles are closed: a grey-scale morphological closing. */
+ * Strokes have paper on both sides, within a bounded breadth; shadows and spots of light do not. So the paper's
+ * brightness at each place is that of the picture in which all dark gaps are closed that no square of that breadth fits
+ * into, be it partly beyond the rim: a grey-scale morphological closing. It leaves every edge of a shadow where it is.
+ * Whether ink is darker or brighter than paper, a plane through the brightness along the rim gives a first guess. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,15 @@
 enum {
     TILES = 16, /* along the longer side, at most */
     MIN_TILE = 3,
-    GAP = 2,     /* tiles to each side that a closing bridges: strokes are narrower than 5/16 of a picture */
-    DARKEST = 64 /* paper that is darker than this does not make contrasts larger */
+    WIDEST = 3,    /* strokes are narrower than this part of a picture              */
+    LEAST_GAP = 9, /* or than so many pixels of a small one                         */
+    DARKEST = 64   /* paper that is darker than this does not make contrasts larger */
 };
 
-/* Of a tile's pixels a quarter, half and three quarters are not above these. */
 struct tiles {
     int side, H, W;
     int pixels_H, pixels_W; /* of the picture */
-    uint8_t quartile[3][TILES * TILES];
-    float paper[TILES * TILES]; /* brightness, less the plane's */
+    uint8_t median[TILES * TILES];
 };
 
 /* a + b x + c y + d xy, x and y from -1 to 1. */
@@ -35,16 +35,19 @@ static double plane_at(const struct plane *plane, double y, double x) {
 
 /* ---- tiles -------------------------------------------------------------------------------------------- */
 
-static void tile_quartiles(const struct lenet_image *image, struct tiles *tiles, int ty, int tx) {
+static uint8_t median_of_tile(const struct lenet_image *image, int side, int ty, int tx) {
     uint16_t histogram[256] = {0};
-    const int y1 = (ty + 1) * tiles->side, x1 = (tx + 1) * tiles->side;
+    const int y1 = (ty + 1) * side, x1 = (tx + 1) * side;
     const int bottom = y1 < image->H ? y1 : image->H, right = x1 < image->W ? x1 : image->W;
-    int n = 0, seen = 0, q = 0;
-    for (int y = ty * tiles->side; y < bottom; y++)
-        for (int x = tx * tiles->side; x < right; x++, n++) histogram[image->grey[y * image->W + x]]++;
-    for (int v = 0; v < 256 && q < 3; v++)
-        for (seen += histogram[v]; q < 3 && 4 * seen >= (q + 1) * n; q++)
-            tiles->quartile[q][ty * tiles->W + tx] = (uint8_t)v;
+    int n = 0, v = 0;
+    for (int y = ty * side; y < bottom; y++)
+        for (int x = tx * side; x < right; x++, n++) histogram[image->grey[y * image->W + x]]++;
+    for (int seen = histogram[0]; 2 * seen < n; seen += histogram[v]) v++;
+    return (uint8_t)v;
+}
+
+static int is_at_rim(const struct tiles *tiles, int ty, int tx) {
+    return !ty || !tx || ty == tiles->H - 1 || tx == tiles->W - 1;
 }
 
 static void make_tiles(const struct lenet_image *image, struct tiles *tiles) {
@@ -55,7 +58,9 @@ static void make_tiles(const struct lenet_image *image, struct tiles *tiles) {
     tiles->H = (image->H + tiles->side - 1) / tiles->side;
     tiles->W = (image->W + tiles->side - 1) / tiles->side;
     for (int ty = 0; ty < tiles->H; ty++)
-        for (int tx = 0; tx < tiles->W; tx++) tile_quartiles(image, tiles, ty, tx);
+        for (int tx = 0; tx < tiles->W; tx++)
+            if (is_at_rim(tiles, ty, tx))
+                tiles->median[ty * tiles->W + tx] = median_of_tile(image, tiles->side, ty, tx);
 }
 
 /* Where the middle of a tile is in a picture of n pixels, from -1 to 1. */
@@ -87,10 +92,10 @@ static struct plane rim_plane(const struct tiles *tiles) {
         for (int i = 0; i < 4; i++) m[i][i] = 1e-6;
         for (int ty = 0; ty < tiles->H; ty++)
             for (int tx = 0; tx < tiles->W; tx++) {
-                if (ty && tx && ty < tiles->H - 1 && tx < tiles->W - 1) continue;
+                if (!is_at_rim(tiles, ty, tx)) continue;
                 const double y = tile_centre(ty, tiles->side, tiles->pixels_H),
                              x = tile_centre(tx, tiles->side, tiles->pixels_W);
-                const double v = tiles->quartile[1][ty * tiles->W + tx], basis[5] = {1, x, y, x * y, v};
+                const double v = tiles->median[ty * tiles->W + tx], basis[5] = {1, x, y, x * y, v};
                 const double weight = round ? 1 / fmax(fabs(v - plane_at(&plane, y, x)), 1) : 1;
                 for (int i = 0; i < 4; i++)
                     for (int j = 0; j < 5; j++) m[i][j] += weight * basis[i] * basis[j];
@@ -120,52 +125,71 @@ int lenet_is_darker_than_rim(const struct lenet_image *image) {
 
 /* ---- the paper --------------------------------------------------------------------------------------------- */
 
-/* Each value becomes the largest (sign 1) or smallest (sign -1) of those up to GAP away in one direction. */
-static void extreme(float *values, int n, int stride, float sign) {
-    float was[TILES];
-    for (int i = 0; i < n; i++) was[i] = sign * values[i * stride];
-    for (int i = 0; i < n; i++) {
-        float best = was[i];
-        for (int k = i > GAP ? i - GAP : 0; k <= i + GAP && k < n; k++) best = lenet_most(best, was[k]);
-        values[i * stride] = sign * best;
-    }
-}
-
-static void close_gaps(struct tiles *tiles) {
-    for (int round = 0; round < 2; round++) {
-        const float sign = round ? -1 : 1;
-        for (int ty = 0; ty < tiles->H; ty++) extreme(tiles->paper + ty * tiles->W, tiles->W, 1, sign);
-        for (int tx = 0; tx < tiles->W; tx++) extreme(tiles->paper + tx, tiles->H, tiles->W, sign);
-    }
-}
-
-/* Where a pixel lies between the centres of tiles: after which one, and how far on the way to the next. */
-struct place {
-    int tile, next;
-    float part;
+/* A picture with a margin of black, and room for another. */
+struct field {
+    int margin, stride; /* of pixels on each side; from one row to the next */
+    size_t size;        /* pixels, with margins                             */
+    uint8_t *v, *next;
 };
 
-static struct place place_of(int pixel, int side, int n) {
-    const float at = ((float)pixel + 0.5F) / (float)side - 0.5F;
-    const int tile = at <= 0 ? 0 : (int)at < n - 1 ? (int)at : n - 1;
-    return (struct place){tile, tile < n - 1 ? tile + 1 : tile, lenet_least(lenet_most(at - (float)tile, 0), 1)};
+static void swap(struct field *f) {
+    uint8_t *v = f->v;
+    f->v = f->next;
+    f->next = v;
 }
 
-/* The brightness of the paper along row y. */
-static void paper_row(const struct tiles *tiles, const struct plane *plane, int H, int W, int y,
-                      const struct place *places, float *row) {
-    const struct place down = place_of(y, tiles->side, tiles->H);
-    const double v = H > 1 ? 2.0 * y / (H - 1) - 1 : 0, dx = W > 1 ? 2.0 / (W - 1) : 0;
-    const float left = (float)plane_at(plane, v, -1), slope = (float)((plane->a[1] + plane->a[3] * v) * dx);
-    float line[TILES]; /* of tiles, at the height of the row */
-    for (int tx = 0; tx < tiles->W; tx++) {
-        const float above = tiles->paper[down.tile * tiles->W + tx], below = tiles->paper[down.next * tiles->W + tx];
-        line[tx] = above + down.part * (below - above) + left;
+/* Replaces each value by the middle one of itself and its neighbours, which takes off noise and leaves edges. */
+static void take_medians(struct field *f, int stride) {
+    const uint8_t *restrict v = f->v;
+    uint8_t *restrict next = f->next;
+    memcpy(next, v, f->size);
+    for (size_t i = (size_t)stride; i + (size_t)stride < f->size; i++) {
+        const uint8_t a = v[i - (size_t)stride], b = v[i], c = v[i + (size_t)stride];
+        const uint8_t low = a < b ? a : b, high = a < b ? b : a, upper = high < c ? high : c;
+        next[i] = low > upper ? low : upper;
     }
-    for (int x = 0; x < W; x++) {
-        const struct place across = places[x];
-        row[x] = line[across.tile] + across.part * (line[across.next] - line[across.tile]) + slope * (float)x;
+    swap(f);
+}
+
+/* Each value becomes the largest (flip 0) or smallest (flip 255) of itself and those up to margin behind it, by
+ * doubling how many are in each. */
+static void take_extremes(struct field *f, int stride, uint8_t flip) {
+    const int all = f->margin + 1;
+    for (int have = 1, more; have < all; have += more) {
+        more = have < all - have ? have : all - have;
+        const size_t shift = (size_t)more * (size_t)stride;
+        const uint8_t *restrict v = f->v;
+        uint8_t *restrict next = f->next;
+        for (size_t i = 0; i + shift < f->size; i++) {
+            const uint8_t a = v[i] ^ flip, b = v[i + shift] ^ flip;
+            next[i] = (a > b ? a : b) ^ flip;
+        }
+        memcpy(next + f->size - shift, v + f->size - shift, shift);
+        swap(f);
     }
+}
+
+/* Puts the brightness of the paper at each place into field->v, which the caller frees as it does field->next. */
+static enum lenet_status find_paper(const struct lenet_image *image, int flip, struct field *field,
+                                    struct lenet_error *err) {
+    const int longer = image->H > image->W ? image->H : image->W;
+    field->margin = longer / WIDEST > LEAST_GAP ? longer / WIDEST : LEAST_GAP;
+    field->stride = image->W + 2 * field->margin;
+    field->size = (size_t)field->stride * (size_t)(image->H + 2 * field->margin);
+    field->v = calloc(field->size, 1);
+    field->next = malloc(field->size);
+    if (!field->v || !field->next) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int y = 0; y < image->H; y++)
+        for (int x = 0; x < image->W; x++)
+            field->v[(y + field->margin) * field->stride + x + field->margin] =
+                (uint8_t)(image->grey[y * image->W + x] ^ flip);
+    take_medians(field, 1);
+    take_medians(field, field->stride);
+    for (int round = 0; round < 2; round++) {
+        take_extremes(field, 1, round ? 255 : 0);
+        take_extremes(field, field->stride, round ? 255 : 0);
+    }
+    return LENET_OK;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------- */
@@ -192,40 +216,21 @@ static void level(struct lenet_contrast *contrast) {
 
 enum lenet_status lenet_contrast_of(const struct lenet_image *image, int dark, struct lenet_contrast *contrast,
                                     struct lenet_error *err) {
-    const int H = image->H, W = image->W, flip = dark ? 0 : 255;
-    struct tiles tiles;
+    const int H = image->H, W = image->W, flip = dark ? 0 : 255, least = dark ? DARKEST : 2 * DARKEST;
+    struct field paper = {.margin = 0};
     *contrast = (struct lenet_contrast){.H = H, .W = W};
-    contrast->c = malloc((size_t)H * (size_t)W * sizeof *contrast->c);
-    float *row = malloc((size_t)W * sizeof *row);
-    struct place *places = malloc((size_t)W * sizeof *places);
-    if (!contrast->c || !row || !places) {
-        free(row);
-        free(places);
-        return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    }
-    make_tiles(image, &tiles);
-    struct plane plane = rim_plane(&tiles);
-    if (!dark) {
-        for (int i = 0; i < 4; i++) plane.a[i] = -plane.a[i];
-        plane.a[0] += 255;
-    }
-    for (int t = 0; t < tiles.H * tiles.W; t++)
-        tiles.paper[t] =
-            (float)((tiles.quartile[dark ? 2 : 0][t] ^ flip) -
-                    plane_at(&plane, tile_centre(t / tiles.W, tiles.side, H), tile_centre(t % tiles.W, tiles.side, W)));
-    close_gaps(&tiles);
-    for (int x = 0; x < W; x++) places[x] = place_of(x, tiles.side, tiles.W);
-    for (int y = 0; y < H; y++) {
-        paper_row(&tiles, &plane, H, W, y, places, row);
+    enum lenet_status status = find_paper(image, flip, &paper, err);
+    if (status == LENET_OK && !(contrast->c = malloc((size_t)H * (size_t)W * sizeof *contrast->c)))
+        status = lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int y = 0; y < H && status == LENET_OK; y++)
         for (int x = 0; x < W; x++) {
-            const float c = 255 * (row[x] - (float)(image->grey[y * W + x] ^ flip)) / lenet_most(row[x], DARKEST);
-            contrast->c[y * W + x] = (int16_t)lenet_least(lenet_most(c, -255), 255);
+            const int white = paper.v[y * paper.stride + x], c = white - (image->grey[y * W + x] ^ flip);
+            contrast->c[y * W + x] = (int16_t)(255 * c / (white > least ? white : least));
         }
-    }
-    free(row);
-    free(places);
-    level(contrast);
-    return LENET_OK;
+    free(paper.v);
+    free(paper.next);
+    if (status == LENET_OK) level(contrast);
+    return status;
 }
 
 /* The sum of each value and its neighbours in one direction; at the ends, of the last one twice. */

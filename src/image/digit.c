@@ -12,15 +12,29 @@ enum {
     LEAST_PICTURE = 8, /* pixels of a picture's longer side                                         */
     FIRST_LOOK = 128,  /* pixels that larger pictures are shrunk to at first                        */
     LARGE_ENOUGH = 48, /* pixels of a digit's longer side that no closer look would make any better */
-    SHEETS = 2,        /* sheets on sheets that are looked at                                       */
     LONGEST = 32,      /* a picture that is longer than so many times its width is a bar            */
     SMOOTHINGS = 4,    /* that are tried                                                             */
     TAIL = 16,         /* contrast of noise alone, of which all that counts is just above the least */
     CLEAR = 10,        /* standard deviations of the noise, of which ink stands out by more          */
-    FAINT = 42         /* contrast up to which noise, and shadows along the rim, are no ink          */
+    BRIGHTEST = 200,   /* contrast that light alone does not reach                                      */
+    FAINT = 60         /* contrast up to which noise, and shadows along the rim, are no ink          */
 };
 
-static const double MOST_RIM = 0.03; /* of the picture's rim that a digit away from it touches */
+static const double LEAST_NOISE = 1.7; /* as of JPEG, where paper is all of one grey */
+static const double MOST_RIM = 0.03;   /* of the picture's rim that faint ink touches                         */
+static const double MOST_CUT = 0.5;    /* of the rim along which a picture of a digit was cut out              */
+
+/* What a digit's strokes are like, of those in some 80 pictures of each kind of own_digits.py: by struct lenet_ink their
+ * edges are above 0.65, they are thinner than 0.48, and edges + alike - thick is about 1.75, and 1.06 where the
+ * light is at its worst. Spots of light and what JPEG puts beside edges reach 1.45. */
+static const double LEAST_EDGES = 0.6;
+static const double THICKEST = 0.48;
+static const double THINNEST = 0.05; /* strokes so thin are also what JPEG puts beside edges               */
+static const double MESH = 10;       /* times their own length the strokes of a digit are not wound           */
+static const double LEAST_SCORE = 1; /* of edges + alike - thick                                           */
+static const double SURE = 1.46;     /* the least score of what light and JPEG may have made               */
+static const double PLAIN = 1.6;     /* from this score on, ink of the other brightness is not looked for  */
+static const double DOUBT = 0.1;     /* by which that has to have a better score                           */
 
 /* ---- what needs no finding --------------------------------------------------------------------------------- */
 
@@ -59,6 +73,11 @@ enum lenet_status lenet_digit_as_is(const struct lenet_image *image, uint8_t dig
 
 /* ---- finding ------------------------------------------------------------------------------------------------- */
 
+static int longer_side(const struct lenet_image *image) { return image->H > image->W ? image->H : image->W; }
+
+/* By how much a picture is shrunk for the first look. */
+static int first_step(const struct lenet_image *image) { return (longer_side(image) + FIRST_LOOK - 1) / FIRST_LOOK; }
+
 /* Means over blocks of step x step pixels; what is left over at the right and lower edge is left out. */
 static enum lenet_status shrink(const struct lenet_image *image, int step, struct lenet_image *small,
                                 struct lenet_error *err) {
@@ -75,26 +94,8 @@ static enum lenet_status shrink(const struct lenet_image *image, int step, struc
     return LENET_OK;
 }
 
-/* Whether anything is in a box but its edge, which is cut off. */
-static int has_inside(const struct lenet_box *box, int step) {
-    return (box->y1 - box->y0) * step > 2 && (box->x1 - box->x0) * step > 2;
-}
-
-/* What is in a box of the picture, which has an inside, without its edge. */
-static enum lenet_status cut_sheet(const struct lenet_image *image, struct lenet_box box, struct lenet_image *sheet,
-                                   struct lenet_error *err) {
-    const int h = box.y1 - box.y0, w = box.x1 - box.x0, edge = 1 + (h < w ? h : w) / 50;
-    *sheet = (struct lenet_image){.H = h - 2 * edge, .W = w - 2 * edge};
-    if (!(sheet->grey = malloc((size_t)sheet->H * (size_t)sheet->W)))
-        return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (int y = 0; y < sheet->H; y++)
-        memcpy(sheet->grey + y * sheet->W, image->grey + (box.y0 + edge + y) * image->W + box.x0 + edge,
-               (size_t)sheet->W);
-    return LENET_OK;
-}
-
 static int is_clear(const struct lenet_contrast *contrast, const struct lenet_ink *ink) {
-    return ink->level > CLEAR * contrast->noise;
+    return ink->level > CLEAR * fmax(contrast->noise, LEAST_NOISE);
 }
 
 /* Smooths where the noise would make strokes of paper or paper of strokes, and looks again. */
@@ -109,7 +110,7 @@ static enum lenet_status find_ink(struct lenet_contrast *contrast, struct lenet_
         LENET_TRY(lenet_contrast_smooth(contrast, err));
         LENET_TRY(lenet_ink_find(contrast, ink, err));
     }
-    ink->found &= ink->level > FAINT || (ink->level > TAIL && is_clear(contrast, ink) && ink->rim <= MOST_RIM);
+    ink->found &= ink->level > FAINT * 2 / 3 || (ink->level > TAIL && is_clear(contrast, ink) && ink->rim <= MOST_RIM);
     return LENET_OK;
 }
 
@@ -119,95 +120,160 @@ struct finding {
     struct lenet_ink ink;
 };
 
+/* How much like a digit's the strokes are; 0 where there are none. */
+static double score(const struct finding *finding) {
+    const struct lenet_ink *ink = &finding->ink;
+    return ink->found ? ink->edges + ink->alike - ink->thick : 0;
+}
+
+/* As a spot of light is. */
+static int is_blob(const struct lenet_ink *ink) {
+    const int h = ink->box.y1 - ink->box.y0, w = ink->box.x1 - ink->box.x0;
+    return ink->level < BRIGHTEST && ink->filled > 0.55 && ink->thick > 0.33 && 2 * h < 5 * w && 2 * w < 5 * h;
+}
+
+/* Light makes bright blobs, and JPEG faint strokes and thin ones: of those only what is surely a digit is one. */
+static int is_digit(const struct finding *finding, int dark) {
+    const struct lenet_ink *ink = &finding->ink;
+    return ink->edges >= LEAST_EDGES && ink->thick <= THICKEST && ink->filled <= fmax(0.3, MESH * ink->thick) &&
+           score(finding) >=
+               ((!dark && is_blob(ink)) || ink->thick < THINNEST || ink->level <= FAINT ? SURE : LEAST_SCORE);
+}
+
 static enum lenet_status look_for(const struct lenet_image *image, int dark, struct finding *finding,
                                   struct lenet_error *err) {
     LENET_TRY(lenet_contrast_of(image, dark, &finding->contrast, err));
-    return find_ink(&finding->contrast, &finding->ink, err);
+    LENET_TRY(find_ink(&finding->contrast, &finding->ink, err));
+    if (!finding->ink.found) return LENET_OK;
+    LENET_TRY(lenet_ink_measure(image, dark, &finding->ink, err));
+    finding->ink.found = is_digit(finding, dark);
+    return LENET_OK;
 }
 
-/* A blob, such as the hole of a 0. */
-static int is_blob(const struct lenet_ink *ink) {
-    const int h = ink->box.y1 - ink->box.y0, w = ink->box.x1 - ink->box.x0;
-    return ink->filled > 0.55 && 2 * h < 5 * w && 2 * w < 5 * h;
+static void free_finding(struct finding *finding) {
+    free(finding->ink.mask);
+    free(finding->contrast.c);
 }
 
-/* Whether the second is rather a digit than the first, which is likelier to have the ink's brightness unless they are
- * equals. Paper between shadows or black borders fills its box and lies along much of the rim; a digit lies on it, away
- * from the rim. */
-static int is_rather(const struct lenet_ink *first, const struct lenet_ink *second, int are_equals) {
-    if (!second->found || second->rim > MOST_RIM) return 0;
-    if (!first->found || (first->filled > 0.5 && first->rim > 0.12)) return 1;
-    if (!are_equals || is_blob(second)) return 0;
-    /* Strokes away from the rim, whose holes are as far from them as they are from the paper. */
-    return !(first->rim == 0 && first->filled < 0.6 && second->level < 1.3 * first->level);
+/* Looks for ink that is as it most likely is, and where that is not clearly a digit also for the other. */
+static enum lenet_status look(const struct lenet_image *image, int dark, struct finding *best,
+                              struct lenet_error *err) {
+    struct finding other = {.ink = {.found = 0}};
+    *best = other;
+    LENET_TRY(look_for(image, dark, best, err));
+    if (score(best) >= PLAIN && best->ink.rim == 0) return LENET_OK;
+    const enum lenet_status status = look_for(image, !dark, &other, err);
+    if (status == LENET_OK && score(&other) > score(best) + DOUBT) {
+        const struct finding swap = *best;
+        *best = other;
+        other = swap;
+    }
+    free_finding(&other);
+    return status;
 }
 
-/* Looks at a picture that has been shrunk by step, and draws a digit that is large enough or cannot be larger. */
-static enum lenet_status look(const struct lenet_image *image, enum lenet_brightness brightness, int step,
-                              uint8_t digit[LENET_DIGIT_PIXELS], int *found, struct lenet_error *err) {
-    struct finding one = {.ink = {.found = 0}}, other = one, *best = &one;
-    const int dark = brightness == LENET_DARK || brightness == LENET_DARK_OR_LIGHT;
-    const int is_unsure = brightness == LENET_DARK_OR_LIGHT || brightness == LENET_LIGHT_OR_DARK;
-    enum lenet_status status = look_for(image, dark, &one, err);
-    if (status == LENET_OK && (is_unsure || !one.ink.found || one.ink.rim > 0.05))
-        status = look_for(image, !dark, &other, err);
-    if (is_rather(&one.ink, &other.ink, is_unsure)) best = &other;
-    const struct lenet_box *box = &best->ink.box;
-    const int is_large = box->y1 - box->y0 >= LARGE_ENOUGH || box->x1 - box->x0 >= LARGE_ENOUGH;
-    *found = status == LENET_OK && best->ink.found && (step == 1 || is_large);
-    if (*found) status = lenet_ink_draw(&best->contrast, &best->ink, digit, err);
-    free(one.ink.mask);
-    free(one.contrast.c);
-    free(other.ink.mask);
-    free(other.contrast.c);
+/* What there is in a picture. */
+struct answer {
+    uint8_t *digit;
+    int found, is_large, is_at_rim;
+};
+
+/* Draws a digit that is found. What is clear ink in an earlier look stays where a nearer one finds nothing. */
+static enum lenet_status look_and_draw(const struct lenet_image *image, int dark, int step, struct answer *answer,
+                                       struct lenet_error *err) {
+    struct finding best;
+    enum lenet_status status = look(image, dark, &best, err);
+    if (status == LENET_OK && best.ink.found) {
+        const struct lenet_box *box = &best.ink.box;
+        answer->is_large = box->y1 - box->y0 >= LARGE_ENOUGH || box->x1 - box->x0 >= LARGE_ENOUGH;
+        answer->found = step == 1 || answer->is_large || best.ink.level > FAINT;
+        answer->is_at_rim = best.ink.rim > 0;
+        status = lenet_ink_draw(&best.contrast, &best.ink, answer->digit, err);
+    }
+    free_finding(&best);
     return status;
 }
 
 /* Looks at the whole first, shrunk, and more closely while nothing large is found. */
-static enum lenet_status find(const struct lenet_image *image, int sheets, uint8_t digit[LENET_DIGIT_PIXELS],
-                              int *found, struct lenet_error *err) {
+static enum lenet_status find(const struct lenet_image *image, struct answer *answer, struct lenet_error *err) {
     struct lenet_image nearer;
-    struct lenet_box box;
-    const int longer = image->H > image->W ? image->H : image->W, first = (longer + FIRST_LOOK - 1) / FIRST_LOOK;
-    enum lenet_brightness brightness = LENET_DARK;
-    int is_sheet = 0;
+    const int first = first_step(image);
+    int dark = 1;
     enum lenet_status status = LENET_OK;
-    if (longer < LEAST_PICTURE || longer > LONGEST * image->H || longer > LONGEST * image->W) return LENET_OK;
-    for (int step = first; step >= 1 && status == LENET_OK && !*found && !is_sheet; step /= 2) {
-        status = shrink(image, step, &nearer, err);
-        if (status == LENET_OK && step == first && sheets) status = lenet_sheet_find(&nearer, &box, &is_sheet, err);
-        is_sheet = is_sheet && has_inside(&box, first);
-        if (status == LENET_OK && step == first) status = lenet_ink_brightness(&nearer, &brightness, err);
-        if (status == LENET_OK && !is_sheet) status = look(&nearer, brightness, step, digit, found, err);
+    for (int step = first; step >= 1 && status == LENET_OK && !answer->is_large; step /= 2) {
+        LENET_TRY(shrink(image, step, &nearer, err));
+        if (step == first) dark = lenet_is_darker_than_rim(&nearer);
+        status = look_and_draw(&nearer, dark, step, answer, err);
         free(nearer.grey);
     }
-    if (status != LENET_OK || !is_sheet) return status;
-    status = cut_sheet(image, (struct lenet_box){box.y0 * first, box.x0 * first, box.y1 * first, box.x1 * first},
-                       &nearer, err);
-    if (status == LENET_OK) status = find(&nearer, sheets - 1, digit, found, err);
-    free(nearer.grey);
     return status;
 }
 
-/* Looks again with paper around the picture, where a 1 may fill it. */
-static enum lenet_status find_bar(const struct lenet_image *image, uint8_t digit[LENET_DIGIT_PIXELS], int *found,
-                                  struct lenet_error *err) {
-    const int edge = image->H / 4, W = image->W + 2 * edge;
-    uint8_t paper;
-    if (image->H < LEAST_PICTURE || !lenet_is_bar(image, &paper)) return LENET_OK;
-    struct lenet_image wider = {.H = image->H + 2 * edge, .W = W};
-    if (!(wider.grey = malloc((size_t)wider.H * (size_t)W))) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    memset(wider.grey, paper, (size_t)wider.H * (size_t)W);
+/* The picture with an edge of one grey around it. */
+static enum lenet_status widen(const struct lenet_image *image, int edge, uint8_t grey, struct lenet_image *wider,
+                               struct lenet_error *err) {
+    const int H = image->H + 2 * edge, W = image->W + 2 * edge;
+    *wider = (struct lenet_image){.H = H, .W = W, .grey = malloc((size_t)H * (size_t)W)};
+    if (!wider->grey) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    memset(wider->grey, grey, (size_t)H * (size_t)W);
     for (int y = 0; y < image->H; y++)
-        memcpy(wider.grey + (edge + y) * W + edge, image->grey + y * image->W, (size_t)image->W);
-    const enum lenet_status status = find(&wider, 0, digit, found, err);
+        memcpy(wider->grey + (edge + y) * W + edge, image->grey + y * image->W, (size_t)image->W);
+    return LENET_OK;
+}
+
+/* The part of the rim of a picture that is ink, where an edge of paper was put around it. */
+static double rim_within(const struct lenet_ink *ink, int H, int W, int edge) {
+    const int stride = W + 2 * edge;
+    const uint8_t *first = ink->mask + edge * stride + edge;
+    int rim = 0;
+    for (int x = 0; x < W; x++) rim += first[x] + first[(H - 1) * stride + x];
+    for (int y = 0; y < H; y++) rim += first[y * stride] + first[y * stride + W - 1];
+    return rim / (2.0 * (H + W));
+}
+
+/* Looks with paper of this grey around the picture for a digit that reaches from side to side, both ways, and is no
+ * frame. */
+static enum lenet_status look_wider(const struct lenet_image *image, uint8_t paper, int dark, struct finding *finding,
+                                    struct lenet_error *err) {
+    const int H = image->H, W = image->W, edge = longer_side(image) / 4;
+    struct lenet_ink *ink = &finding->ink;
+    struct lenet_image wider;
+    LENET_TRY(widen(image, edge, paper, &wider, err));
+    const enum lenet_status status = look_for(&wider, dark, finding, err);
     free(wider.grey);
+    ink->found = ink->found && 8 * (ink->box.y1 - ink->box.y0) >= 7 * H && 8 * (ink->box.x1 - ink->box.x0) >= 7 * W &&
+                 rim_within(ink, H, W, edge) <= MOST_CUT;
+    return status;
+}
+
+/* In a picture that was cut out along the digit, what is along the rim is ink and no shadow. */
+static enum lenet_status find_cut_out(const struct lenet_image *image, struct answer *answer, struct lenet_error *err) {
+    struct finding findings[2] = {{.ink = {.found = 0}}, {.ink = {.found = 0}}};
+    uint8_t kinds[2];
+    double bright;
+    struct lenet_image small;
+    LENET_TRY(shrink(image, first_step(image), &small, err));
+    enum lenet_status status = LENET_OK;
+    if (lenet_has_two_kinds(&small, kinds, &bright)) {
+        const int is_bar = 2 * image->H >= 3 * image->W;
+        for (int dark = 0; dark < 2 && status == LENET_OK; dark++)
+            if (!is_bar || dark == (bright < 0.5)) status = look_wider(&small, kinds[dark], dark, &findings[dark], err);
+    }
+    struct finding *best = &findings[score(&findings[1]) > score(&findings[0])];
+    if (status == LENET_OK && best->ink.found) {
+        answer->found = 1;
+        status = lenet_ink_draw(&best->contrast, &best->ink, answer->digit, err);
+    }
+    free_finding(&findings[0]);
+    free_finding(&findings[1]);
+    free(small.grey);
     return status;
 }
 
 enum lenet_status lenet_digit_find(const struct lenet_image *image, uint8_t digit[LENET_DIGIT_PIXELS], int *found,
                                    struct lenet_error *err) {
-    *found = 0;
+    struct answer answer = {.digit = digit};
+    const int longer = longer_side(image);
     memset(digit, 0, LENET_DIGIT_PIXELS);
     if (image->H == LENET_DIGIT_SIDE && image->W == LENET_DIGIT_SIDE)
         for (int flip = 0; flip <= 255; flip += 255)
@@ -216,6 +282,10 @@ enum lenet_status lenet_digit_find(const struct lenet_image *image, uint8_t digi
                 *found = 1;
                 return LENET_OK;
             }
-    LENET_TRY(find(image, SHEETS, digit, found, err));
-    return *found ? LENET_OK : find_bar(image, digit, found, err);
+    *found = 0;
+    if (longer < LEAST_PICTURE || longer > LONGEST * image->H || longer > LONGEST * image->W) return LENET_OK;
+    enum lenet_status status = find(image, &answer, err);
+    if (status == LENET_OK && (!answer.found || answer.is_at_rim)) status = find_cut_out(image, &answer, err);
+    *found = answer.found;
+    return status;
 }

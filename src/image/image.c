@@ -30,6 +30,9 @@ static const struct format {
     {"PGM or PPM", "P3", 2, 0, lenet_pnm_read},
     {"PGM or PPM", "P5", 2, 0, lenet_pnm_read},
     {"PGM or PPM", "P6", 2, 0, lenet_pnm_read},
+    {"a PBM picture", "P1\n", 3, 0, NULL},
+    {"a PBM picture", "P4\n", 3, 0, NULL},
+    {"a PAM picture", "P7\n", 3, 0, NULL},
     {"a GIF picture", "GIF8", 4, 0, NULL},
     {"a WebP picture", "WEBP", 4, 8, NULL},
     {"a TIFF picture", "II*\0", 4, 0, NULL},
@@ -43,16 +46,24 @@ static const struct format {
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
-static const struct format *format_of(const uint8_t *bytes, size_t size) {
-    for (const struct format *f = formats; f < formats + FORMATS; f++)
-        if (size >= (size_t)f->at + f->length && memcmp(bytes + f->at, f->bytes, f->length) == 0) return f;
-    return NULL;
-}
-
 static int is_text(const uint8_t *bytes, size_t size) {
     for (size_t i = 0; i < size; i++)
         if ((bytes[i] < ' ' && !strchr("\t\r\n\f", bytes[i])) || bytes[i] == 0) return 0;
     return 1;
+}
+
+/* Two characters may begin a text as well: of BMP zeros follow, of PGM and PPM white space or a comment. */
+static int goes_on(const struct format *format, const uint8_t *bytes, size_t size) {
+    if (format->length > 2) return 1;
+    return format->read ? size == 2 || strchr("\t\r\n\f #", bytes[2]) : !is_text(bytes, size);
+}
+
+static const struct format *format_of(const uint8_t *bytes, size_t size) {
+    for (const struct format *f = formats; f < formats + FORMATS; f++)
+        if (size >= (size_t)f->at + f->length && memcmp(bytes + f->at, f->bytes, f->length) == 0 &&
+            goes_on(f, bytes, size))
+            return f;
+    return NULL;
 }
 
 static enum lenet_status read_file(FILE *file, struct lenet_canvas *canvas, struct lenet_image *image,

@@ -1,4 +1,5 @@
 /* jpeg.c - reads JPEG by libjpeg. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 enum {
     MAX_MEMORY = 192 << 20, /* bytes; a progressive file is kept whole, at up to 6 bytes a pixel */
+    LARGE = 16 << 20,       /* pixels of a progressive file that no other is read beside             */
     MAX_SCANS = 100         /* a scan of a few bytes takes as long as a large one                */
 };
 
@@ -19,7 +21,11 @@ struct reader {
     struct jpeg_progress_mgr progress;
     jmp_buf out;
     char text[JMSG_LENGTH_MAX];
+    int is_alone; /* it holds the lock */
 };
+
+/* Of large progressive files only one at a time is kept whole, however many threads read. */
+static pthread_mutex_t one_large = PTHREAD_MUTEX_INITIALIZER;
 
 static void on_error(j_common_ptr jpeg) {
     struct reader *reader = (struct reader *)jpeg->err;
@@ -92,6 +98,10 @@ static enum lenet_status read_image(struct jpeg_decompress_struct *jpeg, struct 
     jpeg_stdio_src(jpeg, file);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(jpeg, TRUE);
+    if (jpeg_has_multiple_scans(jpeg) && (uint64_t)jpeg->image_width * jpeg->image_height > LARGE) {
+        pthread_mutex_lock(&one_large);
+        reader->is_alone = 1;
+    }
     return read_rows(jpeg, canvas, err);
 }
 
@@ -102,5 +112,6 @@ enum lenet_status lenet_jpeg_read(FILE *file, struct lenet_canvas *canvas, struc
     reader.error.emit_message = on_message;
     const enum lenet_status status = read_image(&jpeg, &reader, file, canvas, err);
     jpeg_destroy_decompress(&jpeg);
+    if (reader.is_alone) pthread_mutex_unlock(&one_large);
     return status;
 }

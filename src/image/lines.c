@@ -8,6 +8,7 @@
 enum {
     LEAST_PICTURE = 64, /* pixels: in smaller pictures lines are as wide as strokes          */
     STEEPEST = 20,      /* lines rise or fall by at most this part of their length            */
+    MOST_BESIDE = 16,   /* pixels to each side of a line's middle that are looked at          */
     SAMPLES = 64        /* of a line's pixels so many tell whether it is one                  */
 };
 
@@ -70,32 +71,57 @@ static void find_lines(const struct view *v, int *tilts, double *shares) {
     }
 }
 
-static int median_of_line(const struct view *v, int line, int tilt) {
-    int histogram[256] = {0}, n = 0, median = 0;
+static int stands_out(const struct view *v, int line, int at, int tilt) {
+    const int16_t *p = pixel(v, line, at, tilt);
+    return p && *p > v->least;
+}
+
+/* How many pixels across a line stand out at one place along it, from *first beside its middle on; 0 where none does.
+ */
+static int breadth(const struct view *v, int line, int at, int tilt, int *first) {
+    static const int near[] = {0, 1, -1, 2, -2};
+    int k = 0, end;
+    while (k < 5 && !stands_out(v, line + near[k], at, tilt)) k++;
+    if (k == 5) return 0;
+    for (*first = near[k]; *first > -v->beside && stands_out(v, line + *first - 1, at, tilt);) --*first;
+    for (end = near[k] + 1; end < v->beside && stands_out(v, line + end, at, tilt);) end++;
+    return end - *first;
+}
+
+/* The median breadth of a line, and of its pixels' contrasts. */
+static void measure(const struct view *v, int line, int tilt, int *breadths, int *contrast) {
+    int of_breadth[2 * MOST_BESIDE + 2] = {0}, of_contrast[256] = {0}, n = 0, first = 0;
     for (int at = 0; at < v->length; at++) {
         const int16_t *p = pixel(v, line, at, tilt);
         if (!p) continue;
-        histogram[*p < 0 ? 0 : *p]++;
+        of_breadth[breadth(v, line, at, tilt, &first)]++;
+        of_contrast[*p < 0 ? 0 : *p]++;
         n++;
     }
-    for (int seen = histogram[0]; 2 * seen < n; seen += histogram[median]) median++;
-    return median;
+    *breadths = *contrast = 0;
+    for (int seen = of_breadth[0]; 2 * seen < n; seen += of_breadth[*breadths]) ++*breadths;
+    for (int seen = of_contrast[0]; 2 * seen < n; seen += of_contrast[*contrast]) ++*contrast;
 }
 
-/* What is much darker than the line is ink that crosses it. */
-static void erase(const struct view *v, int line, int tilt, int median) {
-    for (int beside = 1 - v->beside; beside < v->beside; beside++)
-        for (int at = 0; at < v->length; at++) {
+/* What is much broader or darker than the line is ink that crosses it. */
+static void erase(const struct view *v, int line, int tilt) {
+    int usual, contrast, first = 0;
+    measure(v, line, tilt, &usual, &contrast);
+    for (int at = 0; at < v->length; at++) {
+        const int n = breadth(v, line, at, tilt, &first);
+        if (n == 0 || n > usual + 1 + usual / 2) continue;
+        for (int beside = first - 1; beside <= first + n; beside++) {
             int16_t *p = pixel(v, line + beside, at, tilt);
-            if (p && *p > 0 && 2 * *p < 3 * median) *p = 0;
+            if (p && *p > 0 && 2 * *p < 3 * contrast) *p = 0;
         }
+    }
 }
 
 /* All lines are found before any is erased. tilts and shares are room for n. */
 static void erase_along(const struct view *v, int *tilts, double *shares) {
     find_lines(v, tilts, shares);
     for (int line = 0; line < v->n; line++)
-        if (tilts[line] != INT_MAX) erase(v, line, tilts[line], median_of_line(v, line, tilts[line]));
+        if (tilts[line] != INT_MAX) erase(v, line, tilts[line]);
 }
 
 enum lenet_status lenet_lines_erase(struct lenet_contrast *contrast, int level, struct lenet_error *err) {

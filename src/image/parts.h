@@ -22,20 +22,9 @@ struct lenet_contrast {
     double noise; /* standard deviation of the paper's */
 };
 
-/* Finds a sheet of paper, or a blackboard, that something else is around. LENET_ERR_MEMORY. */
-enum lenet_status lenet_sheet_find(const struct lenet_image *image, struct lenet_box *box, int *found,
-                                   struct lenet_error *err);
+/* Returns 1 for a picture of dark and bright pixels and few between; kinds are their greys, bright the part that is. */
+int lenet_has_two_kinds(const struct lenet_image *image, uint8_t kinds[2], double *bright);
 
-/* Returns 1 for a picture of two kinds of pixels that is longer than wide, as one of a 1 that was cut out along the
- * ink; *paper is the grey of the fewer ones. */
-int lenet_is_bar(const struct lenet_image *image, uint8_t *paper);
-
-/* Whether what is drawn is darker or lighter than what it is drawn on. Of the last two, the first is what the rim says,
- * which sees the whole picture but takes shadows and borders for drawn; the other is what surroundings say, which do
- * not see a background where strokes are close together. LENET_ERR_MEMORY. */
-enum lenet_brightness { LENET_DARK, LENET_LIGHT, LENET_DARK_OR_LIGHT, LENET_LIGHT_OR_DARK };
-enum lenet_status lenet_ink_brightness(const struct lenet_image *image, enum lenet_brightness *brightness,
-                                       struct lenet_error *err);
 /* Returns 1 where most of what stands out from a plane through the brightness of the rim is darker. */
 int lenet_is_darker_than_rim(const struct lenet_image *image);
 
@@ -52,6 +41,9 @@ struct lenet_ink {
     int level;     /* the contrast of its strokes               */
     double filled; /* the part of the box that is ink           */
     double rim;    /* the part of the picture's rim that is ink */
+    double thick;  /* the side of the largest square of ink, as a part of the box's longer side */
+    double edges;  /* the part of the rows and columns through it that begin and end at an edge */
+    double alike;  /* the part of the short ones of these that begin and end at like paper      */
     uint8_t *mask; /* [H][W] of the picture: 1 on the digit     */
 };
 
@@ -62,6 +54,10 @@ enum lenet_status lenet_lines_erase(struct lenet_contrast *contrast, int level, 
 
 /* Finds the strokes. ink->mask is the caller's to free. LENET_ERR_MEMORY. */
 enum lenet_status lenet_ink_find(const struct lenet_contrast *contrast, struct lenet_ink *ink, struct lenet_error *err);
+
+/* Sets thick and edges of what was found. LENET_ERR_MEMORY. */
+enum lenet_status lenet_ink_measure(const struct lenet_image *image, int dark, struct lenet_ink *ink,
+                                    struct lenet_error *err);
 
 /* Draws them as MNIST's digits are drawn. LENET_ERR_MEMORY. */
 enum lenet_status lenet_ink_draw(const struct lenet_contrast *contrast, const struct lenet_ink *ink,

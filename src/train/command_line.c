@@ -166,6 +166,7 @@ enum lenet_status lenet_options_each(enum lenet_command command, int argc, char 
                                      void *self, struct lenet_error *err) {
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
+        if (strcmp(word, "--") == 0 && i == argc - 1) return LENET_OK; /* the words behind it have been taken */
         if (!is_option(word)) return refuse_word(command, word, err);
         char name[NAME];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);

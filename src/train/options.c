@@ -48,9 +48,10 @@ const struct lenet_option lenet_options[] = {
      .help = "the directory with a data set's four IDX files, raw or .gz; initially data/mnist, or data/sample where "
              "that is missing"},
     {.name = "first-label", INTEGER(first_label, 0, 255), .initial = "0",
-     .argument = "N", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT, .identity = LENET_OF_POPULATION, .later = 1,
-     .help = "the label of the first class in the files, which is subtracted from each: 1 for EMNIST's letters; eval "
-             "and export take a run's"},
+     .argument = "N", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT | PREDICT, .identity = LENET_OF_POPULATION,
+     .later = 1,
+     .help = "the label of the first class in the files, which is subtracted from each: 1 for EMNIST's letters; eval, "
+             "export and predict take a run's"},
     {.name = "transpose", SWITCH(transpose), .initial = "off",
      .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT, .identity = LENET_OF_POPULATION, .later = 1,
      .help = "exchange rows and columns of each image, as EMNIST's need it, which lie on their side; eval and "

@@ -1,9 +1,9 @@
 /* faults.c - a library for LD_PRELOAD that lets calls of the C library fail, for tests of what the program does then.
  *
  * LENET_FAULT=KIND:N fails the N-th call of a kind, from 1 on, and LENET_FAULT=KIND:N+ all later ones, too; with @END
- * behind it, of the calls for a path that ends so. At its end the process writes how many calls there were of each kind,
- * a line "KIND N", into the file that LENET_FAULT_COUNTS names. A kind is a row of `kinds`, and a call of it asks fails()
- * first.
+ * behind it, of the calls for a path that ends so. At its end the process writes how many calls there were of each
+ * kind, a line "KIND N", into the file that LENET_FAULT_COUNTS names. A kind is a row of `kinds`, and a call of it asks
+ * fails() first.
  *
  * Allocations of libcrypto are a kind of their own: they are thousands, and the same ones in every command. */
 #define _GNU_SOURCE

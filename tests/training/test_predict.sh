@@ -203,6 +203,17 @@ import json
 print(ascii([(a["file"], a["status"]) for a in json.load(open("odd.json", encoding="utf-8"))]))')" = \
     "[('odd/a \\\\\" \\n\\ufffd\\xe9.png', 'ok'), ('odd/\\ufffd.png', 'error')]"
 
+cp plain/000.png ./--odd.png
+lenet predict --run run -- --odd.png
+claim "a name that begins with dashes, behind --: exit 0" code_is 0
+claim "  is answered" says "--odd.png: "
+lenet predict --weights run/last.safetensors --first-label 3 --json labels.json plain/000.png
+lenet predict --weights run/last.safetensors --json outputs.json plain/000.png
+claim "--first-label: classes are called by their labels" test "$("$python" -c '
+import json
+a, b = (json.load(open(name))[0]["classes"] for name in ("labels.json", "outputs.json"))
+print([m - n for m, n in zip(a, b)])')" = "[3, 3, 3, 3, 3, 3, 3, 3, 3, 3]"
+
 lenet predict --show shown.idx3 plain/000.png plain/001.png
 claim "--show alone, without a network: exit 0" code_is 0
 claim "  an IDX file" test "$(stat -c %s shown.idx3)" -eq $((16 + 2 * 784))
@@ -221,7 +232,7 @@ assert (shown == np.asarray(Image.open("plain/000.png").transpose(Image.ROTATE_9
     --picture own.png >"$work/out" 2>"$work/err"
 code=$?
 claim "the experiment: exit 0" code_is 0
-claim "  a line for each kind of picture" test "$(grep -cE '^\| .* % \| ' "$work/out")" -eq 16
+claim "  a line for each kind of picture" test "$(grep -cE '^\| .* % \| ' "$work/out")" -eq 24
 claim "  and a picture" test -s own.png
 
 # ---- what is refused ---------------------------------------------------------------------------------------
@@ -242,6 +253,11 @@ refused "a picture as weights" 3 "plain/000.png" --weights plain/000.png plain/0
 refused "--show of no known kind" 2 "--show shown.gif: wanted a name" --run run --show shown.gif plain/000.png
 refused "--show in a directory that is not there" 3 "nowhere/a.png" --run run --show nowhere/a.png plain/000.png
 refused "--json in a directory that is not there" 3 "nowhere/a.json" --run run --json nowhere/a.json plain/000.png
+claim "  before any is answered" test ! -s "$work/out"
+refused "--json among the weights" 2 "would replace the weights" --run run --json run/last.safetensors plain/000.png
+mkdir many && touch many/{00001..16385}.png
+refused "more pictures than fit on a sheet" 2 "16385 pictures, wanted at most 16384" --run run --show many.png many
+claim "  before any is read" test ! -s "$work/out"
 mkdir empty
 refused "an empty directory" 3 "empty: an empty directory" --run run empty
 "$program" predict --run run plain >/dev/full 2>"$work/err"
@@ -252,7 +268,15 @@ for file in a.png a-ubyte; do
     lenet predict --run run --show /dev/full plain/000.png --show "/dev/full/$file"
     claim "what was shown cannot be written ($file): exit 3" code_is 3
 done
-mkfifo pipe
+mkfifo pipe later
+"$program" predict --run run plain plain - <later >"$work/out" 2>"$work/err" &
+exec 3>later
+until grep -q . "$work/out"; do sleep 0.1; done
+kill -INT $! && wait $!
+code=$?
+exec 3>&-
+claim "Ctrl-C after some answers: ends by the signal" code_is 130
+claim "  and they are kept, each line whole" test "$(grep -cE "$answer, $answer, $answer\$" "$work/out")" -ge 500
 "$program" predict --run run - <pipe >"$work/out" 2>"$work/err" &
 exec 3>pipe # open, and nothing comes
 sleep 0.2

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <jpeglib.h>
@@ -324,6 +325,24 @@ TEST_F(Image, ABombUnpacksIntoModestMemory) {
     EXPECT_LT(PeakMegabytes() - before, 64);
 }
 
+/* libjpeg keeps two bytes of each grey pixel: 36 MB of this file, of which four at once would take three times more. */
+TEST_F(Image, OfLargeProgressiveJpegsOneIsKeptAtATime) {
+    const int side = 4300;
+    const std::string path = Write(Jpeg(side, side, 1, JCS_GRAYSCALE, Pixels(side * side, 90), "", true));
+    ASSERT_EQ(LENET_OK, Read(path)) << err.text;
+    const long before = PeakMegabytes();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++)
+        threads.emplace_back([&] {
+            lenet_image one = {};
+            lenet_error why = {};
+            EXPECT_EQ(LENET_OK, lenet_image_read(path.c_str(), &one, &why)) << why.text;
+            lenet_image_free(&one);
+        });
+    for (auto &thread : threads) thread.join();
+    EXPECT_LT(PeakMegabytes() - before, 54);
+}
+
 TEST_F(Image, EveryPngThatWasCutShortIsRefused) {
     const Bytes whole = Png(9, 9, {PNG_COLOR_TYPE_GRAY, 8, PNG_INTERLACE_ADAM7}, Ramp(81));
     for (size_t size = PNG_SIGNATURE.size(); size < whole.size(); size++)
@@ -349,6 +368,12 @@ TEST_F(Image, WhatIsNoPictureIsToldByWhatItIs) {
     ExpectRefused(Write(""), LENET_ERR_FORMAT, {"an empty file", "wanted an image"});
     ExpectRefused(Write("Dear Sir or Madam,\n", "letter.png"), LENET_ERR_FORMAT, {"a text"});
     ExpectRefused(Write("GIF89a"), LENET_ERR_FORMAT, {"a GIF"});
+    ExpectRefused(Write(Bytes("BM\x46\0\0\0\0\0\0\0", 10)), LENET_ERR_FORMAT, {"a BMP"});
+    ExpectRefused(Write("BMW, a car\n"), LENET_ERR_FORMAT, {"a text"});
+    ExpectRefused(Write("P2P, a network\n"), LENET_ERR_FORMAT, {"a text"});
+    ExpectRefused(Write("P1\n1 1\n0\n"), LENET_ERR_FORMAT, {"a PBM"});
+    ExpectRefused(Write(Bytes("P4\n8 1\n\0", 8)), LENET_ERR_FORMAT, {"a PBM"});
+    ExpectRefused(Write("P7\nWIDTH 1\n"), LENET_ERR_FORMAT, {"a PAM"});
     ExpectRefused(Write(Bytes("\0\0\x8\x3\0\0\0\1", 8)), LENET_ERR_FORMAT, {"IDX", "lenet eval"});
     ExpectRefused(Write(Bytes("\1\2\3\0\xff", 5)), LENET_ERR_FORMAT, {"no image"});
     EXPECT_EQ(nullptr, image.format);
@@ -572,6 +597,52 @@ TEST_F(Digits, APictureOfTwoColumnsIsLookedAtToo) {
     Find(28, 2, {0,   0,   0,   0,   155, 45,  0,   0,   0,   98,  0,   0,   0,   0,   0,   0,   29,  3,   210,
                  211, 212, 213, 214, 215, 216, 217, 218, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234, 241,
                  242, 243, 244, 245, 246, 247, 248, 249, 250, 255, 218, 0,   8,   1,   1,   0,   84,  85});
+}
+
+/* A digit of 84 pixels on a sheet of 140 in this light, or none; ink leaves 35 % of it. */
+Found FindInLight(const Pixels &digit, const std::function<double(double, double)> &light) {
+    const int side = 140;
+    Random random;
+    return Find(side, side, Picture(side, [&](int y, int x) {
+                    const int v = (y - 28) / 3, u = (x - 28) / 3;
+                    const bool inside = !digit.empty() && y >= 28 && x >= 28 && v < 28 && u < 28;
+                    const double ink = inside ? digit[size_t(v * 28 + u)] / 255.0 : 0;
+                    return 210 * light(2.0 * y / side - 1, 2.0 * x / side - 1) * (1 - 0.65 * ink) + 2 * random.normal();
+                }));
+}
+
+/* The i-th of 200: the sharp edge of a shadow, a vignette and a spotlight in turn, of any direction, place and
+ * strength.
+ */
+std::function<double(double, double)> LightOfKind(int i) {
+    Random random;
+    random.state = uint32_t(i) * 2654435761U + 1;
+    for (int k = 0; k < 8; k++) random();
+    const double angle = 6.2832 * random(), at = random() - 0.5, loss = 0.2 + 0.4 * random();
+    if (i % 3 == 0)
+        return [=](double y, double x) { return std::cos(angle) * x + std::sin(angle) * y > at ? 1 - loss : 1; };
+    if (i % 3 == 1) return [=](double y, double x) { return 1 - (loss + 0.2) * (y * y + x * x) / 2; };
+    return [=](double y, double x) {
+        const double distance = std::hypot(x - 0.5 * at, y + 0.5 * at) - 0.75;
+        return 1 - loss / (1 + std::exp(-distance * (5 + 40 * loss)));
+    };
+}
+
+/* One in fifty may be mistaken: a narrow strip between a shadow and the rim is like a stroke. */
+TEST_F(Digits, ShadowsVignettesAndSpotlightsOnBlankPaperAreNone) {
+    int taken = 0;
+    for (int i = 0; i < 200; i++) taken += FindInLight({}, LightOfKind(i)).found;
+    EXPECT_LE(taken, 4);
+}
+
+TEST_F(Digits, TheyAreDrawnAsTheyWereInShadowsVignettesAndSpotlights) {
+    int alike = 0;
+    for (int i = 0; i < 200; i++) {
+        const Pixels digit = Sample(size_t(i) % data.test.count);
+        const Found result = FindInLight(digit, LightOfKind(i));
+        alike += result.found && BestCorrelation(digit, result.pixels) > 0.75;
+    }
+    EXPECT_GE(alike, 190);
 }
 
 TEST_F(Digits, FaintOnesAreFoundInNoise) {

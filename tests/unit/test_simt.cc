@@ -165,6 +165,7 @@ const Fault kGlobalRaces[] = {
     FAULT(WritesHalfOfAGlobalDouble, kRace, " of 768 that were allocated together, which thread ("),
     FAULT(OneBlockReadsWhatAnotherWrites, kRace, "byte 512 of 768"),
     FAULT(BothBlocksReadWhatOneChanges, kRace, "byte 512 of 768"),
+    FAULT(BothBlocksReadTwiceWhatOneChanges, kRace, "byte 512 of 768"),
     FAULT(ReadsBesideGlobalAtomics, kRace, "atomically"),
     FAULT(ReadsGlobalAtomicsOfAnotherBlock, kRace, "of another block"),
     FAULT(BothBlocksAddAndRead, kRace, "byte 512 of 768"),

@@ -7,41 +7,10 @@
 #include "machine.h"
 
 namespace simt {
-namespace {
-
-/* Most accesses: the first to a word in this launch, and another read by the same lanes' turn. */
-bool Quick(Cell &cell, Access access) {
-    const Running &r = running;
-    if (access == Access::kAtomic || cell.write_phase >= r.launch_phase) return false;
-    const bool first = cell.read_phase < r.launch_phase;
-    if (access == Access::kWrite) {
-        if (!first) return false;
-        cell.write_phase = r.phase;
-        cell.write_time = r.clock->time;
-        cell.writer = (uint16_t)r.thread;
-    } else if (first) {
-        cell.read_phase = r.phase;
-        cell.read_time = r.clock->time;
-        cell.read_lanes = 1u << r.lane();
-        cell.reader = (uint16_t)r.thread;
-    } else {
-        if (cell.read_phase != r.phase || cell.read_time != r.clock->time || cell.reader / 32 != r.warp()) return false;
-        cell.read_lanes |= 1u << r.lane();
-        return true;
-    }
-    cell.flags = 0;
-    return true;
-}
-
-} // namespace
-
 /* What is accessed by less than a word has cells of bytes, and the other kind of cells is looked at only. */
-void GlobalRaces::Note(const void *p, size_t bytes, Access access, const void *code) {
-    Part part = {nullptr, 0, bytes, access, code};
-    part.piece = machine().memory.DevicePiece(p, bytes, &part.offset);
-    if (!part.piece) return;
+void GlobalRaces::NoteInFull(const Part &part) {
     Memory::Cells &words = part.piece->word_cells, &single = part.piece->byte_cells;
-    if (bytes >= 4) {
+    if (part.bytes >= 4) {
         if (single) CheckCells(part, single.get(), 1);
         NoteCells(part, words, 4);
     } else {

@@ -28,7 +28,7 @@ struct Machine {
         cudaError_t error = cudaSuccess;
     } planned_fault;
     Memory memory;
-    GlobalRaces races;
+    GlobalRaces races{memory};
     Streams streams;
     Scheduler scheduler;
 

@@ -78,15 +78,11 @@ bool Memory::OnDevice(const void *p, size_t bytes) const {
     return piece && piece->place != Place::kPinned;
 }
 
-Memory::Piece *Memory::DevicePiece(const void *p, size_t bytes, size_t *offset) {
+Memory::Piece *Memory::FindDevicePiece(const void *p, size_t bytes, size_t *offset) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(p);
-    for (const Recent &r : recent_) {
-        *offset = address - r.first;
-        if (*offset < r.bytes && bytes <= r.bytes - *offset) return r.piece;
-    }
     if (!OnDevice(p, bytes)) return nullptr;
     auto piece = --pieces_.upper_bound(address);
-    recent_[oldest_++ % 4] = {piece->first, piece->second.bytes, &piece->second};
+    recent_[oldest_++ % kRecent] = {piece->first, piece->second.bytes, &piece->second};
     *offset = address - piece->first;
     return &piece->second;
 }

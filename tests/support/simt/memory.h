@@ -42,18 +42,26 @@ class Memory {
     std::string Damage() const;
     size_t allocated() const { return allocated_; } /* bytes on the device */
     /* NULL where it is none; *offset: of p within it. */
-    Piece *DevicePiece(const void *p, size_t bytes, size_t *offset);
+    Piece *DevicePiece(const void *p, size_t bytes, size_t *offset) {
+        for (const Recent &r : recent_) {
+            *offset = reinterpret_cast<uintptr_t>(p) - r.first;
+            if (*offset < r.bytes && bytes <= r.bytes - *offset) return r.piece;
+        }
+        return FindDevicePiece(p, bytes, offset);
+    }
 
   private:
     const Piece *Around(const void *p, size_t bytes) const;
+    Piece *FindDevicePiece(const void *p, size_t bytes, size_t *offset);
 
     std::map<uintptr_t, Piece> pieces_; /* by address */
-    /* What DevicePiece found of late. */
+    /* What DevicePiece found of late: as many as a kernel uses. */
+    static constexpr unsigned kRecent = 8;
     struct Recent {
         uintptr_t first;
         size_t bytes;
         Piece *piece;
-    } recent_[4] = {};
+    } recent_[kRecent] = {};
     unsigned oldest_ = 0;
     size_t allocated_ = 0;
 };

@@ -305,6 +305,13 @@ inline __global__ void BothBlocksReadWhatOneChanges(float *p) {
     if (Me() == 0) p[Mine()] = p[128];
     if (Me() == 0 && blockIdx.x == 1) p[128] = 1;
 }
+inline __global__ void BothBlocksReadTwiceWhatOneChanges(float *p) {
+    if (Me() == 0) p[Mine()] = p[128];
+    __syncthreads();
+    if (Me() == 0) p[Mine()] = p[128];
+    __syncthreads();
+    if (Me() == 0 && blockIdx.x == 1) p[128] = 1;
+}
 inline __global__ void ReadsBesideGlobalAtomics(float *p) {
     int *count = reinterpret_cast<int *>(p) + 128 + blockIdx.x;
     atomicAdd(count, 1);

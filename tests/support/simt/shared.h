@@ -48,7 +48,7 @@ SharedVariable *dynamic_shared_variable(const char *name, size_t element);
 /* The full check of an access: what the quick one below was not sure of. */
 void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site);
 
-SIMT_UNSANITIZED inline void shared_read(SharedVariable &v, long i, Cell &cell, Site site) {
+SIMT_UNSANITIZED inline void shared_read(SharedVariable &v, long i, Cell &cell, const Site &site) {
     const Running &r = running;
     const bool known_reader = /* so it was checked that the block has written it */
         cell.read_phase == r.phase &&
@@ -59,7 +59,7 @@ SIMT_UNSANITIZED inline void shared_read(SharedVariable &v, long i, Cell &cell, 
         shared_check(v, i, cell, Access::kRead, site);
 }
 
-SIMT_UNSANITIZED inline void shared_write(SharedVariable &v, long i, Cell &cell, Site site) {
+SIMT_UNSANITIZED inline void shared_write(SharedVariable &v, long i, Cell &cell, const Site &site) {
     const Running &r = running;
     if (cell.write_phase < r.phase && cell.read_phase < r.phase) {
         cell.write_phase = r.phase;
@@ -75,13 +75,13 @@ SIMT_UNSANITIZED inline void shared_write(SharedVariable &v, long i, Cell &cell,
 
 template <class T> class SharedPointer;
 
-/* One element: what p[i] gives. */
+/* One element: what p[i] gives. The site is the caller's, and lasts as long as the expression does. */
 template <class T> class SharedRef {
   public:
-    SIMT_UNSANITIZED SharedRef(SharedVariable *v, long i, Site site) : v_(v), i_(i), site_(site) {}
+    SIMT_UNSANITIZED SharedRef(SharedVariable *v, long i, const Site &site) : v_(v), i_(i), site_(site) {}
 
-    operator T() const && { return Get(); }
-    T operator=(T value) && { return Put(value); }
+    SIMT_UNSANITIZED operator T() const && { return Get(); }
+    SIMT_UNSANITIZED T operator=(T value) && { return Put(value); }
     T operator=(SharedRef &&other) && { return Put(other.Get()); }
     T operator+=(T value) && { return Put((T)(Get() + value)); }
     T operator-=(T value) && { return Put((T)(Get() - value)); }
@@ -109,7 +109,7 @@ template <class T> class SharedRef {
 
     SharedVariable *v_;
     long i_;
-    Site site_;
+    const Site &site_;
 };
 
 template <class T> class SharedPointer {
@@ -119,8 +119,8 @@ template <class T> class SharedPointer {
 
     SharedPointer(SharedVariable *v, long first) : v_(v), first_(first) {}
 
-    SharedRef<T> operator[](Index i) const { return At(i.value, i.site); }
-    SIMT_UNSANITIZED SharedRef<T> At(long i, Site site) const {
+    SIMT_UNSANITIZED SharedRef<T> operator[](const Index &i) const { return At(i.value, i.site); }
+    SIMT_UNSANITIZED SharedRef<T> At(long i, const Site &site) const {
         if ((unsigned long)(first_ + i) >= (unsigned long)v_->count) shared_out_of_range(*v_, first_ + i, site);
         return SharedRef<T>(v_, first_ + i, site);
     }
@@ -130,7 +130,7 @@ template <class T> class SharedPointer {
         return *this;
     }
     /* Fails unless element i begins a 16-byte word that lies in the array as a whole. */
-    void RequireWord(Index i) const {
+    SIMT_UNSANITIZED void RequireWord(const Index &i) const {
         const long at = first_ + i.value;
         if (at * (long)sizeof(T) % 16 != 0) shared_misaligned(*v_, at, i.site);
         const long last = at + 16 / (long)sizeof(T) - 1;
@@ -159,16 +159,17 @@ template <class T> SharedPointer<T> declare_dynamic_shared(const char *name) {
 #define DYNAMIC_SHARED(T, name) const ::simt::SharedPointer<T> name = ::simt::declare_dynamic_shared<T>(#name)
 #define SHARED_POINTER(T)       ::simt::SharedPointer<T> /* the type of a parameter that takes either; T * under nvcc */
 
-inline float4 load4(simt::SharedPointer<float> p, simt::Index i) {
+SIMT_UNSANITIZED inline float4 load4(simt::SharedPointer<float> p, const simt::Index &i) {
     p.RequireWord(i);
-    return {p.At(i.value, i.site), p.At(i.value + 1, i.site), p.At(i.value + 2, i.site), p.At(i.value + 3, i.site)};
+    return {p.At(i.value, i.site).Get(), p.At(i.value + 1, i.site).Get(), p.At(i.value + 2, i.site).Get(),
+            p.At(i.value + 3, i.site).Get()};
 }
-inline void store4(simt::SharedPointer<float> p, simt::Index i, float4 v) {
+SIMT_UNSANITIZED inline void store4(simt::SharedPointer<float> p, const simt::Index &i, float4 v) {
     p.RequireWord(i);
-    p.At(i.value, i.site) = v.x;
-    p.At(i.value + 1, i.site) = v.y;
-    p.At(i.value + 2, i.site) = v.z;
-    p.At(i.value + 3, i.site) = v.w;
+    p.At(i.value, i.site).Put(v.x);
+    p.At(i.value + 1, i.site).Put(v.y);
+    p.At(i.value + 2, i.site).Put(v.z);
+    p.At(i.value + 3, i.site).Put(v.w);
 }
 /* The same for global memory: UndefinedBehaviorSanitizer checks its alignment. */
 template <class I> inline float4 load4(const float *p, I i) { return *reinterpret_cast<const float4 *>(p + i); }

@@ -16,11 +16,12 @@
 
 namespace {
 
+simt::GlobalRaces &races = simt::machine().races;
+
 /* Most accesses are to the thread's own stack. */
 inline void Note(const void *p, size_t bytes, simt::Access access, const void *code) {
     const simt::Running &r = simt::running;
-    if (r.noting && (uintptr_t)p - (uintptr_t)r.stack >= r.stack_bytes)
-        simt::machine().races.Note(p, bytes, access, code);
+    if (r.noting && (uintptr_t)p - (uintptr_t)r.stack >= r.stack_bytes) races.Note(p, bytes, access, code);
 }
 
 } // namespace
