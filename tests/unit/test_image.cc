@@ -645,6 +645,13 @@ TEST_F(Digits, TheyAreDrawnAsTheyWereInShadowsVignettesAndSpotlights) {
     EXPECT_GE(alike, 190);
 }
 
+/* Contrasts are shares of the paper's brightness, which is 0 here. */
+TEST_F(Digits, PaperMayBeBlackBesideWhite) {
+    Find(28, 2, {0,   0,   0,   0,   0,   0,   0,   0,   0,   242, 242, 242, 242, 242, 242, 242, 242, 242, 242,
+                 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242,
+                 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 242, 101, 101, 101, 101, 101, 101});
+}
+
 TEST_F(Digits, FaintOnesAreFoundInNoise) {
     for (size_t i = 0; i < data.test.count; i += 31)
         for (double noise : {2.0, 6.0}) {
