@@ -225,8 +225,7 @@ enum lenet_status lenet_contrast_of(const struct lenet_image *image, int dark, s
     for (int y = 0; y < H && status == LENET_OK; y++)
         for (int x = 0; x < W; x++) {
             const int white = paper.v[y * paper.stride + x], c = white - (image->grey[y * W + x] ^ flip);
-            const int share =
-                255 * c / (white > least ? white : least); /* of black paper, more than white is over it */
+            const int share = 255 * c / (white > least ? white : least); /* far below 0 beside black paper */
             contrast->c[y * W + x] = (int16_t)(share < -255 ? -255 : share);
         }
     free(paper.v);
