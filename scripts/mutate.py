@@ -17,6 +17,7 @@ those that are known why they change nothing, and these do not count either.
 Results are kept in --out as they come, so that a second call goes on. Exit codes: 0 all were found, 1 some have
 survived, 2 usage, 3 the tree does not build or its tests fail without a fault.
 """
+import endings  # noqa: F401
 import argparse
 import fnmatch
 import hashlib
@@ -346,5 +347,3 @@ if __name__ == "__main__":
     except Failure as failure:
         print(f"mutate.py: {failure}", file=sys.stderr)
         sys.exit(3)
-    except KeyboardInterrupt:
-        sys.exit(130)
