@@ -278,7 +278,10 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 /* ---- streams, whose cookie is a descriptor ---- */
 
 static int descriptor(void *cookie) { return (int)(intptr_t)cookie; }
-static ssize_t stream_read(void *cookie, char *bytes, size_t size) { return read(descriptor(cookie), bytes, size); }
+/* Never interrupted: the C library takes that for an error, and the program's signals let calls go on. */
+static ssize_t stream_read(void *cookie, char *bytes, size_t size) {
+    return fails(READ, NULL) ? -1 : syscall(SYS_read, descriptor(cookie), bytes, shorter(SHORT_READ, size));
+}
 static int stream_close(void *cookie) { return close(descriptor(cookie)); }
 static int stream_seek(void *cookie, off64_t *at, int whence) {
     *at = lseek(descriptor(cookie), *at, whence);
