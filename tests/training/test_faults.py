@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""test_faults.py PROGRAM FAULTS EMULATED [--every N] [--only WORD] [--kinds WORD,...] [--jobs N]: lets single calls fail
-in every command on a tiny data set: calls of the C library, by tests/support/faults.c, and of the CUDA runtime and
+"""test_faults.py PROGRAM FAULTS EMULATED [--every N] [--only WORD] [--kinds KIND,...] [--jobs N]: lets single calls
+fail in every command on a tiny data set: calls of the C library, by tests/support/faults.c, and of the CUDA runtime and
 cuBLAS, in the program on the emulated GPU. Whatever call it is, the command either ends as if nothing had been, with
-the same files and the same words, or with a documented exit code and a message, and nothing half-written; then the same
-command, or --resume, brings about what an undisturbed one does.
+the same files and the same words, or with a documented exit code and a message, and nothing half-written; then the
+same command, or --resume, brings about what an undisturbed one does.
 
-Without --every it takes a sample of the calls. At the end there is a table, scenarios by kinds of fault, and a total."""
+Without --every it takes a sample of the calls. At the end there is a table, scenarios by kinds, and a total."""
 
 import argparse
 import concurrent.futures
@@ -28,16 +28,19 @@ except ImportError:  # then there is no JPEG
 
 HERE = pathlib.Path(__file__).resolve().parents[2]
 # Those of faults.c; and of the GPU: a launch that failed, no memory, an illegal address.
-CALLS = ["malloc", "crypto", "stat", "open", "read", "write", "full", "fsync", "rename", "close", "mmap", "thread", "mkdir",
-         "unlink", "readdir", "flock", "print", "complain", "short-read", "short-write", "interrupt"]
+CALLS = ["malloc", "crypto", "stat", "open", "read", "write", "full", "fsync", "rename", "close", "mmap", "thread",
+         "mkdir", "unlink", "readdir", "flock", "print", "complain", "short-read", "short-write", "interrupt"]
 GPU_CALLS = ["cuda-719", "cuda-2", "cuda-700"]
 HARMLESS = ["short-read", "short-write", "interrupt"]  # after which the program has to go on as if nothing had been
 TRAIN = ["--data", "data", "--batch", "16", "--lr", "0.01", "--warmup", "0"]
+SWEEP = ["--data", "data", "--batch", "16", "--arch", "linear", "--warmup", "0", "--epochs", "2", "--lr", "0.01,0.02",
+         "--seed", "1..2", "--out", "out"]
 SDLM = ["--data", "data", "--batch", "16", "--arch", "lenet5-1998", "--train-size", "16", "--epochs", "1",
         "--curvature-images", "4", "--run", "run"]
+GRADCHECK = ["--arch", "linear", "--entries", "1", "--seed", "1", "--json", "g.json"]
 # What decides whether there is something to go on with, or in the way.
-LOOKED_FOR = ["run", "out", "/run.json", "/last.safetensors", "/metrics.jsonl", "/sweep.json", "/runs.jsonl", "/progress",
-              "/weights", "/predictions", "lock", "/eval.json"]
+LOOKED_FOR = ["run", "out", "/run.json", "/last.safetensors", "/metrics.jsonl", "/sweep.json", "/runs.jsonl",
+              "/progress", "/weights", "/predictions", "lock", "/eval.json"]
 HANGS = 120  # seconds after which a command is taken to wait for ever
 
 
@@ -87,11 +90,12 @@ def calls(where):
 
 
 class Scenario:
-    """A command, the directory that it begins in, and what is expected of it. recover(where): the command that follows a
-    failed one; initially the same. grows: files that a failed command leaves may hold less than they come to. halves: a
-    population that memory does not suffice for is halved, so that only the runs are the same. measures: its numbers
-    differ each time. devices: it tells whether they work, whatever that is. gpu: it runs on the emulated one. most: it
-    takes so long that only its first calls fail, and each of them has to end it."""
+    """A command, the directory that it begins in, and what is expected of it. recover(where): the command that follows
+    a failed one; initially the same. grows: files that a failed command leaves may hold less than they come to.
+    halves: a population that memory does not suffice for is halved, so that only the runs are the same. measures: its
+    numbers differ each time. devices: it tells whether they work, whatever that is. gpu: it runs on the emulated one.
+    most: it takes so long that only its first calls fail, and each of them has to end it. looks: what it looks for is
+    a target of its own."""
 
     def __init__(self, name, command, template, recover=None, code=0, grows=False, halves=False, measures=False,
                  devices=False, gpu=False, most=None, looks=False, stdin=None):
@@ -134,7 +138,8 @@ class Tests:
         command = [self.programs[gpu]] + command
         with open(where / stdin if stdin else os.devnull, "rb") as given:
             try:
-                return subprocess.run(command, cwd=where, env=environment, capture_output=True, timeout=HANGS, stdin=given)
+                return subprocess.run(command, cwd=where, env=environment, capture_output=True, timeout=HANGS,
+                                      stdin=given)
             except subprocess.TimeoutExpired as hung:
                 return subprocess.CompletedProcess(command, "never", hung.stdout or b"", hung.stderr or b"")
 
@@ -164,9 +169,9 @@ class Tests:
         left = [name for name in files(where) if ".tmp." in name]
         if left:
             return f"left behind: {left}; {end}"
-        before = {} if scenario.grows else scenario.outcome(scenario.template)
-        half = [] if scenario.grows else [name for name in now if now[name] not in (before.get(name), (wanted or {}).get(name))]
-        if half:
+        before, whole = scenario.outcome(scenario.template), wanted or {}
+        half = [name for name in now if now[name] not in (before.get(name), whole.get(name))]
+        if half and not scenario.grows:
             return f"half-written: {half}; {end}"
         if state(where) == state(scenario.template):
             return None
@@ -225,12 +230,11 @@ class Tests:
         names = list(dict.fromkeys(name for name, _ in self.trials))
         kinds = [kind for kind in CALLS + GPU_CALLS if any(kind == key[1] for key in self.trials)]
         width = max(map(len, names), default=0)
-        rows = [[kind for kind in kinds]]
+        print("\nfaults/wrong")
+        print(" " * width, *(f"{kind:>7}" for kind in kinds))
         for name in names:
             keys = [(name, kind) for kind in kinds]
-            rows.append([f"{self.trials.get(key, 0)}/{self.wrong.get(key, 0)}" if key in self.trials else "-" for key in keys])
-        print("\nfaults/wrong")
-        for name, row in zip([""] + names, rows):
+            row = [f"{self.trials[key]}/{self.wrong.get(key, 0)}" if key in self.trials else "-" for key in keys]
             print(f"{name:{width}}", *(f"{cell:>{max(7, len(kind))}}" for cell, kind in zip(row, kinds)))
 
 
@@ -291,8 +295,7 @@ def cpu_scenarios(templates):
     one, two = ["--threads", "1"], ["--threads", "2"]
     train = ["train", *TRAIN, "--arch", "linear", *two, "--epochs", "3", "--validation", "16", "--run", "run"]
     sdlm = ["train", *SDLM, *one, "--augment", "standard"]
-    sweep = ["sweep", *TRAIN[:4], "--arch", "linear", *one, "--warmup", "0", "--epochs", "2", "--lr", "0.01,0.02", "--seed",
-             "1..2", "--out", "out"]
+    sweep = ["sweep", *SWEEP, *one]
     keeping = sweep + ["--keep-weights", "--keep-predictions"]
     populations = keeping + ["--population-max", "2"]
     ended, swept = make.after("ended", empty, train), make.after("swept", empty, keeping)
@@ -308,7 +311,7 @@ def cpu_scenarios(templates):
     yield Scenario("resume of a run that has ended", ["train", "--resume", "run"], ended, grows=True, looks=True)
     yield Scenario("transfer", transfer, ended, resumes("second", transfer), grows=True, looks=True)
     yield Scenario("sweep", keeping, empty, grows=True, looks=True)
-    yield Scenario("sweep on two threads", sweep[:-2] + [*two, "--out", "out"], empty, grows=True, halves=True)
+    yield Scenario("sweep on two threads", ["sweep", *SWEEP, *two], empty, grows=True, halves=True)
     yield Scenario("sweep of populations", populations, empty, grows=True, halves=True, looks=True)
     yield Scenario("sweep of a shard", sweep + ["--shard", "1/2"], empty, grows=True)
     yield Scenario("sweep from weights", sweep + ["--from", "run/last.safetensors"], ended, grows=True)
@@ -322,26 +325,28 @@ def cpu_scenarios(templates):
     yield Scenario("eval", ["eval", "--run", "run", "--predictions", "p.safetensors"], ended, looks=True)
     many = ["eval", "--ensemble", "--weights", "out/weights", "--data", "data", "--json", "eval.json"]
     yield Scenario("eval of many", many, swept, looks=True)
-    yield Scenario("eval of many, with predictions", many + ["--predictions", "p.safetensors", "--predictions-of", "both"],
-                   swept)
+    answers = ["--predictions", "p.safetensors", "--predictions-of", "both"]
+    yield Scenario("eval of many, with predictions", many + answers, swept)
     shown = make.after("shown", ended, [*predict, "one.pgm", "--show", "one.png"])
     (shown / "pictures").mkdir()
     for name in ("one.pgm", "one.png"):
         shutil.copy(shown / name, shown / "pictures" / name)
-    yield Scenario("predict", [*predict, "one.pgm", "--json", "p.json", "--show", "s.png"], ended, grows=True, looks=True)
+    yield Scenario("predict", [*predict, "one.pgm", "--json", "p.json", "--show", "s.png"], ended, grows=True,
+                   looks=True)
     yield Scenario("predict a PNG", [*predict, "one.png", "--as-is", "--show", "s.idx3"], shown, grows=True)
     yield Scenario("predict a directory", [*predict, "pictures", "--json", "p.json"], shown, grows=True)
     yield Scenario("predict standard input", [*predict, "-"], shown, stdin="one.pgm")
-    yield Scenario("predict by many", ["predict", "--weights", "out/weights", *two, "one.pgm", "--json", "p.json"], swept, grows=True)
+    by_many = ["predict", "--weights", "out/weights", *two, "one.pgm", "--json", "p.json"]
+    yield Scenario("predict by many", by_many, swept, grows=True)
     if Image:
         Image.open(shown / "one.png").convert("L").save(shown / "one.jpg")
         yield Scenario("predict a JPEG", [*predict, "one.jpg", "--json", "p.json"], shown, grows=True)
     export = ["export", "--run", "run", "--format", "c", "--out", "net.c"]
     yield Scenario("export", export + ["--json", "net.json"], ended, looks=True)
     yield Scenario("export in 4 bits", export + ["--bits", "4"], ended)
-    yield Scenario("gradcheck", ["gradcheck", "--arch", "linear", "--entries", "1", *two, "--seed", "1", "--json", "g.json"],
-                   empty, looks=True)
-    yield Scenario("bench", ["bench", "--arch", "linear", "--batch", "1", *one, "--json", "b.json"], empty, measures=True)
+    yield Scenario("gradcheck", ["gradcheck", *GRADCHECK, *two], empty, looks=True)
+    bench = ["bench", "--arch", "linear", "--batch", "1", *one, "--json", "b.json"]
+    yield Scenario("bench", bench, empty, measures=True)
     yield Scenario("info", ["info", "--weights", "run/last.safetensors", "--data", "data", "--json", "i.json"], ended,
                    looks=True)
     yield Scenario("info of all", ["info"], empty, devices=True)
@@ -352,8 +357,7 @@ def gpu_scenarios(templates):
     gpu = ["--device", "cuda"]
     train = ["train", *TRAIN, *gpu, "--arch", "linear", "--epochs", "3", "--validation", "16", "--run", "run"]
     sdlm = ["train", *SDLM, *gpu]
-    sweep = ["sweep", *TRAIN[:4], *gpu, "--arch", "linear", "--warmup", "0", "--epochs", "2", "--lr", "0.01,0.02", "--seed",
-             "1..2", "--out", "out"]
+    sweep = ["sweep", *SWEEP, *gpu]
     keeping = sweep + ["--keep-weights", "--keep-predictions", "--population-max", "2"]
     ended, swept = make.after("gpu ended", empty, train, gpu=True), make.after("gpu swept", empty, keeping, gpu=True)
     begun, half = make.begun("gpu begun", train, "cuda-719:{}+", gpu=True), make.partly("gpu half", swept, 2)
@@ -365,14 +369,14 @@ def gpu_scenarios(templates):
     yield Scenario("sweep of populations on a GPU", keeping, empty, grows=True, halves=True, gpu=True)
     yield Scenario("sweep, half of which has ended, on a GPU", keeping, half, grows=True, halves=True, gpu=True)
     yield Scenario("eval on a GPU", ["eval", "--run", "run", *gpu, "--predictions", "p.safetensors"], ended, gpu=True)
-    yield Scenario("eval of many on a GPU", ["eval", "--ensemble", "--weights", "out/weights", "--data", "data", "--json",
-                                             "e.json", *gpu], swept, gpu=True)
-    yield Scenario("predict on a GPU", ["predict", "--run", "run", *gpu, "one.pgm", "--json", "p.json"], ended, grows=True, gpu=True)
-    yield Scenario("gradcheck on a GPU", ["gradcheck", "--arch", "linear", "--entries", "1", "--seed", "1", *gpu, "--json",
-                                          "g.json"], empty, gpu=True)
+    many = ["eval", "--ensemble", "--weights", "out/weights", "--data", "data", "--json", "eval.json", *gpu]
+    yield Scenario("eval of many on a GPU", many, swept, gpu=True)
+    predict = ["predict", "--run", "run", *gpu, "one.pgm", "--json", "p.json"]
+    yield Scenario("predict on a GPU", predict, ended, grows=True, gpu=True)
+    yield Scenario("gradcheck on a GPU", ["gradcheck", *GRADCHECK, *gpu], empty, gpu=True)
     # What is left of its calls are the same ones, again and again.
-    yield Scenario("bench on a GPU", ["bench", "--arch", "linear", "--batch", "1", *gpu, "--json", "b.json"], empty,
-                   measures=True, gpu=True, most=200)
+    bench = ["bench", "--arch", "linear", "--batch", "1", *gpu, "--json", "b.json"]
+    yield Scenario("bench on a GPU", bench, empty, measures=True, gpu=True, most=200)
     yield Scenario("info on a GPU", ["info"], empty, devices=True, gpu=True)
 
 
