@@ -223,11 +223,15 @@ class Tests:
 
     def try_all(self, scenarios, kinds, every, jobs):
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            for scenario in scenarios:
-                trials = self.faults_of(scenario, kinds, every)
-                for _ in pool.map(lambda trial: self.try_one(*trial), trials):
-                    pass
-                print(f"{scenario.name}: {len(trials)} faults", flush=True)
+            try:
+                for scenario in scenarios:
+                    trials = self.faults_of(scenario, kinds, every)
+                    for _ in pool.map(lambda trial: self.try_one(*trial), trials):
+                        pass
+                    print(f"{scenario.name}: {len(trials)} faults", flush=True)
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def table(self):
         names = list(dict.fromkeys(name for name, _ in self.trials))
