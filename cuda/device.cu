@@ -31,10 +31,9 @@ extern "C" const char *cuda_probe(void) {
 /* Whether this build has code for the device shows when a kernel that does nothing is launched. */
 static __global__ void nothing_kernel(int unused) { (void)unused; }
 
-static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, struct lenet_error *err) {
+static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, const cudaDeviceProp &properties,
+                                            struct lenet_error *err) {
     static const char what[] = "a first kernel";
-    cudaDeviceProp properties;
-    LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
     const enum lenet_status launched = gpu_launch(ctx, what, nothing_kernel, dim3(1), dim3(1), 0, 0);
     if (launched == LENET_OK) return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), what);
     const cudaError_t error = cudaGetLastError();
@@ -48,10 +47,24 @@ static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, st
                       ctx->message);
 }
 
+#ifndef LENET_CUDA_BUILD
+#define LENET_CUDA_BUILD "unknown" /* CMakeLists.txt knows it */
+#endif
+
+static enum lenet_status describe(struct lenet_ctx *ctx, const cudaDeviceProp &properties) {
+    int runtime = 0;
+    LENET_TRY(gpu_check(ctx, cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion"));
+    snprintf(ctx->machine, sizeof ctx->machine, "build %s, %.64s of compute capability %d.%d, CUDA %d.%d, cuBLAS %d",
+             LENET_CUDA_BUILD, properties.name, properties.major, properties.minor, runtime / 1000, runtime % 1000 / 10,
+             gpu_blas_version(ctx));
+    return LENET_OK;
+}
+
 static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_open_options *options,
                                      struct lenet_error *err) {
     const int index = options->index;
     int devices = 0;
+    cudaDeviceProp properties;
     LENET_TRY(gpu_check(ctx, cudaGetDeviceCount(&devices), "cudaGetDeviceCount"));
     if (index >= devices)
         return lenet_fail(err, LENET_ERR_DEVICE, "cuda:%d: there are %d CUDA devices, 0 to %d", index, devices,
@@ -62,8 +75,10 @@ static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_o
     ctx->stream = ctx->streams[0];
     LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->begun, cudaEventDisableTiming), "cudaEventCreate"));
     LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->done, cudaEventDisableTiming), "cudaEventCreate"));
-    LENET_TRY(check_architecture(ctx, index, err));
-    return gpu_blas_open(ctx, options->tf32, err);
+    LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
+    LENET_TRY(check_architecture(ctx, index, properties, err));
+    LENET_TRY(gpu_blas_open(ctx, options->tf32, err));
+    return describe(ctx, properties);
 }
 
 extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, const struct lenet_open_options *options,
@@ -96,20 +111,7 @@ extern "C" void cuda_close(struct lenet_ctx *ctx) {
 
 extern "C" const char *cuda_message(const struct lenet_ctx *ctx) { return ctx->message; }
 
-#ifndef LENET_CUDA_BUILD
-#define LENET_CUDA_BUILD "unknown" /* CMakeLists.txt knows it */
-#endif
-
-extern "C" void cuda_describe(const struct lenet_ctx *ctx, char text[LENET_MACHINE]) {
-    int device = 0, runtime = 0;
-    cudaDeviceProp properties = {};
-    cudaGetDevice(&device);
-    cudaGetDeviceProperties(&properties, device);
-    cudaRuntimeGetVersion(&runtime);
-    snprintf(text, LENET_MACHINE, "build %s, %.64s of compute capability %d.%d, CUDA %d.%d, cuBLAS %d",
-             LENET_CUDA_BUILD, properties.name, properties.major, properties.minor, runtime / 1000, runtime % 1000 / 10,
-             gpu_blas_version(ctx));
-}
+extern "C" void cuda_describe(const struct lenet_ctx *ctx, char text[LENET_MACHINE]) { strcpy(text, ctx->machine); }
 
 /* ---- memory ------------------------------------------------------------------------------------------------ */
 

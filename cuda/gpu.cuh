@@ -24,8 +24,9 @@ struct lenet_ctx {
     cudaStream_t streams[BRANCHES];
     cudaEvent_t begun, done; /* of the work on branch 1 */
     struct gpu_blas *blas;
-    bool blocking;     /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
-    char message[512]; /* what failed last */
+    bool blocking;               /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
+    char message[512];           /* what failed last */
+    char machine[LENET_MACHINE]; /* what it says of itself */
 };
 
 /* cuBLAS, for the fully connected layers: in dense.cu. */

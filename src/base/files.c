@@ -1,6 +1,6 @@
 /* files.c - reads, replaces and appends to whole files, makes and lists directories, and hashes. What is written is on
  * the disk (fsync) before a call says so. */
-#define _GNU_SOURCE /* O_TMPFILE */
+#define _GNU_SOURCE /* O_TMPFILE, TEMP_FAILURE_RETRY */
 #include "base/files.h"
 
 #include <dirent.h>
@@ -89,7 +89,7 @@ static int open_parent(const char *path, int *directory, const char **name) {
     *name = slash ? slash + 1 : path;
     char *parent = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
     if (!parent) return ENOMEM;
-    *directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *directory = TEMP_FAILURE_RETRY(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const int code = *directory < 0 ? errno : 0;
     free(parent);
     return code;
@@ -99,7 +99,7 @@ static int open_temporary(int directory, const char *name, char temporary[MAX_NA
     for (int i = 0; i < MAX_TEMPORARIES; i++) {
         const int length = snprintf(temporary, MAX_NAME, ".%s.tmp.%ld.%d", name, (long)getpid(), i);
         if (length < 0 || length >= MAX_NAME) return ENAMETOOLONG;
-        *fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        *fd = TEMP_FAILURE_RETRY(openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
         if (*fd >= 0) return 0;
         if (errno != EEXIST) return errno;
     }
@@ -199,7 +199,8 @@ enum lenet_status lenet_file_remove(const char *path, struct lenet_error *err) {
 
 enum lenet_status lenet_file_append(const char *path, const void *bytes, size_t size, struct lenet_error *err) {
     /* O_NONBLOCK: the reader of a pipe is not waited for. */
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    const int fd =
+        TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
     if (fd < 0 && errno == ELOOP) return lenet_fail_link(path, err);
     if (fd < 0) return fail_errno(err, "open for appending", path, errno);
     struct stat old;
@@ -227,7 +228,7 @@ static int open_nameless(const char *path) {
     char at[PATH_MAX];
     snprintf(at, sizeof at, "%s", path);
     for (;;) {
-        const int fd = open(at[0] ? at : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+        const int fd = TEMP_FAILURE_RETRY(open(at[0] ? at : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
         const char *slash = strrchr(at, '/');
         if (fd >= 0 || errno != ENOENT || !at[0]) return fd;
         at[slash ? slash - at : 0] = 0;
@@ -255,7 +256,7 @@ double lenet_directory_sync_seconds(const char *path) {
 enum lenet_status lenet_file_open(const char *path, int *fd, enum lenet_opened *kind, uint64_t *size,
                                   struct lenet_error *err) {
     struct stat info;
-    if ((*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0)
+    if ((*fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY))) < 0)
         return fail_errno(err, "open", path, errno);
     if (fstat(*fd, &info) != 0) {
         const int code = errno;

@@ -3,6 +3,7 @@
  *
  * A holder removes its file before it lets go. Whoever had opened that file by then gets the lock of one that is no
  * longer there: it looks, and tries again with the file that is. */
+#define _GNU_SOURCE /* TEMP_FAILURE_RETRY */
 #include "base/lock.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@ static int read_name(int file, char name[128]) {
 static enum lenet_status try_lock(const char *path, int file, int tries, struct lenet_lock *lock, int *stands,
                                   struct lenet_error *err) {
     *stands = 0;
-    if (flock(file, LOCK_EX | LOCK_NB) == 0) {
+    if (TEMP_FAILURE_RETRY(flock(file, LOCK_EX | LOCK_NB)) == 0) {
         LENET_TRY(look(file, path, stands, err));
         if (!*stands) return LENET_OK;
         write_name(file);
@@ -56,7 +57,6 @@ static enum lenet_status try_lock(const char *path, int file, int tries, struct 
         lock->holder[0] = 0;
         return LENET_OK;
     }
-    if (errno == EINTR) return LENET_OK;
     if (errno != EWOULDBLOCK) {
         lock->missing = strerror(errno);
         *stands = 1;
@@ -83,7 +83,7 @@ enum lenet_status lenet_lock_take(const char *path, enum lenet_lock_wait wait, s
     *lock = (struct lenet_lock){.file = -1};
     for (int tries = 0;; tries++) {
         int stands;
-        const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+        const int file = TEMP_FAILURE_RETRY(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
         if (file < 0) return fail_open(path, err);
         enum lenet_status status = try_lock(path, file, tries, lock, &stands, err);
         if (lock->file >= 0 && (lock->path = strdup(path))) return LENET_OK;
@@ -98,11 +98,12 @@ enum lenet_status lenet_lock_take(const char *path, enum lenet_lock_wait wait, s
 }
 
 enum lenet_status lenet_lock_is_held(const char *path, int *held, struct lenet_error *err) {
-    int file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (file < 0 && errno == EACCES) file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW); /* another user's */
+    int file = TEMP_FAILURE_RETRY(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (file < 0 && errno == EACCES)
+        file = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); /* another user's */
     *held = 0;
     if (file < 0) return errno == ENOENT || errno == ENOTDIR ? LENET_OK : fail_open(path, err);
-    *held = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    *held = TEMP_FAILURE_RETRY(flock(file, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK;
     close(file);
     return LENET_OK;
 }

@@ -141,6 +141,16 @@ TEST_F(CudaErrors, WhateverFailsWhileAGpuIsOpenedIsWhatTheUserReads) {
         }
 }
 
+TEST_F(CudaErrors, AnOpenGpuKnowsWhatItSaysOfItself) {
+    char before[LENET_MACHINE], after[LENET_MACHINE];
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    lenet_device_machine(&device_, before);
+    EXPECT_NE(std::string(before).find("compute capability 9.0"), std::string::npos) << before;
+    simt::fail_calls(1, true, cudaErrorLaunchFailure);
+    lenet_device_machine(&device_, after);
+    EXPECT_STREQ(before, after);
+}
+
 TEST_F(CudaErrors, WhatKeepsTheDataSetFromTheDeviceIsSaid) {
     lenet_dataset data;
     ASSERT_EQ(lenet_dataset_random(TestSeed(), 20, 28, &data), LENET_OK);

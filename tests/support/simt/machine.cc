@@ -34,9 +34,18 @@ void ReadFault(Machine &m, const char *text) {
     if (m.planned_fault.call == 0 || *end) WrongEnvironment("SIMT_FAULT", text, "N, N+, N:ERROR, N+:ERROR");
 }
 
+/* At the end of the process, for whoever then fails one of the calls. */
+void WriteCalls() {
+    if (FILE *file = std::fopen(std::getenv("SIMT_CALLS"), "w")) {
+        std::fprintf(file, "%llu\n", (unsigned long long)machine().counters.calls);
+        std::fclose(file);
+    }
+}
+
 } // namespace
 
 Machine::Machine() {
+    if (std::getenv("SIMT_CALLS")) std::atexit(WriteCalls);
     if (const char *order = std::getenv("SIMT_ORDER")) ReadOrder(scheduler, order);
     if (const char *streams_text = std::getenv("SIMT_STREAMS")) {
         streams.eager = std::strcmp(streams_text, "eager") == 0;

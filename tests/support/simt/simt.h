@@ -15,7 +15,8 @@
  * work when it is enqueued; SIMT_LAUNCHES=FILE lists the launches there (kernel,
  * grid, block, bytes of dynamic shared memory) and runs none; SIMT_FAULT=N fails
  * the N-th call of the runtime or of cuBLAS, N+ that one and all that follow,
- * with error 719, or E in N:E. One host thread may use the machine. */
+ * with error 719, or E in N:E; SIMT_CALLS=FILE writes there how many calls there
+ * were. One host thread may use the machine. */
 #ifndef LENET_SIMT_SIMT_H
 #define LENET_SIMT_SIMT_H
 #include <cstddef>
