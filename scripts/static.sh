@@ -34,6 +34,7 @@ run_gcc() {
 run_clang_tidy() {
     configure build/static
     find src -name '*.c' -print0 | sort -z | xargs -0 -P "$(nproc)" -n 1 clang-tidy -p build/static --quiet \
+        --extra-arg=-I"$root" --extra-arg=-include --extra-arg="$root/scripts/static.h" \
         2> >(grep -vE '^[0-9]+ warnings? generated' >&2)
 }
 
