@@ -4,7 +4,7 @@
 # What a process that is killed has reached is not counted. Threads count without locks, which would take most of the
 # time, so that some counts come out below zero: those are left out. A test that fails is said, and no reason to stop.
 #
-# Exit codes: 0 all tests passed, 1 one failed, 2 usage, 3 what is missing cannot be installed.
+# Exit codes: 0 all tests passed, 1 one failed or the build did, 2 usage, 3 what is missing cannot be installed.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -30,7 +30,8 @@ step "reading the counters"
 mkdir -p "$build/html"
 gcovr --root . --object-directory "$build" --filter src/ --exclude-unreachable-branches \
     --gcov-ignore-parse-errors -j "$(nproc)" \
-    --html-details "$build/html/index.html" --json-summary "$build/coverage.json"
+    --html-details "$build/html/index.html" --json-summary "$build/coverage.json" \
+    2>"$build/gcovr.log" || { tail -n 20 "$build/gcovr.log" >&2 && exit 1; }
 python3 - "$build/coverage.json" <<'PYTHON'
 import collections
 import json
