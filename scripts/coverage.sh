@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # coverage.sh [--quick] - builds with gcov's counters, runs the tests, and says how many lines and branches of each room
-# of src they reach; build/coverage/html/index.html shows which they do not. --quick: without the tests that take longest.
+# of src they reach; build/coverage/html/index.html shows which they do not. --quick: without the longest tests.
 # What a process that is killed has reached is not counted. Threads count without locks, which would take most of the
-# time, so that some counts come out below zero: those are left out. A test that fails is said, and no reason to stop.
+# time, so that some counts come out below zero: those are left out.
 #
-# Exit codes: 0 all tests passed, 1 one failed or the build did, 2 usage, 3 what is missing cannot be installed.
+# Tests that fail are shown, and scripts/test.sh judges them: test_faults has to fail here, as gcov's own calls fail.
+# Exit codes: 0 it is measured, 1 the build failed, 2 usage, 3 what is missing cannot be installed.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -22,8 +23,8 @@ step "building"
 build_preset coverage "$root/build/coverage-build.log" all || exit 1
 find "$build" -name '*.gcda' -delete
 step "running the tests"
-failed=0
-ctest --preset coverage --parallel "$(nproc)" --timeout 900 "${left_out[@]}" >"$root/build/coverage.log" || failed=1
+export GCOV_ERROR_FILE=/dev/null
+ctest --preset coverage --parallel "$(nproc)" --timeout 900 "${left_out[@]}" >"$root/build/coverage.log" || true
 sed -n '/tests passed/,$p' "$root/build/coverage.log"
 
 step "reading the counters"
@@ -49,4 +50,3 @@ for room in sorted(rooms, key=lambda name: (name == "all", name)):
     lines, branches = (100 * n[f"{kind}_covered"] / max(1, n[f"{kind}_total"]) for kind in kinds)
     print(f"{room:<12} {n['line_total']:8d} {lines:6.1f} % {n['branch_total']:9d} {branches:6.1f} %")
 PYTHON
-exit $failed
