@@ -1,5 +1,5 @@
-/* static.h - for scripts/static.sh, which includes it before each file: an analyzer looks at one file at a time, and this
- * way sees which status a failing call returns. */
+/* static.h - included before each file by scripts/static.sh: an analyzer looks at one file at a time, and this way sees
+ * which status a failing call returns. */
 #ifndef LENET_STATIC_H
 #define LENET_STATIC_H
 #include "lenet/status.h"
