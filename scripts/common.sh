@@ -10,7 +10,7 @@ build_packages=(build-essential cmake ninja-build pkg-config zlib1g-dev libcjson
 # shellcheck disable=SC2034
 plot_packages=(python3-numpy python3-matplotlib python3-pil)
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev clang clang-format python3-torch python3-pil shellcheck)
+test_packages=(libgtest-dev clang clang-format python3-torch python3-pil shellcheck cppcheck)
 # Tests that want these skip themselves where they are missing.
 # shellcheck disable=SC2034
 optional_packages=(slurm-wlm munge parallel python3-onnx gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
@@ -98,7 +98,7 @@ need_tools_of() {
         case $package in
         build-essential) command -v c++ >/dev/null || missing+=("a C and C++ compiler") ;;
         ninja-build) command -v ninja >/dev/null || missing+=(ninja) ;;
-        cmake | clang | clang-format | curl | pkg-config | shellcheck)
+        cmake | clang | clang-format | cppcheck | curl | pkg-config | shellcheck)
             command -v "$package" >/dev/null || missing+=("$package") ;;
         *) unchecked+=("$package") ;;
         esac

@@ -126,6 +126,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 
 check "shellcheck" check_scripts
 check "clang-format" check_format
+check "cppcheck" "$root/scripts/static.sh" cppcheck
 build_and_test release
 if [ "$quick" = 0 ]; then
     build_and_test asan

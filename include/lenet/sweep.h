@@ -64,7 +64,8 @@ struct lenet_sweep_result {
     int interrupted;       /* 1: *stop was set; populations under way have checkpoints */
 };
 
-/* Sets plan->base.data and .device to what was chosen. Errors end the sweep, after checkpoints of what is under way;
+/* Sets plan->base.data and .device to what was chosen. Ends early, with checkpoints, once *stop is not 0, which threads
+ * read: set it by an atomic store. Errors end the sweep, after checkpoints of what is under way;
  * a run that diverges is recorded and is none. */
 enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_sweep_observer *observer,
                               const volatile sig_atomic_t *stop, struct lenet_sweep_result *result,

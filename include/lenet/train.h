@@ -36,8 +36,8 @@ enum lenet_ending {
 
 /* Trains config, or goes on with the run that config->resume names, which must have begun with the same
  * configuration, data and backend. Sets config->run and data to what was chosen. Ends after the step under way,
- * with a checkpoint, once *stop is not 0. LENET_ERR_DIVERGED where a loss or a weight became NaN or infinite;
- * the last good checkpoint stays. */
+ * with a checkpoint, once *stop is not 0, which threads read: set it by an atomic store. LENET_ERR_DIVERGED where a
+ * loss or a weight became NaN or infinite; the last good checkpoint stays. */
 enum lenet_status lenet_train(struct lenet_config *config, const struct lenet_observer *observer,
                               const volatile sig_atomic_t *stop, enum lenet_ending *ending, struct lenet_error *err);
 

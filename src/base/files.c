@@ -480,7 +480,7 @@ enum lenet_status lenet_directory_list(const char *path, const char *begin, cons
     *n = 0;
     DIR *directory = opendir(path);
     int code = directory ? 0 : errno;
-    while (code == 0) {
+    while (directory && code == 0) {
         errno = 0;
         const struct dirent *entry = readdir(directory);
         code = errno;

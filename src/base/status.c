@@ -19,7 +19,7 @@ const char *lenet_status_name(enum lenet_status status) {
     return "unknown status";
 }
 
-enum lenet_status lenet_fail(struct lenet_error *err, enum lenet_status status, const char *format, ...) {
+enum lenet_status(lenet_fail)(struct lenet_error *err, enum lenet_status status, const char *format, ...) {
     if (err) {
         va_list args;
         va_start(args, format);

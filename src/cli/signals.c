@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 
 volatile sig_atomic_t stop_requested;
 
@@ -22,7 +23,7 @@ static void on_signal(int number) {
     const long long now = (long long)(1000 * lenet_now()) + 1;
     long long first = 0;
     if (atomic_compare_exchange_strong(&first_came, &first, now))
-        stop_requested = number;
+        lenet_stop_set(&stop_requested, number);
     else if (number != SIGPIPE && now - first > SAME_REQUEST)
         end_by(number);
 }

@@ -45,9 +45,10 @@ static uint64_t number(const uint8_t *bytes, unsigned n, int reversed) {
     return value;
 }
 
-/* Sets the sizes from bytes of this order. Returns 1 where they give the size of the file. */
-static int read_sizes(const uint8_t *bytes, size_t size, int reversed, struct lenet_idx_header *h) {
-    double wanted = idx_type(h->type)->bytes; /* a product of nine numbers may be beyond 64 bits */
+/* Sets the sizes, of elements of `width` bytes, from bytes of this order. Returns 1 where they give the size of the
+ * file. */
+static int read_sizes(const uint8_t *bytes, size_t size, unsigned width, int reversed, struct lenet_idx_header *h) {
+    double wanted = width; /* a product of nine numbers may be beyond 64 bits */
     for (int d = 0; d < h->dimensions; d++) {
         const size_t at = 4 + 4 * (size_t)d;
         h->size[d] = at + 4 <= size ? (uint32_t)number(bytes + at, 4, reversed) : 0;
@@ -66,14 +67,15 @@ int lenet_idx_header_read(const uint8_t *bytes, size_t size, struct lenet_idx_he
     h->type = bytes[h->reversed ? 1 : 2];
     h->dimensions = bytes[h->reversed ? 0 : 3];
     h->bytes = 4 + 4 * (size_t)h->dimensions;
-    if ((!h->reversed && h->magic >> 16 != 0) || !idx_type(h->type)) return 0;
+    const struct idx_type *type = idx_type(h->type);
+    if ((!h->reversed && h->magic >> 16 != 0) || !type) return 0;
     if (h->dimensions < 1 || h->dimensions > LENET_IDX_MOST_DIMENSIONS) return 0;
     /* Some programs write the sizes as the machine has them, and only the first four bytes as they should be. */
-    if (read_sizes(bytes, size, h->reversed, h)) return 1;
-    if (read_sizes(bytes, size, !h->reversed, h))
+    if (read_sizes(bytes, size, type->bytes, h->reversed, h)) return 1;
+    if (read_sizes(bytes, size, type->bytes, !h->reversed, h))
         h->reversed = 1;
     else
-        read_sizes(bytes, size, h->reversed, h);
+        read_sizes(bytes, size, type->bytes, h->reversed, h);
     return 1;
 }
 

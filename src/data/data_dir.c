@@ -275,7 +275,10 @@ static enum lenet_status open_prefix(const char *where, struct lenet_data_dir *d
     const char *slash = strrchr(where, '/'), *name = slash ? slash + 1 : where;
     char list[MOST_PREFIXES * LENET_DATA_PREFIX];
     size_t length = strlen(name);
-    snprintf(dir->path, sizeof dir->path, "%.*s", slash > where ? (int)(slash - where) : 1, slash ? where : ".");
+    if (slash)
+        snprintf(dir->path, sizeof dir->path, "%.*s", slash > where ? (int)(slash - where) : 1, where);
+    else
+        strcpy(dir->path, ".");
     while (length && !isalnum((unsigned char)name[length - 1])) length--;
     struct prefixes all;
     LENET_TRY(find_prefixes(dir->path, &all, err));

@@ -427,8 +427,9 @@ static enum lenet_status make_first(struct quantizer *q, struct layer *l, const 
 
 static enum lenet_status make_second(struct quantizer *q, struct layer *l, const struct stage *stage, int is_last,
                                      struct scaled *result, struct lenet_error *err) {
-    double *units = malloc(2 * (size_t)l->maps * sizeof *units), *biases = units + l->maps;
+    double *units = malloc(2 * (size_t)l->maps * sizeof *units);
     if (!units) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    double *biases = units + l->maps;
     const double share = q->model->topology.pooling == LENET_POOL_AVERAGE ? 1.0 / (l->window * l->window) : 1;
     for (int o = 0; o < l->maps; o++) {
         units[o] = result->unit * share * (stage->scale ? (double)q->w[stage->scale->w + (size_t)o] : 1);

@@ -86,7 +86,7 @@ enum lenet_status lenet_topology_make(const struct lenet_arch *arch, enum lenet_
                                         .pooling = pooling,
                                         .classes = classes,
                                         .targets = lenet_digit_targets()};
-    int C = 1, H = arch->field, W = arch->field;
+    int C = 1, H = arch->field, W = H;
     enum lenet_activation before = LENET_LINEAR;
     for (int l = 0; l < arch->layer_count; l++) {
         if (arch->layers[l].kind == LENET_ACTIVATION && l + 1 < arch->layer_count &&

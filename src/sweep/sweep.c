@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/processors.h"
+#include "base/stop.h"
 #include "lenet/version.h"
 #include "sweep/sweep_worker.h"
 #include "train/predictions.h"
@@ -42,7 +43,7 @@ static const struct lenet_config *base_of(const struct sweep *s) { return &s->pl
 /* The next job, or 0. Its runs stay where they are; the array of jobs may move. */
 static int take_job(struct sweep *s, struct job *job) {
     pthread_mutex_lock(&s->ledger.mutex);
-    const int there = s->status == LENET_OK && !*s->jobs.stop && s->next_job < s->jobs.n_jobs;
+    const int there = s->status == LENET_OK && !lenet_stop_get(s->jobs.stop) && s->next_job < s->jobs.n_jobs;
     if (there) *job = s->jobs.jobs[s->next_job++];
     pthread_mutex_unlock(&s->ledger.mutex);
     return there;
@@ -162,12 +163,13 @@ static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
     if (s->jobs.n_jobs) sweep_open_job(&w, &s->jobs.jobs[0], NULL); /* and the device, which each worker does once */
     sweep_close_job(&w);
     double total = lenet_now() - began;
-    for (int g = 0; g < s->jobs.n_groups && status == LENET_OK && !*s->jobs.stop; g++)
+    for (int g = 0; g < s->jobs.n_groups && status == LENET_OK && !lenet_stop_get(s->jobs.stop); g++)
         status = describe_group(s, &w, g, &total, err);
     status = lenet_device_explain(&w.trainer.device, status, err);
     lenet_trainer_close(&w.trainer);
-    s->ledger.result->interrupted = *s->jobs.stop != 0;
-    if (status == LENET_OK && !*s->jobs.stop && observer->estimate) observer->estimate(observer->self, total);
+    s->ledger.result->interrupted = lenet_stop_get(s->jobs.stop) != 0;
+    if (status == LENET_OK && !lenet_stop_get(s->jobs.stop) && observer->estimate)
+        observer->estimate(observer->self, total);
     return status;
 }
 
@@ -281,7 +283,7 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     s->jobs.backend = s->home.backend;
     lenet_device_machine(&s->home, s->jobs.machine);
     LENET_TRY(sweep_list_runs(&s->jobs, err));
-    if (*s->jobs.stop) return LENET_OK;
+    if (lenet_stop_get(s->jobs.stop)) return LENET_OK;
     if (s->jobs.note[0]) tell(s, s->jobs.note);
     if (s->jobs.undrawn && s->jobs.undrawn[0]) tell(s, s->jobs.undrawn);
     LENET_TRY(base_of(s)->dry_run
@@ -307,8 +309,8 @@ static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
     if (s->start.path) s->jobs.start = &s->start;
     LENET_TRY(open_data(s, err));
     LENET_TRY(plan_jobs(s, err));
-    s->ledger.result->interrupted = *s->jobs.stop != 0;
-    if (*s->jobs.stop) return LENET_OK;
+    s->ledger.result->interrupted = lenet_stop_get(s->jobs.stop) != 0;
+    if (lenet_stop_get(s->jobs.stop)) return LENET_OK;
     if (base_of(s)->dry_run) return dry_run(s, err);
     LENET_TRY(write_description(s, err));
     return s->jobs.n_jobs ? run_workers(s, err) : LENET_OK;

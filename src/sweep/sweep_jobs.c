@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/grow.h"
 #include "base/json.h"
+#include "base/stop.h"
 #include "train/checkpoint.h"
 #include "train/predictions.h"
 #include "train/run_dir.h"
@@ -105,7 +106,7 @@ enum lenet_status sweep_list_runs(struct jobs *jobs, struct lenet_error *err) {
     jobs->runs = calloc(jobs->plan->runs, sizeof *jobs->runs);
     if (!jobs->runs) return lenet_fail(err, LENET_ERR_MEMORY, "no memory for a plan of %zu runs", jobs->plan->runs);
     double told = lenet_now();
-    for (; jobs->n_runs < jobs->plan->runs && !*jobs->stop; jobs->n_runs++) {
+    for (; jobs->n_runs < jobs->plan->runs && !lenet_stop_get(jobs->stop); jobs->n_runs++) {
         struct run *run = &jobs->runs[jobs->n_runs];
         LENET_TRY(make_run(jobs, jobs->n_runs, run, err));
         for (int i = 0; i < LENET_ODDITIES; i++) jobs->odd[i] += (size_t)(run->oddities >> i & 1);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/stop.h"
 #include "train/checkpoint.h"
 #include "train/predictions.h"
 #include "train/run_dir.h"
@@ -319,7 +320,7 @@ static enum lenet_status end(void *self, struct lenet_error *err) {
 
 static int is_stopped(void *self) {
     const struct ledger *ledger = ((const struct worker *)self)->ledger;
-    return *ledger->jobs->stop || atomic_load(&ledger->failed);
+    return lenet_stop_get(ledger->jobs->stop) || atomic_load(&ledger->failed);
 }
 
 /* Floating-point operations of the job's missing runs up to a step. */

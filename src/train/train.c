@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/stop.h"
 #include "train/checkpoint.h"
 #include "train/run_dir.h"
 #include "train/trainer.h"
@@ -73,7 +74,7 @@ static void close_all(struct run *run) {
 
 /* ---- the sink --------------------------------------------------------------------------- */
 
-static int is_stopped(void *self) { return *((const struct run *)self)->stop; }
+static int is_stopped(void *self) { return lenet_stop_get(((const struct run *)self)->stop); }
 
 static enum lenet_status write_weights(struct run *run, const char *name, struct lenet_error *err) {
     char path[LENET_MAX_PATH];

@@ -25,6 +25,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "base/stop.h"
 #include "lenet/eval.h"
 #include "lenet/sweep.h"
 #include "lenet/version.h"
@@ -124,7 +125,7 @@ class Watcher {
   private:
     static Watcher &Of(void *self) { return *static_cast<Watcher *>(self); }
     void Count() {
-        if (begins + runs + progresses >= stop_after) stop = 1;
+        if (begins + runs + progresses >= stop_after) lenet_stop_set(&stop, 1);
     }
     static void Begin(void *self, const lenet_sweep_plan *, const lenet_sweep_overview *work) {
         Of(self).work = *work;
@@ -792,7 +793,7 @@ TEST_F(Sweep, StoppedAtRandomMomentsItGoesOnToTheSameEnd) {
                 const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(took * share);
                 while (!ended && std::chrono::steady_clock::now() < end)
                     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-                watcher.stop = 1;
+                lenet_stop_set(&watcher.stop, 1);
             });
             const lenet_status status =
                 Start(out, With(words, {"--population-max", most, "--threads", sitting % 2 ? "2" : "1"}), watcher);
