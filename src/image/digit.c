@@ -24,8 +24,8 @@ static const double LEAST_NOISE = 1.7; /* as of JPEG, where paper is all of one 
 static const double MOST_RIM = 0.03;   /* of the picture's rim that faint ink touches                         */
 static const double MOST_CUT = 0.5;    /* of the rim along which a picture of a digit was cut out              */
 
-/* What a digit's strokes are like, of those in some 80 pictures of each kind of own_digits.py: by struct lenet_ink their
- * edges are above 0.65, they are thinner than 0.48, and edges + alike - thick is about 1.75, and 1.06 where the
+/* What a digit's strokes are like, of those in some 80 pictures of each kind of own_digits.py: by struct lenet_ink
+ * their edges are above 0.65, they are thinner than 0.48, and edges + alike - thick is about 1.75, and 1.06 where the
  * light is at its worst. Spots of light and what JPEG puts beside edges reach 1.45. */
 static const double LEAST_EDGES = 0.6;
 static const double THICKEST = 0.48;
