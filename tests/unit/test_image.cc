@@ -340,7 +340,11 @@ TEST_F(Image, OfLargeProgressiveJpegsOneIsKeptAtATime) {
             lenet_image_free(&one);
         });
     for (auto &thread : threads) thread.join();
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed for a while, of one after the other as of all at once */
     EXPECT_LT(PeakMegabytes() - before, 54);
+#else
+    (void)before;
+#endif
 }
 
 TEST_F(Image, EveryPngThatWasCutShortIsRefused) {
