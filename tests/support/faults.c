@@ -7,15 +7,13 @@
  * that is interrupted. What is short, and what is interrupted, is so every second time from N+ on, since nothing ends
  * otherwise.
  *
- * Allocations of libcrypto are a kind of their own: they are thousands, and the same ones in every command. Streams of
- * the C library call it from inside, where nothing can come between; so those that the program opens, and its standard
- * ones, are streams of this library's own functions. */
+ * Streams of the C library call it from inside, where nothing can come between; so those that the program opens, and
+ * its standard ones, are streams of this library's own functions. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -31,7 +29,6 @@
 
 enum kind {
     MALLOC,
-    CRYPTO,
     STAT,
     OPEN,
     READ,
@@ -59,7 +56,6 @@ static const struct {
     int alternate; /* whether with N+ every second call does */
 } kinds[KINDS] = {
     [MALLOC] = {"malloc", ENOMEM, 0},
-    [CRYPTO] = {"crypto", ENOMEM, 0},
     [STAT] = {"stat", EIO, 0},
     [OPEN] = {"open", EIO, 0},
     [READ] = {"read", EIO, 0},
@@ -86,26 +82,12 @@ static long first;      /* the call that fails */
 static int for_ever;
 static const char *ending; /* of the paths whose calls count, or NULL */
 static atomic_long calls[KINDS];
-static const char *crypto_begin, *crypto_end; /* where libcrypto lies */
-
-static int find_crypto(struct dl_phdr_info *library, size_t size, void *self) {
-    (void)size, (void)self;
-    if (!strstr(library->dlpi_name, "libcrypto")) return 0;
-    for (int i = 0; i < library->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &library->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X)) continue;
-        crypto_begin = (const char *)(library->dlpi_addr + part->p_vaddr);
-        crypto_end = crypto_begin + part->p_memsz;
-    }
-    return 1;
-}
 
 static void begin_streams(void);
 
 __attribute__((constructor)) static void begin(void) {
     const char *fault = getenv("LENET_FAULT");
     begin_streams();
-    dl_iterate_phdr(find_crypto, NULL);
     ending = fault ? strchr(fault, '@') : NULL;
     if (ending) ending++;
     for (int k = 0; k < KINDS && fault; k++) {
@@ -154,16 +136,11 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-static int is_crypto(const char *caller) { return caller >= crypto_begin && caller < crypto_end; }
-
-/* For whoever has called one of the next functions. */
-#define FAILS_FOR_CALLER() fails(is_crypto(__builtin_return_address(0)) ? CRYPTO : MALLOC, NULL)
-
-void *malloc(size_t size) { return FAILS_FOR_CALLER() ? NULL : __libc_malloc(size); }
-void *calloc(size_t count, size_t size) { return FAILS_FOR_CALLER() ? NULL : __libc_calloc(count, size); }
-void *realloc(void *memory, size_t size) { return FAILS_FOR_CALLER() ? NULL : __libc_realloc(memory, size); }
+void *malloc(size_t size) { return fails(MALLOC, NULL) ? NULL : __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { return fails(MALLOC, NULL) ? NULL : __libc_calloc(count, size); }
+void *realloc(void *memory, size_t size) { return fails(MALLOC, NULL) ? NULL : __libc_realloc(memory, size); }
 void *aligned_alloc(size_t alignment, size_t size) {
-    return FAILS_FOR_CALLER() ? NULL : __libc_memalign(alignment, size);
+    return fails(MALLOC, NULL) ? NULL : __libc_memalign(alignment, size);
 }
 
 /* ---- looking ---- */

@@ -28,7 +28,7 @@ except ImportError:  # then there is no JPEG
 
 HERE = pathlib.Path(__file__).resolve().parents[2]
 # Those of faults.c; and of the GPU: a launch that failed, no memory, an illegal address.
-CALLS = ["malloc", "crypto", "stat", "open", "read", "write", "full", "fsync", "rename", "close", "mmap", "thread",
+CALLS = ["malloc", "stat", "open", "read", "write", "full", "fsync", "rename", "close", "mmap", "thread",
          "mkdir", "unlink", "readdir", "flock", "print", "complain", "short-read", "short-write", "interrupt"]
 GPU_CALLS = ["cuda-719", "cuda-2", "cuda-700"]
 HARMLESS = ["short-read", "short-write", "interrupt"]  # after which the program has to go on as if nothing had been
