@@ -499,10 +499,10 @@ TEST_F(Runtime, SaysThatTheDeviceIsTooOld) {
     EXPECT_EQ(Launch(Scales, 1, 1, 0, nullptr, p, 1.0f), cudaErrorNoKernelImageForDevice);
 }
 
-__global__ void WritesAt(float *p, int i) { p[i] = 1; }
-
 /* Under AddressSanitizer such a write ends the program. */
 #ifndef __SANITIZE_ADDRESS__
+__global__ void WritesAt(float *p, int i) { p[i] = 1; }
+
 TEST_F(Runtime, AWriteBesideWhatWasAllocatedIsReportedWhenSomethingIsReadBack) {
     for (int i : {-1, 10}) {
         const Array<> p(10), other(Floats{1});
