@@ -325,7 +325,7 @@ static enum lenet_status enqueue_step(void *argument) {
 
 enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count) {
     const struct lenet_backend *be = net->backend;
-    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): a source has no padding */
+    /* NOLINTNEXTLINE(*-memory-comparison,cert-exp42-c,cert-flp37-c): a source has no padding */
     if (net->graph && memcmp(&net->recorded, source, sizeof *source) != 0) forget_graph(net);
     if (be->record && !net->graph && count > 0) {
         /* The first step is not recorded: at their first call libraries load their kernels. */
