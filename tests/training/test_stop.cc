@@ -83,10 +83,10 @@ class Stop : public ::testing::Test {
         sink.self = this;
         sink.checkpoint_seconds = 1e9;
         sink.is_stopped = [](void *self) { return Of(self).looks_++ >= Of(self).stop_at_ ? 1 : 0; };
-        sink.observe = [](void *, lenet_error *) { return LENET_OK; };
+        sink.observe = [](void *self, lenet_error *) { return Of(self).Observe(); };
         sink.keep = [](void *self, lenet_error *err) { return Of(self).Keep(err); };
         sink.end = [](void *self, lenet_error *) { return Of(self).Answer(); };
-        sink.progress = sink.observe;
+        sink.progress = [](void *, lenet_error *) { return LENET_OK; };
         EXPECT_EQ(lenet_trainer_run(&trainer_, &sink, &ended, &err_), LENET_OK) << err_.text;
         EXPECT_EQ(ended, looks_ <= stop_at_);
         return ended;
@@ -122,12 +122,43 @@ class Stop : public ::testing::Test {
         Close();
     }
 
+    /* The second network diverges by these options. What is told of it stays told, as a sweep's lines do. */
+    void ExpectTheSameIsToldWhereverItIsStopped(const Options &options, const Options &wild) {
+        Open("cpu", options);
+        for (const auto &[name, value] : wild) Set(configs_[1], name, value);
+        ASSERT_EQ(Train(false, INT_MAX), 1);
+        const std::vector<std::string> want = told_;
+        const int looks = looks_;
+        EXPECT_EQ(want[0], "");
+        EXPECT_NE(want[1].find(" at step "), std::string::npos) << want[1];
+        for (int look = 0; look < looks && !HasFailure(); look++) {
+            SCOPED_TRACE(look);
+            told_.assign(R, "");
+            is_kept_ = false;
+            ASSERT_EQ(Train(false, look), 0);
+            ASSERT_EQ(Train(is_kept_, INT_MAX), 1);
+            EXPECT_EQ(told_, want);
+        }
+        Close();
+    }
+
   private:
     static Stop &Of(void *self) { return *static_cast<Stop *>(self); }
     std::string Path() const { return (directory_ / "checkpoint").string(); }
 
+    lenet_status Observe() {
+        for (int r = 0; r < R; r++) {
+            char text[LENET_DIVERGENCE_TEXT];
+            if (!lenet_population_snapshot(trainer_.pop)->diverged[r] || !told_[r].empty()) continue;
+            lenet_divergence_text(&lenet_population_member(trainer_.pop, r)->divergence, text);
+            told_[r] = text + (" of " + std::to_string(lenet_population_interval_end(trainer_.pop, r)));
+        }
+        return LENET_OK;
+    }
+
     lenet_status Keep(lenet_error *err) {
         lenet_checkpoint_labels labels = {};
+        is_kept_ = true;
         labels.members = "[{}, {}]";
         for (int r = 0; r < R; r++) {
             const lenet_member *member = lenet_population_member(trainer_.pop, r);
@@ -154,6 +185,8 @@ class Stop : public ::testing::Test {
     std::vector<uint8_t> answers_;
     lenet_error err_ = {};
     int looks_ = 0, stop_at_ = 0;
+    bool is_kept_ = false;
+    std::vector<std::string> told_ = std::vector<std::string>(R);
 };
 
 /* Batches of 16: 2 of 32 training images, 3 of 33 test images, of which one has 16 images on every backend. */
@@ -171,6 +204,12 @@ TEST_F(Stop, AnywhereInARunWithSecondDerivativesItGoesOnToTheSameEnd) {
 TEST_F(Stop, AnywhereInARunThatEndsInMidEpochItGoesOnToTheSameEnd) {
     const int steps = 5, validation = 2, test = 2 * 3, answers = 3;
     ExpectTheSameEndWhereverItIsStopped("cpu", kValidation, steps + validation + test + answers);
+}
+
+TEST_F(Stop, AnywhereInARunThatDivergesItTellsTheSameOfIt) {
+    ExpectTheSameIsToldWhereverItIsStopped(
+        {{"batch", "8"}, {"optimizer", "sgd"}, {"schedule", "constant"}, {"warmup", "0"}, {"epochs", "2"}},
+        {{"lr", "1000"}});
 }
 
 /* A GPU's steps are recorded: an epoch's are one call of many steps. */
