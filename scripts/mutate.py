@@ -46,13 +46,13 @@ TESTS = {
     "src/cpu/parallel.c": ["test_parallel", "test_every_operation"],
     "src/cpu/tile.c": ["test_conv", "test_dense", "test_every_operation"],
     "src/cpu/*_batch1.c": ["test_{operation}", "test_every_operation"],
-    "src/cpu/backend_cpu.c": ["test_every_operation", "test_network", "test_train"],
+    "src/cpu/backend_cpu.c": ["test_every_operation", "test_elementwise", "test_network", "test_train"],
     "src/cpu/*.c": ["test_{stem}", "test_every_operation", "test_network"],
     "src/ops/*.h": ["test_batch", "test_optimizer", "test_every_operation", "test_conv"],
     "src/net/network.c": ["test_network", "test_train", "test_transfer", *EMULATED],
     "src/train/checkpoint.c": ["test_train", "test_sweep", "test_resume"],
-    "src/train/trainer.c": ["test_train", "test_sweep", "test_resume"],
-    "src/train/population.c": ["test_train", "test_sweep", "test_resume"],
+    "src/train/trainer.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
+    "src/train/population.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/base/files.c": ["test_files", "test_run_dir", "test_train", "test_resume"],
 }
 SCRIPTS = {"test_resume": "tests/training/test_resume.sh"}  # with the program and the tree as arguments

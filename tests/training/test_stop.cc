@@ -63,13 +63,17 @@ class Stop : public ::testing::Test {
             << err_.text;
     }
 
+    void Populate() {
+        const lenet_config *const configs[R] = {&configs_[0], &configs_[1]};
+        EXPECT_EQ(lenet_trainer_populate(&trainer_, configs, R, &data_, &device_data_, &err_), LENET_OK) << err_.text;
+    }
+
     /* Trains from the beginning, or from the last checkpoint, until the given look. */
     int Train(bool resumed, int stop_at) {
-        const lenet_config *const configs[R] = {&configs_[0], &configs_[1]};
         int ended = 0;
         looks_ = 0;
         stop_at_ = stop_at;
-        EXPECT_EQ(lenet_trainer_populate(&trainer_, configs, R, &data_, &device_data_, &err_), LENET_OK) << err_.text;
+        Populate();
         if (resumed) {
             EXPECT_EQ(lenet_trainer_restore(&trainer_, Path().c_str(), nullptr, &ended, &err_), LENET_OK) << err_.text;
             for (int r = 0; r < R; r++) {
@@ -87,7 +91,7 @@ class Stop : public ::testing::Test {
         sink.keep = [](void *self, lenet_error *err) { return Of(self).Keep(err); };
         sink.end = [](void *self, lenet_error *) { return Of(self).Answer(); };
         sink.progress = [](void *, lenet_error *) { return LENET_OK; };
-        EXPECT_EQ(lenet_trainer_run(&trainer_, &sink, &ended, &err_), LENET_OK) << err_.text;
+        EXPECT_EQ(lenet_trainer_run(&trainer_, &sink, &ended, &err_), wanted_) << err_.text;
         EXPECT_EQ(ended, looks_ <= stop_at_);
         return ended;
     }
@@ -142,6 +146,32 @@ class Stop : public ::testing::Test {
         Close();
     }
 
+    /* From the first look of a training that is told to stop there, a device gives nothing back. */
+    void ExpectADeviceThatFailsThenToBeTold() {
+        Open("cpu", {{"batch", "16"}, {"epochs", "1"}});
+        const lenet_backend *const cpu = trainer_.device.backend;
+        lenet_backend failing = *cpu;
+        failing.download = [](lenet_ctx *, void *, const void *, size_t) { return LENET_ERR_DEVICE; };
+        trainer_.device.backend = &failing;
+        wanted_ = LENET_ERR_DEVICE;
+        EXPECT_EQ(Train(false, 0), 0);
+        EXPECT_FALSE(is_kept_);
+        trainer_.device.backend = cpu;
+        Close();
+    }
+
+    /* How many steps an estimate takes. */
+    uint64_t StepsOfAnEstimate(const Options &options) {
+        double seconds = 0;
+        Open("cpu", options);
+        Populate();
+        EXPECT_EQ(lenet_trainer_estimate(&trainer_, &seconds), LENET_OK);
+        EXPECT_GT(seconds, 0);
+        const uint64_t steps = lenet_population_snapshot(trainer_.pop)->step;
+        Close();
+        return steps;
+    }
+
   private:
     static Stop &Of(void *self) { return *static_cast<Stop *>(self); }
     std::string Path() const { return (directory_ / "checkpoint").string(); }
@@ -186,6 +216,7 @@ class Stop : public ::testing::Test {
     lenet_error err_ = {};
     int looks_ = 0, stop_at_ = 0;
     bool is_kept_ = false;
+    lenet_status wanted_ = LENET_OK;
     std::vector<std::string> told_ = std::vector<std::string>(R);
 };
 
@@ -210,6 +241,18 @@ TEST_F(Stop, AnywhereInARunThatDivergesItTellsTheSameOfIt) {
     ExpectTheSameIsToldWhereverItIsStopped(
         {{"batch", "8"}, {"optimizer", "sgd"}, {"schedule", "constant"}, {"warmup", "0"}, {"epochs", "2"}},
         {{"lr", "1000"}});
+}
+
+TEST_F(Stop, WhatCannotBeKeptIsTold) { ExpectADeviceThatFailsThenToBeTold(); }
+
+/* With sdlm the first step of each pass begins with an estimate of the curvature, so another one is timed, too. */
+TEST_F(Stop, AnEstimateTakesTheStepsOfAPassAndBeginsNoOther) {
+    EXPECT_EQ(StepsOfAnEstimate(kSecondDerivatives), 2u);
+    Options longer = kSecondDerivatives;
+    longer["batch"] =
+        "4"; /* 8 steps a pass; as many as a fifth of a second takes, but three after the first at least */
+    EXPECT_GE(StepsOfAnEstimate(longer), 4u);
+    EXPECT_LE(StepsOfAnEstimate(longer), 8u);
 }
 
 /* A GPU's steps are recorded: an epoch's are one call of many steps. */
