@@ -172,6 +172,19 @@ class Stop : public ::testing::Test {
         return steps;
     }
 
+    /* Restores a checkpoint of `options` into networks of other ones. */
+    void ExpectACheckpointOfOthersToBeRefused(const Options &options, const Options &others) {
+        int ended = 0;
+        Open("cpu", options);
+        ASSERT_EQ(Train(false, 1), 0);
+        Close();
+        Open("cpu", others);
+        Populate();
+        EXPECT_EQ(lenet_trainer_restore(&trainer_, Path().c_str(), nullptr, &ended, &err_), LENET_ERR_FORMAT);
+        EXPECT_NE(std::string(err_.text).find(Path()), std::string::npos) << err_.text;
+        Close();
+    }
+
   private:
     static Stop &Of(void *self) { return *static_cast<Stop *>(self); }
     std::string Path() const { return (directory_ / "checkpoint").string(); }
@@ -241,6 +254,11 @@ TEST_F(Stop, AnywhereInARunThatDivergesItTellsTheSameOfIt) {
     ExpectTheSameIsToldWhereverItIsStopped(
         {{"batch", "8"}, {"optimizer", "sgd"}, {"schedule", "constant"}, {"warmup", "0"}, {"epochs", "2"}},
         {{"lr", "1000"}});
+}
+
+TEST_F(Stop, ACheckpointOfAnotherNetworkIsRefused) {
+    ExpectACheckpointOfOthersToBeRefused({{"arch", "lenet1"}}, {{"arch", "lenet4"}});
+    ExpectACheckpointOfOthersToBeRefused({{"optimizer", "sgd"}}, {{"optimizer", "adamw"}});
 }
 
 TEST_F(Stop, WhatCannotBeKeptIsTold) { ExpectADeviceThatFailsThenToBeTold(); }

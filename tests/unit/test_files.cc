@@ -504,6 +504,8 @@ TEST_F(Files, ADirectoryIsRefusedWhereAFileIsInTheWay) {
     EXPECT_EQ(lenet_directory_create(at("file").c_str(), &err), LENET_ERR_IO);
     EXPECT_TRUE(says(err, at("file")));
     EXPECT_EQ(lenet_directory_create(at("file/below/it").c_str(), &err), LENET_ERR_IO);
+    EXPECT_EQ(std::string(err.text).find(at("file/below")), std::string::npos)
+        << "what is in the way is named, and nothing below it: " << err.text;
     EXPECT_TRUE(says(err, at("file")));
     EXPECT_EQ(lenet_directory_create("", &err), LENET_ERR_IO);
     EXPECT_EQ(get(at("file")), "old");
