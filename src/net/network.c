@@ -166,7 +166,8 @@ static enum lenet_status forward_layer(struct lenet_network *net, const struct l
     case LENET_SCALE: return RUN(scale_forward, SCALE_SIZES, .x = x, .w = w, .b = b, .y = y);
     case LENET_ACTIVATION: return RUN(activation_forward, ACTIVATION_SIZES, .x = x, .y = y);
     case LENET_RBF: return RUN(rbf_forward, RBF_SIZES, .targets = net->topology.targets, .x = x, .y = y);
-    case LENET_DENSE: return RUN(dense_forward, DENSE_SIZES, .x = x, .w = w, .b = b, .y = y);
+    case LENET_DENSE:
+        return RUN(dense_forward, DENSE_SIZES, .activation = LENET_LINEAR, .x = x, .w = w, .b = b, .y = y);
     }
     return LENET_ERR_ARG;
 }
@@ -212,8 +213,27 @@ enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l) 
     return forward_layer(net, &net->topology.layers[l], lenet_layer_input(net, l), net->y[l]);
 }
 
+static int is_kind(const struct lenet_topology *topology, int l, enum lenet_layer_kind kind) {
+    return l < topology->layer_count && topology->layers[l].spec.kind == kind;
+}
+
+/* A fully connected layer and the activation behind it, which works in place, are one operation. */
+static enum lenet_status forward_activated(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                           void *y) {
+    return RUN(dense_forward, DENSE_SIZES, .activation = net->topology.activation, .x = x, .w = at(net, net->w, l->w),
+               .b = at(net, net->w, l->b), .y = y);
+}
+
 enum lenet_status lenet_network_forward(struct lenet_network *net) {
-    for (int l = 0; l < net->topology.layer_count; l++) LENET_TRY(lenet_network_forward_layer(net, l));
+    const struct lenet_topology *topology = &net->topology;
+    for (int l = 0; l < topology->layer_count; l++) {
+        if (is_kind(topology, l, LENET_DENSE) && is_kind(topology, l + 1, LENET_ACTIVATION)) {
+            LENET_TRY(forward_activated(net, &topology->layers[l], lenet_layer_input(net, l), net->y[l]));
+            l++;
+        } else {
+            LENET_TRY(lenet_network_forward_layer(net, l));
+        }
+    }
     return LENET_OK;
 }
 

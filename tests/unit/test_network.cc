@@ -124,6 +124,21 @@ class Population {
         }
         return gradients;
     }
+    /* The outputs of all layers for the first batch, of the whole forward pass or layer by layer. */
+    std::vector<uint8_t> Outputs(bool by_layers) {
+        std::vector<uint8_t> bytes;
+        Require(lenet_network_draw(&net, &data_.train()), "draw");
+        if (!by_layers) Require(lenet_network_forward(&net), "forward");
+        for (int l = 0; by_layers && l < net.topology.layer_count; l++)
+            Require(lenet_network_forward_layer(&net, l), "forward_layer");
+        for (int l = 0; l < net.topology.layer_count; l++) {
+            std::vector<uint8_t> y(lenet_layer_outputs(&net.topology.layers[l]) * (size_t)net.R * (size_t)net.N *
+                                   device_.backend().element_size);
+            Require(device_.backend().download(device_.ctx(), y.data(), net.y[l], y.size()), "download");
+            Append(bytes, y);
+        }
+        return bytes;
+    }
     std::vector<float> Get(const void *which, int r) {
         std::vector<float> values(net.topology.stride);
         Require(lenet_network_get(&net, which, r, values.data()), "get");
@@ -253,6 +268,17 @@ TEST_F(PopulationTest, MembersEndWithTheBytesOfARunAloneWithTanhAndAveragesToo) 
 TEST_F(PopulationTest, MembersEndWithTheBytesOfARunAloneInOtherArchitectures) {
     for (const char *arch : {"mlp-300", "linear"})
         ExpectMembersEndAsAlone(Plan(arch, LENET_TANH, LENET_POOL_MAX), LENET_ADAMW);
+}
+
+/* As a whole it has fewer operations. */
+TEST_F(PopulationTest, TheForwardPassIsThatOfItsLayers) {
+    const HostData host(28, 28, 90, 20);
+    for (const char *arch : {"lenet5", "lenet5-1998", "mlp-300-100", "linear"})
+        for (lenet_activation activation : {LENET_TANH, LENET_RELU, LENET_SQUASH}) {
+            const Device device(lenet_backend_cpu(), 1);
+            Population population(device, host.data, Plan(arch, activation, LENET_POOL_MAX), LENET_SGD, Unlike(), 20);
+            EXPECT_TRUE(SameBytes(population.Outputs(true), population.Outputs(false))) << arch << ", " << activation;
+        }
 }
 
 TEST_F(PopulationTest, TheSameMemberTwiceIsTheSameTwice) {
