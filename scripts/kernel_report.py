@@ -264,8 +264,7 @@ def markdown(texts, build, nvcc):
         f"R, threads and dynamic shared memory (bytes) are those of the launches in a training step of `lenet5` with "
         f"batch {BATCH} and R networks, and of C1's input gradient, which only gradient checks want; kernels without "
         "them are for other shapes, evaluation or benchmarks. Warps/SM, of 64, are the theoretical occupancy; the "
-        "script's head has the rules. A stack frame is an array that is indexed at run time: batch_draw's is the grid "
-        "of elastic distortions, schedule_step's belongs to the cosine of very large angles.", "",
+        "script's head has the rules. A stack frame is an array that is indexed at run time.", "",
         *kernel_table(kernels, launched), "",
         "## What a training step must cost on an H100, at least", "",
         f"`lenet5`, batch {BATCH}, Nesterov momentum; FLOP and bytes of one network. The floor is the larger of "
