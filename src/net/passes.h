@@ -21,6 +21,13 @@ enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const st
 /* 1 where the gradient of y[l] (l = -1: of x) is wanted: by itself, or by parameters that train below. */
 int lenet_wants_gradient(const struct lenet_network *net, int l);
 
+/* The two parts of an update: the rate, by which the step under way becomes the next one, and the parameters. */
+enum lenet_status lenet_network_schedule(struct lenet_network *net);
+enum lenet_status lenet_network_optimize(struct lenet_network *net);
+
+/* Forgets all that was recorded. */
+void lenet_network_forget(struct lenet_network *net);
+
 /* LENET_STOPPED where the network's work is to end. */
 static inline enum lenet_status lenet_network_may_go_on(const struct lenet_network *net) {
     return net->is_stopped && net->is_stopped(net->stop) ? LENET_STOPPED : LENET_OK;

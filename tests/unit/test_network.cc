@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -363,14 +364,22 @@ TEST_P(Network, TheBatchIsPaddedToTheLanesAndTensorsAreAlignedAndApart) {
             const size_t real = device().backend().element_size, image = (size_t)(3 * net.N) * real;
             std::vector<std::pair<const void *, size_t>> tensors;
             for (const void *p : {net.w, net.dw, net.m, net.v}) tensors.emplace_back(p, 3 * plan_.stride * real);
-            for (const void *p : {net.x, net.dx}) tensors.emplace_back(p, 32 * 32 * image);
+            for (const void *p : {net.x, net.next_x, net.dx}) tensors.emplace_back(p, 32 * 32 * image);
+            EXPECT_EQ(net.next_x != nullptr, device().backend().record != nullptr);
             for (int l = 0; l < plan_.layer_count; l++)
                 if (plan_.layers[l].spec.kind == LENET_ACTIVATION) {
                     EXPECT_EQ(net.y[l], net.y[l - 1]) << "in place";
                 } else
                     tensors.emplace_back(net.y[l], lenet_layer_outputs(&plan_.layers[l]) * image);
-            for (const void *p : net.gradient) tensors.emplace_back(p, 6 * 28 * 28 * image); /* C1's, the largest */
-            for (const uint8_t *p : {net.label, net.predicted}) tensors.emplace_back(p, 3 * (size_t)net.N);
+            std::map<const void *, size_t> gradients; /* each with the largest that it has to hold */
+            for (int l = 0; l < plan_.layer_count; l++) {
+                size_t &bytes = gradients[lenet_network_gradient(&net, l)];
+                bytes = std::max(bytes, lenet_layer_outputs(&plan_.layers[l]) * image);
+            }
+            EXPECT_EQ(gradients.size(), (size_t)LENET_GRADIENTS);
+            for (const auto &gradient : gradients) tensors.push_back(gradient);
+            for (const uint8_t *p : {net.label, net.next_label, net.predicted})
+                tensors.emplace_back(p, 3 * (size_t)net.N);
             tensors.emplace_back(net.hyper, 3 * sizeof *net.hyper);
             tensors.emplace_back(net.tally, 3 * sizeof *net.tally);
             tensors.emplace_back(net.step, sizeof *net.step);
