@@ -211,7 +211,8 @@ def step_operations(info, images):
         x, y = images * math.prod(layer["input"]), images * math.prod(layer["output"])
         weights, biases = layer["weights"], layer["biases"]
         flops = 2 * weights * images * math.prod(layer["output"][1:])
-        forward.append((kind + "_forward", name, x + y + weights + biases, flops))
+        if kind != "activation" or at == 0 or layers[at - 1]["kind"] != "dense":  # there it is one operation
+            forward.append((kind + "_forward", name, x + y + weights + biases, flops))
         inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
         steps = [(kind + "_backward_params", name, x + y + weights + biases, flops)] if weights else []
         backward.append(steps + ([(kind + "_backward_input", name, inputs, flops)] if at > 0 else []))
