@@ -83,7 +83,7 @@ template <class Shared> static __device__ void make_columns(int OW, Shared colum
 
 /* A distortion, and the shared memory with what is not affine of it: the grid's nodes [LENET_NODES][WARP], and the
  * columns' splines. */
-template <class Shared> struct warp {
+template <class Shared> struct distortion {
     lenet_affine affine;
     bool elastic;
     Shared nodes, columns;
@@ -97,17 +97,17 @@ struct node {
 /* Fills the rows of this warp with the distorted image. A pixel lies between four nodes of its row, n0 to n3, which
  * move on with it. */
 template <class Shared, class Pixel>
-static __device__ void warped_rows(const batch &b, const warp<Shared> &warp, Pixel pixel) {
+static __device__ void warped_rows(const batch &b, const distortion<Shared> &d, Pixel pixel) {
     const lenet_source &s = b.source;
     for (int row = threadIdx.y; row < s.OH; row += WARPS) {
-        const lenet_line line = lenet_line_of(&warp.affine, s.H, s.W, s.OH, s.OW, row);
+        const lenet_line line = lenet_line_of(&d.affine, s.H, s.W, s.OH, s.OW, row);
         const lenet_spline down = lenet_spline_at(row, s.OH);
         const auto node_of_row = [&](int j) {
             node n = {0, 0};
             for (int i = 0; i < 4; i++) {
                 const int at = ((down.cell + i) * LENET_GRID + j) * 2 * WARP + (int)threadIdx.x;
-                n.x += down.weight[i] * warp.nodes[at];
-                n.y += down.weight[i] * warp.nodes[at + WARP];
+                n.x += down.weight[i] * d.nodes[at];
+                n.y += down.weight[i] * d.nodes[at + WARP];
             }
             return n;
         };
@@ -116,15 +116,15 @@ static __device__ void warped_rows(const batch &b, const warp<Shared> &warp, Pix
         float *x = b.x + (size_t)row * s.OW * b.N;
         for (int w = 0; w < s.OW; w++, x += b.N) {
             float px = line.x + (float)w * line.dx, py = line.y + (float)w * line.dy;
-            if (warp.elastic) {
-                for (const int end = (int)(float)warp.columns[w] + 4; next < end; next++) {
+            if (d.elastic) {
+                for (const int end = (int)(float)d.columns[w] + 4; next < end; next++) {
                     n0 = n1;
                     n1 = n2;
                     n2 = n3;
                     n3 = node_of_row(next);
                 }
-                const float w0 = warp.columns[LENET_MAX_SIDE + w], w1 = warp.columns[2 * LENET_MAX_SIDE + w];
-                const float w2 = warp.columns[3 * LENET_MAX_SIDE + w], w3 = warp.columns[4 * LENET_MAX_SIDE + w];
+                const float w0 = d.columns[LENET_MAX_SIDE + w], w1 = d.columns[2 * LENET_MAX_SIDE + w];
+                const float w2 = d.columns[3 * LENET_MAX_SIDE + w], w3 = d.columns[4 * LENET_MAX_SIDE + w];
                 px += w0 * n0.x + w1 * n1.x + w2 * n2.x + w3 * n3.x;
                 py += w0 * n0.y + w1 * n1.y + w2 * n2.y + w3 * n3.y;
             }
@@ -184,8 +184,8 @@ static __global__ void __launch_bounds__(WARP *WARPS) batch_draw_kernel(drawing 
         with_pixels(b, images, [&](auto pixel) { plain_rows(b, pixel); });
         return;
     }
-    const warp<decltype(&nodes[0])> warp = {lenet_affine_draw(hyper, epoch, image), elastic, &nodes[0], &columns[0]};
-    with_pixels(b, images, [&](auto pixel) { warped_rows(b, warp, pixel); });
+    const distortion<decltype(&nodes[0])> d = {lenet_affine_draw(hyper, epoch, image), elastic, &nodes[0], &columns[0]};
+    with_pixels(b, images, [&](auto pixel) { warped_rows(b, d, pixel); });
 }
 
 /* ---- evaluation -------------------------------------------------------------------------------------------------- */
