@@ -1,7 +1,6 @@
 /* evaluate.c - runs a population over images without training on them, and brings what it answers to the host. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/half.h"
 #include "net/passes.h"
@@ -92,8 +91,7 @@ enum { MOST_RECORDED = 1 << 20 };
 static struct lenet_recorded_evaluation *find(const struct job *job) {
     struct lenet_network *net = job->net;
     for (struct lenet_recorded_evaluation *e = net->evaluations; e < net->evaluations + LENET_EVALUATIONS; e++)
-        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): a source has no padding */
-        if (e->graph && memcmp(&e->source, job->source, sizeof e->source) == 0 && e->hyper == job->hyper &&
+        if (e->graph && lenet_is_same_source(&e->source, job->source) && e->hyper == job->hyper &&
             e->first == job->first && e->end == job->end)
             return e;
     return NULL;

@@ -289,7 +289,7 @@ static enum lenet_status branch_backward_params(struct lenet_network *net, int l
 
 static int branch_reads(const struct lenet_network *net, const void *gradient) {
     for (int i = 0; i < LENET_GRADIENTS; i++)
-        if (net->gradient[i] == gradient) return net->branch_reads >> i & 1;
+        if (net->gradient[i] == gradient) return (net->branch_reads >> i & 1) != 0;
     return 0;
 }
 

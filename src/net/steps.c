@@ -1,7 +1,6 @@
-/* steps.c - training steps: one at a time, and many as a recorded graph, in which the next batch is drawn beside each.
+/* steps.c - training steps: one by one, and as a recorded graph of many, in which the next batch is drawn beside each.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "net/passes.h"
 
@@ -90,8 +89,7 @@ static enum lenet_status record_steps(struct lenet_network *net, const struct le
 }
 
 static int are_recorded(const struct lenet_network *net, const struct lenet_source *source) {
-    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): a source has no padding */
-    return net->one_step && net->many_steps && memcmp(&net->recorded, source, sizeof *source) == 0;
+    return net->one_step && net->many_steps && lenet_is_same_source(&net->recorded, source);
 }
 
 enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count) {
