@@ -37,7 +37,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 KNOWN = REPOSITORY / "tests" / "mutants.tsv"  # file, line, mutated line, why nothing changes
 
 # Where faults are planted, and what is to find them: programs and scripts of the tests, the quick ones first.
-EMULATED = ["test_every_operation_emulated", "test_simt_step_emulated", "test_cuda_emulated"]
+EMULATED = ["test_simt_failures_emulated", "test_every_operation_emulated", "test_simt_step_emulated", "test_cuda_emulated"]
 TESTS = {
     "cuda/device.cu": ["test_cuda_errors_emulated", *EMULATED],
     "cuda/activation.cuh": ["test_activation_emulated", "test_subsample_emulated", *EMULATED],
@@ -46,18 +46,18 @@ TESTS = {
     "src/cpu/parallel.c": ["test_parallel", "test_every_operation"],
     "src/cpu/tile.c": ["test_conv", "test_dense", "test_every_operation"],
     "src/cpu/*_batch1.c": ["test_{operation}", "test_every_operation"],
-    "src/cpu/backend_cpu.c": ["test_every_operation", "test_network", "test_train"],
+    "src/cpu/backend_cpu.c": ["test_every_operation", "test_elementwise", "test_network", "test_train"],
     "src/cpu/*.c": ["test_{stem}", "test_every_operation", "test_network"],
     "src/ops/*.h": ["test_batch", "test_optimizer", "test_every_operation", "test_conv"],
     "src/net/network.c": ["test_network", "test_train", "test_transfer", *EMULATED],
     "src/train/checkpoint.c": ["test_train", "test_sweep", "test_resume"],
-    "src/train/trainer.c": ["test_train", "test_sweep", "test_resume"],
-    "src/train/population.c": ["test_train", "test_sweep", "test_resume"],
+    "src/train/trainer.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
+    "src/train/population.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/base/files.c": ["test_files", "test_run_dir", "test_train", "test_resume"],
 }
 SCRIPTS = {"test_resume": "tests/training/test_resume.sh"}  # with the program and the tree as arguments
 GPU_TESTS = "*cuda*:Cuda*"  # of programs whose other tests have nothing to do with the GPU
-EVERYTHING = ("test_cuda_errors_emulated", "test_simt_step_emulated")
+EVERYTHING = ("test_cuda_errors_emulated", "test_simt_step_emulated", "test_simt_failures_emulated")
 SECONDS = 600  # for one program; longer than that is a fault that was found
 
 # name, what is replaced, by what: in code, on one line.

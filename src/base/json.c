@@ -154,10 +154,22 @@ enum lenet_status lenet_json_write(const char *path, struct lenet_json *json, st
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
+/* A value takes 80 bytes of memory or more, and may take two in the text. Commas in strings are counted, too. */
+static int has_too_many_values(const char *text, size_t size) {
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) count += text[i] == ',' || text[i] == '[' || text[i] == '{';
+    return count > LENET_JSON_MOST_VALUES;
+}
+
 /* cJSON says of neither why it has failed; the errno of malloc does. */
 enum lenet_status lenet_json_parse(const char *where, const char *text, size_t size, size_t *used, cJSON **json,
                                    struct lenet_error *err) {
     const char *end = text;
+    *json = NULL;
+    if (used) *used = 0;
+    if (has_too_many_values(text, size))
+        return lenet_fail(err, LENET_ERR_FORMAT, "%s: JSON of more than %d values; damaged?", where,
+                          LENET_JSON_MOST_VALUES);
     errno = 0;
     *json = cJSON_ParseWithLengthOpts(text, size, &end, 0);
     if (used) *used = (size_t)(end - text);

@@ -67,8 +67,11 @@ void lenet_json_drop(struct lenet_json *json);
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
+enum { LENET_JSON_MOST_VALUES = 16000000 }; /* of a text; in memory up to 2 GB */
+
 /* Reads the value that a text begins with: *json is the caller's to free. *used, unless NULL, becomes the bytes that it
- * takes, or those before the fault. LENET_ERR_FORMAT, naming `where`, for what is no JSON; LENET_ERR_MEMORY. */
+ * takes, or those before the fault. LENET_ERR_FORMAT, naming `where`, for what is no JSON, or has more values than
+ * that; LENET_ERR_MEMORY. */
 enum lenet_status lenet_json_parse(const char *where, const char *text, size_t size, size_t *used, struct cJSON **json,
                                    struct lenet_error *err);
 void lenet_json_free(struct cJSON *json);

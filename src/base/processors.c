@@ -28,7 +28,7 @@ static int read_group(const char *directory, const char *name, char *line, int s
     snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *file = fopen(path, "re");
     const int there = file && fgets(line, size, file);
-    if (file) fclose(file);
+    if (file) (void)fclose(file);
     return there;
 }
 
@@ -71,7 +71,7 @@ static int quota_processors(void) {
         if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
             quota = least_quota("/sys/fs/cgroup/cpu", group);
     }
-    if (groups) fclose(groups);
+    if (groups) (void)fclose(groups);
     return quota;
 }
 

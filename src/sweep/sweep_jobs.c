@@ -67,7 +67,7 @@ static enum lenet_status make_run(struct jobs *jobs, size_t index, struct run *r
     LENET_TRY(lenet_sweep_config(jobs->plan, index, &config, err));
     LENET_TRY(lenet_config_resolve(&config, jobs->data->train.count, err));
     jobs->previous.seed = config.seed;
-    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): where padding differs, the run is worked out again */
+    /* NOLINTNEXTLINE(*-memory-comparison,cert-exp42-c,cert-flp37-c): where padding differs, it is worked out again */
     if (index > 0 && memcmp(&jobs->previous, &config, sizeof config) == 0) {
         *run = run[-1];
     } else {

@@ -146,21 +146,23 @@ static void add_divergence(struct lenet_json *json, const struct lenet_divergenc
 static enum lenet_status add_line(const struct worker *w, int r, char **text, size_t *size, struct lenet_error *err) {
     struct lenet_json json = {.whole = NULL};
     char *line;
+    const int diverged = snapshot_of(w)->diverged[r];
+    const uint64_t step = diverged ? lenet_population_interval_end(w->trainer.pop, r) : snapshot_of(w)->step;
     lenet_json_open_object(&json, NULL);
     lenet_json_add_string(&json, "id", run_of(w, r)->id);
-    lenet_json_add_string(&json, "status", snapshot_of(w)->diverged[r] ? "diverged" : "done");
+    lenet_json_add_string(&json, "status", diverged ? "diverged" : "done");
     lenet_config_add_json(&json, "config", &w->configs[r]);
     lenet_data_add_json(&json, "data", base_of(w)->data, w->ledger->jobs->data);
     lenet_json_add_string(&json, "device", w->trainer.device.backend->name);
-    lenet_json_add_number(&json, "step", (double)snapshot_of(w)->step);
+    lenet_json_add_number(&json, "step", (double)step);
     lenet_json_add_real(&json, "seconds", snapshot_of(w)->seconds);
-    if (snapshot_of(w)->diverged[r]) add_divergence(&json, &member_of(w, r)->divergence);
+    if (diverged) add_divergence(&json, &member_of(w, r)->divergence);
     add_history(&json, member_of(w, r));
     LENET_TRY(lenet_json_print(&json, LENET_JSON_LINE, &line, err));
     const size_t length = strlen(line);
     char *longer = realloc(*text, *size + length + 1);
     if (longer) {
-        memcpy(longer + *size, line, length);
+        memcpy(longer + *size, line, length); /* NOLINT(bugprone-not-null-terminated-result): lines have no 0 */
         longer[*size + length] = '\n';
         *text = longer;
         *size += length + 1;

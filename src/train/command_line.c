@@ -82,8 +82,10 @@ static int is_among(const char *words, const char *name) {
 static void plain_name(const char *word, char name[NAME]) {
     size_t n = 0;
     while (*word == '-' || (unsigned char)*word >= 0x80) word++; /* a typesetter's dash is not ASCII */
-    for (; *word && *word != '=' && n < NAME - 1; word++)
-        name[n++] = *word == '_' || *word == '.' ? '-' : (char)tolower((unsigned char)*word);
+    for (; *word && *word != '=' && n < NAME - 1; word++) {
+        const int lower = tolower((unsigned char)*word);
+        name[n++] = (char)(lower == '_' || lower == '.' ? '-' : lower); /* NOLINT(bugprone-narrowing-conversions) */
+    }
     while (n && isspace((unsigned char)name[n - 1])) n--;
     name[n] = 0;
 }

@@ -241,5 +241,5 @@ enum lenet_status lenet_divergence_find(const struct lenet_replay *replay, struc
     free(s.state);
     free(s.values);
     free(s.label);
-    return status == LENET_ERR_MEMORY || status == LENET_STOPPED ? LENET_OK : status;
+    return status == LENET_ERR_MEMORY ? LENET_OK : status;
 }

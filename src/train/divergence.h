@@ -25,12 +25,12 @@ struct lenet_replay {
     const struct lenet_source *source;
     const struct lenet_settings *settings;
     const float *state;  /* [1 + moments][stride] weights, m and v at the first look */
-    uint64_t first, end; /* steps done by then                                       */
+    uint64_t first, end; /* steps done by then, or by a later moment                 */
 };
 
 /* Trains again from the first look, alone, until something is not finite, and looks at the tensors of that step one
- * by one. *found stays unknown where that does not come up again, as rounding on a GPU may have it, where memory does
- * not suffice, or where training is stopped. */
+ * by one. *found stays unknown where that does not come up again, as rounding on a GPU may have it, or where memory does
+ * not suffice. LENET_STOPPED where training is stopped. */
 enum lenet_status lenet_divergence_find(const struct lenet_replay *replay, struct lenet_divergence *found);
 
 #ifdef __cplusplus

@@ -472,7 +472,7 @@ _Static_assert(sizeof lenet_options / sizeof lenet_options[0] <= 8 * sizeof((str
                "a bit for each option");
 
 static int has_bit(const uint64_t bits[2], const struct lenet_option *option) {
-    return bits[(option - lenet_options) / 64] >> (option - lenet_options) % 64 & 1;
+    return (bits[(option - lenet_options) / 64] >> (option - lenet_options) % 64 & 1) != 0;
 }
 
 static void set_bit(uint64_t bits[2], const struct lenet_option *option, int value) {

@@ -174,17 +174,25 @@ enum lenet_status lenet_population_download_tallies(struct lenet_population *pop
                                       (size_t)pop->now.R * sizeof *pop->now.tally);
 }
 
-/* What has come up in training: the snapshot has the last state without it. */
+uint64_t lenet_population_interval_end(const struct lenet_population *pop, int r) {
+    const uint64_t interval = pop->members[r].settings.interval;
+    const uint64_t end = (pop->now.step + interval - 1) / interval * interval;
+    return end < pop->total_steps ? end : pop->total_steps;
+}
+
+/* What has come up in training: the snapshot has the last state without it. The search ends where the interval does, so
+ * that what it finds does not depend on when it began. */
 static enum lenet_status diverge(struct lenet_population *pop, int r) {
     struct lenet_member *member = &pop->members[r];
+    const struct lenet_replay replay = {.network = &pop->net,
+                                        .source = &pop->train,
+                                        .settings = &member->settings,
+                                        .state = pop->now.state[r],
+                                        .first = member->state_step,
+                                        .end = lenet_population_interval_end(pop, r)};
+    LENET_TRY(lenet_divergence_find(&replay, &member->divergence));
     pop->now.diverged[r] = 1;
-    return lenet_divergence_find(&(struct lenet_replay){.network = &pop->net,
-                                                        .source = &pop->train,
-                                                        .settings = &member->settings,
-                                                        .state = pop->now.state[r],
-                                                        .first = member->state_step,
-                                                        .end = pop->now.step},
-                                 &member->divergence);
+    return LENET_OK;
 }
 
 /* Copies a member's weights and moments to the host, as long as they are numbers. */

@@ -74,6 +74,9 @@ int lenet_population_is_alive(const struct lenet_population *pop);
 /* 1 where all steps are done and measured, every member has diverged, or patience is at its end. */
 int lenet_population_has_ended(const struct lenet_population *pop);
 
+/* The step at which a member's interval under way ends in a measurement. */
+uint64_t lenet_population_interval_end(const struct lenet_population *pop, int r);
+
 /* 1 where a member is to be measured at this step, and was not yet. */
 int lenet_population_is_due(const struct lenet_population *pop);
 
@@ -88,7 +91,8 @@ enum lenet_status lenet_population_answer(struct lenet_population *pop, int trai
 enum lenet_status lenet_population_rehearse(struct lenet_population *pop);
 
 /* Bring the snapshot up to date: its tallies alone, and all of it. Both wait for the steps that were enqueued. Where a
- * member is seen to have diverged, lenet_population_download and lenet_population_measure find out how. */
+ * member is seen to have diverged, lenet_population_download and lenet_population_measure find out how; LENET_STOPPED
+ * where that is stopped, and then the snapshot is none. */
 enum lenet_status lenet_population_download_tallies(struct lenet_population *pop);
 enum lenet_status lenet_population_download(struct lenet_population *pop);
 

@@ -82,7 +82,9 @@ enum lenet_status lenet_trainer_run(struct lenet_trainer *trainer, const struct 
     const enum lenet_status status = train(trainer->pop, sink, err);
     *ended = status == LENET_OK;
     if (status != LENET_STOPPED) return status;
-    LENET_TRY(lenet_population_download(trainer->pop));
+    const enum lenet_status downloaded = lenet_population_download(trainer->pop);
+    if (downloaded == LENET_STOPPED) return LENET_OK; /* what has diverged does so again from the last checkpoint */
+    LENET_TRY(downloaded);
     LENET_TRY(sink->observe(sink->self, err));
     return lenet_population_is_alive(trainer->pop) ? sink->keep(sink->self, err) : LENET_OK;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/draw.h"
 #include "support/backends.h"
 #include "support/reference.h"
 
@@ -677,6 +678,26 @@ Values Displacements(const Device &device, const lenet_hyper &hyper, bool down, 
             pixel = pixel / slope - ((down ? h : w) - margin);
         }
     return away;
+}
+
+/* Of the basis of cubic B-splines: the first function is (1-t)^3/6 within a cell, and together they reproduce
+ * constants and lines, and squares but for a third. */
+TEST(Spline, TheWeightsAreThoseOfTheCubicBSpline) {
+    for (int size : {1, 28, 32, 61})
+        for (int p = 0; p < size; p++) {
+            SCOPED_TRACE(std::to_string(p) + " of " + std::to_string(size));
+            const lenet_spline s = lenet_spline_at(p, size);
+            const double at = (p + 0.5) * (LENET_GRID - 3) / size, t = at - s.cell;
+            ASSERT_GE(s.cell, 0);
+            ASSERT_LE(s.cell + 3, LENET_GRID - 1);
+            double moment[3] = {};
+            for (int k = 0; k < 4; k++)
+                for (int power = 0; power < 3; power++) moment[power] += s.weight[k] * std::pow(k - 1, power);
+            EXPECT_NEAR(moment[0], 1, 1e-6);
+            EXPECT_NEAR(moment[1], t, 4e-6); /* t is what is left of up to LENET_GRID cells */
+            EXPECT_NEAR(moment[2], t * t + 1.0 / 3, 8e-6);
+            EXPECT_NEAR(s.weight[0], std::pow(1 - t, 3) / 6, 1e-6);
+        }
 }
 
 /* No weighted mean of nodes is larger than the largest. Nodes differ by twice elastic

@@ -47,6 +47,7 @@ class Subsample : public BackendTest {
             Size(3, 2, 16, 10, 10, 2, pooling),                                    /* and S4       */
             Size(3, 5, 5, 4, 6, 2, pooling),    Size(1, 9, 3, 8, 4, 4, pooling),
             Size(1, 2, 2, 4, 4, 4, pooling),    Size(3, 1, 7, 5, 3, 1, pooling),
+            Size(2, 1, 1, 2, 72, 2, pooling),   Size(1, 1, 2, 3, 35, 1, pooling), /* more columns than threads */
         };
     }
     /* A third is no whole number, and inexact. */

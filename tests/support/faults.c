@@ -4,8 +4,9 @@
  * behind it, of the calls for a path that ends so. At its end the process writes how many calls there were of each
  * kind, a line "KIND N", into the file that LENET_FAULT_COUNTS names. A kind is a row of `kinds`, and a call of it asks
  * fails() first; a call may be of several kinds, as a write is that fails, that finds the disk full, that is short and
- * that is interrupted. What is short, and what is interrupted, is so every second time from N+ on, since nothing ends
- * otherwise.
+ * that is interrupted. Calls before main do not count: they are those of libraries, such as the CUDA runtime, which
+ * registers each kernel and does not survive that an allocation fails. What is short, and what is interrupted, is so
+ * every second time from N+ on, since nothing ends otherwise.
  *
  * Streams of the C library call it from inside, where nothing can come between; so those that the program opens, and
  * its standard ones, are streams of this library's own functions. */
@@ -82,6 +83,7 @@ static long first;      /* the call that fails */
 static int for_ever;
 static const char *ending; /* of the paths whose calls count, or NULL */
 static atomic_long calls[KINDS];
+static int in_main;
 
 static void begin_streams(void);
 
@@ -98,7 +100,6 @@ __attribute__((constructor)) static void begin(void) {
         for_ever = *rest == '+';
         chosen = k;
     }
-    for (int k = 0; k < KINDS; k++) atomic_store(&calls[k], 0);
 }
 
 __attribute__((destructor)) static void end(void) {
@@ -115,6 +116,7 @@ __attribute__((destructor)) static void end(void) {
 /* Whether this call, for a path or NULL, fails: then errno is set. */
 static int fails(enum kind kind, const char *path) {
     const size_t length = path ? strlen(path) : 0, last = ending ? strlen(ending) : 0;
+    if (!in_main) return 0;
     if (ending && (length < last || strcmp(path + length - last, ending) != 0)) return 0;
     const long call = atomic_fetch_add(&calls[kind], 1) + 1;
     const int later = for_ever && call > first && !(kinds[kind].alternate && (call - first) % 2);
@@ -128,6 +130,23 @@ static size_t shorter(enum kind kind, size_t size) { return size > 1 && fails(ki
 
 /* The next function of a name, as a function of the type of `own`. */
 #define NEXT(own) ((__typeof__(&(own)))dlsym(RTLD_NEXT, #own))
+
+/* ---- the beginning ---- */
+
+typedef int main_function(int, char **, char **);
+static main_function *program_main;
+
+static int counted_main(int count, char **words, char **environment) {
+    in_main = 1;
+    return program_main(count, words, environment);
+}
+
+/* What calls main, after the libraries' and the program's constructors. */
+int __libc_start_main(main_function *main, int count, char **words, main_function *init, void (*fini)(void),
+                      void (*linker_fini)(void), void *stack_end) {
+    program_main = main;
+    return NEXT(__libc_start_main)(counted_main, count, words, init, fini, linker_fini, stack_end);
+}
 
 /* ---- memory ---- */
 

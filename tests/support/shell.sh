@@ -8,6 +8,11 @@ if [ $# -ne 2 ]; then
     echo "usage: ${0##*/} LENET_PROGRAM SOURCE_DIR" >&2
     exit 2
 fi
+# What is tested would ignore a signal that whoever began the test ignores, as nohup lets it.
+if [ -z "${LENET_TEST_SIGNALS:-}" ]; then
+    export LENET_TEST_SIGNALS=default
+    exec env --default-signal "$0" "$@"
+fi
 program=$(realpath "$1")
 source_dir=$(realpath "$2")
 sample=$source_dir/data/sample

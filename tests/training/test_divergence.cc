@@ -219,7 +219,7 @@ TEST_F(Divergence, ItsStepsAreThoseOfATrainingThatIsWatchedAtEveryStep) {
         EXPECT_FALSE(HasDiverged(1));
         for (const int r : {0, 2}) {
             ASSERT_TRUE(HasDiverged(r));
-            EXPECT_EQ(Of(r).loss_step, look_every == 1 && Of(r).step < seen[r] ? 0 : seen[r]) << Text(r);
+            EXPECT_EQ(Of(r).loss_step, seen[r]) << Text(r);
             EXPECT_LE(Of(r).step, seen[r]);
             EXPECT_GT(Of(r).step, 0u);
         }
@@ -252,10 +252,12 @@ TEST_F(Divergence, AStopEndsTheSearch) {
     lenet_population_begin(
         pop_, [](void *) { return 1; }, nullptr);
     while (lenet_population_snapshot(pop_)->step < 4) ASSERT_EQ(lenet_population_advance(pop_), LENET_OK);
+    EXPECT_EQ(lenet_population_download(pop_), LENET_STOPPED);
+    EXPECT_FALSE(HasDiverged(0)) << "it is not known how";
+    lenet_population_begin(pop_, nullptr, nullptr);
     EXPECT_EQ(lenet_population_download(pop_), LENET_OK);
     EXPECT_TRUE(HasDiverged(0));
-    EXPECT_EQ(Of(0).step, 0u);
-    EXPECT_EQ(Text(0), "the loss or a weight is NaN or infinite");
+    EXPECT_GT(Of(0).step, 0u);
 }
 
 /* ---- the same on a GPU, or on the emulated one ------------------------------------------------------------- */

@@ -271,7 +271,8 @@ done
 mkfifo pipe later
 "$program" predict --run run plain plain - <later >"$work/out" 2>"$work/err" &
 exec 3>later
-until grep -q . "$work/out"; do sleep 0.1; done
+answered() { [ "$(wc -l <"$work/out")" -ge 500 ]; }
+wait_for answered # all but the one on standard input
 kill -INT $! && wait $!
 code=$?
 exec 3>&-

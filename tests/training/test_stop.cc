@@ -63,13 +63,17 @@ class Stop : public ::testing::Test {
             << err_.text;
     }
 
+    void Populate() {
+        const lenet_config *const configs[R] = {&configs_[0], &configs_[1]};
+        EXPECT_EQ(lenet_trainer_populate(&trainer_, configs, R, &data_, &device_data_, &err_), LENET_OK) << err_.text;
+    }
+
     /* Trains from the beginning, or from the last checkpoint, until the given look. */
     int Train(bool resumed, int stop_at) {
-        const lenet_config *const configs[R] = {&configs_[0], &configs_[1]};
         int ended = 0;
         looks_ = 0;
         stop_at_ = stop_at;
-        EXPECT_EQ(lenet_trainer_populate(&trainer_, configs, R, &data_, &device_data_, &err_), LENET_OK) << err_.text;
+        Populate();
         if (resumed) {
             EXPECT_EQ(lenet_trainer_restore(&trainer_, Path().c_str(), nullptr, &ended, &err_), LENET_OK) << err_.text;
             for (int r = 0; r < R; r++) {
@@ -83,11 +87,11 @@ class Stop : public ::testing::Test {
         sink.self = this;
         sink.checkpoint_seconds = 1e9;
         sink.is_stopped = [](void *self) { return Of(self).looks_++ >= Of(self).stop_at_ ? 1 : 0; };
-        sink.observe = [](void *, lenet_error *) { return LENET_OK; };
+        sink.observe = [](void *self, lenet_error *) { return Of(self).Observe(); };
         sink.keep = [](void *self, lenet_error *err) { return Of(self).Keep(err); };
         sink.end = [](void *self, lenet_error *) { return Of(self).Answer(); };
-        sink.progress = sink.observe;
-        EXPECT_EQ(lenet_trainer_run(&trainer_, &sink, &ended, &err_), LENET_OK) << err_.text;
+        sink.progress = [](void *, lenet_error *) { return LENET_OK; };
+        EXPECT_EQ(lenet_trainer_run(&trainer_, &sink, &ended, &err_), wanted_) << err_.text;
         EXPECT_EQ(ended, looks_ <= stop_at_);
         return ended;
     }
@@ -122,12 +126,69 @@ class Stop : public ::testing::Test {
         Close();
     }
 
+    /* The second network diverges by these options. What is told of it stays told, as a sweep's lines do. */
+    void ExpectTheSameIsToldWhereverItIsStopped(const Options &options, const Options &wild) {
+        Open("cpu", options);
+        for (const auto &[name, value] : wild) Set(configs_[1], name, value);
+        ASSERT_EQ(Train(false, INT_MAX), 1);
+        const std::vector<std::string> want = told_;
+        const int looks = looks_;
+        EXPECT_EQ(want[0], "");
+        EXPECT_NE(want[1].find(" at step "), std::string::npos) << want[1];
+        for (int look = 0; look < looks && !HasFailure(); look++) {
+            SCOPED_TRACE(look);
+            told_.assign(R, "");
+            is_kept_ = false;
+            ASSERT_EQ(Train(false, look), 0);
+            ASSERT_EQ(Train(is_kept_, INT_MAX), 1);
+            EXPECT_EQ(told_, want);
+        }
+        Close();
+    }
+
+    /* From the first look of a training that is told to stop there, a device gives nothing back. */
+    void ExpectADeviceThatFailsThenToBeTold() {
+        Open("cpu", {{"batch", "16"}, {"epochs", "1"}});
+        const lenet_backend *const cpu = trainer_.device.backend;
+        lenet_backend failing = *cpu;
+        failing.download = [](lenet_ctx *, void *, const void *, size_t) { return LENET_ERR_DEVICE; };
+        trainer_.device.backend = &failing;
+        wanted_ = LENET_ERR_DEVICE;
+        EXPECT_EQ(Train(false, 0), 0);
+        EXPECT_FALSE(is_kept_);
+        trainer_.device.backend = cpu;
+        Close();
+    }
+
+    /* How many steps an estimate takes. */
+    uint64_t StepsOfAnEstimate(const Options &options) {
+        double seconds = 0;
+        Open("cpu", options);
+        Populate();
+        EXPECT_EQ(lenet_trainer_estimate(&trainer_, &seconds), LENET_OK);
+        EXPECT_GT(seconds, 0);
+        const uint64_t steps = lenet_population_snapshot(trainer_.pop)->step;
+        Close();
+        return steps;
+    }
+
   private:
     static Stop &Of(void *self) { return *static_cast<Stop *>(self); }
     std::string Path() const { return (directory_ / "checkpoint").string(); }
 
+    lenet_status Observe() {
+        for (int r = 0; r < R; r++) {
+            char text[LENET_DIVERGENCE_TEXT];
+            if (!lenet_population_snapshot(trainer_.pop)->diverged[r] || !told_[r].empty()) continue;
+            lenet_divergence_text(&lenet_population_member(trainer_.pop, r)->divergence, text);
+            told_[r] = text + (" of " + std::to_string(lenet_population_interval_end(trainer_.pop, r)));
+        }
+        return LENET_OK;
+    }
+
     lenet_status Keep(lenet_error *err) {
         lenet_checkpoint_labels labels = {};
+        is_kept_ = true;
         labels.members = "[{}, {}]";
         for (int r = 0; r < R; r++) {
             const lenet_member *member = lenet_population_member(trainer_.pop, r);
@@ -154,6 +215,9 @@ class Stop : public ::testing::Test {
     std::vector<uint8_t> answers_;
     lenet_error err_ = {};
     int looks_ = 0, stop_at_ = 0;
+    bool is_kept_ = false;
+    lenet_status wanted_ = LENET_OK;
+    std::vector<std::string> told_ = std::vector<std::string>(R);
 };
 
 /* Batches of 16: 2 of 32 training images, 3 of 33 test images, of which one has 16 images on every backend. */
@@ -171,6 +235,24 @@ TEST_F(Stop, AnywhereInARunWithSecondDerivativesItGoesOnToTheSameEnd) {
 TEST_F(Stop, AnywhereInARunThatEndsInMidEpochItGoesOnToTheSameEnd) {
     const int steps = 5, validation = 2, test = 2 * 3, answers = 3;
     ExpectTheSameEndWhereverItIsStopped("cpu", kValidation, steps + validation + test + answers);
+}
+
+TEST_F(Stop, AnywhereInARunThatDivergesItTellsTheSameOfIt) {
+    ExpectTheSameIsToldWhereverItIsStopped(
+        {{"batch", "8"}, {"optimizer", "sgd"}, {"schedule", "constant"}, {"warmup", "0"}, {"epochs", "2"}},
+        {{"lr", "1000"}});
+}
+
+TEST_F(Stop, WhatCannotBeKeptIsTold) { ExpectADeviceThatFailsThenToBeTold(); }
+
+/* With sdlm the first step of each pass begins with an estimate of the curvature, so another one is timed, too. */
+TEST_F(Stop, AnEstimateTakesTheStepsOfAPassAndBeginsNoOther) {
+    EXPECT_EQ(StepsOfAnEstimate(kSecondDerivatives), 2u);
+    Options longer = kSecondDerivatives;
+    longer["batch"] =
+        "4"; /* 8 steps a pass; as many as a fifth of a second takes, but three after the first at least */
+    EXPECT_GE(StepsOfAnEstimate(longer), 4u);
+    EXPECT_LE(StepsOfAnEstimate(longer), 8u);
 }
 
 /* A GPU's steps and evaluations are recorded: an epoch's steps are one call, and so is a small evaluation. */

@@ -160,12 +160,11 @@ class Watcher {
 
 /* A line of runs.jsonl. */
 struct Line {
-    std::string status, config, metrics, device;
+    std::string status, config, metrics, device, divergence;
     double step = 0;
     bool operator==(const Line &o) const {
-        /* where a run was found to have diverged depends on when it was looked at */
         return status == o.status && config == o.config && metrics == o.metrics && device == o.device &&
-               (step == o.step || status == "diverged");
+               divergence == o.divergence && step == o.step;
     }
 };
 
@@ -258,7 +257,11 @@ class Sweep : public ::testing::Test {
                 EXPECT_TRUE(json) << text;
                 const std::string id = string("id");
                 EXPECT_TRUE(may_repeat || runs.count(id) == 0) << id << " is recorded twice";
-                runs[id] = {string("status"), Part(text, "config"), Untimed(Part(text, "metrics")), string("device"),
+                runs[id] = {string("status"),
+                            Part(text, "config"),
+                            Untimed(Part(text, "metrics")),
+                            string("device"),
+                            cJSON_GetObjectItem(json, "divergence") ? Part(text, "divergence") : "",
                             cJSON_GetNumberValue(cJSON_GetObjectItem(json, "step"))};
                 cJSON_Delete(json);
             }

@@ -77,8 +77,10 @@ TEST_F(CudaErrors, NoDevice) {
 }
 
 TEST_F(CudaErrors, NoSuchDevice) {
-    EXPECT_EQ(Open("cuda:3"), LENET_ERR_DEVICE);
-    ExpectWords({"cuda:3", "1 CUDA device"});
+    for (const char *name : {"cuda:1", "cuda:3"}) { /* cuda:0 is the only one */
+        EXPECT_EQ(Open(name), LENET_ERR_DEVICE);
+        ExpectWords({name, "1 CUDA device"});
+    }
 }
 
 TEST_F(CudaErrors, ADeviceOlderThanTheBuild) {
@@ -139,6 +141,21 @@ TEST_F(CudaErrors, WhateverFailsWhileAGpuIsOpenedIsWhatTheUserReads) {
             EXPECT_EQ(text.find("CMAKE_CUDA_ARCHITECTURES"), std::string::npos) << text;
             EXPECT_EQ(device_.ctx, nullptr);
         }
+}
+
+TEST_F(CudaErrors, ThePeakIsThatOfAKernelThatRan) {
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    const uint64_t launches = simt::counters().launches;
+    double peak = 0;
+    for (uint64_t call = 1; call <= 6; call++) { /* the sixth one launches the kernel */
+        simt::fail_calls(call, false, cudaErrorLaunchFailure);
+        EXPECT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_ERR_DEVICE) << "call " << call;
+        simt::fail_calls(0, false, 0);
+    }
+    ASSERT_EQ(simt::counters().launches, launches);
+    ASSERT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_OK);
+    EXPECT_EQ(simt::counters().launches - launches, 4u) << "the best of four";
+    EXPECT_GT(peak, 0);
 }
 
 TEST_F(CudaErrors, AnOpenGpuKnowsWhatItSaysOfItself) {

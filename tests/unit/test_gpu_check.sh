@@ -222,7 +222,7 @@ mv "$work/mnist" "$tree/data/mnist"
 # ---- each failure is one of its stage ----------------------------------------------------------------
 
 check "skipped memcheck racecheck synccheck gradcheck resumed" --quick
-claim "each failure is one of its stage" fails tests memcheck racecheck synccheck gradcheck "same bytes"
+claim "each failure is one of its stage" fails gradcheck tests "same bytes" memcheck racecheck synccheck
 claim "  a skipped test" in_stage tests "test_conv: skipped: Op.Works/cuda"
 claim "  an error" in_stage memcheck "test_dense: ERROR SUMMARY: 1 errors"
 claim "  a hazard" in_stage racecheck "test_dense: RACECHECK SUMMARY: 1 hazards displayed (1 errors, 0 warnings)"
@@ -249,6 +249,14 @@ LENET_CHECK_SECONDS=gradcheck=2 check "hang" "${quick[@]}"
 claim "what hangs fails its stage alone" fails gradcheck
 claim "  by its time" in_stage gradcheck \
     "--activation relu --pooling max --optimizer nesterov: not done within the stage's 2 s"
+
+check "hang test" --minutes 0.2 --quick
+claim "--minutes: what hangs is cut short, and what comes after it left out; exit 0" code_is 0
+claim "  with what it has" ends_with "1 passed, 0 failed, 10 skipped"
+claim "  and says why" json 's["gradcheck"]["skipped"] == "cut short after 0.2 minutes" and
+    s["tests"]["skipped"] == s["memcheck"]["skipped"] == "no time left of 0.2 minutes" and r["complete"]'
+check "" --minutes soon
+claim "--minutes of no number: exit 2" code_is 2
 
 # ---- what is checked -------------------------------------------------------------------------------------
 

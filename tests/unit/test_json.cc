@@ -146,6 +146,18 @@ TEST_F(Json, ADamagedTextIsNotAFailedAllocation) {
     }
 }
 
+/* In memory each would take forty times what it takes in the text. */
+TEST_F(Json, ATextOfTooManyValuesIsRefusedBeforeItTakesMemory) {
+    std::string text = "[0";
+    for (int i = 1; i < LENET_JSON_MOST_VALUES + 1; i++) text += ",0";
+    text += "]";
+    cJSON *read = nullptr;
+    left = 0;
+    EXPECT_EQ(lenet_json_parse("it", text.data(), text.size(), nullptr, &read, &err_), LENET_ERR_FORMAT);
+    EXPECT_EQ(read, nullptr);
+    EXPECT_NE(std::string(err_.text).find("it: JSON of more than 16000000 values"), std::string::npos) << err_.text;
+}
+
 TEST_F(Json, ALineThatIsNotReadForMemoryIsNotDamaged) {
     const std::string path = testing::TempDir() + "lenet_lines_" + std::to_string(getpid());
     std::ofstream(path) << "{\"a\":1}\n{\"a\":2}\n";
