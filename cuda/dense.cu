@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
+#include "activation.cuh"
 #include "gpu.cuh"
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
@@ -134,19 +135,29 @@ static enum lenet_status multiply(struct lenet_ctx *ctx, const char *what, int R
                       what);
 }
 
-/* A thread has one output of one image. */
-static __global__ void __launch_bounds__(THREADS) add_bias_kernel(dense_forward a) {
-    const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, outputs = (size_t)a.O * a.N, r = i / outputs;
-    if (r < (size_t)a.R) a.y[i] += a.b[r * a.stride + i % outputs / a.N];
+/* A thread has one output of four images, and a warp 128 images, for which the bias is the same. */
+static __global__ void __launch_bounds__(THREADS) bias_and_activation_kernel(dense_forward a) {
+    const int o = (int)(blockIdx.x * WARPS + threadIdx.y), n = 4 * (int)(blockIdx.y * WARP + threadIdx.x),
+              r = blockIdx.z;
+    if (o >= a.O || n >= a.N) return;
+    float *y = a.y + ((size_t)r * a.O + o) * a.N + n;
+    const float b = a.b[r * a.stride + o];
+    const float4 v = load4(y, 0);
+    store4(y, 0,
+           make_float4(activated(v.x + b, a.activation), activated(v.y + b, a.activation),
+                       activated(v.z + b, a.activation), activated(v.w + b, a.activation)));
 }
 
-/* A warp has one bias: each lane adds every 32nd image, then the lanes are added. */
+/* A warp has one bias: each lane adds four images of every 128, then the lanes are added. */
 static __global__ void __launch_bounds__(THREADS) bias_gradient_kernel(dense_backward_params a) {
-    const int lane = threadIdx.x % WARP, o = (int)blockIdx.x * WARPS + (int)threadIdx.x / WARP, r = blockIdx.y;
+    const int lane = threadIdx.x, o = (int)(blockIdx.x * WARPS + threadIdx.y), r = blockIdx.y;
     if (o >= a.O) return;
     const float *dy = a.dy + ((size_t)r * a.O + o) * a.N;
     float sum = 0;
-    for (int n = lane; n < a.N; n += WARP) sum += dy[n];
+    for (int n = 4 * lane; n < a.N; n += 4 * WARP) {
+        const float4 v = load4(dy, n);
+        sum += (v.x + v.y) + (v.z + v.w);
+    }
     sum = warp_sum(sum);
     if (lane == 0) a.db[r * a.stride + o] = sum;
 }
@@ -156,8 +167,8 @@ extern "C" enum lenet_status dense_forward_cuda(struct lenet_ctx *ctx, const str
     const product p = {CUBLAS_OP_N, CUBLAS_OP_N,          a->N,     a->O, a->I, a->x, a->w, a->N, a->I, a->N,
                        N * a->I,    (long long)a->stride, N * a->O, a->y};
     LENET_TRY(multiply(ctx, "dense_forward", a->R, p));
-    return gpu_launch(ctx, "dense_forward (bias)", add_bias_kernel,
-                      dim3(blocks_for((size_t)a->R * a->O * a->N, THREADS)), dim3(THREADS), 0, *a);
+    return gpu_launch(ctx, "dense_forward (bias)", bias_and_activation_kernel,
+                      dim3(blocks_for(a->O, WARPS), blocks_for(a->N, 4 * WARP), a->R), dim3(WARP, WARPS), 0, *a);
 }
 
 extern "C" enum lenet_status dense_backward_input_cuda(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
@@ -173,5 +184,5 @@ extern "C" enum lenet_status dense_backward_params_cuda(struct lenet_ctx *ctx, c
                        N * a->O,    (long long)a->stride, a->dw};
     LENET_TRY(multiply(ctx, "dense_backward_params", a->R, p));
     return gpu_launch(ctx, "dense_backward_params (bias)", bias_gradient_kernel, dim3(blocks_for(a->O, WARPS), a->R),
-                      dim3(THREADS), 0, *a);
+                      dim3(WARP, WARPS), 0, *a);
 }

@@ -4,7 +4,8 @@
  * cudaLaunchKernelEx, and shared memory is declared by the macros below. */
 #ifndef LENET_GPU_CUH
 #define LENET_GPU_CUH
-#define LENET_REAL float
+#define LENET_REAL   float
+#define LENET_ON_GPU 1
 
 #include <cuda_runtime.h>
 #include <stdio.h>

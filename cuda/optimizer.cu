@@ -11,7 +11,7 @@ static __global__ void __launch_bounds__(THREADS) schedule_step_kernel(schedule_
     if (threadIdx.x == 0) *a.step += 1;
 }
 
-/* What an update needs of the settings, worked out once per thread. */
+/* What an update needs of the settings, worked out once a thread, or a block. */
 struct update {
     float rate, decay, beta1, beta2, epsilon, m_scale, v_scale;
 };
@@ -35,21 +35,28 @@ static __device__ float sdlm(const update &u, float g, float w, float curvature)
     return w - u.rate * (g + u.decay * w) / (u.epsilon + curvature);
 }
 
-/* A thread has one parameter of one network. */
+/* A thread has one parameter of one network. Only one thread of a block works out AdamW's two powers, in double: for
+ * all of them that would take longer than the rest. */
 static __global__ void __launch_bounds__(THREADS) optimizer_step_kernel(optimizer_step a) {
+    SHARED(float, scales, 2);
     const size_t offset = a.first + (size_t)blockIdx.x * THREADS + threadIdx.x, i = blockIdx.y * a.stride + offset;
-    if (offset >= a.end) return;
     const lenet_hyper *h = &a.hyper[blockIdx.y];
     update u = {a.rate[blockIdx.y], h->weight_decay, h->momentum, h->beta2, h->epsilon, 0, 0};
+    if (a.optimizer == LENET_ADAMW) {
+        if (threadIdx.x == 0) {
+            scales[0] = (float)(1 / (1 - pow((double)u.beta1, (double)*a.step)));
+            scales[1] = (float)(1 / (1 - pow((double)u.beta2, (double)*a.step)));
+        }
+        __syncthreads();
+        u.m_scale = scales[0];
+        u.v_scale = scales[1];
+    }
+    if (offset >= a.end) return;
     switch (a.optimizer) {
     case LENET_SGD: a.w[i] = sgd(u, a.dw[i], a.w[i]); break;
     case LENET_MOMENTUM: a.w[i] = momentum(u, a.dw[i], a.w[i], &a.m[i], false); break;
     case LENET_NESTEROV: a.w[i] = momentum(u, a.dw[i], a.w[i], &a.m[i], true); break;
-    case LENET_ADAMW:
-        u.m_scale = (float)(1 / (1 - pow((double)u.beta1, (double)*a.step)));
-        u.v_scale = (float)(1 / (1 - pow((double)u.beta2, (double)*a.step)));
-        a.w[i] = adamw(u, a.dw[i], a.w[i], &a.m[i], &a.v[i]);
-        break;
+    case LENET_ADAMW: a.w[i] = adamw(u, a.dw[i], a.w[i], &a.m[i], &a.v[i]); break;
     case LENET_SDLM: a.w[i] = sdlm(u, a.dw[i], a.w[i], a.m[i]); break;
     }
 }

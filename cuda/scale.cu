@@ -3,28 +3,33 @@
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
 
-/* A thread has four values. They are of one map, since N is a multiple of four. */
-static __host__ __device__ size_t quads_of_map(int N, int P) { return (size_t)P * N / 4; }
+/* A thread has four values of one map of a network: quad q of the map's P*N/4. N is a multiple of four. */
+struct place {
+    bool exists;
+    size_t parameter, at; /* of the map, and of the four values, in fours */
+};
 
-/* The place of a map's parameters; maps are counted through all networks. */
-static __device__ size_t parameter_of(size_t map, int C, size_t stride) { return map / C * stride + map % C; }
+static __device__ place place_of_thread(int N, int C, int P, size_t stride) {
+    const size_t quads = (size_t)P * N / 4, q = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    const int c = blockIdx.y, r = blockIdx.z;
+    return {q < quads, r * stride + c, ((size_t)r * C + c) * quads + q};
+}
 
 static __global__ void __launch_bounds__(THREADS) scale_forward_kernel(scale_forward a) {
-    const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, map = i / quads_of_map(a.N, a.P);
-    if (map >= (size_t)a.R * a.C) return;
-    const size_t at = parameter_of(map, a.C, a.stride);
-    const float w = a.w[at], b = a.b[at];
-    const float4 x = reinterpret_cast<const float4 *>(a.x)[i];
-    reinterpret_cast<float4 *>(a.y)[i] = make_float4(w * x.x + b, w * x.y + b, w * x.z + b, w * x.w + b);
+    const place p = place_of_thread(a.N, a.C, a.P, a.stride);
+    if (!p.exists) return;
+    const float w = a.w[p.parameter], b = a.b[p.parameter];
+    const float4 x = reinterpret_cast<const float4 *>(a.x)[p.at];
+    reinterpret_cast<float4 *>(a.y)[p.at] = make_float4(w * x.x + b, w * x.y + b, w * x.z + b, w * x.w + b);
 }
 
 /* A thread alone reads its four values of dy, so in place is fine. */
 static __global__ void __launch_bounds__(THREADS) scale_backward_input_kernel(scale_backward_input a) {
-    const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x, map = i / quads_of_map(a.N, a.P);
-    if (map >= (size_t)a.R * a.C) return;
-    const float w = a.w[parameter_of(map, a.C, a.stride)];
-    const float4 dy = reinterpret_cast<const float4 *>(a.dy)[i];
-    reinterpret_cast<float4 *>(a.dx)[i] = make_float4(w * dy.x, w * dy.y, w * dy.z, w * dy.w);
+    const place p = place_of_thread(a.N, a.C, a.P, a.stride);
+    if (!p.exists) return;
+    const float w = a.w[p.parameter];
+    const float4 dy = reinterpret_cast<const float4 *>(a.dy)[p.at];
+    reinterpret_cast<float4 *>(a.dx)[p.at] = make_float4(w * dy.x, w * dy.y, w * dy.z, w * dy.w);
 }
 
 /* A block has one map of a network, whose two sums are added in one order: each thread adds every 256th value, then the
@@ -32,7 +37,8 @@ static __global__ void __launch_bounds__(THREADS) scale_backward_input_kernel(sc
 static __global__ void __launch_bounds__(THREADS) scale_backward_params_kernel(scale_backward_params a) {
     SHARED(float, weights, WARPS);
     SHARED(float, biases, WARPS);
-    const size_t count = (size_t)a.P * a.N, first = blockIdx.x * count;
+    const int c = blockIdx.x, r = blockIdx.y;
+    const size_t count = (size_t)a.P * a.N, first = ((size_t)r * a.C + c) * count;
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     float weight = 0, bias = 0;
     for (size_t i = threadIdx.x; i < count; i += THREADS) {
@@ -53,12 +59,11 @@ static __global__ void __launch_bounds__(THREADS) scale_backward_params_kernel(s
         dw += weights[k];
         db += biases[k];
     }
-    const size_t at = parameter_of(blockIdx.x, a.C, a.stride);
-    a.dw[at] = dw;
-    a.db[at] = db;
+    a.dw[r * a.stride + c] = dw;
+    a.db[r * a.stride + c] = db;
 }
 
-static dim3 blocks(int R, int N, int C, int P) { return dim3(blocks_for((size_t)R * C * quads_of_map(N, P), THREADS)); }
+static dim3 blocks(int R, int N, int C, int P) { return dim3(blocks_for((size_t)P * N / 4, THREADS), C, R); }
 
 extern "C" enum lenet_status scale_forward_cuda(struct lenet_ctx *ctx, const struct scale_forward *a) {
     return gpu_launch(ctx, "scale_forward", scale_forward_kernel, blocks(a->R, a->N, a->C, a->P), dim3(THREADS), 0, *a);
@@ -70,6 +75,6 @@ extern "C" enum lenet_status scale_backward_input_cuda(struct lenet_ctx *ctx, co
 }
 
 extern "C" enum lenet_status scale_backward_params_cuda(struct lenet_ctx *ctx, const struct scale_backward_params *a) {
-    return gpu_launch(ctx, "scale_backward_params", scale_backward_params_kernel, dim3((unsigned)a->R * a->C),
-                      dim3(THREADS), 0, *a);
+    return gpu_launch(ctx, "scale_backward_params", scale_backward_params_kernel, dim3(a->C, a->R), dim3(THREADS), 0,
+                      *a);
 }

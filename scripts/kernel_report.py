@@ -211,7 +211,8 @@ def step_operations(info, images):
         x, y = images * math.prod(layer["input"]), images * math.prod(layer["output"])
         weights, biases = layer["weights"], layer["biases"]
         flops = 2 * weights * images * math.prod(layer["output"][1:])
-        forward.append((kind + "_forward", name, x + y + weights + biases, flops))
+        if kind != "activation" or at == 0 or layers[at - 1]["kind"] != "dense":  # there it is one operation
+            forward.append((kind + "_forward", name, x + y + weights + biases, flops))
         inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
         steps = [(kind + "_backward_params", name, x + y + weights + biases, flops)] if weights else []
         backward.append(steps + ([(kind + "_backward_input", name, inputs, flops)] if at > 0 else []))
@@ -264,8 +265,7 @@ def markdown(texts, build, nvcc):
         f"R, threads and dynamic shared memory (bytes) are those of the launches in a training step of `lenet5` with "
         f"batch {BATCH} and R networks, and of C1's input gradient, which only gradient checks want; kernels without "
         "them are for other shapes, evaluation or benchmarks. Warps/SM, of 64, are the theoretical occupancy; the "
-        "script's head has the rules. A stack frame is an array that is indexed at run time: batch_draw's is the grid "
-        "of elastic distortions, schedule_step's belongs to the cosine of very large angles.", "",
+        "script's head has the rules. A stack frame is an array that is indexed at run time.", "",
         *kernel_table(kernels, launched), "",
         "## What a training step must cost on an H100, at least", "",
         f"`lenet5`, batch {BATCH}, Nesterov momentum; FLOP and bytes of one network. The floor is the larger of "

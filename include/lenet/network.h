@@ -11,6 +11,19 @@
 extern "C" {
 #endif
 
+enum {
+    LENET_GRADIENTS = 3,   /* so that one is written, one read, and one may still be read by the branch */
+    LENET_EVALUATIONS = 2, /* that may be recorded: on the test set and on held-out images */
+};
+
+/* A recorded evaluation: of which images, as lenet_network_evaluate has them. */
+struct lenet_recorded_evaluation {
+    void *graph; /* or NULL */
+    struct lenet_source source;
+    const struct lenet_hyper *hyper;
+    uint32_t first, end;
+};
+
 struct lenet_network {
     const struct lenet_backend *backend;
     struct lenet_ctx *ctx; /* borrowed */
@@ -23,11 +36,10 @@ struct lenet_network {
     void *x;                           /* [R][1][field][field][N]                               */
     void *y[LENET_MAX_LAYERS];         /* each layer's output, [R][O][OH][OW][N]; that of an    */
                                        /* activation overwrites its input                       */
-    void *gradient[2];                 /* of a layer's output and input, in turn                */
+    void *gradient[LENET_GRADIENTS];   /* of layers' outputs, in turn                           */
     void *scratch;                     /* of conv_backward_params */
     void *squared_w;                   /* [R][stride]: for the second derivatives of sdlm, else NULL */
     void *squared_x;                   /* as large as the largest input of a layer: likewise     */
-    const void *branch_reads;          /* the gradient that the branch of the backward pass reads, or NULL */
     void *dx;                          /* gradient of x: only where asked for, else NULL        */
     uint8_t *label, *predicted;        /* [R][N]                                                */
     struct lenet_hyper *hyper;         /* [R]                                                   */
@@ -35,14 +47,20 @@ struct lenet_network {
     struct lenet_tally *scratch_tally; /* [R], of losses that do not count */
     uint64_t *step;                    /* [1]                                                   */
     float *rate;                       /* [R]                                                   */
+    void *next_x;                      /* for the next step, where the backend records, else NULL: x */
+    uint8_t *next_label;               /* and its labels, drawn beside the step under way       */
     void *memory[3];                   /* what the pointers above point into                    */
 
-    /* Asked before each batch of an evaluation or of the curvature, which then end with LENET_STOPPED; or NULL. */
+    unsigned branch_reads; /* bit i: the branch of the backward pass reads gradient[i] */
+
+    /* Asked before each batch of an evaluation or of the curvature, and before a recorded evaluation, which then end
+     * with LENET_STOPPED; or NULL. */
     int (*is_stopped)(void *self);
     void *stop; /* self of that                         */
 
-    void *graph;                  /* a recorded training step, or NULL    */
-    struct lenet_source recorded; /* the source on which it was recorded  */
+    void *one_step, *many_steps;  /* recorded: a training step, and many; or NULL */
+    struct lenet_source recorded; /* the source on which they were recorded       */
+    struct lenet_recorded_evaluation evaluations[LENET_EVALUATIONS];
 };
 
 struct lenet_network_options {
@@ -68,6 +86,16 @@ enum lenet_status lenet_network_step(struct lenet_network *net, const struct len
 
 /* Several training steps, replayed from a recording where the backend can. */
 enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count);
+
+/* Where the backend records: loads all that training steps need, and records them, so that the first one takes as long
+ * as any. To be called before the weights are put, for these and the moments become anything; *step and the tallies are
+ * 0 then. */
+enum lenet_status lenet_network_prepare(struct lenet_network *net, const struct lenet_source *source);
+
+/* The same for an evaluation, if its images are few enough that nobody will want to stop it on its way. Keeps weights,
+ * step and tallies. */
+enum lenet_status lenet_network_prepare_evaluation(struct lenet_network *net, const struct lenet_source *source,
+                                                   const struct lenet_hyper *hyper, uint32_t first, uint32_t end);
 
 /* The parts of a training step, for gradient checks and tests. The forward pass needs x, and the loss label, too. */
 enum lenet_status lenet_network_draw(struct lenet_network *net, const struct lenet_source *source);

@@ -239,10 +239,12 @@ struct activation_backward_input {
     lenet_real *dx;       /* = [R][F][N] */
 };
 
-/* Fully connected: y = b + w x. */
+/* Fully connected, and a nonlinearity f behind it, which may be linear: y = f(b + w x). The gradients are those of
+ * b + w x. */
 struct dense_forward {
     int R, N, I, O;
     size_t stride;
+    enum lenet_activation activation;
     const lenet_real *x; /* [R][I][N]   */
     const lenet_real *w; /* [R][O][I]   */
     const lenet_real *b; /* [R][O]      */

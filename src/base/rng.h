@@ -73,14 +73,21 @@ struct lenet_bijection {
     uint32_t high_bits;
 };
 
+/* The exponent of the smallest power of two that is not below size, 2 to 2^31. */
+static LENET_HOST_DEVICE inline uint32_t lenet_bits_of(uint32_t size) {
+    uint32_t bits = 0;
+    for (uint32_t half = 16; half > 0; half /= 2)
+        if ((size - 1) >> (bits + half) != 0) bits += half;
+    return bits + 1;
+}
+
 /* A random permutation of [0, size), as a function: an 8-round Feistel network
  * on the smallest power of two that holds the range (see lenet_permute).
  * size is 1 to 2^31. */
 static LENET_HOST_DEVICE inline struct lenet_bijection lenet_bijection_make(uint64_t seed, uint32_t purpose,
                                                                             uint32_t epoch, uint32_t size) {
     struct lenet_bijection b;
-    uint32_t bits = 2;
-    while (bits < 31 && (1u << bits) < size) bits++;
+    const uint32_t bits = size > 4 ? lenet_bits_of(size) : 2;
     b.size = size;
     b.low_bits = bits / 2;
     b.high_bits = bits - bits / 2;

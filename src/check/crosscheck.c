@@ -30,7 +30,7 @@ static const double ROUNDING = 8 * 6 * 0x1p-24;
  * of C1), and each may lose a factor, which the other one, less than 6, has multiplied, the product, and the sum up to
  * there. */
 static const double FLUSHED = 8.0 * 784 * 64 * FLT_MIN;
-/* The loss's gradient is computed in double on each side, as a difference of numbers of the size of the largest. */
+/* The CPU computes the loss's gradient in double, as a difference of numbers of the size of the largest. */
 static const double ROUNDING_OF_DOUBLE = 16 * 0x1p-53;
 
 /* Bounds of |got - want| in fractions of want: by Euclidean norms, and of the largest values. */

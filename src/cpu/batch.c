@@ -17,12 +17,44 @@ static void plain_row(const struct lenet_source *s, const uint8_t *image, int ro
     for (int w = end; w < s->OW; w++) bytes[w][lane] = 0;
 }
 
-static void warped_row(const struct lenet_source *s, const uint8_t *image, const struct lenet_warp *warp,
+/* A distortion with all its nodes, of which a row needs its own. */
+struct warp {
+    struct lenet_affine affine;
+    int elastic;
+    float node[LENET_GRID][LENET_GRID][2];
+};
+
+static struct warp draw_warp(const struct lenet_hyper *h, uint32_t epoch, uint32_t sample) {
+    struct warp warp;
+    warp.affine = lenet_affine_draw(h, epoch, sample);
+    warp.elastic = h->elastic > 0;
+    for (int quad = 0; warp.elastic && quad < LENET_NODE_QUADS; quad++) {
+        const struct lenet_quad nodes = lenet_nodes_draw(h, epoch, sample, quad);
+        for (int k = 0; k < 4 && 4 * quad + k < LENET_NODES; k++) (&warp.node[0][0][0])[4 * quad + k] = nodes.v[k];
+    }
+    return warp;
+}
+
+static void nodes_of_row(const struct warp *warp, int OH, int row, float node[LENET_GRID][2]) {
+    const struct lenet_spline s = lenet_spline_at(row, OH);
+    for (int j = 0; j < LENET_GRID; j++)
+        for (int k = 0; k < 2; k++) {
+            node[j][k] = 0;
+            for (int i = 0; i < 4; i++) node[j][k] += s.weight[i] * warp->node[s.cell + i][j][k];
+        }
+}
+
+static void warped_row(const struct lenet_source *s, const uint8_t *image, const struct warp *warp,
                        const struct lenet_spline *splines, int row, int lane, row_buffer bytes) {
-    const struct lenet_warp_row warp_row = lenet_warp_row_make(warp, s->H, s->W, s->OH, s->OW, row);
+    const struct lenet_line line = lenet_line_of(&warp->affine, s->H, s->W, s->OH, s->OW, row);
+    float node[LENET_GRID][2];
+    if (warp->elastic) nodes_of_row(warp, s->OH, row, node);
     for (int w = 0; w < s->OW; w++) {
-        float x, y;
-        lenet_warp_point(&warp_row, w, &splines[w], &x, &y);
+        float x = line.x + (float)w * line.dx, y = line.y + (float)w * line.dy;
+        for (int j = 0; warp->elastic && j < 4; j++) {
+            x += splines[w].weight[j] * node[splines[w].cell + j][0];
+            y += splines[w].weight[j] * node[splines[w].cell + j][1];
+        }
         bytes[w][lane] = lenet_bilinear(image, s->H, s->W, x, y);
     }
 }
@@ -33,8 +65,8 @@ struct selection {
     int n;
     int64_t sample[IMAGE_LANES]; /* -1 for padding */
     uint8_t label[IMAGE_LANES];
-    const struct lenet_warp *of[IMAGE_LANES]; /* how it is distorted, or NULL */
-    struct lenet_warp warps[IMAGE_LANES];
+    const struct warp *of[IMAGE_LANES]; /* how it is distorted, or NULL */
+    struct warp warps[IMAGE_LANES];
 };
 
 static struct selection select_item(ptrdiff_t item, int N) {
@@ -79,7 +111,7 @@ static void draw_item(const void *args, ptrdiff_t item) {
         selection.sample[lane] = sample;
         selection.label[lane] = sample < 0 ? LENET_NO_LABEL : lenet_label_at(hyper, &a->source, (uint32_t)sample);
         selection.of[lane] = augments ? &selection.warps[lane] : NULL;
-        if (augments) selection.warps[lane] = lenet_warp_draw(hyper, epoch.epoch, sample < 0 ? 0 : (uint32_t)sample);
+        if (augments) selection.warps[lane] = draw_warp(hyper, epoch.epoch, sample < 0 ? 0 : (uint32_t)sample);
     }
     fill_images(&a->source, &selection, a->N, a->x, a->label);
 }

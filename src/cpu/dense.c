@@ -34,7 +34,8 @@ static enum lenet_status multiply(struct lenet_ctx *ctx, const struct product *p
 }
 
 enum lenet_status CPU_NAME(dense_forward)(struct lenet_ctx *ctx, const struct dense_forward *a) {
-    return multiply(ctx, &(struct product){a->R, a->N, a->O, a->I, a->stride, a->I, 1, a->x, a->w, a->b, a->y});
+    LENET_TRY(multiply(ctx, &(struct product){a->R, a->N, a->O, a->I, a->stride, a->I, 1, a->x, a->w, a->b, a->y}));
+    return activate_outputs(ctx, a);
 }
 
 enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const struct dense_backward_input *a) {

@@ -32,7 +32,8 @@ static void forward_item(const void *args, ptrdiff_t r) {
 }
 
 enum lenet_status CPU_NAME(dense_forward)(struct lenet_ctx *ctx, const struct dense_forward *a) {
-    return for_items(ctx, a, a->R, a->I, forward_item);
+    LENET_TRY(for_items(ctx, a, a->R, a->I, forward_item));
+    return activate_outputs(ctx, a);
 }
 
 /* dx[i] = sum over o of w[o][i] * dy[o]: a weighted sum of the rows of w. */

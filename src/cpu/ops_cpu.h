@@ -24,4 +24,10 @@ static inline int is_connected(const struct conv_backward_params *a, int with_ta
 LENET_OPS(X)
 #undef X
 
+/* The nonlinearity of a fully connected layer, in place. */
+static inline enum lenet_status activate_outputs(struct lenet_ctx *ctx, const struct dense_forward *a) {
+    const struct activation_forward f = {a->R, a->N, a->O, a->activation, a->y, a->y};
+    return a->activation == LENET_LINEAR ? LENET_OK : CPU_NAME(activation_forward)(ctx, &f);
+}
+
 #endif

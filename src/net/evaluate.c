@@ -53,6 +53,77 @@ static enum lenet_status fetch_answers(struct lenet_network *net, const struct l
     return status;
 }
 
+/* ---- batches of images --------------------------------------------------------------------------- */
+
+/* What is evaluated: images first ... end-1 of a source, in the order that hyper says. */
+struct job {
+    struct lenet_network *net;
+    const struct lenet_source *source;
+    const struct lenet_hyper *hyper;
+    uint32_t first, end;
+};
+
+/* Images n ... of a job, and padding behind its last one. */
+static enum lenet_status evaluate_batch(const struct job *job, uint32_t n) {
+    struct lenet_network *net = job->net;
+    LENET_TRY(RUN(batch_slice, .R = net->R, .N = net->N, .B = net->N, .source = *job->source, .hyper = job->hyper,
+                  .first = n, .end = job->end, .x = net->x, .label = net->label));
+    LENET_TRY(lenet_network_forward(net));
+    return lenet_network_loss(net, 0);
+}
+
+static enum lenet_status evaluate_batches(const struct job *job, const struct lenet_answers *answers) {
+    const uint32_t N = (uint32_t)job->net->N;
+    for (uint32_t n = job->first; n < job->end; n += N) {
+        const uint32_t count = job->end - n < N ? job->end - n : N;
+        LENET_TRY(lenet_network_may_go_on(job->net));
+        LENET_TRY(evaluate_batch(job, n));
+        if (answers) LENET_TRY(fetch_answers(job->net, answers, n - job->first, job->end - job->first, count));
+    }
+    return LENET_OK;
+}
+
+/* ---- recorded ------------------------------------------------------------------------------------ */
+
+/* At most so many images, of all networks: a fraction of a second's. */
+enum { MOST_RECORDED = 1 << 20 };
+
+static struct lenet_recorded_evaluation *find(const struct job *job) {
+    struct lenet_network *net = job->net;
+    for (struct lenet_recorded_evaluation *e = net->evaluations; e < net->evaluations + LENET_EVALUATIONS; e++)
+        if (e->graph && lenet_is_same_source(&e->source, job->source) && e->hyper == job->hyper &&
+            e->first == job->first && e->end == job->end)
+            return e;
+    return NULL;
+}
+
+static enum lenet_status enqueue(void *argument) {
+    const struct job *job = argument;
+    for (uint32_t n = job->first; n < job->end; n += (uint32_t)job->net->N) LENET_TRY(evaluate_batch(job, n));
+    return LENET_OK;
+}
+
+enum lenet_status lenet_network_prepare_evaluation(struct lenet_network *net, const struct lenet_source *source,
+                                                   const struct lenet_hyper *hyper, uint32_t first, uint32_t end) {
+    struct job job = {net, source, hyper, first, end};
+    struct lenet_recorded_evaluation *e = net->evaluations;
+    while (e < net->evaluations + LENET_EVALUATIONS && e->graph) e++;
+    if (!net->backend->record || e == net->evaluations + LENET_EVALUATIONS || find(&job)) return LENET_OK;
+    if (first >= end || (uint64_t)net->R * (end - first) > MOST_RECORDED) return LENET_OK;
+    LENET_TRY(evaluate_batch(&job, end)); /* of padding: at their first call libraries load their kernels */
+    *e = (struct lenet_recorded_evaluation){.source = *source, .hyper = hyper, .first = first, .end = end};
+    return net->backend->record(net->ctx, enqueue, &job, &e->graph);
+}
+
+/* ---- evaluation ---------------------------------------------------------------------------------- */
+
+static enum lenet_status evaluate(const struct job *job, const struct lenet_answers *answers) {
+    const struct lenet_recorded_evaluation *recorded = answers ? NULL : find(job);
+    if (!recorded) return evaluate_batches(job, answers);
+    LENET_TRY(lenet_network_may_go_on(job->net));
+    return job->net->backend->replay(job->net->ctx, recorded->graph, 1);
+}
+
 /* Evaluates with the training step's own buffers; the tallies of training are kept on the host meanwhile. */
 enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct lenet_source *source,
                                          const struct lenet_hyper *hyper, uint32_t first, uint32_t end,
@@ -63,16 +134,7 @@ enum lenet_status lenet_network_evaluate(struct lenet_network *net, const struct
     if (!kept) return LENET_ERR_MEMORY;
     enum lenet_status status = be->download(net->ctx, kept, net->tally, tally_bytes);
     if (status == LENET_OK) status = be->upload(net->ctx, net->tally, host_tally, tally_bytes);
-    for (uint32_t n = first; n < end && status == LENET_OK; n += (uint32_t)net->N) {
-        const uint32_t count = end - n < (uint32_t)net->N ? end - n : (uint32_t)net->N;
-        status = lenet_network_may_go_on(net);
-        if (status == LENET_OK)
-            status = RUN(batch_slice, .R = net->R, .N = net->N, .B = net->N, .source = *source, .hyper = hyper,
-                         .first = n, .end = end, .x = net->x, .label = net->label);
-        if (status == LENET_OK) status = lenet_network_forward(net);
-        if (status == LENET_OK) status = lenet_network_loss(net, 0);
-        if (status == LENET_OK && answers) status = fetch_answers(net, answers, n - first, end - first, count);
-    }
+    if (status == LENET_OK) status = evaluate(&(struct job){net, source, hyper, first, end}, answers);
     if (status == LENET_OK) status = be->download(net->ctx, host_tally, net->tally, tally_bytes);
     if (status == LENET_OK || status == LENET_STOPPED) {
         const enum lenet_status restored = be->upload(net->ctx, net->tally, kept, tally_bytes);

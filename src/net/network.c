@@ -29,21 +29,31 @@ static void lay_out_parameters(struct lenet_network *net, struct arena *arena) {
     net->squared_w = net->optimizer == LENET_SDLM ? take(arena, bytes) : NULL;
 }
 
+/* Which buffer has the gradient of y[l]: they take turns, except that an activation works in place. */
+static int gradient_of(const struct lenet_topology *topology, int l) {
+    int turns = 0;
+    for (int above = l + 1; above < topology->layer_count; above++)
+        turns += topology->layers[above].spec.kind != LENET_ACTIVATION;
+    return turns % LENET_GRADIENTS;
+}
+
 static void lay_out_activations(struct lenet_network *net, struct arena *arena, int input_gradient) {
     const struct lenet_topology *topology = &net->topology;
     const size_t image = (size_t)net->R * net->N * net->backend->element_size;
     const size_t x_bytes = lenet_layer_inputs(&topology->layers[0]) * image;
-    size_t largest = 0, most_inputs = 0;
+    size_t largest[LENET_GRADIENTS] = {0}, most_inputs = 0;
     net->x = take(arena, x_bytes);
+    net->next_x = net->backend->record ? take(arena, x_bytes) : NULL;
     net->dx = input_gradient ? take(arena, x_bytes) : NULL;
     for (int l = 0; l < topology->layer_count; l++) {
         const size_t outputs = lenet_layer_outputs(&topology->layers[l]);
-        if (outputs > largest) largest = outputs;
+        size_t *const of_buffer = &largest[gradient_of(topology, l)];
+        if (outputs > *of_buffer) *of_buffer = outputs;
         if (lenet_layer_inputs(&topology->layers[l]) > most_inputs)
             most_inputs = lenet_layer_inputs(&topology->layers[l]);
         net->y[l] = topology->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1] : take(arena, outputs * image);
     }
-    for (int i = 0; i < 2; i++) net->gradient[i] = take(arena, largest * image);
+    for (int i = 0; i < LENET_GRADIENTS; i++) net->gradient[i] = take(arena, largest[i] * image);
     size_t most = 0; /* parameters of a convolution */
     for (int l = 0; l < topology->layer_count; l++) {
         const struct lenet_layer *layer = &topology->layers[l];
@@ -57,6 +67,7 @@ static void lay_out_activations(struct lenet_network *net, struct arena *arena, 
 static void lay_out_control(struct lenet_network *net, struct arena *arena) {
     const size_t R = (size_t)net->R;
     net->label = take(arena, R * net->N);
+    net->next_label = net->backend->record ? take(arena, R * net->N) : NULL;
     net->predicted = take(arena, R * net->N);
     net->hyper = take(arena, R * sizeof *net->hyper);
     net->tally = take(arena, R * sizeof *net->tally);
@@ -98,13 +109,8 @@ enum lenet_status lenet_network_create(const struct lenet_backend *backend, stru
     return LENET_OK;
 }
 
-static void forget_graph(struct lenet_network *net) {
-    if (net->graph) net->backend->forget(net->ctx, net->graph);
-    net->graph = NULL;
-}
-
 void lenet_network_free(struct lenet_network *net) {
-    forget_graph(net);
+    lenet_network_forget(net);
     for (int i = 0; i < 3; i++)
         if (net->memory[i]) net->backend->release(net->ctx, net->memory[i]);
     memset(net->memory, 0, sizeof net->memory);
@@ -166,7 +172,8 @@ static enum lenet_status forward_layer(struct lenet_network *net, const struct l
     case LENET_SCALE: return RUN(scale_forward, SCALE_SIZES, .x = x, .w = w, .b = b, .y = y);
     case LENET_ACTIVATION: return RUN(activation_forward, ACTIVATION_SIZES, .x = x, .y = y);
     case LENET_RBF: return RUN(rbf_forward, RBF_SIZES, .targets = net->topology.targets, .x = x, .y = y);
-    case LENET_DENSE: return RUN(dense_forward, DENSE_SIZES, .x = x, .w = w, .b = b, .y = y);
+    case LENET_DENSE:
+        return RUN(dense_forward, DENSE_SIZES, .activation = LENET_LINEAR, .x = x, .w = w, .b = b, .y = y);
     }
     return LENET_ERR_ARG;
 }
@@ -212,8 +219,27 @@ enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l) 
     return forward_layer(net, &net->topology.layers[l], lenet_layer_input(net, l), net->y[l]);
 }
 
+static int is_kind(const struct lenet_topology *topology, int l, enum lenet_layer_kind kind) {
+    return l < topology->layer_count && topology->layers[l].spec.kind == kind;
+}
+
+/* A fully connected layer and the activation behind it, which works in place, are one operation. */
+static enum lenet_status forward_activated(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                           void *y) {
+    return RUN(dense_forward, DENSE_SIZES, .activation = net->topology.activation, .x = x, .w = at(net, net->w, l->w),
+               .b = at(net, net->w, l->b), .y = y);
+}
+
 enum lenet_status lenet_network_forward(struct lenet_network *net) {
-    for (int l = 0; l < net->topology.layer_count; l++) LENET_TRY(lenet_network_forward_layer(net, l));
+    const struct lenet_topology *topology = &net->topology;
+    for (int l = 0; l < topology->layer_count; l++) {
+        if (is_kind(topology, l, LENET_DENSE) && is_kind(topology, l + 1, LENET_ACTIVATION)) {
+            LENET_TRY(forward_activated(net, &topology->layers[l], lenet_layer_input(net, l), net->y[l]));
+            l++;
+        } else {
+            LENET_TRY(lenet_network_forward_layer(net, l));
+        }
+    }
     return LENET_OK;
 }
 
@@ -235,11 +261,7 @@ enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradien
 }
 
 void *lenet_network_gradient(const struct lenet_network *net, int l) {
-    int other = 0; /* the two buffers take turns, except that an activation works in place */
-    if (l < 0) return net->dx;
-    for (int above = l + 1; above < net->topology.layer_count; above++)
-        other ^= net->topology.layers[above].spec.kind != LENET_ACTIVATION;
-    return net->gradient[other];
+    return l < 0 ? net->dx : net->gradient[gradient_of(&net->topology, l)];
 }
 
 int lenet_wants_gradient(const struct lenet_network *net, int l) {
@@ -247,33 +269,37 @@ int lenet_wants_gradient(const struct lenet_network *net, int l) {
 }
 
 /* The gradients of parameters may be computed beside that of the input and what follows from it: nobody waits for them
- * before the update. So they are enqueued to the backend's branch. But they read dy, and before its buffer is written
- * again they must be done. */
+ * before the update. So they are enqueued to the backend's branch, where one comes after the other. But they read dy,
+ * and before its buffer is written again they must be done. */
 static enum lenet_status join(struct lenet_network *net) {
-    net->branch_reads = NULL;
+    net->branch_reads = 0;
     return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
 }
 
-static enum lenet_status branch_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                                const void *dy) {
+static enum lenet_status branch_backward_params(struct lenet_network *net, int l) {
     const struct lenet_backend *be = net->backend;
-    if (!be->branch) return lenet_layer_backward_params(net, l, x, dy);
-    LENET_TRY(join(net)); /* one layer at a time: they share scratch */
+    const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
+    if (!be->branch) return lenet_layer_backward_params(net, &net->topology.layers[l], x, dy);
     LENET_TRY(be->branch(net->ctx));
-    const enum lenet_status status = lenet_layer_backward_params(net, l, x, dy);
+    const enum lenet_status status = lenet_layer_backward_params(net, &net->topology.layers[l], x, dy);
     be->back(net->ctx);
-    net->branch_reads = dy;
+    net->branch_reads |= 1u << gradient_of(&net->topology, l);
     return status;
+}
+
+static int branch_reads(const struct lenet_network *net, const void *gradient) {
+    for (int i = 0; i < LENET_GRADIENTS; i++)
+        if (net->gradient[i] == gradient) return (net->branch_reads >> i & 1) != 0;
+    return 0;
 }
 
 static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     const struct lenet_layer *layer = &net->topology.layers[l];
     const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
-    void *dx = lenet_network_gradient(net, l - 1);
-    if (lenet_layer_trains(layer)) LENET_TRY(branch_backward_params(net, layer, x, dy));
-    if (!lenet_wants_gradient(net, l - 1)) return LENET_OK;
-    if (dx == net->branch_reads) LENET_TRY(join(net));
-    return lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx);
+    void *dx = lenet_wants_gradient(net, l - 1) ? lenet_network_gradient(net, l - 1) : NULL;
+    if (dx && branch_reads(net, dx)) LENET_TRY(join(net));
+    if (lenet_layer_trains(layer)) LENET_TRY(branch_backward_params(net, l));
+    return dx ? lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx) : LENET_OK;
 }
 
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
@@ -287,10 +313,13 @@ enum lenet_status lenet_network_backward(struct lenet_network *net) {
     return join(net);
 }
 
-enum lenet_status lenet_network_update(struct lenet_network *net) {
+enum lenet_status lenet_network_schedule(struct lenet_network *net) {
+    return RUN(schedule_step, .R = net->R, .hyper = net->hyper, .step = net->step, .rate = net->rate);
+}
+
+enum lenet_status lenet_network_optimize(struct lenet_network *net) {
     const struct lenet_topology *topology = &net->topology;
     size_t first = 0, end = 0; /* of parameters that are updated together: those of layers between frozen ones */
-    LENET_TRY(RUN(schedule_step, .R = net->R, .hyper = net->hyper, .step = net->step, .rate = net->rate));
     for (int l = 0; l < topology->layer_count; l++) {
         const int is_last = l == topology->layer_count - 1, frozen = topology->layers[l].frozen;
         end = is_last ? topology->stride : topology->layers[l + 1].w;
@@ -303,38 +332,7 @@ enum lenet_status lenet_network_update(struct lenet_network *net) {
     return LENET_OK;
 }
 
-enum lenet_status lenet_network_step(struct lenet_network *net, const struct lenet_source *source) {
-    LENET_TRY(lenet_network_draw(net, source));
-    LENET_TRY(lenet_network_forward(net));
-    LENET_TRY(lenet_network_loss(net, 1));
-    LENET_TRY(lenet_network_backward(net));
-    return lenet_network_update(net);
-}
-
-/* ---- steps --------------------------------------------------------------------------- */
-
-struct step_args {
-    struct lenet_network *net;
-    const struct lenet_source *source;
-};
-
-static enum lenet_status enqueue_step(void *argument) {
-    const struct step_args *args = argument;
-    return lenet_network_step(args->net, args->source);
-}
-
-enum lenet_status lenet_network_steps(struct lenet_network *net, const struct lenet_source *source, int count) {
-    const struct lenet_backend *be = net->backend;
-    /* NOLINTNEXTLINE(*-memory-comparison,cert-exp42-c,cert-flp37-c): a source has no padding */
-    if (net->graph && memcmp(&net->recorded, source, sizeof *source) != 0) forget_graph(net);
-    if (be->record && !net->graph && count > 0) {
-        /* The first step is not recorded: at their first call libraries load their kernels. */
-        LENET_TRY(lenet_network_step(net, source));
-        LENET_TRY(be->record(net->ctx, enqueue_step, &(struct step_args){.net = net, .source = source}, &net->graph));
-        net->recorded = *source;
-        count--;
-    }
-    if (net->graph) return be->replay(net->ctx, net->graph, count);
-    for (int i = 0; i < count; i++) LENET_TRY(lenet_network_step(net, source));
-    return LENET_OK;
+enum lenet_status lenet_network_update(struct lenet_network *net) {
+    LENET_TRY(lenet_network_schedule(net));
+    return lenet_network_optimize(net);
 }

@@ -60,25 +60,35 @@ static LENET_HOST_DEVICE inline int lenet_augments(const struct lenet_hyper *h) 
     return h->shift > 0 || h->rotate > 0 || h->scale > 0 || h->shear > 0 || h->elastic > 0;
 }
 
-/* A distortion, as the map from a pixel of the field to a point of the image:
- * source = centre + m * (pixel - centre) + offset + spline(pixel). */
-struct lenet_warp {
+/* The part of a distortion that is the same for the whole field:
+ * source = centre + m * (pixel - centre) + offset + spline(pixel), from a pixel of the field to a point of the image.
+ */
+struct lenet_affine {
     float m[2][2], offset[2]; /* rows: x (to the right), y (down) */
-    int elastic;
-    float node[LENET_GRID][LENET_GRID][2];
 };
 
-static LENET_HOST_DEVICE inline struct lenet_warp lenet_warp_draw(const struct lenet_hyper *h, uint32_t epoch,
-                                                                  uint32_t sample) {
+/* Cosine and sine of degrees. CUDA's cosf has an array in memory, for very large angles; its sincospif has none. */
+static LENET_HOST_DEVICE inline void lenet_turn(float degrees, float *c, float *s) {
+#ifdef LENET_ON_GPU
+    sincospif(degrees * (1.0f / 180), s, c);
+#else
+    const float angle = degrees * 0.017453293f; /* pi/180 */
+    *c = cosf(angle);
+    *s = sinf(angle);
+#endif
+}
+
+static LENET_HOST_DEVICE inline struct lenet_affine lenet_affine_draw(const struct lenet_hyper *h, uint32_t epoch,
+                                                                      uint32_t sample) {
     const uint64_t index = (uint64_t)sample << 8;
     const struct lenet_random a = lenet_philox(h->seed, LENET_RNG_AUGMENT, epoch, index);
     const struct lenet_random b = lenet_philox(h->seed, LENET_RNG_AUGMENT, epoch, index + 1);
-    const float angle = h->rotate * lenet_signed_unit(a.v[0]) * 0.017453293f; /* pi/180 */
     const float width = 1 / (1 + h->scale * lenet_signed_unit(a.v[1]));
     const float height = 1 / (1 + h->scale * lenet_signed_unit(a.v[2]));
     const float shear = h->shear * lenet_signed_unit(a.v[3]);
-    const float c = cosf(angle), s = sinf(angle);
-    struct lenet_warp w;
+    float c, s;
+    lenet_turn(h->rotate * lenet_signed_unit(a.v[0]), &c, &s);
+    struct lenet_affine w;
     /* Rotation * shear * scaling, all of them inverted: only the ranges matter, and these are symmetric. */
     w.m[0][0] = width * c;
     w.m[0][1] = height * (shear * c - s);
@@ -86,16 +96,23 @@ static LENET_HOST_DEVICE inline struct lenet_warp lenet_warp_draw(const struct l
     w.m[1][1] = height * (shear * s + c);
     w.offset[0] = h->shift * lenet_signed_unit(b.v[0]);
     w.offset[1] = h->shift * lenet_signed_unit(b.v[1]);
-    w.elastic = h->elastic > 0;
-    if (w.elastic) {
-        const int values = LENET_GRID * LENET_GRID * 2;
-        for (int i = 0; i < values; i += 4) {
-            const struct lenet_random r = lenet_philox(h->seed, LENET_RNG_AUGMENT, epoch, index + 2 + (uint64_t)i / 4);
-            for (int k = 0; k < 4 && i + k < values; k++)
-                (&w.node[0][0][0])[i + k] = h->elastic * lenet_signed_unit(r.v[k]);
-        }
-    }
     return w;
+}
+
+/* The spline's nodes, [LENET_GRID][LENET_GRID][2] displacements, are drawn four values at a time. */
+enum { LENET_NODES = LENET_GRID * LENET_GRID * 2, LENET_NODE_QUADS = (LENET_NODES + 3) / 4 };
+
+struct lenet_quad {
+    float v[4];
+};
+
+static LENET_HOST_DEVICE inline struct lenet_quad lenet_nodes_draw(const struct lenet_hyper *h, uint32_t epoch,
+                                                                   uint32_t sample, int quad) {
+    const uint64_t index = ((uint64_t)sample << 8) + 2 + (uint64_t)quad;
+    const struct lenet_random r = lenet_philox(h->seed, LENET_RNG_AUGMENT, epoch, index);
+    struct lenet_quad nodes;
+    for (int k = 0; k < 4; k++) nodes.v[k] = h->elastic * lenet_signed_unit(r.v[k]);
+    return nodes;
 }
 
 /* The cubic B-spline's cell and four weights at pixel p of size. */
@@ -116,54 +133,56 @@ static LENET_HOST_DEVICE inline struct lenet_spline lenet_spline_at(int p, int s
     return s;
 }
 
-/* The warp along one row of an OH x OW field: pixel `column` shows the point
- * (x, y) + column * (dx, dy) + spline. */
-struct lenet_warp_row {
+/* A row of an OH x OW field without its spline: pixel `column` shows the point (x, y) + column * (dx, dy). */
+struct lenet_line {
     float x, y, dx, dy;
-    int elastic;
-    float node[LENET_GRID][2];
 };
 
-static LENET_HOST_DEVICE inline struct lenet_warp_row lenet_warp_row_make(const struct lenet_warp *w, int H, int W,
-                                                                          int OH, int OW, int row) {
+static LENET_HOST_DEVICE inline struct lenet_line lenet_line_of(const struct lenet_affine *w, int H, int W, int OH,
+                                                                int OW, int row) {
     const float left = -0.5f * (float)(OW - 1), down = (float)row - 0.5f * (float)(OH - 1);
-    struct lenet_warp_row r;
-    r.x = 0.5f * (float)(W - 1) + w->m[0][0] * left + w->m[0][1] * down + w->offset[0];
-    r.y = 0.5f * (float)(H - 1) + w->m[1][0] * left + w->m[1][1] * down + w->offset[1];
-    r.dx = w->m[0][0];
-    r.dy = w->m[1][0];
-    r.elastic = w->elastic;
-    if (!r.elastic) return r;
-    const struct lenet_spline s = lenet_spline_at(row, OH);
-    for (int j = 0; j < LENET_GRID; j++)
-        for (int k = 0; k < 2; k++) {
-            r.node[j][k] = 0;
-            for (int i = 0; i < 4; i++) r.node[j][k] += s.weight[i] * w->node[s.cell + i][j][k];
-        }
-    return r;
+    struct lenet_line l;
+    l.x = 0.5f * (float)(W - 1) + w->m[0][0] * left + w->m[0][1] * down + w->offset[0];
+    l.y = 0.5f * (float)(H - 1) + w->m[1][0] * left + w->m[1][1] * down + w->offset[1];
+    l.dx = w->m[0][0];
+    l.dy = w->m[1][0];
+    return l;
 }
 
-/* The point of the image that a pixel of the row shows; s is lenet_spline_at(column, OW). */
-static LENET_HOST_DEVICE inline void lenet_warp_point(const struct lenet_warp_row *r, int column,
-                                                      const struct lenet_spline *s, float *x, float *y) {
-    *x = r->x + (float)column * r->dx;
-    *y = r->y + (float)column * r->dy;
-    if (!r->elastic) return;
-    for (int j = 0; j < 4; j++) {
-        *x += s->weight[j] * r->node[s->cell + j][0];
-        *y += s->weight[j] * r->node[s->cell + j][1];
-    }
+/* Where a point (x, y) lies between four pixels: the index of the one above to the left, which need not exist, which of
+ * them do, first those above, and how far away it is. None exists where the point is outside of the image. */
+struct lenet_corners {
+    int at, exists[4];
+    float fx, fy;
+};
+
+static LENET_HOST_DEVICE inline struct lenet_corners lenet_corners_of(int H, int W, float x, float y) {
+    const int inside = x > -1 && x < (float)W && y > -1 && y < (float)H;
+    const int j = inside ? (int)(x + 1) - 1 : 0, i = inside ? (int)(y + 1) - 1 : 0; /* floor, for values above -1 */
+    const int up = inside && i >= 0, down = inside && i + 1 < H, left = j >= 0, right = j + 1 < W;
+    struct lenet_corners c;
+    c.at = i * W + j;
+    c.exists[0] = up && left;
+    c.exists[1] = up && right;
+    c.exists[2] = down && left;
+    c.exists[3] = down && right;
+    c.fx = inside ? x - (float)j : 0;
+    c.fy = inside ? y - (float)i : 0;
+    return c;
+}
+
+/* Bilinear between the values of the corners. */
+static LENET_HOST_DEVICE inline float lenet_between(const struct lenet_corners *c, const float v[4]) {
+    return (v[0] * (1 - c->fx) + v[1] * c->fx) * (1 - c->fy) + (v[2] * (1 - c->fx) + v[3] * c->fx) * c->fy;
 }
 
 /* The image's byte value at a point, bilinear between pixels, 0 outside. */
 static LENET_HOST_DEVICE inline float lenet_bilinear(const uint8_t *image, int H, int W, float x, float y) {
     if (!(x > -1 && x < (float)W && y > -1 && y < (float)H)) return 0;
-    const int j = (int)(x + 1) - 1, i = (int)(y + 1) - 1; /* floor, for values above -1 */
-    const float fx = x - (float)j, fy = y - (float)i;
-    const int up = i >= 0, down = i + 1 < H, left = j >= 0, right = j + 1 < W, at = i * W + j;
-    const float a = up && left ? image[at] : 0, b = up && right ? image[at + 1] : 0;
-    const float c = down && left ? image[at + W] : 0, d = down && right ? image[at + W + 1] : 0;
-    return (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy;
+    const struct lenet_corners c = lenet_corners_of(H, W, x, y);
+    const float v[4] = {c.exists[0] ? (float)image[c.at] : 0, c.exists[1] ? (float)image[c.at + 1] : 0,
+                        c.exists[2] ? (float)image[c.at + W] : 0, c.exists[3] ? (float)image[c.at + W + 1] : 0};
+    return lenet_between(&c, v);
 }
 
 #endif

@@ -6,9 +6,14 @@
 #include "base/rng.h"
 #include "lenet/ops.h"
 
-/* Half a cosine from 1 at t = 0 to 0 at t = 1. */
+/* Half a cosine from 1 at t = 0 to 0 at t = 1. CUDA's cos has an array in memory, for very large angles; its cospi has
+ * none. */
 static LENET_HOST_DEVICE inline double lenet_half_cosine(double t) {
+#ifdef LENET_ON_GPU
+    return 0.5 * (1 + cospi(t));
+#else
     return 0.5 * (1 + cos(3.14159265358979323846 * t));
+#endif
 }
 
 static LENET_HOST_DEVICE inline double lenet_fraction(uint64_t part, uint64_t whole) {

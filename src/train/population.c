@@ -142,8 +142,17 @@ static enum lenet_status upload_member(struct lenet_population *pop, int r) {
     return net->v ? lenet_network_put(net, net->v, r, state + 2 * pop->now.stride) : LENET_OK;
 }
 
+/* Before the weights come: whatever takes longer only the first time is done before the clock starts. */
+static enum lenet_status prepare(struct lenet_population *pop) {
+    struct lenet_network *net = &pop->net;
+    LENET_TRY(lenet_network_prepare(net, &pop->train));
+    LENET_TRY(lenet_network_prepare_evaluation(net, &pop->train, net->hyper, 0, pop->validation));
+    return lenet_network_prepare_evaluation(net, &pop->test, NULL, 0, pop->test.count);
+}
+
 enum lenet_status lenet_population_init(struct lenet_population *pop, const struct lenet_start *start,
                                         struct lenet_error *err) {
+    LENET_TRY(prepare(pop));
     for (int r = 0; r < pop->now.R; r++) {
         const struct lenet_settings *settings = &pop->members[r].settings;
         float *w = lenet_snapshot_state(&pop->now, r);
@@ -238,6 +247,7 @@ enum lenet_status lenet_population_restore(struct lenet_population *pop, const c
                           "%s: its counters do not fit the run (step %" PRIu64 " of %" PRIu64 "); damaged?", path,
                           now->step, pop->total_steps);
     pop->spent = now->seconds;
+    LENET_TRY(prepare(pop));
     LENET_TRY(pop->net.backend->upload(pop->net.ctx, pop->net.step, &now->step, sizeof now->step));
     LENET_TRY(upload_tallies(pop));
     for (int r = 0; r < now->R; r++) {

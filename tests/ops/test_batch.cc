@@ -204,7 +204,9 @@ TEST_P(BatchSlice, HandComputed) {
 TEST_P(BatchSlice, IsTheBytesInTheMiddleOfTheField) {
     for (const Images &set :
          {Numbered(300, 6, 5, 10, 9), Numbered(300, 3, 4, 3, 4), Numbered(300, 4, 7, 4, 12),
-          Numbered(300, 28, 28, 32, 32), Numbered(300, 2, 3, 5, 8), Numbered(300, 3, 4, 4, LENET_MAX_SIDE)}) {
+          Numbered(300, 28, 28, 32, 32), Numbered(300, 2, 3, 5, 8), Numbered(300, 3, 4, 4, LENET_MAX_SIDE),
+          /* The largest images that a GPU keeps in shared memory, and some that it does not. */
+          Numbered(300, 4, 199, 8, 203), Numbered(300, 200, 4, 200, 5), Numbered(300, 27, 27, 28, 28)}) {
         SCOPED_TRACE("H" + std::to_string(set.H) + " OW" + std::to_string(set.OW));
         for (int B : {1, lanes(), 2 * lanes() + 3}) ExpectSlice(set, 250, 300, B);
     }
@@ -836,18 +838,30 @@ TEST_P(BatchDraw, NetworksAloneAndOtherBatchSizesGiveTheSameBits) {
 }
 
 /* The same numbers are drawn on every backend: labels are the same, and so are
- * pixels, but for the coordinates' roundings: these are within 32 * 2^-24 * 50 =
- * 1e-4 pixels, and from one pixel to the next x changes by at most 128. */
+ * pixels, but for the coordinates' roundings: these are within OW * 2^-24 * 50 pixels,
+ * and from one pixel to the next x changes by at most 128. A GPU keeps the bytes of images of the first two
+ * sizes in shared memory, and not those of the others. */
 TEST_P(BatchDraw, BackendsAgree) {
     const Device cpu(lenet_backend_cpu(), 1);
-    Images set = Numbered(kImages, kSize, kSize, kField, kField);
-    set.factor = 0.5f;
-    for (uint64_t step : {0, 1, 5}) {
-        const Batch want = Draw(cpu, set, {AllDistortions()}, step, 32),
-                    got = Draw(device(), set, {AllDistortions()}, step, 32);
-        for (int n = 0; n < 32; n++) {
-            EXPECT_EQ(want.LabelOf(0, n), got.LabelOf(0, n));
-            EXPECT_TRUE(Near(want.PictureOf(0, n), got.PictureOf(0, n), 128 * 1e-4)) << "image " << n;
+    const int sizes[][4] = {
+        {kSize, kSize, kField, kField}, {20, 8, 21, 30}, {27, 27, 32, 32}, {30, 28, 32, 32}, {2, 2, 3, 3},
+        {3, 4, 4, LENET_MAX_SIDE}};
+    for (const auto &[H, W, OH, OW] : sizes) {
+        SCOPED_TRACE("H" + std::to_string(H) + " W" + std::to_string(W) + " OW" + std::to_string(OW));
+        Images set = Numbered(kImages, H, W, OH, OW);
+        set.factor = 0.5f;
+        lenet_hyper affine = AllDistortions(), elastic = MakeHyper(affine.seed, 0, affine.train_count);
+        affine.elastic = 0;
+        elastic.elastic = 1.5f;
+        for (uint64_t step : {0, 1, 5}) {
+            const std::vector<lenet_hyper> hypers = {AllDistortions(), affine, elastic};
+            const Batch want = Draw(cpu, set, hypers, step, 40), got = Draw(device(), set, hypers, step, 40);
+            for (int r = 0; r < 3; r++)
+                for (int n = 0; n < std::min(want.N, got.N); n++) {
+                    EXPECT_EQ(want.LabelOf(r, n), got.LabelOf(r, n));
+                    EXPECT_TRUE(Near(want.PictureOf(r, n), got.PictureOf(r, n), 128 * 50 * OW * 0x1p-24))
+                        << "network " << r << ", image " << n;
+                }
         }
     }
 }

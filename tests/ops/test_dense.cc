@@ -22,7 +22,7 @@ struct DenseLayer : reference::DenseSize {
 
     LayerOutputs Reference(const LayerInputs &in) const { return reference::Dense(*this, in); }
     dense_forward Forward(size_t stride, const void *x, const void *w, const void *b, void *y) const {
-        return {R, N, I, O, stride, x, w, b, y};
+        return {R, N, I, O, stride, LENET_LINEAR, x, w, b, y};
     }
     dense_backward_input BackwardInput(size_t stride, const void *dy, const void *w, void *dx) const {
         return {R, N, I, O, stride, dy, w, dx};
@@ -91,6 +91,22 @@ TEST_P(Dense, MatchesPlainLoopsExactlyForEverySmallSize) {
 
 TEST_P(Dense, MatchesPlainLoopsOnReals) {
     for (const DenseLayer &s : Sizes()) ExpectPlainLoopsOnReals(device(), s);
+}
+
+/* The same bits as from the two operations. For images enough that a row of outputs has several blocks on a GPU. */
+TEST_P(Dense, ANonlinearityBehindItIsThatOfTheOperationActivation) {
+    for (const DenseLayer &s : Sizes())
+        for (lenet_activation activation : {LENET_TANH, LENET_RELU, LENET_SQUASH, LENET_LINEAR}) {
+            SCOPED_TRACE(s.Name() + ", activation " + std::to_string(activation));
+            const LayerOnDevice<DenseLayer> apart(device(), s, RealInputs(s)), together(device(), s, RealInputs(s));
+            dense_forward args = together.Forward();
+            args.activation = activation;
+            device().Run(args);
+            device().Run(apart.Forward());
+            if (activation != LENET_LINEAR)
+                device().Run(activation_forward{s.R, s.N, s.O, activation, apart.y, apart.y});
+            EXPECT_TRUE(SameBytes(apart.y.Bytes(), together.y.Bytes()));
+        }
 }
 
 TEST_P(Dense, GradientIsTheSlope) {

@@ -242,6 +242,29 @@ TEST_P(Loss, LargeLogitsDoNotOverflow) {
     ExpectPlainLoops(s, Values(s.Logits(), -1e4), MakeLabels(s, 2));
 }
 
+/* Where the label's output is far above all others, the loss and the gradient are small, and right to roundings of
+ * their own size, not of 1: (4M + O + 8) u of it, as above, and what the difference from 1 leaves in double. */
+TEST_P(Loss, ASmallLossIsRightToItsOwnSize) {
+    const LossSize s = Size(2, 5, 10);
+    const reference::Layout at(s.R, s.O, s.N);
+    Values y = Reals(s.Logits(), 1, 2);
+    const Labels label(s.Images(), 7);
+    for (int r = 0; r < s.R; r++)
+        for (int n = 0; n < s.N; n++) y[at(r, 7, n)] = (float)(y[at(r, 7, n)] + 16);
+    const reference::LossOutputs want = reference::SoftmaxLoss(s.R, s.N, s.O, y, label, 0);
+    const LossOnDevice on(device(), s, y, label);
+    device().Run(on.Args());
+    const double error = Gamma(4 * 18 + s.O + 8, device().roundoff()), in_double = 8 * 0x1p-53;
+    for (int r = 0; r < s.R; r++) {
+        const double loss = want.tally[(size_t)r].loss;
+        EXPECT_LT(loss, s.N * 1e-4);
+        EXPECT_NEAR(on.Added()[(size_t)r].loss, loss, error * loss + s.N * in_double + 1000 * 0x1p-50);
+    }
+    Values bound = Times(error, Abs(want.dy));
+    for (double &b : bound) b += in_double;
+    EXPECT_TRUE(Near(want.dy, on.dy.Host(), bound));
+}
+
 TEST_P(Loss, TiesPredictTheFirst) {
     const LossSize s = Size(1, 2, 10);
     /* Three values for ten outputs: every image has ties for the largest. */
@@ -301,6 +324,8 @@ TEST_P(Loss, NonfiniteLossesAreCounted) {
 
         const Values dy = on.dy.Host(), dy_without = without.dy.Host();
         const Labels predicted = on.predicted.Host(), predicted_without = without.predicted.Host();
+        EXPECT_EQ(predicted[(size_t)s.N], 0) << "nothing is larger than a first output that is NaN";
+        EXPECT_EQ(predicted[(size_t)s.N + 5], 5) << "the infinite output";
         for (int r = 0; r < s.R; r++)
             for (int n = 0; n < s.N; n++) {
                 if (r == 1 && ill_images.count(n)) continue;

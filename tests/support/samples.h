@@ -181,6 +181,7 @@ template <class Op> bool FillDense(Sample<Op> &s, int variant) {
 inline bool Fill(Sample<dense_forward> &s, int variant) {
     auto &a = s.args;
     if (!FillDense(s, variant)) return false;
+    a.activation = variant == 0 ? LENET_TANH : LENET_LINEAR;
     InParameters(s, Count(a.O, a.I), (size_t)a.O);
     a.b = s.At(a.w, Count(a.O, a.I));
     a.x = s.In(Count(a.R, a.I, a.N));

@@ -116,7 +116,7 @@ class Stop : public ::testing::Test {
         Open(device, options);
         ASSERT_EQ(Train(false, INT_MAX), 1);
         const End want = EndOf();
-        EXPECT_EQ(looks_, looks) << "one before each batch";
+        EXPECT_EQ(looks_, looks) << "one before each batch, or what is recorded";
         for (int look = 0; look < looks && !HasFailure(); look++) {
             SCOPED_TRACE(look);
             ASSERT_EQ(Train(false, look), 0);
@@ -273,13 +273,13 @@ TEST_F(Stop, AnEstimateTakesTheStepsOfAPassAndBeginsNoOther) {
     EXPECT_LE(StepsOfAnEstimate(longer), 8u);
 }
 
-/* A GPU's steps are recorded: an epoch's are one call of many steps. */
+/* A GPU's steps and evaluations are recorded: an epoch's steps are one call, and so is a small evaluation. */
 class CudaStop : public Stop {};
 
 TEST_F(CudaStop, AnywhereInARunThatEndsInMidEpochItGoesOnToTheSameEnd) {
     const char *why = nullptr;
     if (!lenet_backend_cuda(&why)) GTEST_SKIP() << "cuda: " << why;
-    const int epochs = 3, validation = 2, test = 2 * 2, answers = 2;
+    const int epochs = 3, validation = 2, test = 2, answers = 2;
     Options options = kValidation;
     options["arch"] = "linear"; /* on the emulated GPU every multiplication takes its time */
     ExpectTheSameEndWhereverItIsStopped("cuda", options, epochs + validation + test + answers);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,21 @@ class Population {
             gradients.emplace_back(dw.begin(), dw.end());
         }
         return gradients;
+    }
+    /* The outputs of all layers for the first batch, of the whole forward pass or layer by layer. */
+    std::vector<uint8_t> Outputs(bool by_layers) {
+        std::vector<uint8_t> bytes;
+        Require(lenet_network_draw(&net, &data_.train()), "draw");
+        if (!by_layers) Require(lenet_network_forward(&net), "forward");
+        for (int l = 0; by_layers && l < net.topology.layer_count; l++)
+            Require(lenet_network_forward_layer(&net, l), "forward_layer");
+        for (int l = 0; l < net.topology.layer_count; l++) {
+            std::vector<uint8_t> y(lenet_layer_outputs(&net.topology.layers[l]) * (size_t)net.R * (size_t)net.N *
+                                   device_.backend().element_size);
+            Require(device_.backend().download(device_.ctx(), y.data(), net.y[l], y.size()), "download");
+            Append(bytes, y);
+        }
+        return bytes;
     }
     std::vector<float> Get(const void *which, int r) {
         std::vector<float> values(net.topology.stride);
@@ -255,6 +271,17 @@ TEST_F(PopulationTest, MembersEndWithTheBytesOfARunAloneInOtherArchitectures) {
         ExpectMembersEndAsAlone(Plan(arch, LENET_TANH, LENET_POOL_MAX), LENET_ADAMW);
 }
 
+/* As a whole it has fewer operations. */
+TEST_F(PopulationTest, TheForwardPassIsThatOfItsLayers) {
+    const HostData host(28, 28, 90, 20);
+    for (const char *arch : {"lenet5", "lenet5-1998", "mlp-300-100", "linear"})
+        for (lenet_activation activation : {LENET_TANH, LENET_RELU, LENET_SQUASH}) {
+            const Device device(lenet_backend_cpu(), 1);
+            Population population(device, host.data, Plan(arch, activation, LENET_POOL_MAX), LENET_SGD, Unlike(), 20);
+            EXPECT_TRUE(SameBytes(population.Outputs(true), population.Outputs(false))) << arch << ", " << activation;
+        }
+}
+
 TEST_F(PopulationTest, TheSameMemberTwiceIsTheSameTwice) {
     const HostData host(28, 28, 40, 20);
     const lenet_hyper member = Hyper(TestSeed(), 40);
@@ -337,14 +364,22 @@ TEST_P(Network, TheBatchIsPaddedToTheLanesAndTensorsAreAlignedAndApart) {
             const size_t real = device().backend().element_size, image = (size_t)(3 * net.N) * real;
             std::vector<std::pair<const void *, size_t>> tensors;
             for (const void *p : {net.w, net.dw, net.m, net.v}) tensors.emplace_back(p, 3 * plan_.stride * real);
-            for (const void *p : {net.x, net.dx}) tensors.emplace_back(p, 32 * 32 * image);
+            for (const void *p : {net.x, net.next_x, net.dx}) tensors.emplace_back(p, 32 * 32 * image);
+            EXPECT_EQ(net.next_x != nullptr, device().backend().record != nullptr);
             for (int l = 0; l < plan_.layer_count; l++)
                 if (plan_.layers[l].spec.kind == LENET_ACTIVATION) {
                     EXPECT_EQ(net.y[l], net.y[l - 1]) << "in place";
                 } else
                     tensors.emplace_back(net.y[l], lenet_layer_outputs(&plan_.layers[l]) * image);
-            for (const void *p : net.gradient) tensors.emplace_back(p, 6 * 28 * 28 * image); /* C1's, the largest */
-            for (const uint8_t *p : {net.label, net.predicted}) tensors.emplace_back(p, 3 * (size_t)net.N);
+            std::map<const void *, size_t> gradients; /* each with the largest that it has to hold */
+            for (int l = 0; l < plan_.layer_count; l++) {
+                size_t &bytes = gradients[lenet_network_gradient(&net, l)];
+                bytes = std::max(bytes, lenet_layer_outputs(&plan_.layers[l]) * image);
+            }
+            EXPECT_EQ(gradients.size(), (size_t)LENET_GRADIENTS);
+            for (const auto &gradient : gradients) tensors.push_back(gradient);
+            for (const uint8_t *p : {net.label, net.next_label, net.predicted})
+                tensors.emplace_back(p, 3 * (size_t)net.N);
             tensors.emplace_back(net.hyper, 3 * sizeof *net.hyper);
             tensors.emplace_back(net.tally, 3 * sizeof *net.tally);
             tensors.emplace_back(net.step, sizeof *net.step);

@@ -104,6 +104,20 @@ TEST_F(Rng, UnitsAreSpreadEvenly) {
     }
 }
 
+TEST_F(Bijection, IsWalkedInTheSmallestPowerOfTwoThatHoldsIt) {
+    const auto bits_of = [&](uint32_t size) {
+        const lenet_bijection b = lenet_bijection_make(seed_, LENET_RNG_ORDER, 0, size);
+        return b.low_bits + b.high_bits;
+    };
+    for (uint32_t size : {1u, 2u, 3u, 4u}) EXPECT_EQ(bits_of(size), 2u) << size;
+    for (uint32_t bits = 3; bits < 32; bits++) {
+        const uint32_t power = 1u << bits;
+        EXPECT_EQ(bits_of(power), bits) << power;
+        EXPECT_EQ(bits_of(power - 1), bits) << power - 1;
+        EXPECT_EQ(bits_of(power / 2 + 1), bits) << power / 2 + 1;
+    }
+}
+
 TEST_F(Bijection, IsAPermutationForEverySize) {
     for (uint32_t size : {1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 16u, 17u, 31u, 33u, 1000u, 1024u, 1025u, 60000u, 65537u})
         for (uint32_t epoch = 0; epoch < 5; epoch++) {

@@ -434,6 +434,20 @@ class SimtDeathTest : public Simt {
     }
 };
 
+TEST(SimtMath, CosinesOfHalfTurnsAreRight) {
+    for (double x : {0.0, 0.5, 1.0, 1.5, 2.0, 3.0, -0.5, 101.0}) {
+        const double want[] = {1, 0, -1, 0};
+        EXPECT_EQ(cospi(x), want[(int)std::fabs(2 * x) % 4]) << x;
+    }
+    for (double x = -3; x < 3; x += 1.0 / 64) {
+        float s, c;
+        sincospif((float)x, &s, &c);
+        EXPECT_NEAR(cospi(x), std::cos(M_PI * x), 8e-16) << x;
+        EXPECT_NEAR(c, std::cos(M_PI * x), 6e-8) << x;
+        EXPECT_NEAR(s, std::sin(M_PI * x), 6e-8) << x;
+    }
+}
+
 TEST_F(SimtDeathTest, AccessesOutsideOfGlobalMemoryEndTheProgram) {
     EXPECT_DEATH(RunAndWait(planted::WritesPastTheGlobalEnd), "heap-buffer-overflow");
     EXPECT_DEATH(RunAndWait(planted::ReadsBeforeTheGlobalStart), "heap-buffer-overflow");

@@ -388,6 +388,22 @@ TEST_F(Branches, AreReplayedAsEarlyAsTheirEventsAllowWhereThatIsWanted) {
     EXPECT_CUDA(cudaGraphExecDestroy(after));
 }
 
+/* In a row are those that wait for one another: on a branch, and across branches. */
+TEST_F(Branches, HaveASizeAndALongestPath) {
+    const auto in_a_row = [&](const std::function<void()> &body, size_t nodes) {
+        EXPECT_CUDA(cudaGraphExecDestroy(Capture(main_, body, nodes)));
+        EXPECT_EQ(simt::graph_sizes().back().work, nodes);
+        return simt::graph_sizes().back().in_a_row;
+    };
+    EXPECT_EQ(in_a_row([&] { Copy(), Copy(), Copy(); }, 3), 3u);
+    EXPECT_EQ(in_a_row([&] { Branch(), Copy(), Join(); }, 2), 1u) << "side by side";
+    EXPECT_EQ(in_a_row([&] { Branch(), Join(), Copy(); }, 2), 2u);
+    EXPECT_EQ(in_a_row([&] { Copy(), Branch(), Join(); }, 2), 2u);
+    EXPECT_EQ(in_a_row([&] { Copy(), Branch(), Copy(), Copy(), Join(), Copy(); }, 5), 4u) << "the side is shorter";
+    EXPECT_EQ(in_a_row([&] { Branch(), Branch(), Branch(), Copy(), Join(), Copy(); }, 5), 4u) << "and here longer";
+    EXPECT_EQ(simt::graph_sizes().size(), 6u);
+}
+
 /* A product on each branch, in workspace `first` and `second`; `join`: the one waits for the other. */
 TEST_F(Branches, MustNotShareAWorkspaceOfCublas) {
     const Array<> one(Floats{1}), c(2), workspace(1024), other(1024);

@@ -95,4 +95,16 @@ inline void __trap(SIMT_HERE) { simt::trap(SIMT_SITE); }
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
 
+/* Of multiples of pi, which are exact where those are: x is reduced before it is multiplied. */
+inline double cospi(double x) {
+    const double half_turns = fabs(x - 2 * nearbyint(x / 2)); /* within one */
+    return half_turns <= 0.25   ? cos(M_PI * half_turns)
+           : half_turns <= 0.75 ? sin(M_PI * (0.5 - half_turns))
+                                : -cos(M_PI * (1 - half_turns));
+}
+inline void sincospif(float x, float *s, float *c) {
+    *s = (float)cospi((double)x - 0.5);
+    *c = (float)cospi(x);
+}
+
 #endif

@@ -96,8 +96,29 @@ cudaError_t EndCapture(Machine &m, cudaStream_t stream, cudaGraph_t *graph) {
     return cudaSuccess;
 }
 
+/* paths[b][i]: work in a row up to piece i of branch b. As in Clocks. */
+GraphSize SizeOf(const GraphNodes &nodes) {
+    std::vector<std::vector<size_t>> paths(nodes.size(), {0});
+    GraphSize size = {0, 0};
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t b = 0; b < nodes.size(); b++)
+            while (paths[b].size() <= nodes[b].size()) {
+                const Node &node = nodes[b][paths[b].size() - 1];
+                if (!node.work && paths[node.branch].size() <= node.count) break;
+                const size_t before = paths[b].back();
+                paths[b].push_back(node.work ? before + 1 : std::max(before, paths[node.branch][node.count]));
+                size.work += node.work != nullptr;
+                size.in_a_row = std::max(size.in_a_row, paths[b].back());
+                more = true;
+            }
+    }
+    return size;
+}
+
 cudaError_t Instantiate(Machine &m, cudaGraphExec_t *exec, cudaGraph_t graph) {
     if (!m.streams.graphs.Has(graph)) return cudaErrorInvalidValue;
+    m.streams.graph_sizes.push_back(SizeOf(*graph->nodes));
     *exec = m.streams.execs.New();
     (*exec)->nodes = graph->nodes;
     return cudaSuccess;

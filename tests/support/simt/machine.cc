@@ -129,6 +129,7 @@ void fail_calls(uint64_t first, bool sticks, int error) {
 void set_device(const Device &device) { machine().device = device; }
 size_t allocated_bytes() { return machine().memory.allocated(); }
 const Counters &counters() { return machine().counters; }
+const std::vector<GraphSize> &graph_sizes() { return machine().streams.graph_sizes; }
 
 void reset() {
     Machine &m = machine();
@@ -137,6 +138,7 @@ void reset() {
     m.counters = {};
     m.planned_fault = {};
     m.streams.DropEverything();
+    m.streams.graph_sizes.clear();
 }
 
 } // namespace simt

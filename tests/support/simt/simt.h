@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "vector_types.h"
 
@@ -93,6 +94,13 @@ struct Counters {
     uint64_t calls;                      /* that can be made to fail */
 };
 const Counters &counters();
+
+/* Of each graph that was instantiated since reset(): how many pieces of work (kernels, copies, products) it has, and
+ * how many of these have to wait for one another in a row, which is its longest path. */
+struct GraphSize {
+    size_t work, in_a_row;
+};
+const std::vector<GraphSize> &graph_sizes();
 
 } // namespace simt
 #endif

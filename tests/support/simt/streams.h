@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda_runtime_api.h"
+#include "simt.h"
 
 namespace simt {
 
@@ -84,6 +85,7 @@ class Streams {
     Handles<CUevent_st> events;
     Handles<CUgraph_st> graphs;
     Handles<CUgraphExec_st> execs;
+    std::vector<GraphSize> graph_sizes; /* of all that were instantiated */
     bool eager = false, early_branches = false;
 
     bool Valid(cudaStream_t stream) const { return !stream || handles.Has(stream); }
