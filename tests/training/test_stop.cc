@@ -85,7 +85,7 @@ class Stop : public ::testing::Test {
         }
         lenet_sink sink = {};
         sink.self = this;
-        sink.checkpoint_seconds = 1e9;
+        sink.checkpoint_seconds = 600; /* which no test takes */
         sink.is_stopped = [](void *self) { return Of(self).looks_++ >= Of(self).stop_at_ ? 1 : 0; };
         sink.observe = [](void *self, lenet_error *) { return Of(self).Observe(); };
         sink.keep = [](void *self, lenet_error *err) { return Of(self).Keep(err); };
@@ -114,7 +114,9 @@ class Stop : public ::testing::Test {
     /* Stops at every look of the undisturbed training, of which there are to be so many. */
     void ExpectTheSameEndWhereverItIsStopped(const char *device, const Options &options, int looks) {
         Open(device, options);
+        is_kept_ = false;
         ASSERT_EQ(Train(false, INT_MAX), 1);
+        EXPECT_FALSE(is_kept_) << "nor is it time for a checkpoint";
         const End want = EndOf();
         EXPECT_EQ(looks_, looks) << "one before each batch, or what is recorded";
         for (int look = 0; look < looks && !HasFailure(); look++) {
