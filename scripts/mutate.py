@@ -23,7 +23,6 @@ import fnmatch
 import hashlib
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -139,23 +138,25 @@ def known_reasons():
     return {tuple(row[:3]): row[3] for row in rows}
 
 
-def draw(files, operators, count, seed):
-    """Files and operators take turns, so that each pair has its share; what is known to change nothing is left out."""
-    pairs = defaultdict(list)
+def all_faults(files):
+    """Without what is known to change nothing."""
     reasons = known_reasons()
-    for name in sorted(files):
-        for fault in faults_of(name, (REPOSITORY / name).read_text()):
-            if any(fnmatch.fnmatch(fault["operator"], o) for o in operators) and identity(fault) not in reasons:
-                pairs[name, fault["operator"]].append(fault)
-    generator = random.Random(seed)
-    order = sorted(pairs)
-    generator.shuffle(order)
-    for pair in order:
-        pairs[pair].sort(key=lambda fault: fault["key"])
-        generator.shuffle(pairs[pair])
+    faults = [fault for name in sorted(files) for fault in faults_of(name, (REPOSITORY / name).read_text())]
+    return [fault for fault in faults if identity(fault) not in reasons]
+
+
+def draw(faults, count, seed):
+    """Files and operators take turns, so that each pair has its share. Where a line changes, only its faults do."""
+    def lot(*what):
+        return hashlib.sha256("\0".join(map(str, (seed, *what))).encode()).hexdigest()
+    pairs = defaultdict(list)
+    for fault in faults:
+        pairs[fault["file"], fault["operator"]].append(fault)
+    for of_pair in pairs.values():
+        of_pair.sort(key=lambda fault: lot(fault["key"]))
     drawn = []
     while len(drawn) < count and any(pairs.values()):
-        drawn += [pairs[pair].pop() for pair in order if pairs[pair]]
+        drawn += [pairs[pair].pop() for pair in sorted(pairs, key=lambda pair: lot(*pair)) if pairs[pair]]
     return drawn[:count]
 
 
@@ -311,7 +312,9 @@ def main():
     options = parse_arguments()
     tracked = subprocess.run(["git", "-C", str(REPOSITORY), "ls-files"], stdout=subprocess.PIPE, text=True, check=True)
     files = [name for name in tracked.stdout.splitlines() if pattern_of(name) and fnmatch.fnmatch(name, options.files)]
-    faults = draw(files, [options.operators], options.count, options.seed)
+    possible = all_faults(files)
+    faults = draw([fault for fault in possible if fnmatch.fnmatch(fault["operator"], options.operators)], options.count,
+                  options.seed)
     if options.list:
         for fault in faults:
             print(f"{fault['file']}:{fault['line']} {fault['operator']}\n    {fault['was']}\n    {fault['is']}")
@@ -322,7 +325,7 @@ def main():
     if results.exists():
         done = {result["key"]: result for result in map(json.loads, results.read_text().splitlines())}
     if options.markdown:
-        options.markdown.write_text(markdown(faults, done))
+        options.markdown.write_text(markdown(possible, done))
         return 0
     todo = [fault for fault in faults if fault["key"] not in done]
     lock = threading.Lock()
