@@ -29,8 +29,8 @@ struct lenet_replay {
 };
 
 /* Trains again from the first look, alone, until something is not finite, and looks at the tensors of that step one
- * by one. *found stays unknown where that does not come up again, as rounding on a GPU may have it, or where memory does
- * not suffice. LENET_STOPPED where training is stopped. */
+ * by one. *found stays unknown where that does not come up again, as rounding on a GPU may have it, or where memory
+ * does not suffice. LENET_STOPPED where training is stopped. */
 enum lenet_status lenet_divergence_find(const struct lenet_replay *replay, struct lenet_divergence *found);
 
 #ifdef __cplusplus
