@@ -49,7 +49,7 @@ TESTS = {
     "src/cpu/*.c": ["test_{stem}", "test_every_operation", "test_network"],
     "src/ops/*.h": ["test_batch", "test_optimizer", "test_every_operation", "test_conv"],
     "src/net/network.c": ["test_network", "test_train", "test_transfer", *EMULATED],
-    "src/train/checkpoint.c": ["test_train", "test_sweep", "test_resume"],
+    "src/train/checkpoint.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/train/trainer.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/train/population.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/base/files.c": ["test_files", "test_run_dir", "test_train", "test_resume"],

@@ -85,14 +85,14 @@ class Stop : public ::testing::Test {
         }
         lenet_sink sink = {};
         sink.self = this;
-        sink.checkpoint_seconds = 600; /* which no test takes */
+        sink.checkpoint_seconds = checkpoint_seconds_;
         sink.is_stopped = [](void *self) { return Of(self).looks_++ >= Of(self).stop_at_ ? 1 : 0; };
         sink.observe = [](void *self, lenet_error *) { return Of(self).Observe(); };
         sink.keep = [](void *self, lenet_error *err) { return Of(self).Keep(err); };
         sink.end = [](void *self, lenet_error *) { return Of(self).Answer(); };
         sink.progress = [](void *, lenet_error *) { return LENET_OK; };
         EXPECT_EQ(lenet_trainer_run(&trainer_, &sink, &ended, &err_), wanted_) << err_.text;
-        EXPECT_EQ(ended, looks_ <= stop_at_);
+        EXPECT_EQ(ended, looks_ <= stop_at_ && wanted_ == LENET_OK);
         return ended;
     }
 
@@ -162,6 +162,16 @@ class Stop : public ::testing::Test {
         Close();
     }
 
+    /* The first checkpoint of a training cannot be written. */
+    void ExpectALostCheckpointToBeTold() {
+        Open("cpu", {{"batch", "16"}, {"epochs", "1"}});
+        checkpoint_seconds_ = 0;
+        keep_fails_ = true;
+        wanted_ = LENET_ERR_IO;
+        EXPECT_EQ(Train(false, INT_MAX - 1), 0);
+        Close();
+    }
+
     /* How many steps an estimate takes. */
     uint64_t StepsOfAnEstimate(const Options &options) {
         double seconds = 0;
@@ -204,6 +214,7 @@ class Stop : public ::testing::Test {
     lenet_status Keep(lenet_error *err) {
         lenet_checkpoint_labels labels = {};
         is_kept_ = true;
+        if (keep_fails_) return LENET_ERR_IO;
         labels.members = "[{}, {}]";
         for (int r = 0; r < R; r++) {
             const lenet_member *member = lenet_population_member(trainer_.pop, r);
@@ -232,6 +243,8 @@ class Stop : public ::testing::Test {
     int looks_ = 0, stop_at_ = 0;
     bool is_kept_ = false;
     lenet_status wanted_ = LENET_OK;
+    double checkpoint_seconds_ = 600; /* which no test takes */
+    bool keep_fails_ = false;
     std::vector<std::string> told_ = std::vector<std::string>(R);
 };
 
@@ -263,7 +276,10 @@ TEST_F(Stop, ACheckpointOfAnotherNetworkIsRefused) {
     ExpectACheckpointOfOthersToBeRefused({{"optimizer", "sgd"}}, {{"optimizer", "adamw"}});
 }
 
-TEST_F(Stop, WhatCannotBeKeptIsTold) { ExpectADeviceThatFailsThenToBeTold(); }
+TEST_F(Stop, WhatCannotBeKeptIsTold) {
+    ExpectADeviceThatFailsThenToBeTold();
+    ExpectALostCheckpointToBeTold();
+}
 
 /* With sdlm the first step of each pass begins with an estimate of the curvature, so another one is timed, too. */
 TEST_F(Stop, AnEstimateTakesTheStepsOfAPassAndBeginsNoOther) {

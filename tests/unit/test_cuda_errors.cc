@@ -147,14 +147,14 @@ TEST_F(CudaErrors, ThePeakIsThatOfAKernelThatRan) {
     ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
     const uint64_t launches = simt::counters().launches;
     double peak = 0;
-    for (uint64_t call = 1; call <= 6; call++) { /* the sixth one launches the kernel */
+    for (uint64_t call = 1; call <= 7; call++) { /* the sixth one launches the kernel */
         simt::fail_calls(call, false, cudaErrorLaunchFailure);
         EXPECT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_ERR_DEVICE) << "call " << call;
         simt::fail_calls(0, false, 0);
     }
-    ASSERT_EQ(simt::counters().launches, launches);
     ASSERT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_OK);
-    EXPECT_EQ(simt::counters().launches - launches, 4u) << "the best of four";
+    EXPECT_EQ(simt::counters().launches - launches, 1u + 4)
+        << "one of which the end was not seen, and the best of four";
     EXPECT_GT(peak, 0);
 }
 
