@@ -19,7 +19,9 @@ check_options() {
 
 # paths_of PAGE: what it links to, and the files that it names, relative to the current directory.
 paths_of() {
-    { grep -oE '\]\([^)#]+' "$1" || true; } | sed 's/^](//' | { grep -vE '^[a-z]+:' || true; } | sed "s|^|${1%/*}/|"
+    # shellcheck disable=SC2016  # what stands in code is no link
+    sed 's/`[^`]*`//g' "$1" | { grep -oE '\]\([^)#]+' || true; } | sed 's/^](//' | { grep -vE '^[a-z]+:' || true; } |
+        sed "s|^|${1%/*}/|"
     local file='(src|include|cuda|tests|scripts|docs)/[a-z0-9_/.-]+\.(c|h|cc|cuh?|sh|py|md|sbatch)\b'
     { grep -oE "(^|[^A-Za-z0-9_./-])$file" "$1" || true; } | sed -E 's/^[^a-z]//'
 }
