@@ -59,7 +59,9 @@ mkdir -p "$out/build/tests" "$out/lib" "$out/data" "$out/scripts"
 programs=("$build/lenet")
 for test in "$build"/tests/test_*; do
     if [[ ! -f $test || ! -x $test || $test == *_emulated ]]; then continue; fi
-    if "$test" --gtest_list_tests --gtest_filter='*cuda*:Cuda*' 2>/dev/null | grep -q '^  '; then programs+=("$test"); fi
+    # Not by grep -q, which ends at the first line and may end the list by SIGPIPE.
+    tests=$("$test" --gtest_list_tests --gtest_filter='*cuda*:Cuda*' 2>/dev/null) || continue
+    if [[ $tests == *$'\n  '* ]]; then programs+=("$test"); fi
 done
 for program in "${programs[@]}"; do
     strip -o "$out/build/${program#"$build"/}" "$program"
@@ -73,8 +75,13 @@ cp "$root/scripts/common.sh" "$root/scripts/gpu_check.sh" "$out/scripts/"
 cp -r "$root/data/sample" "$root/data/mnist.sha256" "$out/data/"
 if [ ! "$data" -ef "$root/data/sample" ]; then
     mkdir "$out/data/mnist"
-    find "$data/" -maxdepth 1 -name '*-ubyte' -exec sh -c 'gzip -9nc "$1" >"$2/${1##*/}.gz"' - {} "$out/data/mnist" \;
-    find "$data/" -maxdepth 1 -name '*-ubyte.gz' -exec cp {} "$out/data/mnist/" \;
+    for file in "$data"/*-ubyte "$data"/*-ubyte.gz; do
+        case $file in
+        *\**) ;; # there is none of that name
+        *.gz) cp "$file" "$out/data/mnist/" ;;
+        *) gzip -9nc "$file" >"$out/data/mnist/${file##*/}.gz" ;;
+        esac
+    done
 fi
 cat >"$out/check.sh" <<'CHECK'
 #!/usr/bin/env bash
