@@ -36,6 +36,12 @@ inline __global__ void Loads4PastTheEnd(float *p) {
     __syncthreads();
     p[Mine()] = load4(tile, Me() == 9 ? 64 : 0).x; /* here */
 }
+inline __global__ void Loads2PastTheEnd(float *p) {
+    SHARED(float, tile, 65);
+    for (int i = Me(); i < 65; i += 64) tile[i] = 1;
+    __syncthreads();
+    p[Mine()] = load2(tile, Me() == 9 ? 64 : 0).x; /* here */
+}
 inline __global__ void Loads4BeforeTheStart(float *p) {
     SHARED(float, tile, 64);
     tile[Me()] = 1;
@@ -69,6 +75,12 @@ inline __global__ void Loads4Misaligned(float *p) {
     tile[Me()] = 1;
     __syncthreads();
     p[Mine()] = load4(tile, Me() == 7 ? 2 : 4).y; /* here */
+}
+inline __global__ void Loads2Misaligned(float *p) {
+    SHARED(float, tile, 64);
+    tile[Me()] = 1;
+    __syncthreads();
+    p[Mine()] = load2(tile, Me() == 7 ? 5 : 6).y; /* here */
 }
 
 /* ---- races ---------------------------------------------------------------------------- */
@@ -498,6 +510,14 @@ inline __global__ void MovesFourAtATime(float *p) {
     __syncthreads();
     const float4 v = load4(tile, 4 * (63 - Me()));
     p[Mine()] = v.x + v.y + v.z - 3 + v.w;
+}
+inline __global__ void ReadsTwoAtATime(float *p) {
+    SHARED(float, tile, 128);
+    tile[2 * Me()] = 1;
+    tile[2 * Me() + 1] = (float)Me();
+    __syncthreads();
+    const float2 v = load2(tile, 2 * (63 - Me()));
+    p[Mine()] = v.x - 1 + v.y;
 }
 inline __global__ void KeepsBytesApart(float *p) {
     SHARED(unsigned char, bytes, 64);

@@ -44,7 +44,7 @@ SharedVariable *shared_variable(const void *key, const char *name, size_t elemen
 SharedVariable *dynamic_shared_variable(const char *name, size_t element);
 
 [[noreturn]] void shared_out_of_range(const SharedVariable &v, long i, Site site);
-[[noreturn]] void shared_misaligned(const SharedVariable &v, long i, Site site);
+[[noreturn]] void shared_misaligned(const SharedVariable &v, long i, int bytes, Site site);
 /* The full check of an access: what the quick one below was not sure of. */
 void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site);
 
@@ -129,11 +129,11 @@ template <class T> class SharedPointer {
         first_ += n;
         return *this;
     }
-    /* Fails unless element i begins a 16-byte word that lies in the array as a whole. */
-    SIMT_UNSANITIZED void RequireWord(const Index &i) const {
+    /* Fails unless element i begins a word of so many bytes that lies in the array as a whole. */
+    SIMT_UNSANITIZED void RequireWord(const Index &i, int bytes) const {
         const long at = first_ + i.value;
-        if (at * (long)sizeof(T) % 16 != 0) shared_misaligned(*v_, at, i.site);
-        const long last = at + 16 / (long)sizeof(T) - 1;
+        if (at * (long)sizeof(T) % bytes != 0) shared_misaligned(*v_, at, bytes, i.site);
+        const long last = at + bytes / (long)sizeof(T) - 1;
         if (last >= v_->count) shared_out_of_range(*v_, last, i.site);
     }
 
@@ -159,19 +159,24 @@ template <class T> SharedPointer<T> declare_dynamic_shared(const char *name) {
 #define DYNAMIC_SHARED(T, name) const ::simt::SharedPointer<T> name = ::simt::declare_dynamic_shared<T>(#name)
 #define SHARED_POINTER(T)       ::simt::SharedPointer<T> /* the type of a parameter that takes either; T * under nvcc */
 
+SIMT_UNSANITIZED inline float2 load2(simt::SharedPointer<float> p, const simt::Index &i) {
+    p.RequireWord(i, 8);
+    return {p.At(i.value, i.site).Get(), p.At(i.value + 1, i.site).Get()};
+}
 SIMT_UNSANITIZED inline float4 load4(simt::SharedPointer<float> p, const simt::Index &i) {
-    p.RequireWord(i);
+    p.RequireWord(i, 16);
     return {p.At(i.value, i.site).Get(), p.At(i.value + 1, i.site).Get(), p.At(i.value + 2, i.site).Get(),
             p.At(i.value + 3, i.site).Get()};
 }
 SIMT_UNSANITIZED inline void store4(simt::SharedPointer<float> p, const simt::Index &i, float4 v) {
-    p.RequireWord(i);
+    p.RequireWord(i, 16);
     p.At(i.value, i.site).Put(v.x);
     p.At(i.value + 1, i.site).Put(v.y);
     p.At(i.value + 2, i.site).Put(v.z);
     p.At(i.value + 3, i.site).Put(v.w);
 }
 /* The same for global memory: UndefinedBehaviorSanitizer checks its alignment. */
+template <class I> inline float2 load2(const float *p, I i) { return *reinterpret_cast<const float2 *>(p + i); }
 template <class I> inline float4 load4(const float *p, I i) { return *reinterpret_cast<const float4 *>(p + i); }
 template <class I> inline void store4(float *p, I i, float4 v) { *reinterpret_cast<float4 *>(p + i) = v; }
 

@@ -110,9 +110,10 @@ void shared_out_of_range(const SharedVariable &v, long i, Site site) {
                                                       std::to_string(v.count) + " elements");
 }
 
-void shared_misaligned(const SharedVariable &v, long i, Site site) {
-    machine().scheduler.Fault(Kind::kMisaligned,
-                              describe(site) + " uses 16 bytes at " + Name(v, i) + ", which are not aligned to 16");
+void shared_misaligned(const SharedVariable &v, long i, int bytes, Site site) {
+    const std::string size = std::to_string(bytes);
+    machine().scheduler.Fault(Kind::kMisaligned, describe(site) + " uses " + size + " bytes at " + Name(v, i) +
+                                                     ", which are not aligned to " + size);
 }
 
 void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site) {

@@ -33,7 +33,7 @@ enum class Kind {
     kOutOfBounds,   /* shared[i], with no such i                                       */
     kUninitialized, /* a read of shared memory that nobody of the block wrote          */
     kRace,          /* two threads, at least one writes, nothing orders them           */
-    kMisaligned,    /* load4 or store4 where a GPU would trap                          */
+    kMisaligned,    /* load2, load4 or store4 where a GPU would trap                   */
     kBarrier,       /* not all threads of the block reach the same barrier             */
     kShuffle,       /* a warp intrinsic: a lane that is missing, or not in the mask    */
     kDeadlock,      /* everybody waits                                                 */

@@ -1,7 +1,7 @@
 /* vector_types.h - CUDA's small vectors, for C and C++.
  *
  * The alignments are CUDA's: UndefinedBehaviorSanitizer then reports a global
- * float4 that is read from an address that a GPU would refuse. */
+ * float4 or float2 that is read from an address that a GPU would refuse. */
 #ifndef LENET_SIMT_VECTOR_TYPES_H
 #define LENET_SIMT_VECTOR_TYPES_H
 
@@ -10,6 +10,14 @@ typedef struct uint3 {
 } uint3;
 static inline uint3 make_uint3(unsigned x, unsigned y, unsigned z) {
     const uint3 v = {x, y, z};
+    return v;
+}
+
+typedef struct __attribute__((aligned(8))) float2 {
+    float x, y;
+} float2;
+static inline float2 make_float2(float x, float y) {
+    const float2 v = {x, y};
     return v;
 }
 
