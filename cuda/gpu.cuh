@@ -88,22 +88,6 @@ static __device__ __forceinline__ float warp_sum(float v) {
     return v;
 }
 
-/* Lane l gets the sum over the lanes of v[l]: 31 shuffles for 32 sums, where warp_sum would need 160. In
- * each round a lane gives half of its values to its partner and keeps the other half. A template, because
- * v stays in registers only where every index is a constant. */
-template <int HALF = WARP / 2> static __device__ __forceinline__ float warp_sum_each(float (&v)[WARP], int lane) {
-    const bool upper = lane & HALF;
-#pragma unroll
-    for (int i = 0; i < HALF; i++) {
-        const float mine = upper ? v[i + HALF] : v[i], theirs = upper ? v[i] : v[i + HALF];
-        v[i] = mine + __shfl_xor_sync(0xffffffffu, theirs, HALF);
-    }
-    if constexpr (HALF > 1)
-        return warp_sum_each<HALF / 2>(v, lane);
-    else
-        return v[0];
-}
-
 static inline unsigned blocks_for(size_t count, unsigned threads) {
     return (unsigned)((count + threads - 1) / threads);
 }

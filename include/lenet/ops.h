@@ -43,7 +43,7 @@ struct lenet_ctx;
 enum {
     LENET_NO_LABEL = 255,    /* label of an image that only pads the batch */
     LENET_MAX_KERNEL = 8,    /* largest K of a convolution                 */
-    LENET_PARTS = 8,         /* most partial sums of a parameter's gradient */
+    LENET_PARTS = 28,        /* most partial sums of a parameter's gradient */
     LENET_TABLE_MAPS = 16,   /* most output maps of a convolution with a connection table */
     LENET_TABLE_INPUTS = 32, /* most input maps of such a convolution      */
     LENET_TARGETS = 10,      /* most RBF units                             */

@@ -90,10 +90,18 @@ class Conv : public BackendTest {
             Size(1, 5, 1, 9, 13, 1, 3),
             Size(1, 33, 2, 4, 3, 5, 2),
             Size(1, 1, 33, 3, 2, 17, 2), // more maps than a connection table could hold
-            // The GPU adds the gradient of 5 x 5 kernels in parts: as many as there may be, and two that differ in
-            // rows.
-            Size(1, 16, 1, 14, 14, 2, 5),
-            Size(1, 41, 1, 5, 5, 1, 5),
+            // The GPU adds the gradient of 5 x 5 kernels in parts, for each 32 images, band of rows and span of
+            // columns: as many parts as there may be, one more, and more than twice as many;
+            Size(1, LENET_PARTS, 1, 5, 5, 3, 5),
+            Size(2, LENET_PARTS + 1, 2, 5, 6, 4, 5),
+            Size(1, 2 * LENET_PARTS + 1, 1, 5, 5, 3, 5),
+            // and sizes that bands, spans, quads, and groups of either kind of maps leave something of.
+            Size(1, 2, 1, 6, 7, 2, 5),
+            Size(2, 1, 1, 7, 40, 5, 5),
+            Size(1, 2, 1, 11, 33, 7, 5),
+            Size(2, 1, 3, 7, 20, 4, 5),
+            Size(1, 1, 5, 8, 17, 9, 5),
+            Size(1, 1, 2, 5, 7, 17, 5),
         };
     }
 
