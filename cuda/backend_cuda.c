@@ -13,6 +13,7 @@ LENET_OPS(X)
 static const struct lenet_backend cuda = {.name = "cuda",
                                           .lanes = LANES,
                                           .element_size = sizeof(float),
+                                          .fuses = 1,
                                           .open = cuda_open,
                                           .close = cuda_close,
                                           .alloc = cuda_alloc,

@@ -23,8 +23,8 @@ Runs everything that tells about the CUDA backend, what tells most first.
 
 cuda_tests='*cuda*:Cuda*'
 tools=(memcheck racecheck initcheck synccheck)
-sanitized=(test_activation test_batch test_conv test_dense test_elementwise test_loss test_optimizer test_rbf test_scale
-    test_subsample test_cuda)
+sanitized=(test_activation test_batch test_conv test_conv_maxpool test_dense test_elementwise test_loss test_optimizer
+    test_rbf test_scale test_subsample test_cuda)
 recorded_step=Cuda.TwoRunsGiveTheSameBytesRecordedOrNot # under a sanitizer, of test_cuda only this
 gradchecks=(
     "--activation relu --pooling max --optimizer nesterov"

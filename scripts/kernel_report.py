@@ -195,6 +195,17 @@ def architecture_of(build):
         return json.loads((Path(directory) / "info.json").read_text())
 
 
+def is_fused(layers, at):
+    """Whether the GPU computes a convolution together with the subsampling above it, whose outputs then have places."""
+    above = layers[at + 1] if at + 1 < len(layers) else {}
+    return layers[at]["kind"] == "conv" and above.get("pooling") == "max" and above["size"] == 2
+
+
+def is_with_activation(layers, at):
+    """Whether layer `at` is fully connected and computed together with the activation above it."""
+    return layers[at]["kind"] == "dense" and at + 1 < len(layers) and layers[at + 1]["kind"] == "activation"
+
+
 def step_operations(info, images):
     """(operation, layer, FLOP, bytes) of one network's step in its order, each input read once, each output written
     once. As in `lenet bench`, only matrix products count as FLOP. schedule_step moves a few bytes and is left out."""
@@ -211,11 +222,18 @@ def step_operations(info, images):
         x, y = images * math.prod(layer["input"]), images * math.prod(layer["output"])
         weights, biases = layer["weights"], layer["biases"]
         flops = 2 * weights * images * math.prod(layer["output"][1:])
-        if kind != "activation" or at == 0 or layers[at - 1]["kind"] != "dense":  # there it is one operation
-            forward.append((kind + "_forward", name, x + y + weights + biases, flops))
-        inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
         steps = [(kind + "_backward_params", name, x + y + weights + biases, flops)] if weights else []
-        backward.append(steps + ([(kind + "_backward_input", name, inputs, flops)] if at > 0 else []))
+        if is_fused(layers, at):
+            windows = y // 4
+            forward.append(("conv_maxpool_forward", name, x + windows + weights + biases, flops, windows))
+        elif not (at > 0 and (is_fused(layers, at - 1) or is_with_activation(layers, at - 1))):
+            forward.append((kind + "_forward", name, x + y + weights + biases, flops))
+        if at > 0 and is_fused(layers, at - 1):
+            steps.append(("maxpool_backward_input", name, x + 2 * y, 0, y))
+        elif at > 0:
+            inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
+            steps.append((kind + "_backward_input", name, inputs, flops))
+        backward.append(steps)
     for row in forward:
         add(*row)
     add("softmax_loss", "", 2 * images * classes, others=2 * images)

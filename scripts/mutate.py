@@ -39,7 +39,8 @@ KNOWN = REPOSITORY / "tests" / "mutants.tsv"  # file, line, mutated line, why no
 EMULATED = ["test_simt_failures_emulated", "test_every_operation_emulated", "test_simt_step_emulated", "test_cuda_emulated"]
 TESTS = {
     "cuda/device.cu": ["test_cuda_errors_emulated", *EMULATED],
-    "cuda/activation.cuh": ["test_activation_emulated", "test_subsample_emulated", *EMULATED],
+    "cuda/activation.cuh": ["test_activation_emulated", "test_subsample_emulated", "test_conv_maxpool_emulated",
+                            *EMULATED],
     "cuda/gpu.cuh": ["test_dense_emulated", "test_conv_emulated", *EMULATED],
     "cuda/*.cu": ["test_{stem}_emulated", *EMULATED],
     "src/cpu/parallel.c": ["test_parallel", "test_every_operation"],
@@ -49,6 +50,7 @@ TESTS = {
     "src/cpu/*.c": ["test_{stem}", "test_every_operation", "test_network"],
     "src/ops/*.h": ["test_batch", "test_optimizer", "test_every_operation", "test_conv"],
     "src/net/network.c": ["test_network", "test_train", "test_transfer", *EMULATED],
+    "src/net/steps.c": ["test_network", "test_train", "test_stop_emulated", *EMULATED],
     "src/train/checkpoint.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/train/trainer.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/train/population.c": ["test_stop", "test_train", "test_sweep", "test_resume"],

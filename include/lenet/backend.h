@@ -18,6 +18,7 @@ struct lenet_backend {
     const char *name;
     int lanes;           /* images that it computes together: a batch is padded to a multiple of this */
     size_t element_size; /* bytes of a lenet_real: 4, or 8 for cpu64 */
+    int fuses;           /* 1 where conv_maxpool_forward is faster than the two operations whose results it gives */
 
     enum lenet_status (*open)(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                               struct lenet_error *err);

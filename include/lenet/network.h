@@ -29,13 +29,17 @@ struct lenet_network {
     struct lenet_ctx *ctx; /* borrowed */
     struct lenet_topology topology;
     enum lenet_optimizer optimizer;
+    int fuses;   /* 1: a convolution and the maxima of 2 x 2 windows are one operation */
     int R, B, N; /* networks; images a batch; B padded to the backend's lanes */
 
     /* On the backend: */
     void *w, *dw, *m, *v;              /* [R][stride]; m and v as the optimizer needs them      */
     void *x;                           /* [R][1][field][field][N]                               */
     void *y[LENET_MAX_LAYERS];         /* each layer's output, [R][O][OH][OW][N]; that of an    */
-                                       /* activation overwrites its input                       */
+                                       /* activation overwrites its input, and that of a fused  */
+                                       /* convolution is NULL                                   */
+    uint8_t *place[LENET_MAX_LAYERS];  /* of a subsampling that is fused with the convolution   */
+                                       /* below it: which pixels are the maxima; else NULL      */
     void *gradient[LENET_GRADIENTS];   /* of layers' outputs, in turn                           */
     void *scratch;                     /* of conv_backward_params */
     void *squared_w;                   /* [R][stride]: for the second derivatives of sdlm, else NULL */
@@ -67,7 +71,8 @@ struct lenet_network_options {
     const struct lenet_topology *topology;
     enum lenet_optimizer optimizer;
     int R, B;
-    int input_gradient; /* keep room for dx (gradient checks) */
+    int input_gradient; /* keep room for dx (gradient checks)                  */
+    int by_layer;       /* keep each layer's output: no layers are fused       */
 };
 
 /* Allocates everything; weights, moments and the step are zero. */
@@ -115,7 +120,8 @@ enum lenet_status lenet_network_add_curvature(struct lenet_network *net, int i, 
 enum lenet_status lenet_network_backward_second(struct lenet_network *net);
 
 /* One layer of the forward pass, which computes y[l] from y[l-1]; and one of the backward pass, which computes the
- * gradients of its parameters and of its input. For layer 0 the latter needs options.input_gradient. */
+ * gradients of its parameters and of its input. For layer 0 the latter needs options.input_gradient, and who looks at
+ * what is between the layers needs options.by_layer. */
 enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l);
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l);
 

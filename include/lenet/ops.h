@@ -198,6 +198,30 @@ struct subsample_backward_input {
     lenet_real *dx;       /* = [R][C][H][W][N]   */
 };
 
+/* Convolution, f and the maximum of every 2 x 2 window as one operation: what conv_forward and subsample_forward give,
+ * to the bit, without the outputs of the convolution in between. The place of a maximum is its pixel's number in the
+ * window, 0 to 3 in reading order; where several are largest it is that of the first one. */
+struct conv_maxpool_forward {
+    int R, N, C, H, W, O, K; /* H-K+1 and W-K+1 are even */
+    enum lenet_activation activation;
+    size_t stride;
+    const lenet_real *x; /* [R][C][H][W][N]                     */
+    const lenet_real *w; /* [R][O][C][K][K]                     */
+    const lenet_real *b; /* [R][O]                              */
+    lenet_real *y;       /* = [R][O][(H-K+1)/2][(W-K+1)/2][N]   */
+    uint8_t *place;      /* = likewise: of each window's maximum */
+};
+/* The gradient of what conv_maxpool_forward has not kept: of the outputs of its convolution, for conv_backward_input
+ * and conv_backward_params. */
+struct maxpool_backward_input {
+    int R, N, C, H, W; /* H and W are even */
+    enum lenet_activation activation;
+    const lenet_real *y;  /* [R][C][H/2][W/2][N] */
+    const uint8_t *place; /* [R][C][H/2][W/2][N] */
+    const lenet_real *dy; /* [R][C][H/2][W/2][N] */
+    lenet_real *dx;       /* = [R][C][H][W][N]   */
+};
+
 /* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. Behind the sum of windows it makes the trainable
  * subsampling of LeCun et al. 1998. dx may be dy. */
 struct scale_forward {
@@ -385,6 +409,8 @@ struct accumulate {
     X(conv_backward_params)                                                                                            \
     X(subsample_forward)                                                                                               \
     X(subsample_backward_input)                                                                                        \
+    X(conv_maxpool_forward)                                                                                            \
+    X(maxpool_backward_input)                                                                                          \
     X(scale_forward)                                                                                                   \
     X(scale_backward_input)                                                                                            \
     X(scale_backward_params)                                                                                           \

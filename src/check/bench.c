@@ -53,6 +53,7 @@ static double flops_of(const char *name, const void *args) {
     CONV(conv_forward)
     CONV(conv_backward_input)
     CONV(conv_backward_params)
+    CONV(conv_maxpool_forward)
     DENSE(dense_forward)
     DENSE(dense_backward_input)
     DENSE(dense_backward_params)

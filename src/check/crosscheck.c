@@ -4,7 +4,10 @@
  * double that computes with the sizes of values, without their signs, so that its sums are those of the sizes of the
  * terms. Once an operation's output is compared, the other two take it over: each operation begins from the same
  * values, so that no rounding is carried on, ReLU and maximum decide alike, and only the operation's own rounding is
- * left. That is a fraction of the size of its terms, however far they cancel. */
+ * left. That is a fraction of the size of its terms, however far they cancel.
+ *
+ * Training may take a step in another way, with operations that do the work of several layers, or beside each other. So
+ * a fourth network on the device takes each step as training does: it has to end with the bytes of the first one. */
 #include "lenet/crosscheck.h"
 
 #include <float.h>
@@ -55,6 +58,7 @@ enum { DEVICE, REFERENCE, TERMS, SIDES };
 
 struct crosscheck {
     struct side sides[SIDES];
+    struct lenet_network whole; /* on the device: takes whole steps, as training does */
     int tf32;
     struct lenet_crosscheck *result;
     double *host[SIDES]; /* room for the largest tensor of a member */
@@ -318,11 +322,51 @@ static enum lenet_status check_update(struct crosscheck *c) {
     return compare_params(c, "v of ", "after update", NULL, NULL, v);
 }
 
+/* ---- the same step as a whole ------------------------------------------------------------------------------ */
+
+/* A member's parameters of one kind, of both networks on the device, as bytes. */
+static enum lenet_status get_both(const struct crosscheck *c, size_t r, const void *by_layer, const void *whole) {
+    const struct side *device = &c->sides[DEVICE];
+    const size_t bytes = topology_of(c)->stride * device->backend->element_size;
+    LENET_TRY(device->backend->download(device->ctx, c->host[REFERENCE], (const char *)by_layer + r * bytes, bytes));
+    return device->backend->download(device->ctx, c->host[DEVICE], (const char *)whole + r * bytes, bytes);
+}
+
+static enum lenet_status compare_whole(struct crosscheck *c, const char *name, const void *by_layer,
+                                       const void *whole) {
+    const size_t bytes = topology_of(c)->stride * c->sides[DEVICE].backend->element_size;
+    if (!by_layer) return LENET_OK; /* this optimizer has none */
+    struct lenet_crosscheck_row *row = row_of(c->result, name, "same bytes");
+    for (size_t r = 0; r < MEMBERS; r++) {
+        LENET_TRY(get_both(c, r, by_layer, whole));
+        if (memcmp(c->host[DEVICE], c->host[REFERENCE], bytes) != 0) row->of_bound = INFINITY;
+    }
+    return LENET_OK;
+}
+
+static enum lenet_status check_whole_step(struct crosscheck *c) {
+    const struct lenet_network *device = &c->sides[DEVICE].net, *whole = &c->whole;
+    LENET_TRY(lenet_network_step(&c->whole, &c->sides[DEVICE].data.train));
+    LENET_TRY(compare_whole(c, "w of a whole step", device->w, whole->w));
+    LENET_TRY(compare_whole(c, "m of a whole step", device->m, whole->m));
+    return compare_whole(c, "v of a whole step", device->v, whole->v);
+}
+
+/* What the curvature has left in m. */
+static enum lenet_status copy_curvature(struct crosscheck *c) {
+    const struct side *device = &c->sides[DEVICE];
+    const size_t bytes = topology_of(c)->stride * device->backend->element_size;
+    for (size_t r = 0; r < MEMBERS; r++) {
+        LENET_TRY(get_both(c, r, device->net.m, c->whole.m));
+        LENET_TRY(device->backend->upload(device->ctx, (char *)c->whole.m + r * bytes, c->host[REFERENCE], bytes));
+    }
+    return LENET_OK;
+}
+
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
 /* Everything a step reads: initial weights and settings, the same on both sides. */
-static enum lenet_status fill(struct side *side, uint64_t seed, const struct lenet_config *config) {
-    struct lenet_network *net = &side->net;
+static enum lenet_status fill(struct lenet_network *net, uint64_t seed, const struct lenet_config *config) {
     struct lenet_hyper hyper[MEMBERS];
     /* Steps that learn something without diverging: distances to RBF targets are far steeper than a softmax. */
     const int has_rbf = net->topology.layers[net->topology.layer_count - 1].spec.kind == LENET_RBF;
@@ -354,21 +398,25 @@ static enum lenet_status fill(struct side *side, uint64_t seed, const struct len
     }
     free(w);
     LENET_TRY(status);
-    return side->backend->upload(side->ctx, net->hyper, hyper, sizeof hyper);
+    return net->backend->upload(net->ctx, net->hyper, hyper, sizeof hyper);
+}
+
+static enum lenet_status open_network(const struct side *side, struct lenet_network_options options,
+                                      struct lenet_network *net, const struct lenet_config *config, uint64_t seed,
+                                      struct lenet_error *err) {
+    options.optimizer = (enum lenet_optimizer)config->optimizer;
+    options.R = MEMBERS;
+    LENET_TRY(lenet_network_create(side->backend, side->ctx, &options, net, err));
+    return fill(net, seed, config);
 }
 
 static enum lenet_status open_side(struct side *side, const struct lenet_topology *topology,
                                    const struct lenet_dataset *data, const struct lenet_config *config, int B,
                                    uint64_t seed, struct lenet_error *err) {
-    const struct lenet_network_options options = {.topology = topology,
-                                                  .optimizer = (enum lenet_optimizer)config->optimizer,
-                                                  .R = MEMBERS,
-                                                  .B = B,
-                                                  .input_gradient = 1};
+    const struct lenet_network_options options = {.topology = topology, .B = B, .input_gradient = 1, .by_layer = 1};
     LENET_TRY(lenet_device_data_create(side->backend, side->ctx, data, lenet_config_scaling(config, data),
                                        topology->arch->field, &side->data, err));
-    LENET_TRY(lenet_network_create(side->backend, side->ctx, &options, &side->net, err));
-    return fill(side, seed, config);
+    return open_network(side, options, &side->net, config, seed, err);
 }
 
 static void close_side(struct side *side) {
@@ -406,10 +454,12 @@ static enum lenet_status check_steps(struct crosscheck *c) {
         LENET_TRY(take_over(c, &w, r * w.count));
     }
     LENET_TRY(check_curvature(c));
+    if (c->whole.optimizer == LENET_SDLM) LENET_TRY(copy_curvature(c));
     for (int step = 0; step < c->result->steps; step++) {
         LENET_TRY(check_forward(c));
         LENET_TRY(check_backward(c));
         LENET_TRY(check_update(c));
+        LENET_TRY(check_whole_step(c));
     }
     return LENET_OK;
 }
@@ -447,9 +497,13 @@ enum lenet_status lenet_crosscheck_run(const struct lenet_device *device, const 
         c.sides[side].ctx = side == DEVICE ? device->ctx : ctx;
         status = open_side(&c.sides[side], &topology, &data, config, B, (uint64_t)result->seed, err);
     }
+    if (status == LENET_OK)
+        status = open_network(&c.sides[DEVICE], (struct lenet_network_options){.topology = &topology, .B = B}, &c.whole,
+                              config, (uint64_t)result->seed, err);
     if (status == LENET_OK) status = allocate(&c);
     if (status == LENET_OK) status = check_steps(&c);
     if (status == LENET_OK) status = judge(result, err);
+    if (c.whole.backend) lenet_network_free(&c.whole);
     for (int side = 0; side < SIDES; side++) {
         free(c.host[side]);
         close_side(&c.sides[side]);

@@ -292,7 +292,7 @@ enum lenet_status lenet_gradcheck_backend(const struct lenet_backend *be, const 
     const struct lenet_open_options open_options = lenet_open_options_of(config);
     LENET_TRY(be->open(&ctx, &open_options, err));
     const struct lenet_network_options options = {
-        .topology = &topology, .optimizer = LENET_SGD, .R = 1, .B = c.images, .input_gradient = 1};
+        .topology = &topology, .optimizer = LENET_SGD, .R = 1, .B = c.images, .input_gradient = 1, .by_layer = 1};
     enum lenet_status status = lenet_network_create(be, ctx, &options, &c.net, err);
     if (status == LENET_OK) status = lenet_network_create(be, ctx, &options, &c.terms, err);
     for (int draw = 0; draw < MOST_DRAWS && status == LENET_OK && is_unfinished(result); draw++) {

@@ -84,7 +84,7 @@ static enum lenet_status measure(const struct lenet_device *device, const struct
     struct lenet_device_data on_device = {.memory = NULL};
     struct lenet_network net = {.backend = NULL};
     const struct lenet_network_options options = {
-        .topology = &model->topology, .optimizer = LENET_SGD, .R = 1, .B = BATCH};
+        .topology = &model->topology, .optimizer = LENET_SGD, .R = 1, .B = BATCH, .by_layer = 1};
     enum lenet_status status = lenet_device_data_create(device->backend, device->ctx, data, model->scaling,
                                                         model->topology.arch->field, &on_device, err);
     if (status == LENET_OK) status = lenet_network_create(device->backend, device->ctx, &options, &net, err);

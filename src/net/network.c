@@ -29,6 +29,15 @@ static void lay_out_parameters(struct lenet_network *net, struct arena *arena) {
     net->squared_w = net->optimizer == LENET_SDLM ? take(arena, bytes) : NULL;
 }
 
+/* Whether layer l is a convolution that is computed together with the subsampling above it, so that nobody sees its
+ * output. */
+static int is_fused(const struct lenet_network *net, int l) {
+    const struct lenet_topology *topology = &net->topology;
+    const struct lenet_layer *layer = &topology->layers[l];
+    return net->fuses && l + 1 < topology->layer_count && layer->spec.kind == LENET_CONV &&
+           layer[1].spec.kind == LENET_SUBSAMPLE && layer[1].spec.size == 2 && topology->pooling == LENET_POOL_MAX;
+}
+
 /* Which buffer has the gradient of y[l]: they take turns, except that an activation works in place. */
 static int gradient_of(const struct lenet_topology *topology, int l) {
     int turns = 0;
@@ -51,7 +60,10 @@ static void lay_out_activations(struct lenet_network *net, struct arena *arena, 
         if (outputs > *of_buffer) *of_buffer = outputs;
         if (lenet_layer_inputs(&topology->layers[l]) > most_inputs)
             most_inputs = lenet_layer_inputs(&topology->layers[l]);
-        net->y[l] = topology->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1] : take(arena, outputs * image);
+        net->y[l] = topology->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1]
+                    : is_fused(net, l)                                ? NULL
+                                                                      : take(arena, outputs * image);
+        net->place[l] = l > 0 && is_fused(net, l - 1) ? take(arena, outputs * (size_t)net->R * (size_t)net->N) : NULL;
     }
     for (int i = 0; i < LENET_GRADIENTS; i++) net->gradient[i] = take(arena, largest[i] * image);
     size_t most = 0; /* parameters of a convolution */
@@ -90,6 +102,8 @@ enum lenet_status lenet_network_create(const struct lenet_backend *backend, stru
                                   .ctx = ctx,
                                   .topology = *options->topology,
                                   .optimizer = options->optimizer,
+                                  /* second derivatives go layer by layer */
+                                  .fuses = backend->fuses && !options->by_layer && options->optimizer != LENET_SDLM,
                                   .R = options->R,
                                   .B = options->B,
                                   .N = (options->B + lanes - 1) / lanes * lanes};
@@ -159,6 +173,7 @@ enum lenet_status lenet_network_get(struct lenet_network *net, const void *which
 #define SUBSAMPLE_SIZES                                                                                                \
     POPULATION, .C = l->C, .H = l->H, .W = l->W, .S = l->spec.size, .pooling = net->topology.pooling,                  \
                 .activation = l->activation
+#define MAXPOOL_SIZES    POPULATION, .C = l->C, .H = l->H, .W = l->W, .activation = l->activation
 #define SCALE_SIZES      POPULATION, .C = l->C, .P = l->H * l->W, .stride = net->topology.stride
 #define ACTIVATION_SIZES POPULATION, .F = (int)lenet_layer_inputs(l), .activation = net->topology.activation
 #define RBF_SIZES        POPULATION, .I = (int)lenet_layer_inputs(l), .O = l->O
@@ -215,7 +230,17 @@ enum lenet_status lenet_network_draw(struct lenet_network *net, const struct len
                .x = net->x, .label = net->label);
 }
 
+/* The convolution l, and of its outputs the maxima. */
+static enum lenet_status forward_fused(struct lenet_network *net, int l_conv) {
+    const struct lenet_layer *l = &net->topology.layers[l_conv];
+    return RUN(conv_maxpool_forward, CONV_SIZES, .activation = l[1].activation, .x = lenet_layer_input(net, l_conv),
+               .w = at(net, net->w, l->w), .b = at(net, net->w, l->b), .y = net->y[l_conv + 1],
+               .place = net->place[l_conv + 1]);
+}
+
 enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l) {
+    if (is_fused(net, l)) return forward_fused(net, l);
+    if (net->place[l]) return LENET_OK; /* it was computed with the convolution below */
     return forward_layer(net, &net->topology.layers[l], lenet_layer_input(net, l), net->y[l]);
 }
 
@@ -287,6 +312,12 @@ static enum lenet_status branch_backward_params(struct lenet_network *net, int l
     return status;
 }
 
+/* Of a subsampling whose input nobody has kept. */
+static enum lenet_status backward_maxpool(struct lenet_network *net, const struct lenet_layer *l, const void *y,
+                                          const uint8_t *place, const void *dy, void *dx) {
+    return RUN(maxpool_backward_input, MAXPOOL_SIZES, .y = y, .place = place, .dy = dy, .dx = dx);
+}
+
 static int branch_reads(const struct lenet_network *net, const void *gradient) {
     for (int i = 0; i < LENET_GRADIENTS; i++)
         if (net->gradient[i] == gradient) return (net->branch_reads >> i & 1) != 0;
@@ -299,6 +330,7 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     void *dx = lenet_wants_gradient(net, l - 1) ? lenet_network_gradient(net, l - 1) : NULL;
     if (dx && branch_reads(net, dx)) LENET_TRY(join(net));
     if (lenet_layer_trains(layer)) LENET_TRY(branch_backward_params(net, l));
+    if (dx && net->place[l]) return backward_maxpool(net, layer, net->y[l], net->place[l], dy, dx);
     return dx ? lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx) : LENET_OK;
 }
 

@@ -67,6 +67,10 @@ LENET_OK_IF(conv_backward_params,
             CONV_OK(a, lanes) && (!has_table(a) || (a->O <= LENET_TABLE_MAPS && a->C <= LENET_TABLE_INPUTS)))
 LENET_OK_IF(subsample_forward, SUBSAMPLE_OK(a, lanes))
 LENET_OK_IF(subsample_backward_input, SUBSAMPLE_OK(a, lanes))
+LENET_OK_IF(conv_maxpool_forward,
+            CONV_OK(a, lanes) && (a->H - a->K) % 2 == 1 && (a->W - a->K) % 2 == 1 && is_activation(a->activation))
+LENET_OK_IF(maxpool_backward_input,
+            POPULATION_OK(a, lanes) && MAPS_OK(a) && a->H % 2 == 0 && a->W % 2 == 0 && is_activation(a->activation))
 LENET_OK_IF(scale_forward, SCALE_OK(a, lanes))
 LENET_OK_IF(scale_backward_input, SCALE_OK(a, lanes))
 LENET_OK_IF(scale_backward_params, SCALE_OK(a, lanes))

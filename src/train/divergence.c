@@ -209,7 +209,7 @@ static enum lenet_status open_search(struct search *s) {
     const struct lenet_network *net = s->replay->network;
     const struct lenet_topology *topology = &net->topology;
     const struct lenet_network_options options = {
-        .topology = topology, .optimizer = net->optimizer, .R = 1, .B = net->B};
+        .topology = topology, .optimizer = net->optimizer, .R = 1, .B = net->B, .by_layer = 1};
     LENET_TRY(lenet_network_create(net->backend, net->ctx, &options, &s->net, NULL));
     s->net.is_stopped = net->is_stopped;
     s->net.stop = net->stop;

@@ -119,6 +119,10 @@ template <class Op> Spoilers<Op> AllSpoilers() {
     SPOILER("more input maps than a table of a single connection has", a.table[LENET_TABLE_MAPS - 1] = 1,
             a.C = LENET_TABLE_INPUTS + 1);
 
+    SPOILER("a row of outputs without a window", (void)a.place, a.H -= 1);
+    SPOILER("a column of outputs without a window", (void)a.place, a.W -= 1);
+    SPOILER("K > LENET_MAX_KERNEL on maps of whole windows", (void)a.place,
+            a.H = a.W = (a.K = LENET_MAX_KERNEL + 1) + 1);
     SPOILER("S does not divide H", (void)a.S, a.H -= 1);
     SPOILER("S does not divide W", (void)a.S, a.W -= 1);
     SPOILER("no such pooling", a.pooling = (lenet_pooling)(LENET_POOL_SUM + 1));

@@ -36,6 +36,11 @@ inline Outputs OutputsOf(const subsample_forward &a) {
 inline Outputs OutputsOf(const subsample_backward_input &a) {
     return {Whole("dx", a.dx, Size(a.R, a.C, a.H, a.W, a.N))};
 }
+/* The places are no numbers of which 1 % could be wrong. */
+inline Outputs OutputsOf(const conv_maxpool_forward &a) {
+    return {Whole("y", a.y, Size(a.R, a.O, (a.H - a.K + 1) / 2, (a.W - a.K + 1) / 2, a.N))};
+}
+inline Outputs OutputsOf(const maxpool_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.C, a.H, a.W, a.N))}; }
 inline Outputs OutputsOf(const activation_forward &a) { return {Whole("y", a.y, Size(a.R, a.F, a.N))}; }
 inline Outputs OutputsOf(const activation_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.F, a.N))}; }
 inline Outputs OutputsOf(const dense_forward &a) { return {Whole("y", a.y, Size(a.R, a.O, a.N))}; }

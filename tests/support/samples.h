@@ -272,6 +272,48 @@ inline bool Fill(Sample<subsample_backward_input> &s, int variant) {
     return true;
 }
 
+/* Every activation; one map, and more than a tile of them; kernels of 5 x 5, which have code of their own, and others;
+ * the last two are large enough for large tiles of few and of many maps. */
+inline bool Fill(Sample<conv_maxpool_forward> &s, int variant) {
+    const int sizes[][7] = {{3, 5, 3, 10, 8, 7, 5},  {1, 2, 1, 7, 11, 2, 4}, {2, 1, 2, 6, 6, 9, 5},
+                            {1, 5, 17, 3, 5, 5, 2},  {1, 3, 2, 9, 9, 5, 8},  {58, 4, 1, 16, 16, 3, 5},
+                            {19, 4, 1, 18, 20, 9, 5}};
+    if (variant >= (int)(sizeof sizes / sizeof *sizes)) return false;
+    auto &a = s.args;
+    const int *size = sizes[variant];
+    a.R = size[0];
+    a.N = s.Images(size[1]);
+    a.C = size[2];
+    a.H = size[3];
+    a.W = size[4];
+    a.O = size[5];
+    a.K = size[6];
+    a.activation = (lenet_activation)(variant % 4);
+    InParameters(s, ConvWeights(a), (size_t)a.O);
+    a.b = s.At(a.w, ConvWeights(a));
+    a.x = s.In(Inputs(a));
+    a.y = s.Out(ConvOutputs(a) / 4);
+    a.place = s.OutArray(std::vector<uint8_t>(ConvOutputs(a) / 4, 99));
+    return true;
+}
+inline bool Fill(Sample<maxpool_backward_input> &s, int variant) {
+    auto &a = s.args;
+    a.R = 3;
+    a.N = s.Images(5);
+    a.C = 5;
+    a.H = 6;
+    a.W = 4 + 2 * (variant % 2);
+    a.activation = (lenet_activation)(variant % 4);
+    const size_t windows = Inputs(a) / 4;
+    std::vector<uint8_t> places(windows);
+    for (size_t i = 0; i < windows; i++) places[i] = (uint8_t)(RandomWord(4, i) % 4);
+    a.y = s.In(windows);
+    a.place = s.InArray(places);
+    a.dy = s.In(windows);
+    a.dx = s.Out(Inputs(a));
+    return variant < 4;
+}
+
 template <class Op> bool FillActivation(Sample<Op> &s, int variant) {
     auto &a = s.args;
     a.R = 3;

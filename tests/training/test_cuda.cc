@@ -21,6 +21,7 @@ struct Setting {
     lenet_pooling pooling;
     lenet_optimizer optimizer;
     int R, B;
+    int by_layer = 0;
 };
 
 class Cuda : public ::testing::Test {
@@ -53,7 +54,7 @@ class Cuda : public ::testing::Test {
             LENET_OK);
         const bool is_sdlm = s.optimizer == LENET_SDLM;
         topology.loss = is_sdlm ? LENET_MAP : LENET_CROSS_ENTROPY;
-        const lenet_network_options options = {&topology, s.optimizer, s.R, s.B, 0};
+        const lenet_network_options options = {&topology, s.optimizer, s.R, s.B, 0, s.by_layer};
         const lenet_scaling scaling = lenet_scaling_of(&data_.train, data_.H, data_.W);
         EXPECT_EQ(lenet_device_data_create(backend, ctx, &data_, scaling, topology.arch->field, &device_data, &err_),
                   LENET_OK)
@@ -162,6 +163,16 @@ TEST_F(Cuda, AStepOfTheRecipeEndsWhereTheCpusDoes) {
     const std::vector<Weights> want = Train(lenet_backend_cpu(), setting, 1, &of_cpu);
     EXPECT_LE(RelativeError(Train(cuda_, setting, 1, &of_cuda)[0], want[0]), SMOOTH);
     EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-5 * of_cpu.loss);
+}
+
+TEST_F(Cuda, FusedLayersChangeNoByte) {
+    lenet_tally tally;
+    for (const Setting &fused : {Setting{"lenet1", LENET_RELU, LENET_POOL_MAX, LENET_NESTEROV, 1, 20},
+                                 Setting{"lenet5", LENET_SQUASH, LENET_POOL_MAX, LENET_ADAMW, 2, 33}}) {
+        Setting by_layer = fused;
+        by_layer.by_layer = 1;
+        EXPECT_EQ(Train(cuda_, fused, 2, &tally), Train(cuda_, by_layer, 2, &tally)) << fused.arch;
+    }
 }
 
 TEST_F(Cuda, APopulationWithDistortionsAndWrongLabelsEndsWhereTheCpusDoes) {

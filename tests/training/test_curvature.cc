@@ -33,7 +33,7 @@ class Curvature : public ::testing::Test {
             lenet_device_data_create(be_, ctx_, &data_, lenet_config_scaling(&config, &data_), 32, &on_device_, &err),
             LENET_OK)
             << err.text;
-        const lenet_network_options options = {&plan_, LENET_SDLM, 1, kImages, 0};
+        const lenet_network_options options = {&plan_, LENET_SDLM, 1, kImages, 0, 0};
         ASSERT_EQ(lenet_network_create(be_, ctx_, &options, &net_, &err), LENET_OK) << err.text;
         std::vector<float> w(plan_.stride);
         lenet_topology_init(&plan_, LENET_INIT_ROOT_AVERAGE, 3, 1, w.data());

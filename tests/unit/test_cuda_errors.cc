@@ -100,11 +100,11 @@ TEST_F(CudaErrors, OutOfDeviceMemoryTellsHowMuchWasWantedAndHowMuchIsFree) {
     lenet_topology topology;
     ASSERT_EQ(lenet_topology_make(lenet_arch_find("lenet5"), LENET_RELU, LENET_POOL_MAX, 10, &topology, &err_),
               LENET_OK);
-    const lenet_network_options options = {&topology, LENET_SGD, 10, 128, 0};
+    const lenet_network_options options = {&topology, LENET_SGD, 10, 128, 0, 0};
     lenet_network net;
     EXPECT_EQ(lenet_network_create(device_.backend, device_.ctx, &options, &net, &err_), LENET_ERR_MEMORY);
     ExpectWords({"10 network(s)", "batch of 128", "MB wanted", "of 60 MB are free"});
-    const lenet_network_options smaller = {&topology, LENET_SGD, 1, 32, 0};
+    const lenet_network_options smaller = {&topology, LENET_SGD, 1, 32, 0, 0};
     ASSERT_EQ(lenet_network_create(device_.backend, device_.ctx, &smaller, &net, &err_), LENET_OK) << "it goes on";
     lenet_network_free(&net);
 }

@@ -123,7 +123,7 @@ printf '{"testsuites": [{"name": "Op", "testsuite": [{"name": "Works/cuda", "sta
 printf '[  PASSED  ] %d test.\n' $ran
 if [ -n "$failures" ]; then exit 1; fi
 FAKE
-for name in activation batch conv dense elementwise loss optimizer rbf scale subsample cuda unit; do
+for name in activation batch conv conv_maxpool dense elementwise loss optimizer rbf scale subsample cuda unit; do
     cp "$work/test" "$build/tests/test_$name"
 done
 fake "$build/tests/test_conv_emulated" <<<"touch $work/emulated"
@@ -190,7 +190,7 @@ claim "  it says what the GPU is" says "NVIDIA Fake 100, driver 550.54; lenet 9.
 claim "  the JSON, too" json 'r["gpu"] == "NVIDIA Fake 100" and r["memory_mib"] == 81559 and r["driver"] == "550.54"
     and r["commit"] == "0123abc" and r["complete"] and r["date"].endswith("Z") and r["data"] == "MNIST"'
 claim "  which counts the stages, too" json 'r["passed"] == len(s) == 11 and r["failed"] == r["skipped"] == 0'
-claim "  every program with tests of cuda ran" json 's["tests"]["tests_passed"] == s["tests"]["programs"] == 11'
+claim "  every program with tests of cuda ran" json 's["tests"]["tests_passed"] == s["tests"]["programs"] == 12'
 claim "  but not the emulated ones" test ! -e "$work/emulated"
 claim "  gradcheck's worst errors are there" json 's["gradcheck"]["worst_norm_error"] == 1e-7 and
     s["gradcheck"]["worst_norm_error_tf32"] == 2e-4 and s["gradcheck"]["worst_max_error"] == 3e-6'

@@ -94,7 +94,7 @@ class Population {
                lenet_optimizer optimizer, const std::vector<lenet_hyper> &members, int B)
         : device_(device), data_(device, data, topology.arch->field) {
         lenet_error err = {};
-        const lenet_network_options options = {&topology, optimizer, (int)members.size(), B, 0};
+        const lenet_network_options options = {&topology, optimizer, (int)members.size(), B, 0, 0};
         Require(lenet_network_create(&device.backend(), device.ctx(), &options, &net, &err), err.text);
         Upload(net.hyper, members);
         for (int r = 0; r < (int)members.size(); r++) {
@@ -308,6 +308,60 @@ TEST_F(PopulationTest, TheDriverNeverReadsTheBackendsMemory) {
     }
 }
 
+/* ---- layers that are fused --------------------------------------------------------------------- */
+
+bool IsFused(const lenet_network &net, int l) { return net.y[l] == nullptr; }
+
+/* Training and evaluation end with the same bytes on a backend that fuses layers and on one that does not. */
+TEST_F(PopulationTest, FusedLayersChangeNoByte) {
+    const HostData host(28, 28, 90, 20);
+    for (const lenet_backend *backend : {lenet_backend_cpu(), lenet_backend_cpu_batch1(), lenet_backend_guard()})
+        for (lenet_activation activation : {LENET_TANH, LENET_RELU, LENET_SQUASH})
+            for (const char *frozen : {"none", "C1"}) {
+                SCOPED_TRACE(std::string(backend->name) + " " + std::to_string(activation) + " " + frozen);
+                lenet_topology plan = Plan("lenet1", activation, LENET_POOL_MAX);
+                ASSERT_EQ(lenet_topology_freeze(&plan, frozen, nullptr), LENET_OK);
+                lenet_backend fusing = *backend;
+                fusing.fuses = 1;
+                const Device device(backend, 1), fusing_device(&fusing, 1);
+                const int B = backend->lanes == 1 ? 2 : 20;
+                Population each(device, host.data, plan, LENET_NESTEROV, Unlike(), B);
+                Population fused(fusing_device, host.data, plan, LENET_NESTEROV, Unlike(), B);
+                EXPECT_TRUE(IsFused(fused.net, 0) && IsFused(fused.net, 2) && !IsFused(each.net, 0));
+                each.Steps(4);
+                fused.Steps(4);
+                for (int r = 0; r < 3; r++) EXPECT_TRUE(SameBytes(each.Everything(r), fused.Everything(r))) << r;
+            }
+}
+
+/* Every other network keeps the outputs of its convolutions: of an average or a sum each pixel has a part, second
+ * derivatives and those who go layer by layer look at them. */
+TEST_F(PopulationTest, OnlyMaximaAreFusedAndOnlyWhereNobodyLooks) {
+    lenet_backend fusing = *lenet_backend_cpu();
+    fusing.fuses = 1;
+    const Device device(&fusing, 1);
+    const auto fused = [&](const char *arch, lenet_pooling pooling, lenet_optimizer optimizer, int by_layer) {
+        const lenet_topology plan = Plan(arch, LENET_SQUASH, pooling);
+        const lenet_network_options options = {&plan, optimizer, 1, 2, 0, by_layer};
+        lenet_network net;
+        int count = 0;
+        Require(lenet_network_create(&device.backend(), device.ctx(), &options, &net, nullptr), "create");
+        for (int l = 0; l < plan.layer_count; l++) {
+            EXPECT_EQ(l > 0 && IsFused(net, l - 1), net.place[l] != nullptr) << l;
+            count += IsFused(net, l);
+        }
+        lenet_network_free(&net);
+        return count;
+    };
+    EXPECT_EQ(fused("lenet5", LENET_POOL_MAX, LENET_ADAMW, 0), 2);
+    EXPECT_EQ(fused("lenet5-1998", LENET_POOL_MAX, LENET_SGD, 0), 2);
+    EXPECT_EQ(fused("lenet5", LENET_POOL_AVERAGE, LENET_ADAMW, 0), 0);
+    EXPECT_EQ(fused("lenet5", LENET_POOL_SUM, LENET_ADAMW, 0), 0);
+    EXPECT_EQ(fused("lenet5", LENET_POOL_MAX, LENET_ADAMW, 1), 0);
+    EXPECT_EQ(fused("lenet5-1998", LENET_POOL_MAX, LENET_SDLM, 0), 0);
+    EXPECT_EQ(fused("mlp-300", LENET_POOL_MAX, LENET_SGD, 0), 0);
+}
+
 /* ---- on every backend -------------------------------------------------------------------------- */
 
 class Network : public BackendTest {
@@ -335,7 +389,7 @@ TEST_P(Network, PutAndGetMoveOneMemberAndNoOther) {
 TEST_P(Network, WeightsMomentsAndTheStepAreZeroAtFirst) {
     lenet_network net;
     lenet_error err = {};
-    const lenet_network_options options = {&plan_, LENET_ADAMW, 2, 5, 0};
+    const lenet_network_options options = {&plan_, LENET_ADAMW, 2, 5, 0, 0};
     ASSERT_EQ(lenet_network_create(&device().backend(), device().ctx(), &options, &net, &err), LENET_OK) << err.text;
     std::vector<float> values(plan_.stride, NAN);
     for (const void *which : {net.w, net.m, net.v})
@@ -355,7 +409,7 @@ TEST_P(Network, TheBatchIsPaddedToTheLanesAndTensorsAreAlignedAndApart) {
     for (int B : {1, lanes(), lanes() + 1})
         for (lenet_optimizer optimizer : {LENET_SGD, LENET_MOMENTUM, LENET_ADAMW}) {
             lenet_error err = {};
-            const lenet_network_options options = {&plan_, optimizer, 3, B, 1};
+            const lenet_network_options options = {&plan_, optimizer, 3, B, 1, 0};
             ASSERT_EQ(lenet_network_create(&device().backend(), device().ctx(), &options, &net, &err), LENET_OK);
             EXPECT_EQ(net.N, (B + lanes() - 1) / lanes() * lanes());
             EXPECT_EQ(net.m == nullptr, optimizer == LENET_SGD);

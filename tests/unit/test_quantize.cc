@@ -160,7 +160,7 @@ struct Network {
         std::vector<float> outputs(IMAGES * 10);
         lenet_answers answers = {};
         answers.outputs = outputs.data();
-        const lenet_network_options options = {&model.topology, LENET_SGD, 1, IMAGES, 0};
+        const lenet_network_options options = {&model.topology, LENET_SGD, 1, IMAGES, 0, 0};
         EXPECT_EQ(LENET_OK, lenet_device_open("cpu", {}, &device, nullptr));
         EXPECT_EQ(LENET_OK, lenet_device_data_create(device.backend, device.ctx, &data, model.scaling,
                                                      model.topology.arch->field, &on_device, nullptr));
