@@ -28,18 +28,18 @@ static void product_item(const void *args, ptrdiff_t item) {
              p->y + (r * p->T + t) * p->N + n);
 }
 
-static enum lenet_status multiply(struct lenet_ctx *ctx, const struct product *p) {
+static void multiply(struct lenet_ctx *ctx, const struct product *p) {
     parallel_for(ctx->pool, (ptrdiff_t)p->R * pieces(p->T, CHUNK_T) * pieces(p->N, CHUNK_N), product_item, p);
-    return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(dense_forward)(struct lenet_ctx *ctx, const struct dense_forward *a) {
-    LENET_TRY(multiply(ctx, &(struct product){a->R, a->N, a->O, a->I, a->stride, a->I, 1, a->x, a->w, a->b, a->y}));
+    multiply(ctx, &(struct product){a->R, a->N, a->O, a->I, a->stride, a->I, 1, a->x, a->w, a->b, a->y});
     return activate_outputs(ctx, a);
 }
 
 enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
-    return multiply(ctx, &(struct product){a->R, a->N, a->I, a->O, a->stride, 1, a->I, a->dy, a->w, NULL, a->dx});
+    multiply(ctx, &(struct product){a->R, a->N, a->I, a->O, a->stride, 1, a->I, a->dy, a->w, NULL, a->dx});
+    return LENET_OK;
 }
 
 /* ---- gradient of the parameters ---------------------------------------------

@@ -1,7 +1,9 @@
 /* test_every_operation.cc - what is claimed of all operations, for each of LENET_OPS and on each backend. */
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <type_traits>
@@ -9,6 +11,20 @@
 #include <vector>
 
 #include "support/samples.h"
+
+/* The library's working memory comes from here, for the program's own function goes before the system's. */
+namespace {
+struct {
+    bool fails;
+    int times;
+} memory;
+} // namespace
+extern "C" void *aligned_alloc(size_t alignment, size_t bytes) {
+    static const auto system = reinterpret_cast<void *(*)(size_t, size_t)>(dlsym(RTLD_NEXT, "aligned_alloc"));
+    if (!memory.fails) return system(alignment, bytes);
+    memory.times++;
+    return nullptr;
+}
 
 namespace {
 
@@ -177,6 +193,33 @@ TEST_P(EveryOperation, RejectsBadArguments) {
     }
     LENET_OPS(X)
 #undef X
+}
+
+/* ---- memory that is not to be had --------------------------------------------------------------------- */
+
+/* Whether an operation asks for memory of its own; if so, it has to say that it got none. */
+template <class Op> bool ReportsNoMemory(const Device &device) {
+    Sample<Op> sample(device);
+    Fill(sample, 0);
+    memory = {true, 0};
+    const lenet_status status = device.Call(sample.args);
+    memory.fails = false;
+    EXPECT_EQ(status, memory.times > 0 ? LENET_ERR_MEMORY : LENET_OK);
+    return memory.times > 0;
+}
+
+/* Each on a device of its own, which keeps no memory of an operation before. */
+TEST_P(EveryOperation, ReportsThatItGotNoMemory) {
+    int asking = 0;
+#define X(op)                                                                                                          \
+    {                                                                                                                  \
+        SCOPED_TRACE(#op);                                                                                             \
+        asking += ReportsNoMemory<struct op>(Device(&device().backend(), 1));                                          \
+    }
+    LENET_OPS(X)
+#undef X
+    const bool has_its_own = std::strcmp(GetParam(), "single") == 0; /* for batches of one image */
+    EXPECT_GE(asking, has_its_own ? 7 : 0);
 }
 
 } // namespace

@@ -179,6 +179,8 @@ class Population {
         return bytes;
     }
 
+    const lenet_source &train() const { return data_.train(); }
+
     lenet_network net = {};
 
   private:
@@ -681,6 +683,84 @@ TEST_P(Network, SmallImagesTrainInTheMiddleOfTheField) {
     const lenet_tally after = p.Evaluate(false, 0, 40).tallies[0];
     EXPECT_LT(after.loss, before / 2);
     EXPECT_EQ(after.nonfinite, 0u);
+}
+
+/* ---- an operation that fails ----------------------------------------------------------------------------------- */
+
+/* Of all operations that are called, the one that fails. */
+struct {
+    const lenet_backend *inner;
+    int failing, calls;
+} failure;
+
+#define X(op)                                                                                                          \
+    lenet_status fail_in_turn_##op(lenet_ctx *ctx, const struct op *args) {                                            \
+        return failure.calls++ == failure.failing ? LENET_ERR_DEVICE : failure.inner->op(ctx, args);                   \
+    }
+LENET_OPS(X)
+#undef X
+
+lenet_backend FailingInTurn(const lenet_backend &inner) {
+    lenet_backend failing = inner;
+#define X(op) failing.op = fail_in_turn_##op;
+    LENET_OPS(X)
+#undef X
+    return failing;
+}
+
+struct Work {
+    const char *what;
+    lenet_optimizer optimizer;
+    std::function<lenet_status(Population &)> run;
+};
+
+/* What a network can be asked to do. */
+std::vector<Work> AllWork() {
+    const auto evaluate = [](Population &p) {
+        lenet_tally tally = {};
+        return lenet_network_evaluate(&p.net, &p.train(), nullptr, 0, 30, &tally, nullptr);
+    };
+    return {
+        {"a step", LENET_NESTEROV, [](Population &p) { return lenet_network_step(&p.net, &p.train()); }},
+        {"steps", LENET_ADAMW, [](Population &p) { return lenet_network_steps(&p.net, &p.train(), 2); }},
+        {"the parts of a step", LENET_SGD,
+         [](Population &p) {
+             LENET_TRY(lenet_network_draw(&p.net, &p.train()));
+             for (int l = 0; l < p.net.topology.layer_count; l++) LENET_TRY(lenet_network_forward_layer(&p.net, l));
+             LENET_TRY(lenet_network_loss(&p.net, 1));
+             for (int l = p.net.topology.layer_count; l-- > 0;) LENET_TRY(lenet_network_backward_layer(&p.net, l));
+             return lenet_network_update(&p.net);
+         }},
+        {"an evaluation", LENET_SGD, evaluate},
+        {"curvature", LENET_SDLM, [](Population &p) { return lenet_network_curvature(&p.net, &p.train(), 2); }},
+        {"a step of sdlm", LENET_SDLM, [](Population &p) { return lenet_network_step(&p.net, &p.train()); }},
+    };
+}
+
+/* No error is swallowed on its way up, whichever operation it is of: the one after it is not called any more. */
+TEST_F(PopulationTest, AnOperationThatFailsEndsWhatItIsPartOf) {
+    const HostData host(28, 28, 90, 20);
+    failure.inner = lenet_backend_cpu();
+    for (int fuses : {0, 1}) {
+        lenet_backend backend = FailingInTurn(*failure.inner);
+        backend.fuses = fuses;
+        const Device device(&backend, 1);
+        for (const Work &work : AllWork()) {
+            Population population(device, host.data, Plan("lenet5-1998", LENET_RELU, LENET_POOL_MAX), work.optimizer,
+                                  {Hyper(1, 40)}, 2);
+            for (failure.failing = 0;; failure.failing++) {
+                failure.calls = 0;
+                const lenet_status status = work.run(population);
+                if (failure.calls <= failure.failing) { /* all of it was done */
+                    EXPECT_EQ(status, LENET_OK) << work.what;
+                    EXPECT_GE(failure.failing, 14) << work.what; /* layers, and the batch */
+                    break;
+                }
+                EXPECT_EQ(status, LENET_ERR_DEVICE) << work.what << ", operation " << failure.failing;
+                EXPECT_EQ(failure.calls, failure.failing + 1) << work.what << ", operation " << failure.failing;
+            }
+        }
+    }
 }
 
 } // namespace
