@@ -11,8 +11,9 @@ The operators are the usual ones of mutation testing, and those for GPU kernels 
 parallel, highly efficient, but what about the test suite quality?" (ICST 2020): a barrier dropped, an index of another
 dimension, the tail of the work lost, memory of another space, a launch of another size. A fault that does not compile
 does not count. Of each fault the file is built again in a copy of the tree, and the tests of that file run until one
-fails. Which tests these are stands in TESTS. A fault that none of them finds has survived: tests/mutants.tsv says of
-those that are known why they change nothing, and these do not count either.
+fails: first as they are released, then, as in scripts/test.sh, with sanitizers. Which tests these are stands in TESTS.
+A fault that none of them finds has survived: tests/mutants.tsv says of those that are known why they change nothing,
+and these do not count either.
 
 Results are kept in --out as they come, so that a second call goes on. Exit codes: 0 all were found, 1 some have
 survived, 2 usage, 3 the tree does not build or its tests fail without a fault.
@@ -169,36 +170,40 @@ def identity(fault):
 # ---- planting and looking -------------------------------------------------------------------------
 
 class Worker:
-    """A copy of the tree with a build folder of its own."""
+    """A copy of the tree with build folders of its own, of which the one with sanitizers is made when it is wanted."""
 
     def __init__(self, directory):
-        self.tree, self.build = directory / "tree", directory / "build"
+        self.tree = directory / "tree"
+        self.released, self.sanitized = directory / "build", directory / "sanitized"
         shutil.rmtree(self.tree, ignore_errors=True)
         names = subprocess.run(["git", "-C", str(REPOSITORY), "ls-files", "-z"], stdout=subprocess.PIPE, check=True)
         for name in filter(None, names.stdout.decode().split("\0")):
             target = self.tree / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, target)
-        options = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLENET_CUDA=OFF"]
+        self.configure(self.released)
+
+    def configure(self, build, *more):
+        options = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLENET_CUDA=OFF", *more]
         if shutil.which("ccache"):
             options += [f"-DCMAKE_{language}_COMPILER_LAUNCHER=ccache" for language in ("C", "CXX")]
-        self.run(["cmake", "-S", self.tree, "-B", self.build, *options], "cmake")
+        self.run(["cmake", "-S", self.tree, "-B", build, *options], "cmake")
 
     def run(self, command, what):
         done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             raise Failure(f"{what} failed without a fault: {done.stdout[-2000:]}")
 
-    def make(self, test):
+    def make(self, build, test):
         target = "lenet_program" if test in SCRIPTS else test
-        return subprocess.run(["ninja", "-C", str(self.build), target], stdout=subprocess.PIPE,
+        return subprocess.run(["ninja", "-C", str(build), target], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT).returncode == 0
 
-    def passes(self, test):
+    def passes(self, build, test):
         if test in SCRIPTS:
-            command = [self.tree / SCRIPTS[test], self.build / "lenet", self.tree]
+            command = [self.tree / SCRIPTS[test], build / "lenet", self.tree]
         else:
-            command = [self.build / "tests" / test, "--gtest_fail_fast", "--gtest_brief=1"]
+            command = [build / "tests" / test, "--gtest_fail_fast", "--gtest_brief=1"]
             if test.endswith("_emulated") and test not in EVERYTHING:
                 command.append(f"--gtest_filter={GPU_TESTS}")
         process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -223,18 +228,27 @@ class Worker:
         path.write_text("\n".join(lines))
         try:
             for test in tests_of(fault["file"]):
-                if not self.make(test):
+                if not self.make(self.released, test):
                     return None
-                if not self.passes(test):
+                if not self.passes(self.released, test):
                     return test
-            return ""
+            return self.sanitizer_of(fault)
         finally:
             path.write_text(original)
+
+    def sanitizer_of(self, fault):
+        """Which test finds it where it is built with AddressSanitizer and UndefinedBehaviorSanitizer; "" for none."""
+        if not self.sanitized.exists():
+            self.configure(self.sanitized, "-DLENET_SANITIZE=address,undefined")
+        for test in tests_of(fault["file"]):
+            if not self.make(self.sanitized, test) or not self.passes(self.sanitized, test):
+                return f"{test} (sanitizers)"
+        return ""
 
     def check_clean(self, files):
         """Without a fault everything must pass."""
         for test in dict.fromkeys(test for name in files for test in tests_of(name)):
-            if not self.make(test) or not self.passes(test):
+            if not self.make(self.released, test) or not self.passes(self.released, test):
                 raise Failure(f"{test} fails without a fault")
 
 

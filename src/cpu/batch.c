@@ -2,6 +2,8 @@
  *
  * An item is as many images as the backend computes together. They are computed row by row into a small buffer, in
  * which the images of a pixel lie together, and from there they are stored a vector at a time. */
+#include <string.h>
+
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 #include "ops/draw.h"
@@ -30,7 +32,7 @@ static struct warp draw_warp(const struct lenet_hyper *h, uint32_t epoch, uint32
     warp.elastic = h->elastic > 0;
     for (int quad = 0; warp.elastic && quad < LENET_NODE_QUADS; quad++) {
         const struct lenet_quad nodes = lenet_nodes_draw(h, epoch, sample, quad);
-        for (int k = 0; k < 4 && 4 * quad + k < LENET_NODES; k++) (&warp.node[0][0][0])[4 * quad + k] = nodes.v[k];
+        memcpy(&warp.node[0][0][0] + 4 * quad, nodes.v, (size_t)least(LENET_NODES - 4 * quad, 4) * sizeof *nodes.v);
     }
     return warp;
 }

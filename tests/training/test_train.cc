@@ -657,6 +657,47 @@ TEST_F(Resume, ARunStoppedAnywhereEndsInTheSameBytesWithEveryOptimizer) {
     }
 }
 
+/* Writes a single run's checkpoint as version 0.1 had it: without a checksum, and with its counters in two tensors. */
+void MakeOld(const std::string &path) {
+    lenet_error err = {};
+    lenet_tensor_file file = {};
+    ASSERT_EQ(lenet_tensors_read(path.c_str(), &file, &err), LENET_OK) << err.text;
+    const auto value = [&file](const char *name) { return lenet_tensors_find(&file, name)->data; };
+    const auto *now = static_cast<const int64_t *>(value("checkpoint.count_correct_nonfinite_diverged"));
+    double loss_seconds[2] = {*static_cast<double *>(value("checkpoint.loss")),
+                              *static_cast<double *>(value("checkpoint.seconds"))};
+    int64_t counts[4] = {*static_cast<int64_t *>(value("checkpoint.step")), now[0], now[1], now[2]};
+    EXPECT_GT(now[0], 0);
+    std::vector<lenet_tensor> tensors;
+    std::vector<lenet_metadata> metadata;
+    for (int i = 0; i < file.n; i++) {
+        const std::string name = file.tensors[i].name;
+        const bool is_moment = name.rfind("checkpoint.m.", 0) == 0 || name.rfind("checkpoint.v.", 0) == 0;
+        if (is_moment || name.rfind("checkpoint.", 0) != 0) tensors.push_back(file.tensors[i]);
+    }
+    tensors.push_back({"checkpoint.loss_seconds", LENET_F64, 1, {2}, loss_seconds});
+    tensors.push_back({"checkpoint.step_count_correct_nonfinite", LENET_I64, 1, {4}, counts});
+    for (int i = 0; i < file.n_metadata; i++)
+        if (std::string(file.metadata[i].key) != LENET_TENSORS_SHA256) metadata.push_back(file.metadata[i]);
+    EXPECT_EQ(lenet_tensors_write(path.c_str(), tensors.data(), (int)tensors.size(), metadata.data(),
+                                  (int)metadata.size(), &err),
+              LENET_OK)
+        << err.text;
+    lenet_tensors_free(&file);
+}
+
+TEST_F(Resume, ACheckpointOfVersion01GoesOnWithTheSameBytes) {
+    lenet_config config = Config("undisturbed", kEverything);
+    Finish(config);
+    snprintf(config.run, sizeof config.run, "%s", Run("old").c_str());
+    const uint64_t step = Interrupt(config, Run("old"), Stop::kInMidEpoch);
+    MakeOld((Run("old") / "last.safetensors").string());
+    ExpectResumesAt(config, Run("old"), step);
+    MakeOld((Run("old") / "last.safetensors").string());
+    Finish(Resumed(config, Run("old")));
+    ExpectSameRun(Run("undisturbed"), Run("old"));
+}
+
 TEST_F(Resume, ARunStoppedManyTimesEndsInTheSameBytes) {
     lenet_config config = Config("undisturbed", kEverything);
     Set(config, {{"epochs", "8"}});
