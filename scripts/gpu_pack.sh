@@ -55,6 +55,12 @@ if [ -z "$build" ]; then
 fi
 if [ ! -x "$build/lenet" ]; then complain "$build/lenet: not there; is it a build?" && exit 3; fi
 
+# Packed beside DIR, which is there once it is whole.
+whole=$out
+mkdir -p "$(dirname "$whole")"
+out=$(mktemp -d "$whole.XXXXXX")
+trap 'rm -rf "$out"' EXIT
+chmod 755 "$out"
 mkdir -p "$out/build/tests" "$out/lib" "$out/data" "$out/scripts"
 programs=("$build/lenet")
 for test in "$build"/tests/test_*; do
@@ -91,4 +97,5 @@ export LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 exec "$here/scripts/gpu_check.sh" --build "$here/build" --out "$here/out" "$@"
 CHECK
 chmod +x "$out/check.sh"
-step "$out: $(du -sm "$out" | cut -f1) MiB, ${#programs[@]} programs; on the other machine: ./check.sh"
+mv -T "$out" "$whole"
+step "$whole: $(du -sm "$whole" | cut -f1) MiB, ${#programs[@]} programs; on the other machine: ./check.sh"

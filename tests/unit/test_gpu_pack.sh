@@ -25,6 +25,12 @@ claim "  and nothing is made" test ! -e there
 mkdir elsewhere
 cp "$sample"/* elsewhere
 gzip -d elsewhere/*.gz
+mkdir bin
+printf '#!/bin/sh\nexit 1\n' >bin/gzip
+chmod +x bin/gzip
+run env PATH="$work/bin:$PATH" "${pack[@]}" --data elsewhere pack
+claim "data that cannot be packed: exit 1" code_is 1
+claim "  and half a folder is not left" test -z "$(ls -d pack* 2>/dev/null)"
 run "${pack[@]}" --data elsewhere pack
 claim "a build is packed: exit 0" code_is 0
 claim "  with the data" test "$(ls pack/data/mnist)" = "$(ls "$sample")"
