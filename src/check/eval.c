@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/elementary.h"
 #include "base/files.h"
 #include "base/grow.h"
 #include "base/json.h"
@@ -171,8 +172,8 @@ static void add_opinion(struct opinions *o, size_t count, int classes) {
         const float *y = o->outputs + i * (size_t)classes;
         double *sum = o->sum + i * (size_t)classes, total = 0, most = y[0];
         for (int c = 1; c < classes; c++) most = fmax(most, y[c]);
-        for (int c = 0; c < classes; c++) total += exp(y[c] - most);
-        for (int c = 0; c < classes; c++) sum[c] += exp(y[c] - most) / total;
+        for (int c = 0; c < classes; c++) total += lenet_exp(y[c] - most);
+        for (int c = 0; c < classes; c++) sum[c] += lenet_exp(y[c] - most) / total;
         o->votes[i * (size_t)classes + o->predicted[i]]++;
     }
 }
@@ -187,7 +188,7 @@ static void conclude(struct lenet_evaluation *e, struct opinions *o, const uint8
         double ballot[LENET_MAX_CLASSES]; /* a vote outweighs every sum of probabilities */
         for (size_t c = 0; c < classes; c++) ballot[c] = votes[c] * (R + 1.0) + sum[c];
         o->predicted[i] = (uint8_t)largest(sum, e->classes);
-        o->tally.loss -= log(sum[labels[i]] / R);
+        o->tally.loss -= lenet_log(sum[labels[i]] / R);
         o->tally.correct += o->predicted[i] == labels[i];
         e->vote_correct += largest(ballot, e->classes) == labels[i];
     }

@@ -5,6 +5,7 @@
  * addition. */
 #include <math.h>
 
+#include "base/elementary.h"
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 
@@ -40,19 +41,17 @@ static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, doub
     const struct image image = read_image(a->y, a->label, a->predicted, r, n, a->N, a->O);
     const LENET_REAL *y = a->y + image.first;
     const double top = fmax(y[image.largest * image.step], rubbish);
-    double sum = exp(rubbish - top);
-    for (int o = 0; o < a->O; o++) sum += exp(y[o * image.step] - top);
+    double e[LENET_NO_LABEL], sum = lenet_exp(rubbish - top);
+    for (int o = 0; o < a->O; o++) sum += e[o] = lenet_exp(y[o * image.step] - top);
     for (int o = 0; a->dy && o < a->O; o++)
         a->dy[image.first + o * image.step] =
-            image.label == LENET_NO_LABEL
-                ? 0
-                : (LENET_REAL)(share * (exp(y[o * image.step] - top) / sum - (o == image.label)));
-    if (image.label != LENET_NO_LABEL) count(&a->tally[r], &image, log(sum) + top - y[image.label * image.step]);
+            image.label == LENET_NO_LABEL ? 0 : (LENET_REAL)(share * (e[o] / sum - (o == image.label)));
+    if (image.label != LENET_NO_LABEL) count(&a->tally[r], &image, lenet_log(sum) + top - y[image.label * image.step]);
 }
 
 static void softmax_network(const void *args, ptrdiff_t r) {
     const struct softmax_loss *a = args;
-    const double share = mean_share(a->label + r * a->N, a->N), rubbish = log((double)a->rubbish);
+    const double share = mean_share(a->label + r * a->N, a->N), rubbish = lenet_log(a->rubbish);
     for (int n = 0; n < a->N; n++) softmax_image(a, r, n, share, rubbish);
 }
 

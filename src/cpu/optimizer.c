@@ -1,6 +1,7 @@
 /* optimizer.c - learning rates and updates on the CPU: twin of cuda/optimizer.cu. */
 #include <math.h>
 
+#include "base/elementary.h"
 #include "cpu/ops_cpu.h"
 #include "ops/schedule.h"
 
@@ -34,8 +35,8 @@ static void adamw(const struct optimizer_step *a, size_t r, size_t first, size_t
     const double t = (double)*a->step;
     const LENET_REAL rate = a->rate[r], decay = h->weight_decay, beta1 = h->momentum, beta2 = h->beta2;
     const LENET_REAL epsilon = h->epsilon, keep = 1 - rate * decay;
-    const LENET_REAL m_scale = (LENET_REAL)(1 / (1 - pow(h->momentum, t)));
-    const LENET_REAL v_scale = (LENET_REAL)(1 / (1 - pow(h->beta2, t)));
+    const LENET_REAL m_scale = (LENET_REAL)(1 / (1 - lenet_pow(h->momentum, t)));
+    const LENET_REAL v_scale = (LENET_REAL)(1 / (1 - lenet_pow(h->beta2, t)));
     for (size_t i = first; i < end; i++) {
         const LENET_REAL g = a->dw[i], m = beta1 * a->m[i] + (1 - beta1) * g, v = beta2 * a->v[i] + (1 - beta2) * g * g;
         a->m[i] = m;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/elementary.h"
 #include "base/half.h"
 #include "net/passes.h"
 
@@ -11,8 +12,8 @@ static double loss_of(const struct lenet_topology *topology, const float *y, siz
     const double rubbish = topology->loss == LENET_MAP ? -topology->map_j : -INFINITY;
     double top = rubbish, sum = 0;
     for (int o = 0; o < topology->classes; o++) top = fmax(top, y[(size_t)o * step]);
-    for (int o = 0; o < topology->classes; o++) sum += exp(y[(size_t)o * step] - top);
-    return log(sum + exp(rubbish - top)) + top - y[label * step];
+    for (int o = 0; o < topology->classes; o++) sum += lenet_exp(y[(size_t)o * step] - top);
+    return lenet_log(sum + lenet_exp(rubbish - top)) + top - y[label * step];
 }
 
 /* The last batch's outputs and labels on the host: y[R][O][N], label[R][N]. */

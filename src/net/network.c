@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/elementary.h"
 #include "net/passes.h"
 
 /* ---- memory: three arenas, each laid out once to measure and once to place ------- */
@@ -282,7 +283,8 @@ enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradien
     void *dy = with_gradient ? net->gradient[0] : NULL;
     struct lenet_tally *tally = net->tally;
     if (topology->loss == LENET_MSE) return lenet_distance_loss(net, dy, tally);
-    return RUN(softmax_loss, LOSS_FIELDS, .rubbish = topology->loss == LENET_MAP ? (float)exp(-topology->map_j) : 0);
+    return RUN(softmax_loss, LOSS_FIELDS,
+               .rubbish = topology->loss == LENET_MAP ? (float)lenet_exp(-topology->map_j) : 0);
 }
 
 void *lenet_network_gradient(const struct lenet_network *net, int l) {

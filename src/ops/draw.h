@@ -6,6 +6,7 @@
 #define LENET_OPS_DRAW_H
 #include <math.h>
 
+#include "base/elementary.h"
 #include "base/rng.h"
 #include "lenet/ops.h"
 
@@ -67,14 +68,13 @@ struct lenet_affine {
     float m[2][2], offset[2]; /* rows: x (to the right), y (down) */
 };
 
-/* Cosine and sine of degrees. CUDA's cosf has an array in memory, for very large angles; its sincospif has none. */
+/* Cosine and sine of degrees. */
 static LENET_HOST_DEVICE inline void lenet_turn(float degrees, float *c, float *s) {
 #ifdef LENET_ON_GPU
     sincospif(degrees * (1.0f / 180), s, c);
 #else
-    const float angle = degrees * 0.017453293f; /* pi/180 */
-    *c = cosf(angle);
-    *s = sinf(angle);
+    *c = (float)lenet_cospi(degrees / 180.0);
+    *s = (float)lenet_sinpi(degrees / 180.0);
 #endif
 }
 

@@ -3,16 +3,24 @@
 #define LENET_OPS_SCHEDULE_H
 #include <math.h>
 
+#include "base/elementary.h"
 #include "base/rng.h"
 #include "lenet/ops.h"
 
-/* Half a cosine from 1 at t = 0 to 0 at t = 1. CUDA's cos has an array in memory, for very large angles; its cospi has
- * none. */
+/* Half a cosine from 1 at t = 0 to 0 at t = 1. */
 static LENET_HOST_DEVICE inline double lenet_half_cosine(double t) {
 #ifdef LENET_ON_GPU
     return 0.5 * (1 + cospi(t));
 #else
-    return 0.5 * (1 + cos(3.14159265358979323846 * t));
+    return 0.5 * (1 + lenet_cospi(t));
+#endif
+}
+
+static LENET_HOST_DEVICE inline double lenet_power(double x, double y) {
+#ifdef LENET_ON_GPU
+    return pow(x, y);
+#else
+    return lenet_pow(x, y);
 #endif
 }
 
@@ -35,7 +43,7 @@ static LENET_HOST_DEVICE inline float lenet_rate(const struct lenet_hyper *h, ui
     }
     double rate = peak;
     if (h->schedule == LENET_SCHEDULE_STEP && h->decay_every > 0)
-        rate *= pow(h->decay_factor, (double)(step / h->decay_every));
+        rate *= lenet_power(h->decay_factor, (double)(step / h->decay_every));
     if (h->schedule == LENET_SCHEDULE_COSINE) rate *= lenet_half_cosine(lenet_fraction(step, h->total_steps));
     if (step < h->warmup_steps) rate *= (double)(step + 1) / (double)h->warmup_steps;
     return (float)rate;

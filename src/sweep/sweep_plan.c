@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/elementary.h"
 #include "base/files.h"
 #include "base/grow.h"
 #include "base/json.h"
@@ -71,7 +72,7 @@ static enum lenet_status check_range(const struct lenet_option *option, const ch
 
 /* From low to high as t goes from 0 to 1. */
 static double between(const struct range *range, double low, double high, double t) {
-    return range->logarithmic ? low * pow(high / low, t) : low + t * (high - low);
+    return range->logarithmic ? low * lenet_pow(high / low, t) : low + t * (high - low);
 }
 
 /* Between the ends at t from 0 to 1, as a text of six digits: what is recorded is what was used. More digits at the
