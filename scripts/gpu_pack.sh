@@ -50,7 +50,7 @@ if [ -z "$build" ]; then
     build=$root/build/gpu
     need_packages "${build_packages[@]}" libgtest-dev
     step "building for compute capability $architecture"
-    # For any processor of the last ten years, as the other machine's may not be this one's; kernels are there but once.
+    # The program is for any processor; the kernels are there but once.
     build_preset gpu "$root/build/gpu_pack.log" test_programs -DCMAKE_CUDA_ARCHITECTURES="$architecture-real" || exit 1
 fi
 if [ ! -x "$build/lenet" ]; then complain "$build/lenet: not there; is it a build?" && exit 3; fi

@@ -11,7 +11,7 @@ analyzers=("$@")
 if [ $# -eq 0 ]; then analyzers=(cppcheck gcc clang-tidy); fi
 cd "$root"
 # configure DIRECTORY [CMAKE OPTION...]
-configure() { cmake --preset release -B "$1" -DLENET_CUDA=OFF -DBUILD_TESTING=OFF "${@:2}" >/dev/null; }
+configure() { cmake --preset release -B "$1" -DLENET_LEVELS=OFF -DLENET_CUDA=OFF -DBUILD_TESTING=OFF "${@:2}" >/dev/null; }
 
 run_cppcheck() {
     configure build/static

@@ -59,8 +59,13 @@ struct lenet_backend {
 #undef X
 };
 
+/* For the highest level of processors that this one is of, or for that of the environment variable LENET_CPU; where it
+ * cannot be had, open says so. All levels with fused multiply-adds give the same bits. */
 const struct lenet_backend *lenet_backend_cpu(void);
 const struct lenet_backend *lenet_backend_cpu64(void);
+
+/* Which level that is, and why, as a phrase. */
+void lenet_cpu_level(char text[LENET_MACHINE]);
 
 /* cpu with other operations, for batches of a single image: there almost all of cpu's lanes would hold padding, and
  * here they hold pixels or inputs. N may be any number of images, but only 1 is fast. Contexts and memory are those of

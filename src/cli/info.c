@@ -65,6 +65,11 @@ static void print_devices(void) {
                    lenet_device_backend_for(&device, 1)->lanes == 1 ? "of one image, or " : "", device.backend->lanes);
         else
             printf("  %-5s not available: %s\n", names[i], err.text);
+        if (there && device.backend == lenet_backend_cpu()) {
+            char level[LENET_MACHINE];
+            lenet_cpu_level(level);
+            printf("  %-5s %s\n", "", level);
+        }
         if (there) lenet_device_close(&device);
     }
 }

@@ -24,14 +24,14 @@ ALWAYS_INLINE vec tanh_vec(vec x) {
     size = select_vec(size > largest, largest, size); /* NaN stays NaN */
     const vec z = -2 * size;
     /* Adding and subtracting 1.5 * 2^mantissa rounds to an integer. */
-    const vec n = (z * (LENET_REAL)1.44269504088896340736 + ROUND_TO_INTEGER) - ROUND_TO_INTEGER;
-    const vec s = (z - n * LN2_HIGH) - n * LN2_LOW;
+    const vec n = FMA(z, vec_of((LENET_REAL)1.44269504088896340736), vec_of(ROUND_TO_INTEGER)) - ROUND_TO_INTEGER;
+    const vec s = FMA(n, vec_of(-LN2_LOW), FMA(n, vec_of(-LN2_HIGH), z));
     vec series = vec_of(1);
 #pragma GCC unroll 16
     for (int k = SERIES; k >= 2; k--)
-        series = 1 + series * (s * (1 / (LENET_REAL)k)); /* a division takes ten times as long */
+        series = FMA(series, s * (1 / (LENET_REAL)k), vec_of(1)); /* a division takes ten times as long */
     const vec power = (vec)((__builtin_convertvector(n, mask) + EXPONENT_BIAS) << MANTISSA_BITS);
-    const vec e = power * (series * s) + (power - 1);
+    const vec e = FMA(power, series * s, power - 1);
     return (vec)((mask)(-e / (2 + e)) | ((mask)x & sign));
 }
 
@@ -49,9 +49,9 @@ ALWAYS_INLINE vec activated(vec x, enum lenet_activation f) {
 
 /* The gradient by x, from the gradient by y = f(x). */
 ALWAYS_INLINE vec activation_gradient(vec y, vec dy, enum lenet_activation f) {
-    return f == LENET_TANH     ? dy * (1 - y * y)
+    return f == LENET_TANH     ? dy * FMA(-y, y, vec_of(1))
            : f == LENET_RELU   ? select_vec(y > 0, dy, (vec){0})
-           : f == LENET_SQUASH ? dy * (SQUASH_SLOPE * (SQUASH_HEIGHT - y * y * (1 / SQUASH_HEIGHT)))
+           : f == LENET_SQUASH ? dy * (SQUASH_SLOPE * FMA(y, y * (-1 / SQUASH_HEIGHT), vec_of(SQUASH_HEIGHT)))
                                : dy;
 }
 

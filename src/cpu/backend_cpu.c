@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __GLIBC__
-#include <gnu/libc-version.h>
-#endif
 
 #include "base/clock.h"
 #include "base/processors.h"
 #include "cpu/denormals.h"
+#include "cpu/level.h"
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 #include "ops/preconditions.h"
@@ -20,6 +18,7 @@ enum { ALIGNMENT = 256 };
 
 static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_open_options *options,
                                   struct lenet_error *err) {
+    LENET_TRY(lenet_cpu_level_check(err));
     const int threads = options->threads > 0 ? options->threads : lenet_processors();
     const int in_double = sizeof(LENET_REAL) == sizeof(double); /* of gradient checks, which want all there is */
     struct parallel *pool = parallel_create(threads, in_double ? 0 : DENORMALS_TO_ZERO);
@@ -49,18 +48,10 @@ static const char *cpu_message(const struct lenet_ctx *ctx) {
 #define LENET_CPU_BUILD "unknown" /* CMakeLists.txt knows it */
 #endif
 
-/* The C library's exp takes another way where the processor has fused multiply-adds. */
+/* Neither the level nor the compiler nor the C library makes a difference, but for fused multiply-adds. */
 static void cpu_describe(const struct lenet_ctx *ctx, char text[LENET_MACHINE]) {
-    const char *fused = "", *library = "another C library";
     (void)ctx;
-#if defined(__x86_64__)
-    fused = __builtin_cpu_supports("fma") ? " with FMA" : " without FMA";
-#endif
-#ifdef __GLIBC__
-    library = gnu_get_libc_version();
-#endif
-    snprintf(text, LENET_MACHINE, "build %s, vectors of %d bits%s, glibc %s", LENET_CPU_BUILD, 8 * VECTOR_BYTES, fused,
-             library);
+    snprintf(text, LENET_MACHINE, "build %s%s", LENET_CPU_BUILD, FUSES ? "" : " without fused multiply-adds");
 }
 
 static enum lenet_status cpu_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
@@ -91,7 +82,7 @@ static void peak_item(const void *args, ptrdiff_t item) {
     vec chain[CHAINS], factor = vec_of((LENET_REAL)0.999);
     UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = vec_of((LENET_REAL)i);
     for (int round = 0; round < ROUNDS; round++)
-        UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = chain[i] * factor + factor;
+        UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = FMA(chain[i], factor, factor);
     UNROLL for (int i = 1; i < CHAINS; i++) chain[0] += chain[i];
     (*sinks)[item] = chain[0][0]; /* the result is used, so the loop stays */
 }
@@ -111,7 +102,7 @@ static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_p
     return LENET_OK;
 }
 
-#define X(op) LENET_CHECKED(op, CPU_NAME(op), IMAGE_LANES)
+#define X(op) LENET_CHECKED(op, CPU_NAME(op), BATCH_MULTIPLE)
 LENET_OPS(X)
 #undef X
 
@@ -124,7 +115,7 @@ static const struct lenet_backend cpu = {
 #else
     .name = "cpu",
 #endif
-    .lanes = IMAGE_LANES,
+    .lanes = BATCH_MULTIPLE,
     .element_size = sizeof(LENET_REAL),
     .open = cpu_open,
     .close = cpu_close,

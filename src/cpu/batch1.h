@@ -10,7 +10,8 @@
 
 #include "cpu/ops_cpu.h"
 
-static inline ptrdiff_t whole_vectors(ptrdiff_t count) { return (count + LANES - 1) / LANES * LANES; }
+/* So many values fill all sums, and so whole vectors. */
+static inline ptrdiff_t whole_vectors(ptrdiff_t count) { return (count + SUM_LANES - 1) / SUM_LANES * SUM_LANES; }
 
 /* Copy count values of one image, which lie step apart in memory, to and from a line. */
 static inline void copy_in(LENET_REAL *line, const LENET_REAL *x, ptrdiff_t count, int step) {

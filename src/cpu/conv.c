@@ -85,22 +85,22 @@ struct params_part {
 /* Computes dw; and db where c and i_first are 0, for such an item reads the rows of dy anyway. */
 static void params_sum(const struct conv_backward_params *a, const struct params_part *part) {
     const int N = a->N, H = a->H, W = a->W, K = a->K, OH = H - K + 1, OW = W - K + 1, T = part->T;
-    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / LANES, with_table = has_table(a);
+    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / SUM_LANES, with_table = has_table(a);
     const ptrdiff_t out_map = (ptrdiff_t)OH * OW * N;
     const LENET_REAL *x = a->x + (part->r * a->C + part->c) * H * W * N;
     const LENET_REAL *rows[PARAMS_T];
-    vec sum[PARAMS_T][LENET_MAX_KERNEL][LENET_MAX_KERNEL] = {0}, bias[PARAMS_T] = {0};
+    struct sums sum[PARAMS_T][LENET_MAX_KERNEL][LENET_MAX_KERNEL] = {0}, bias[PARAMS_T] = {0};
     for (int h = 0; h < OH; h++) {
         for (int t = 0; t < T; t++)
             rows[t] = a->dy + (part->r * a->O + part->o_first + t) * out_map + (ptrdiff_t)h * OW * N;
         for (int i = part->i_first; i <= part->i_last; i++)
             for (int j = 0; j < K; j += PARAMS_J)
                 row_products(T, least(K - j, PARAMS_J), row, rows, x + ((ptrdiff_t)(h + i) * W + j) * N, N,
-                             &sum[0][i][j], sizeof sum[0] / sizeof(vec));
+                             &sum[0][i][j], sizeof sum[0] / sizeof(struct sums));
         for (int t = 0; with_bias && t < T; t++) {
-            vec of_row = {0};
-            for (int v = 0; v < row; v++) of_row += ((const vec *)rows[t])[v];
-            bias[t] += of_row;
+            struct sums of_row = {0};
+            add_values(&of_row, rows[t], (ptrdiff_t)OW * N);
+            for (int p = 0; p < PARTS; p++) bias[t].part[p] += of_row.part[p];
         }
     }
     for (int t = 0; t < T; t++) {
@@ -108,8 +108,8 @@ static void params_sum(const struct conv_backward_params *a, const struct params
         const int connected = is_connected(a, with_table, (int)o, part->c);
         for (int i = part->i_first; i <= part->i_last; i++)
             for (int j = 0; j < K; j++)
-                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = connected ? add_lanes(sum[t][i][j]) : 0;
-        if (with_bias) a->db[network + o] = add_lanes(bias[t]);
+                a->dw[network + ((o * a->C + part->c) * K + i) * K + j] = connected ? add_lanes(&sum[t][i][j]) : 0;
+        if (with_bias) a->db[network + o] = add_lanes(&bias[t]);
     }
 }
 

@@ -15,7 +15,7 @@
 
 /* Copies the input maps, each followed by zeros in which its last vectors end: a NaN of the next map must not get into
  * its gradient. */
-static ptrdiff_t input_pitch(int H, int W) { return whole_vectors((ptrdiff_t)H * W + LANES + LENET_MAX_KERNEL); }
+static ptrdiff_t input_pitch(int H, int W) { return whole_vectors((ptrdiff_t)H * W + SUM_LANES + LENET_MAX_KERNEL); }
 static void copy_inputs(LENET_REAL *lines, const LENET_REAL *x, int C, int H, int W, int N) {
     const ptrdiff_t pitch = input_pitch(H, W), pixels = (ptrdiff_t)H * W;
     for (int c = 0; c < C; c++, lines += pitch) {
@@ -100,16 +100,16 @@ static void add_weights(const struct one_image *image, const int o[PARAMS_T], in
     const struct conv_backward_params *a = image->a;
     const int K = a->K;
     const LENET_REAL *x = image->x + c * input_pitch(a->H, a->W), *dy[PARAMS_T];
-    vec sum[PARAMS_T * LENET_MAX_KERNEL * LENET_MAX_KERNEL]; /* [T][K*K] */
-    clear((LENET_REAL *)sum, (ptrdiff_t)T * K * K * LANES);
+    struct sums sum[PARAMS_T * LENET_MAX_KERNEL * LENET_MAX_KERNEL]; /* [T][K*K] */
+    clear((LENET_REAL *)sum, (ptrdiff_t)T * K * K * SUM_LANES);
     for (int t = 0; t < T; t++) dy[t] = image->dy + o[t] * image->pitch;
     for (int i = 0; i < K; i++)
         for (int j = 0; j < K; j += PARAMS_J)
-            row_products(T, least(K - j, PARAMS_J), (int)(image->pitch / LANES), dy, x + (ptrdiff_t)i * a->W + j, 1,
+            row_products(T, least(K - j, PARAMS_J), (int)(image->pitch / SUM_LANES), dy, x + (ptrdiff_t)i * a->W + j, 1,
                          &sum[i * K + j], K * K);
     for (int t = 0; t < T; t++) {
         LENET_REAL *dw = a->dw + image->network + ((size_t)o[t] * a->C + c) * K * K;
-        for (int k = 0; k < K * K; k++) add_to(&dw[k], add_lanes(sum[t * K * K + k]), image->is_first);
+        for (int k = 0; k < K * K; k++) add_to(&dw[k], add_lanes(&sum[t * K * K + k]), image->is_first);
     }
 }
 
@@ -131,9 +131,9 @@ static void add_map(const struct one_image *image, int c) {
 
 static void add_bias(const struct one_image *image, int o) {
     const LENET_REAL *dy = image->dy + o * image->pitch;
-    vec sum = {0};
-    for (ptrdiff_t p = 0; p < image->pitch; p += LANES) sum += *(const vec *)(dy + p);
-    add_to(&image->a->db[image->network + o], add_lanes(sum), image->is_first);
+    struct sums sum = {0};
+    add_values(&sum, dy, image->pitch);
+    add_to(&image->a->db[image->network + o], add_lanes(&sum), image->is_first);
 }
 
 static void params_item(const void *args, ptrdiff_t r) {

@@ -12,6 +12,14 @@ ALWAYS_INLINE vec in_all_lanes(image_vec v) { return v - (vec){0}; }
 ALWAYS_INLINE vec load_images(const LENET_REAL *p) { return in_all_lanes(*(const image_vec *)p); }
 ALWAYS_INLINE void store_images(LENET_REAL *p, vec v) { memcpy(p, &v, IMAGE_LANES * sizeof *p); }
 
+ALWAYS_INLINE image_vec fused(LENET_REAL a, image_vec b, image_vec c) {
+#ifdef LENET_BATCH1
+    return FMA_REAL(a, b, c);
+#else
+    return FMA(vec_of(a), b, c);
+#endif
+}
+
 static vec activated_by(vec x, enum lenet_activation f) {
     return f == LENET_TANH     ? activated(x, LENET_TANH)
            : f == LENET_RELU   ? activated(x, LENET_RELU)
@@ -35,7 +43,8 @@ static void convolve(const struct conv_maxpool_forward *a, LENET_REAL b, const L
         for (int i = 0; i < a->K; i++)
             for (int j = 0; j < a->K; j++, w++)
                 for (int k = 0; k < 4; k++)
-                    sum[k] += *w * *(const image_vec *)(x + c * map + (i + k / 2) * row + (j + k % 2) * pixel);
+                    sum[k] =
+                        fused(*w, *(const image_vec *)(x + c * map + (i + k / 2) * row + (j + k % 2) * pixel), sum[k]);
     for (int k = 0; k < 4; k++) outputs[k] = in_all_lanes(sum[k]);
 }
 

@@ -3,20 +3,20 @@
 #include "cpu/batch1.h"
 #include "cpu/tile.h"
 
-/* y[o] = b[o] + sum over i of w[o][i] * x[i]. The last inputs do not fill a vector. */
+/* y[o] = b[o] + sum over i of w[o][i] * x[i]. The last inputs do not fill all sums. */
 static void forward_image(const struct dense_forward *a, const LENET_REAL *w, const LENET_REAL *b, const LENET_REAL *x,
                           LENET_REAL *y) {
-    const int I = a->I, vectors = I / LANES;
+    const int I = a->I, whole = I / SUM_LANES * SUM_LANES;
     for (int o = 0; o < a->O; o += PARAMS_T) {
         const int T = least(a->O - o, PARAMS_T);
-        vec sum[PARAMS_T] = {0};
+        struct sums sum[PARAMS_T] = {0};
         const LENET_REAL *rows[PARAMS_T];
         for (int t = 0; t < T; t++) rows[t] = w + (ptrdiff_t)(o + t) * I;
-        row_products(T, 1, vectors, rows, x, 0, sum, 1);
+        row_products(T, 1, whole / SUM_LANES, rows, x, 0, sum, 1);
         for (int t = 0; t < T; t++) {
             LENET_REAL rest = b[o + t];
-            for (int i = vectors * LANES; i < I; i++) rest += rows[t][i] * x[i];
-            y[(ptrdiff_t)(o + t) * a->N] = add_lanes(sum[t]) + rest;
+            for (int i = whole; i < I; i++) rest = FMA_REAL(rows[t][i], x[i], rest);
+            y[(ptrdiff_t)(o + t) * a->N] = add_lanes(&sum[t]) + rest;
         }
     }
 }
@@ -49,7 +49,7 @@ static void input_item(const void *args, ptrdiff_t r) {
         tile_sum(&taps, 1, whole, w, dy, NULL, dx);
         for (int i = whole; i < I; i++) {
             LENET_REAL sum = 0;
-            for (int o = 0; o < O; o++) sum += w[(ptrdiff_t)o * I + i] * dy[(ptrdiff_t)o * N];
+            for (int o = 0; o < O; o++) sum = FMA_REAL(w[(ptrdiff_t)o * I + i], dy[(ptrdiff_t)o * N], sum);
             dx[i] = sum;
         }
         copy_out(a->dx + r * I * N + n, dx, I, N);

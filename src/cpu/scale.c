@@ -29,20 +29,20 @@ static void input_item(const void *args, ptrdiff_t item) {
     for (ptrdiff_t i = 0; i < map.count; i++) dx[i] = w * dy[i];
 }
 
-/* Each lane is summed by itself first. A map of a single image may end in values that do not fill a vector. */
+/* A map of a single image may end in values that do not fill all sums. */
 static void params_item(const void *args, ptrdiff_t item) {
     const struct scale_backward_params *a = args;
     const struct map map = map_of(item, a->N, a->C, a->P, a->stride);
     const LENET_REAL *x = a->x + map.first, *dy = a->dy + map.first;
-    vec of_weight = {0}, of_bias = {0};
-    ptrdiff_t i = 0;
-    for (; i + LANES <= map.count; i += LANES) {
-        of_weight += *(const vec *)(x + i) * *(const vec *)(dy + i);
-        of_bias += *(const vec *)(dy + i);
-    }
-    a->dw[map.at] = add_lanes(of_weight);
-    a->db[map.at] = add_lanes(of_bias);
-    for (; i < map.count; i++) {
+    struct sums of_weight = {0}, of_bias = {0};
+    const ptrdiff_t whole = map.count / SUM_LANES * SUM_LANES;
+    for (ptrdiff_t i = 0; i < whole; i += SUM_LANES)
+        UNROLL for (int p = 0; p < PARTS; p++) of_weight.part[p] +=
+            *(const vec *)(x + i + p * LANES) * *(const vec *)(dy + i + p * LANES);
+    add_values(&of_bias, dy, whole);
+    a->dw[map.at] = add_lanes(&of_weight);
+    a->db[map.at] = add_lanes(&of_bias);
+    for (ptrdiff_t i = whole; i < map.count; i++) {
         a->dw[map.at] += x[i] * dy[i];
         a->db[map.at] += dy[i];
     }

@@ -10,7 +10,7 @@
  *             for (int j = 0; j < taps->count[1]; j++) {
  *                 const float *x_tap = x + i * x_step[0] + j * x_step[1], *w_tap = w + i * w_step[0] + j * w_step[1];
  *                 for (int k = 0; k < taps->count[2]; k++, x_tap += x_step[2], w_tap += w_step[2]) {
- *                     sum_0 += w_tap[0] * *(const vec *)x_tap;    (one weight, times a vector of images)
+ *                     sum_0 += w_tap[0] * *(const vec *)x_tap;    (one weight, times a vector of images; fused)
  *                     sum_1 += w_tap[w_step[3]] * *(const vec *)x_tap;
  *                 }
  *             }
@@ -37,8 +37,9 @@ typedef void tile_function(const struct taps *, const LENET_REAL *x, const LENET
                 const LENET_REAL *w_tap = w + i * taps->w_step[0] + j * taps->w_step[1];                               \
                 for (int k = 0; k < taps->count[2]; k++, x_tap += taps->x_step[2], w_tap += taps->w_step[2])           \
                     UNROLL for (int t = 0; t < T; t++) {                                                               \
-                        const LENET_REAL factor = w_tap[t * taps->w_step[3]];                                          \
-                        UNROLL for (int v = 0; v < V; v++) acc[t][v] += factor * ((const vec *)x_tap)[v];              \
+                        const vec factor = vec_of(w_tap[t * taps->w_step[3]]);                                         \
+                        UNROLL for (int v = 0; v < V; v++) acc[t][v] =                                                 \
+                            FMA(factor, ((const vec *)x_tap)[v], acc[t][v]);                                           \
                     }                                                                                                  \
             }                                                                                                          \
         UNROLL for (int t = 0; t < T; t++) UNROLL for (int v = 0; v < V; v++)((vec *)(y + t * taps->y_step))[v] =      \
@@ -77,23 +78,27 @@ void tile_sum(const struct taps *taps, int T, int n_count, const LENET_REAL *x, 
 
 /* ---- products of rows -------------------------------------------------------------
  *
- * Likewise: ROW(2, 1) is a function row_2_1 that adds dy[0][n] * x[n] to one sum and dy[1][n] * x[n] to another. */
+ * Likewise: ROW(2, 1) is a function row_2_1 that adds dy[0][n] * x[n] to one sum and dy[1][n] * x[n] to another. It
+ * does so for one part of the sums: registers have no room for more. The loop is unrolled, for after a hundred rounds
+ * of it the processor would not foresee its end, and a call took a fifth longer. */
 
-typedef void row_function(int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column, vec *sum,
-                          ptrdiff_t sum_step);
+typedef void row_function(int count, int part, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column,
+                          struct sums *sum, ptrdiff_t sum_step);
 
 #define ROW(T, J)                                                                                                      \
-    static void row_##T##_##J(int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column,         \
-                              vec *sum, ptrdiff_t sum_step) {                                                          \
+    static void row_##T##_##J(int count, int part, const LENET_REAL *const *dy, const LENET_REAL *x,                   \
+                              ptrdiff_t x_column, struct sums *sum, ptrdiff_t sum_step) {                              \
         vec acc[T][J];                                                                                                 \
         const vec *dy_row[T];                                                                                          \
-        UNROLL for (int t = 0; t < T; t++) dy_row[t] = (const vec *)dy[t];                                             \
+        UNROLL for (int t = 0; t < T; t++) dy_row[t] = (const vec *)dy[t] + part;                                      \
+        x += part * LANES;                                                                                             \
         UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) acc[t][j] = (vec){0};                    \
-        for (int n = 0; n < count; n++) UNROLL for (int j = 0; j < J; j++) {                                           \
-                const vec x_j = *(const vec *)(x + n * LANES + j * x_column);                                          \
-                UNROLL for (int t = 0; t < T; t++) acc[t][j] += dy_row[t][n] * x_j;                                    \
-            }                                                                                                          \
-        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) sum[t * sum_step + j] += acc[t][j];      \
+        _Pragma("GCC unroll 4") for (int n = 0; n < count; n++) UNROLL for (int j = 0; j < J; j++) {                   \
+            const vec x_j = *(const vec *)(x + n * SUM_LANES + j * x_column);                                          \
+            UNROLL for (int t = 0; t < T; t++) acc[t][j] = FMA(dy_row[t][n * PARTS], x_j, acc[t][j]);                  \
+        }                                                                                                              \
+        UNROLL for (int t = 0; t < T; t++) UNROLL for (int j = 0; j < J; j++) sum[t * sum_step + j].part[part] +=      \
+            acc[t][j];                                                                                                 \
     }
 #define ROWS(T) ROW(T, 1) ROW(T, 2) ROW(T, 3) ROW(T, 4) ROW(T, 5)
 #define ROW_NAMES(T)                                                                                                   \
@@ -116,6 +121,6 @@ static row_function *const rows[PARAMS_T][PARAMS_J] = {
 };
 
 void row_products(int T, int J, int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column,
-                  vec *sum, ptrdiff_t sum_step) {
-    rows[T - 1][J - 1](count, dy, x, x_column, sum, sum_step);
+                  struct sums *sum, ptrdiff_t sum_step) {
+    for (int part = 0; part < PARTS; part++) rows[T - 1][J - 1](count, part, dy, x, x_column, sum, sum_step);
 }

@@ -45,9 +45,9 @@ enum { PARAMS_T = 2 };
 #endif
 enum { PARAMS_J = 5 };
 
-/* Adds the products of count vectors to sum[t*sum_step + j], lane by lane. x_column is from one j to the next. T is at
+/* Adds the products of count times SUM_LANES values to sum[t*sum_step + j]. x_column is from one j to the next. T is at
  * most PARAMS_T, and J PARAMS_J. */
 void row_products(int T, int J, int count, const LENET_REAL *const *dy, const LENET_REAL *x, ptrdiff_t x_column,
-                  vec *sum, ptrdiff_t sum_step);
+                  struct sums *sum, ptrdiff_t sum_step);
 
 #endif

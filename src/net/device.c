@@ -51,7 +51,7 @@ void lenet_device_close(struct lenet_device *device) {
 void lenet_device_machine(const struct lenet_device *device, char text[LENET_MACHINE]) {
     char backend[LENET_MACHINE];
     device->backend->describe(device->ctx, backend);
-    snprintf(text, LENET_MACHINE, "lenet " LENET_VERSION " (" LENET_COMPILER ", %.200s)", backend);
+    snprintf(text, LENET_MACHINE, "lenet " LENET_VERSION " (%.200s)", backend);
 }
 
 const struct lenet_backend *lenet_device_backend_for(const struct lenet_device *device, int B) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -64,6 +65,97 @@ TEST_P(EveryOperation, GivesTheSameBitsEveryRun) {
     }
     LENET_OPS(X)
 #undef X
+}
+
+/* ---- levels of processors ------------------------------------------------------------------------- */
+
+/* Until it goes, the CPU's backends are those of this level; of "", the highest. */
+class Level {
+  public:
+    explicit Level(const char *name) : before_(Get()) { Set(name); }
+    ~Level() { Set(before_.c_str()); }
+    /* Whether this processor is of it; otherwise *why says what is missing. */
+    bool IsThere(std::string *why) const {
+        const lenet_open_options options = {0, 1, 0};
+        lenet_ctx *ctx = nullptr;
+        lenet_error error = {};
+        const bool is_there = lenet_backend_cpu()->open(&ctx, &options, &error) == LENET_OK;
+        if (is_there) lenet_backend_cpu()->close(ctx);
+        *why = error.text;
+        return is_there;
+    }
+
+  private:
+    static std::string Get() { return std::getenv("LENET_CPU") ? std::getenv("LENET_CPU") : ""; }
+    static void Set(const char *name) { setenv("LENET_CPU", name, 1); }
+    const std::string before_;
+};
+
+using Outputs = std::vector<std::vector<uint8_t>>;
+template <class Op> void AppendOutputs(const Device &device, Outputs &all) {
+    for (int variant = 0;; variant++) {
+        Sample<Op> sample(device);
+        if (!Fill(sample, variant)) return;
+        device.Run(sample.args);
+        const Outputs some = sample.Outputs();
+        all.insert(all.end(), some.begin(), some.end());
+    }
+}
+
+/* Of all operations, on all three kinds of twins. */
+Outputs AllOutputs() {
+    Outputs all;
+    for (const auto backend : {lenet_backend_cpu, lenet_backend_cpu64, lenet_backend_cpu_batch1}) {
+        const Device device(backend(), 2);
+#define X(op) AppendOutputs<struct op>(device, all);
+        LENET_OPS(X)
+#undef X
+    }
+    return all;
+}
+
+/* What a checkpoint says of the last bits, by which --resume knows whether they will be others. */
+std::string Machine() {
+    char text[LENET_MACHINE];
+    lenet_backend_cpu()->describe(nullptr, text);
+    return text;
+}
+
+/* tests/training/test_same_bytes.py has committed hashes of whole trainings, for processors that have only one. */
+TEST(Levels, WithFusedMultiplyAddsGiveTheSameBits) {
+    Outputs first;
+    std::string machine;
+    for (const char *name : {"v4", "v3"}) {
+        const Level level(name);
+        std::string why;
+        if (!level.IsThere(&why)) GTEST_SKIP() << why;
+        const Outputs outputs = AllOutputs();
+        if (first.empty()) {
+            first = outputs;
+            machine = Machine();
+        }
+        EXPECT_TRUE(first == outputs) << name;
+        EXPECT_EQ(machine, Machine()) << name;
+    }
+}
+
+TEST(Levels, WithoutThemGiveOthers) {
+    std::string why;
+    const Level lowest("v2");
+    if (!lowest.IsThere(&why)) GTEST_SKIP() << why;
+    const Outputs of_lowest = AllOutputs();
+    const std::string machine = Machine();
+    const Level next("v3");
+    if (!next.IsThere(&why)) GTEST_SKIP() << why;
+    EXPECT_FALSE(of_lowest == AllOutputs()) << "nothing is fused on v3, or the level is not obeyed";
+    EXPECT_NE(machine, Machine());
+}
+
+TEST(Levels, ThatAreNoneAreRefused) {
+    std::string why;
+    EXPECT_FALSE(Level("v5").IsThere(&why));
+    EXPECT_NE(why.find("LENET_CPU: 'v5' is not one of "), std::string::npos) << why;
+    EXPECT_TRUE(Level("").IsThere(&why)) << why;
 }
 
 /* ---- what is no argument --------------------------------------------------------------------------- */

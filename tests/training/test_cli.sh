@@ -210,6 +210,13 @@ refused "a larger subset than there is" 2 "--train-size" "2001" "2000" -- "${tra
 refused "patience without validation" 2 "--patience" "--validation" -- "${train[@]}" --patience 3 --run new
 refused "eval without weights" 2 "--run" "--weights" -- eval --data data/good
 lenet info
+claim "info says for which processors the CPU's operations are" grep -qE '^ +level [a-z0-9]+, which needs .*: the highest of this processor of ' "$work/out"
+export LENET_CPU=v9
+refused "a level of processors that is none" 2 "LENET_CPU: 'v9' is not one of " -- "${train[@]}" --run new
+lenet info
+claim "  info says so" says "not available: LENET_CPU: 'v9' is not one of "
+unset LENET_CPU
+lenet info
 if grep -q 'cuda *not available' "$work/out"; then
     refused "a device that is not there" 4 "--device cuda" -- "${train[@]}" --device cuda --run new
     refused "a device that is not there, for eval" 4 "--device cuda" -- eval --run good --device cuda
