@@ -13,11 +13,11 @@
 #define HAS(feature) (__builtin_cpu_supports(feature) != 0)
 #define HAS_AVX512   (HAS("avx512f") && HAS("avx512bw") && HAS("avx512cd") && HAS("avx512dq") && HAS("avx512vl"))
 #define LEVELS(X)                                                                                                      \
-    X(v4, "AVX-512 (F, BW, CD, DQ, VL)", HAS("avx2") && HAS("fma") && HAS_AVX512)                                      \
+    X(v4, "AVX-512F, BW, CD, DQ and VL", HAS("avx2") && HAS("fma") && HAS_AVX512)                                      \
     X(v3, "AVX2 and FMA", HAS("avx2") && HAS("fma"))                                                                   \
     X(v2, "SSE4.2", HAS("sse4.2"))
 #else
-#define LEVELS(X) X(base, "what it was compiled for", 1)
+#define LEVELS(X) X(base, "as it was compiled", 1)
 #endif
 
 #define X(name, needs, is_there)                                                                                       \
@@ -84,6 +84,6 @@ enum lenet_status lenet_cpu_level_check(struct lenet_error *err) {
 void lenet_cpu_level(char text[LENET_MACHINE]) {
     char names[64];
     list(0, names);
-    snprintf(text, LENET_MACHINE, "level %s, which needs %s: %s of %s", chosen()->name, chosen()->needs,
-             wanted() ? "chosen by LENET_CPU" : "the highest of this processor", names);
+    snprintf(text, LENET_MACHINE, "level %s (%s), %s of %s", chosen()->name, chosen()->needs,
+             wanted() ? "which LENET_CPU names," : "the highest that this processor has", names);
 }
