@@ -72,9 +72,28 @@ void Column(const Gemm &g, const float *a, const float *b, float *sums, float *c
     for (int i = 0; i < g.m; i++) c[i] = g.beta == 0 ? g.alpha * sums[i] : g.alpha * sums[i] + g.beta * c[i];
 }
 
+/* As if each matrix moved once. */
+void Count(const Gemm &g) {
+    Counting &counting = machine().counting;
+    counting.Begin("cublasSgemm", 0, 0);
+    const auto count = [&](const auto &matrices, int batch, Access access) {
+        for (int j = 0; j < matrices.columns; j++)
+            counting.Range(matrices.Of(batch) + (size_t)j * (size_t)matrices.ld, (size_t)matrices.rows * sizeof(float),
+                           access);
+    };
+    for (int batch = 0; batch < g.batches; batch++) {
+        count(g.a, batch, Access::kRead);
+        count(g.b, batch, Access::kRead);
+        count(g.c, batch, Access::kWrite);
+    }
+    counting.End();
+}
+
 void RunGemm(const Gemm &g) {
     Machine &machine_now = machine();
     machine_now.counters.gemms++;
+    if (machine_now.counting.on) Count(g);
+    if (machine_now.counting.on && machine_now.counting.every > 1) return;
     std::vector<float> sums((size_t)g.m);
     for (int batch = 0; batch < g.batches; batch++) {
         for (const char *wrong : {g.a.OnDevice(batch) ? nullptr : "A", g.b.OnDevice(batch) ? nullptr : "B",

@@ -129,6 +129,11 @@ void fail_calls(uint64_t first, bool sticks, int error) {
 void set_device(const Device &device) { machine().device = device; }
 size_t allocated_bytes() { return machine().memory.allocated(); }
 const Counters &counters() { return machine().counters; }
+void set_counting(bool on, unsigned every) {
+    machine().counting.on = on;
+    machine().counting.every = every;
+}
+const std::vector<LaunchCounts> &launch_counts() { return machine().counting.launches; }
 const std::vector<GraphSize> &graph_sizes() { return machine().streams.graph_sizes; }
 
 void reset() {
@@ -139,6 +144,7 @@ void reset() {
     m.planned_fault = {};
     m.streams.DropEverything();
     m.streams.graph_sizes.clear();
+    m.counting.launches.clear();
 }
 
 } // namespace simt

@@ -3,6 +3,7 @@
 #define LENET_SIMT_MACHINE_H
 #include <string>
 
+#include "counting.h"
 #include "cuda_runtime_api.h"
 #include "describe.h"
 #include "global_races.h"
@@ -29,6 +30,7 @@ struct Machine {
     } planned_fault;
     Memory memory;
     GlobalRaces races{memory};
+    Counting counting{memory};
     Streams streams;
     Scheduler scheduler;
 

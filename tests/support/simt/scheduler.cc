@@ -51,12 +51,21 @@ void Scheduler::SetOrder(Order order, uint64_t seed) {
 }
 
 void Scheduler::Run(const Launch &launch) {
+    Counting &counting = machine().counting;
     PrepareLaunch(launch);
+    running.counting = counting.on;
+    if (running.counting) counting.Begin(kernel_name(launch.kernel), (unsigned)threads_.size(), launch.dynamic_bytes);
+    RunBlocks(launch);
+    if (running.counting) counting.End();
+    running.noting = running.counting = false;
+    launch_ = nullptr;
+}
+
+void Scheduler::RunBlocks(const Launch &launch) {
     const uint64_t blocks = (uint64_t)launch.grid.x * launch.grid.y * launch.grid.z;
     const uint64_t random = Random(random_) | 1;
-    for (uint64_t i = 0; i < blocks && !failed_; i++) RunBlock(BlockAt(order_, random, i, blocks));
-    running.noting = false;
-    launch_ = nullptr;
+    const uint64_t step = running.counting ? machine().counting.every : 1;
+    for (uint64_t i = 0; i < blocks && !failed_; i += step) RunBlock(BlockAt(order_, random, i, blocks));
 }
 
 void Scheduler::PrepareLaunch(const Launch &launch) {
@@ -82,7 +91,7 @@ void Scheduler::PrepareLaunch(const Launch &launch) {
 
 void Scheduler::RunBlock(uint64_t block) {
     blockIdx = IndexOf(block, launch_->grid);
-    running.block_phase = ++running.phase;
+    running.block_phase = running.Advance();
     alive_ = (unsigned)threads_.size();
     begun_ = waiting_ = 0;
     for (Thread &thread : threads_) thread.state = State::kFresh;
@@ -98,6 +107,7 @@ void Scheduler::RunBlock(uint64_t block) {
     machine().counters.threads += alive_;
     Give(*TakeNext());
     current_ = nullptr;
+    if (running.counting) machine().counting.EndOfBlock();
 }
 
 void Scheduler::Shuffle(std::vector<Thread *> &threads) {
@@ -176,8 +186,9 @@ void Scheduler::Barrier(Site site) {
 
 void Scheduler::ReleaseBarrier() {
     waiting_ = 0;
-    running.phase++;
+    running.Advance();
     machine().counters.barriers++;
+    if (running.counting) machine().counting.Barrier();
     for (Thread &thread : threads_) released_.push_back(&thread);
     MakeReady(released_);
 }

@@ -102,5 +102,27 @@ struct GraphSize {
 };
 const std::vector<GraphSize> &graph_sizes();
 
+/* Of what an access of a warp needs: so many it had, and so many would be enough for the bytes that its lanes move. */
+struct Share {
+    uint64_t used = 0, least = 0;
+    bool operator==(const Share &other) const { return used == other.used && least == other.least; }
+};
+/* What a launch did with memory. counting.h says how accesses of a warp are found. */
+struct LaunchCounts {
+    std::string kernel;       /* or cublasSgemm, of which only bytes are known */
+    unsigned threads = 0;     /* of a block */
+    size_t dynamic_bytes = 0; /* of shared memory, likewise */
+    uint64_t blocks = 0, barriers = 0;
+    Share sectors_read, sectors_written;        /* of 32 bytes of global memory */
+    Share wavefronts;                           /* of shared memory: 32 banks of 4 bytes */
+    uint64_t bytes_read = 0, bytes_written = 0; /* sectors that the launch touched, each once */
+};
+/* Whether launches are counted, instead of checked for races. Off at first. Of every so many blocks of a launch
+ * that is counted only one runs: so much larger launches can be looked at, of which bytes and results are then parts.
+ */
+void set_counting(bool on, unsigned every = 1);
+/* Since reset(), in the order in which they ran. */
+const std::vector<LaunchCounts> &launch_counts();
+
 } // namespace simt
 #endif
