@@ -1,6 +1,7 @@
 /* test_simt_counting.cc - what the emulator counts of kernels whose counts are known. */
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -122,17 +123,22 @@ __global__ void ReadsDynamicMemory(const float *, float *y) {
     Fill(tile, 64);
     Put(y, tile[Lane() * 2]);
 }
-/* One half of a warp, then the other: by one instruction, but not at a time. */
-template <bool kMeets> __global__ void HalvesReadInTurn(const float *, float *y) {
+/* One half of a warp, then the other: by one instruction, but not at a time where lanes meet between the two. */
+enum class Meets { kNever, kWarp, kBlock, kWhoIsLeft };
+template <Meets kMeets> __global__ void HalvesReadInTurn(const float *, float *y) {
     SHARED(float, tile, 64);
     Fill(tile, 64);
     float v = 0;
+    Put(y, v);
+    if (kMeets == Meets::kWhoIsLeft && Lane() >= 28) return;
 #pragma GCC unroll 1
     for (int half = 0; half < 2; half++) {
         if (Lane() / 16 == half) v = tile[Lane() % 16 + 32 * half];
-        if (kMeets) __syncwarp();
+        if (kMeets == Meets::kWarp) __syncwarp();
+        if (kMeets == Meets::kBlock) __syncthreads();
+        if (kMeets == Meets::kWhoIsLeft) __syncwarp(0x0fffffff);
     }
-    Put(y, v);
+    if (v == 2) y[0] = v; /* never */
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
@@ -183,8 +189,10 @@ const Known kKnown[] = {
     WAVEFRONTS(ReadsDoubles, 2, 2, 2),
     WAVEFRONTS(ReadsBytesOfSharedMemory, 1, 1, 1),
     WAVEFRONTS(ReadsDynamicMemory, 1, 2, 1),
-    WAVEFRONTS(HalvesReadInTurn<true>, 1, 2, 2),
-    WAVEFRONTS(HalvesReadInTurn<false>, 1, 2, 1), /* which is where the counter is wrong: counting.h says why */
+    WAVEFRONTS(HalvesReadInTurn<Meets::kWarp>, 1, 2, 2),
+    WAVEFRONTS(HalvesReadInTurn<Meets::kBlock>, 1, 2, 2),
+    WAVEFRONTS(HalvesReadInTurn<Meets::kWhoIsLeft>, 1, 2, 2),
+    WAVEFRONTS(HalvesReadInTurn<Meets::kNever>, 1, 2, 1), /* where the counter is wrong: counting.h says why */
 };
 
 class SimtCounting : public Simt {
@@ -218,7 +226,7 @@ TEST_P(SimtCounts, AreThoseOfTheKernelInEveryOrder) {
 std::string NameOf(const ::testing::TestParamInfo<Known> &info) {
     std::string name = info.param.name;
     for (char &c : name)
-        if (c == '<' || c == '>') c = '_';
+        if (!isalnum(c)) c = '_';
     return name;
 }
 void PrintTo(const Known &known, std::ostream *out) { *out << known.name; }
@@ -247,6 +255,22 @@ TEST_F(SimtCounting, WhatIsChangedInPlaceIsReadAndWritten) {
     EXPECT_EQ(p.Host(), Floats(64, 1)) << "a kernel that is counted does its work";
     EXPECT_EQ(Only().bytes_read, 256u);
     EXPECT_EQ(Only().bytes_written, 256u);
+}
+
+__global__ void Adds(int *p) {
+    SHARED(int, count, 64);
+    count[threadIdx.x] = 0;
+    atomicAdd(&count[threadIdx.x], 1);
+    atomicAdd(p + 2 * threadIdx.x, count[threadIdx.x]);
+}
+
+TEST_F(SimtCounting, AtomicOperationsAreWrites) {
+    const Array<int> p(std::vector<int>(128, 0));
+    EXPECT_CUDA(Launch(Adds, 1, 64, 0, nullptr, p));
+    EXPECT_CUDA(cudaDeviceSynchronize());
+    EXPECT_EQ(Only().sectors_written, (Share{16, 8}));
+    EXPECT_EQ(Only().sectors_read, (Share{0, 0}));
+    EXPECT_EQ(Only().wavefronts, (Share{6, 6}));
 }
 
 __global__ void HasThreeBarriers(float *p) {

@@ -94,25 +94,35 @@ void Counting::Note(const Key &key, uint64_t address, uint32_t bytes, bool share
 
 void Counting::Barrier() {
     now_.barriers++;
-    for (unsigned warp = 0; warp < warps_.size(); warp++) Meeting(warp);
+    CountAll();
 }
 
 void Counting::EndOfBlock() {
     now_.blocks++;
-    for (unsigned warp = 0; warp < warps_.size(); warp++) Meeting(warp);
+    CountAll();
 }
 
-void Counting::Meeting(unsigned warp) {
+void Counting::Meeting(unsigned warp, uint32_t lanes) {
     for (Code *code : warps_[warp].used) {
-        for (size_t i = 0; i < code->turns; i++)
-            if (code->shared)
-                CountShared(code->turn[i], *code);
-            else
-                CountGlobal(code->turn[i], *code);
-        code->turns = 0;
-        std::fill(code->next, code->next + 32, 0);
+        uint32_t next = 0;
+        for (uint32_t left = lanes; left; left &= left - 1) next = std::max(next, code->next[FirstLane(left)]);
+        for (uint32_t left = lanes; left; left &= left - 1) code->next[FirstLane(left)] = next;
     }
-    warps_[warp].used.clear();
+}
+
+void Counting::CountAll() {
+    for (Warp &warp : warps_) {
+        for (Code *code : warp.used) {
+            for (size_t i = 0; i < code->turns; i++)
+                if (code->shared)
+                    CountShared(code->turn[i], *code);
+                else
+                    CountGlobal(code->turn[i], *code);
+            code->turns = 0;
+            std::fill(code->next, code->next + 32, 0);
+        }
+        warp.used.clear();
+    }
 }
 
 void Counting::CountGlobal(const Turn &turn, const Code &code) {

@@ -1,11 +1,11 @@
 /* counting.h - how a launch uses memory: sectors of global memory, wavefronts of shared memory, and bytes.
  *
  * A warp's instruction is not seen as one: lanes run one after another. So the k-th access of each lane by the same
- * code, since all lanes of the warp have last met (at a barrier, or in an intrinsic of them all), is taken for one
- * access of the warp. For global memory the code is an instruction of the program that runs here, and for shared memory
- * a line of the source. That is what a GPU does where all lanes take the same way, and where some skip a piece of it,
- * or leave a loop early. It is not where lanes do different numbers of turns of a loop within another loop: from then
- * on until the next meeting accesses of different turns are put together.
+ * code is taken for one access of the warp, where k is counted from the last barrier on, and lanes that meet in a warp
+ * intrinsic go on with the same k. For global memory the code is an instruction of the program that runs here, and for
+ * shared memory a line of the source. That is what a GPU does where all lanes take the same way, and where some skip a
+ * piece of it, or leave a loop early. It is not where lanes do different numbers of turns of a loop within another
+ * loop: from then on until they meet accesses of different turns are put together.
  *
  * A launch that is counted is not checked: neither races nor reads of what nobody wrote are found. */
 #ifndef LENET_SIMT_COUNTING_H
@@ -40,9 +40,9 @@ class Counting {
     /* An access by the running thread. */
     void Global(const void *p, size_t bytes, Access access, const void *code);
     void Shared(size_t offset, int bytes, Access access, Site site);
-    /* The whole block is at a barrier; all lanes of a warp that are left have met; a block has ended. */
+    /* The whole block is at a barrier; some lanes of a warp have met; a block has ended. */
     void Barrier();
-    void Meeting(unsigned warp);
+    void Meeting(unsigned warp, uint32_t lanes);
     void EndOfBlock();
     /* Bytes that are moved outside of kernels' threads. */
     void Range(const void *p, size_t bytes, Access access);
@@ -80,6 +80,7 @@ class Counting {
 
     void Note(const Key &key, uint64_t address, uint32_t bytes, bool shared, bool writes);
     void Touch(uint64_t sector, bool writes);
+    void CountAll();
     void CountGlobal(const Turn &turn, const Code &code);
     void CountShared(const Turn &turn, const Code &code);
 
