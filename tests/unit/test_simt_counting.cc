@@ -247,6 +247,19 @@ TEST_F(SimtCounting, ASectorIsMovedOnceHoweverOftenItIsTouched) {
     EXPECT_EQ(Only().blocks, 2u);
 }
 
+__global__ void StoresTwo(float *p) { store2(p, 2 * (int)threadIdx.x, make_float2(1, 2)); }
+__global__ void StoresFourApart(float *p) { store4(p, 8 * (int)threadIdx.x, make_float4(1, 2, 3, 4)); }
+
+TEST_F(SimtCounting, WordsAreWrittenAsAWhole) {
+    const Array<> p(256);
+    EXPECT_CUDA(Launch(StoresTwo, 1, 32, 0, nullptr, p));
+    EXPECT_CUDA(Launch(StoresFourApart, 1, 32, 0, nullptr, p));
+    EXPECT_EQ(p.Host()[250], 3);
+    ASSERT_EQ(simt::launch_counts().size(), 2u);
+    EXPECT_EQ(simt::launch_counts()[0].sectors_written, (Share{8, 8}));
+    EXPECT_EQ(simt::launch_counts()[1].sectors_written, (Share{32, 16}));
+}
+
 __global__ void ChangesInPlace(float *p) { p[threadIdx.x] += 1; }
 
 TEST_F(SimtCounting, WhatIsChangedInPlaceIsReadAndWritten) {

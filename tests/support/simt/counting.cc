@@ -130,21 +130,16 @@ void Counting::CountGlobal(const Turn &turn, const Code &code) {
     int count = 0;
     for (uint32_t lanes = turn.lanes; lanes; lanes &= lanes - 1) first[count++] = turn.address[FirstLane(lanes)];
     if (!std::is_sorted(first, first + count)) std::sort(first, first + count);
-    uint64_t end = 0, end_sector = 0; /* of what the lanes before have: bytes, and sectors */
-    size_t bytes = 0, sectors = 0;
-    for (int i = 0; i < count; i++) {
-        const uint64_t last = first[i] + code.bytes;
-        if (last <= end) continue;
-        bytes += last - std::max(first[i], end);
-        end = last;
-        for (uint64_t s = std::max(first[i] / kSector, end_sector); s * kSector < last; s++, sectors++) {
-            Touch(s, code.writes);
-            end_sector = s + 1;
-        }
-    }
+    count = (int)(std::unique(first, first + count) - first); /* and these do not overlap, for they are aligned */
     Share &share = code.writes ? now_.sectors_written : now_.sectors_read;
-    share.used += sectors;
-    share.least += Pieces(bytes, kSector);
+    share.least += Pieces((size_t)count * code.bytes, kSector);
+    uint64_t next = 0; /* the first sector that no lane before has */
+    for (int i = 0; i < count; i++)
+        for (uint64_t s = std::max(first[i] / kSector, next); s * kSector < first[i] + code.bytes; s++) {
+            Touch(s, code.writes);
+            share.used++;
+            next = s + 1;
+        }
 }
 
 /* Lanes that move 8 bytes are served by half-warps, and such that move 16 by quarters. */

@@ -57,7 +57,7 @@ void Scheduler::Run(const Launch &launch) {
     if (running.counting) counting.Begin(kernel_name(launch.kernel), (unsigned)threads_.size(), launch.dynamic_bytes);
     RunBlocks(launch);
     if (running.counting) counting.End();
-    running.noting = running.counting = false;
+    running.noting = false;
     launch_ = nullptr;
 }
 
