@@ -52,6 +52,12 @@ __global__ void ReadsInFourLanes(const float *x, float *y) {
     if (Lane() % 8 == 0) v = x[Me()];
     Put(y, v);
 }
+/* What some lanes skip is not put together with what comes behind it, though it is where these read next. */
+__global__ void ReadsInTwoPlaces(const float *x, float *y) {
+    float v = 0;
+    if (Lane() < 16) v = x[Lane() + 16];
+    Put(y, v + x[Lane()]);
+}
 /* Lane l takes l % 3 turns, in which a warp's lanes that are left read what is side by side but for the gaps. */
 __global__ void ReadsUntilItsTurnsEnd(const float *x, float *y) {
     float v = 0;
@@ -171,6 +177,7 @@ const Known kKnown[] = {
     SECTORS(ReadsFourOneByOne, 64, 16),
     SECTORS(ReadsBytes, 1, 1),
     SECTORS(ReadsInFourLanes, 4, 1),
+    SECTORS(ReadsInTwoPlaces, 6, 6),
     SECTORS(ReadsUntilItsTurnsEnd, 8, 5), /* 21 lanes, whose words take 84 bytes; then 10, with 40 */
     WAVEFRONTS(ReadsAColumn<32>, 32, 32, 1),
     WAVEFRONTS(ReadsAColumn<33>, 33, 1, 1),
