@@ -1,19 +1,19 @@
 /* conv.cu - convolution on the GPU: twin of src/cpu/conv.c.
  *
- * In the forward pass and the gradient of the input a warp is 32 images, so every load of a pixel is one line of 128
- * bytes, all control flow is the same for the whole warp, and a weight is the same word for all lanes: it comes from
- * shared memory as a broadcast. A thread keeps T maps x P pixels of its image in registers. Which T and P were chosen
- * never changes an output's bits: each is summed over (map, row, column) in that order by one thread. */
+ * In the forward pass and the gradient of the input the lanes of a warp are 32 images, so every load of a pixel is one
+ * line of 128 bytes, all control flow is the same for the whole warp, and a weight is the same word for all lanes: it
+ * comes from shared memory as a broadcast. A thread keeps sums of its image in registers, as many as the work allows;
+ * how many never changes an output's bits. */
 #include <string.h>
 
 #include "gpu.cuh"
 #include "ops/preconditions.h"
 
-/* ---- forward and input gradient: the same sum ------------------------------------------------------------------
+/* ---- forward and gradient of the input: the same sum -------------------------------------------------------------
  *
  * y[t][h][w] = start[t] + sum over s, i, j of weight(t, s, i, j) * x[s][h+i-border][w+j-border], where pixels
  * outside x count as zero. Forward: border 0. Input gradient: x is dy, border K-1, the kernel turned by 180
- * degrees. */
+ * degrees. A thread has T maps x P pixels, each of which it sums over (map, row, column) in that order. */
 struct correlate {
     int N, S, XH, XW; /* of x     */
     int O, YH, YW;    /* of y     */
@@ -29,7 +29,8 @@ struct correlate {
 };
 
 enum {
-    WEIGHT_GROUP = 8,     /* maps whose weights lie together in shared memory, for 16-byte loads */
+    WEIGHT_GROUP = 8, /* maps whose weights lie together in shared memory, for 16-byte loads */
+    HALF_WARP = WARP / 2,
     WEIGHT_BYTES = 32768, /* of shared memory: more maps s than fit are taken in turns          */
 };
 
@@ -186,7 +187,182 @@ extern "C" enum lenet_status conv_forward_cuda(struct lenet_ctx *ctx, const stru
     return correlate_cuda(ctx, "conv_forward", c, a->R);
 }
 
+/* ---- gradient of the input by whole rows --------------------------------------------------------------------------
+ *
+ * dx[c][h+i][w+j] sums dy[o][h][w] * w[o][c][i][j]. A thread has a whole row of dx, of MAPS maps c, for one image and
+ * every SHARES-th map o: so a pixel of dy that it reads is used for K * MAPS sums, and what lies beside dy is never
+ * multiplied. At last the shares are added, in their order, which is the same for one network and for many. */
+enum {
+    ROWS_K = 5,
+    SHARES = 4,
+    STAGED = 16,         /* maps o whose weights are in shared memory at a time                        */
+    MANY_ROWS = 4 * 132, /* of tiles of maps: more than an H200 has at a time */
+    EXCHANGED = 2,       /* maps c of which the sums of all shares are there at a time, one a half warp */
+};
+
+/* DY_W: columns of dy. ROWS: of dx, of a block; neighbours find most of dy's rows in the L1 cache. READ: rows of dy
+ * that are on their way at a time. */
+template <int DY_W_, int MAPS_, int ROWS_, int READ_> struct rows_shape {
+    enum {
+        DY_W = DY_W_,
+        W = DY_W + ROWS_K - 1,
+        MAPS = MAPS_,
+        ROWS = ROWS_,
+        READ = READ_,
+        WARPS = ROWS * SHARES,
+        LINE = MAPS <= 3 ? 16 : 32, /* words for a row of the kernels of all maps c */
+        WEIGHTS = STAGED * ROWS_K * LINE,
+        SUMS = WARPS * EXCHANGED * W * WARP,
+        BLOCKS = 16 / WARPS /* of an SM at a time, which leaves 128 registers */
+    };
+    static_assert(MAPS * ROWS_K <= LINE && STAGED % WARPS == 0, "there is room, and work for every warp");
+};
+
+/* Loads the weights of `count` maps o and `maps` maps c, or MAPS, as [o][i][c][j]. w: the first of them. */
+template <class Shape, class Shared>
+static __device__ __forceinline__ void stage_weights(const conv_backward_input &a, const float *w, int count, int maps,
+                                                     Shared &weights) {
+    enum { LINE = Shape::LINE, LINES = WARP / LINE }; /* that a warp loads at a time */
+    const int lane = threadIdx.x, c = lane % LINE / ROWS_K, j = lane % LINE % ROWS_K;
+    const int rows =
+        c < min(maps, (int)Shape::MAPS) ? ROWS_K - lane / LINE : 0; /* of the kernel, from this lane's on */
+    w += (c * ROWS_K + lane / LINE) * ROWS_K + j;
+#pragma unroll
+    for (int k = 0; k < STAGED; k += Shape::WARPS) {
+        const int o = k + threadIdx.y;
+        const float *kernel = w + (size_t)(unsigned)(o * a.C * (ROWS_K * ROWS_K));
+#pragma unroll
+        for (int i = 0; i < ROWS_K; i += LINES) {
+            const float loaded = o < count && i < rows ? kernel[i * ROWS_K] : 0;
+            if (i + lane / LINE < ROWS_K) weights[(o * ROWS_K + i) * LINE + lane] = loaded;
+        }
+    }
+}
+
+/* Adds a row of dy, times a row of the kernels, the weights of which begin at `at`, to a row of dx. */
+template <class Shape, class Shared>
+static __device__ __forceinline__ void add_row(const float (&dy)[Shape::DY_W], const Shared &weights, int at,
+                                               float (&sum)[Shape::MAPS][Shape::W]) {
+#pragma unroll
+    for (int k = 0; k < Shape::MAPS * ROWS_K; k += 4) {
+        const float4 four = load4(weights, at + k);
+        const float w[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+        for (int t = k; t < k + 4 && t < Shape::MAPS * ROWS_K; t++)
+#pragma unroll
+            for (int x = 0; x < Shape::DY_W; x++) {
+                float &s = sum[t / ROWS_K][t % ROWS_K + x];
+                s = fmaf(w[t - k], dy[x], s);
+            }
+    }
+}
+
+/* Adds the shares of the warps that have a row of dx, row h of `maps` maps c or MAPS, the first pixel of which is dx,
+ * and writes it. A lane has two images of every SHARES-th column. */
+template <class Shape, class Shared>
+static __device__ __forceinline__ void write_rows(const conv_backward_input &a, float *dx, int h, int maps,
+                                                  const float (&sum)[Shape::MAPS][Shape::W], Shared &sums) {
+    enum { W = Shape::W, SHARE = EXCHANGED * W * WARP }; /* floats of a share */
+    const int lane = threadIdx.x, share = threadIdx.y % SHARES, row = threadIdx.y / SHARES * SHARES * SHARE;
+    const int map = lane / HALF_WARP, image = lane % HALF_WARP * 2;
+    const unsigned N = a.N;
+    const size_t map_size = (size_t)(unsigned)(a.H * W) * N;
+    dx += map * map_size + (size_t)(share * N) + image;
+#pragma unroll
+    for (int c = 0; c < Shape::MAPS; c += EXCHANGED, dx += EXCHANGED * map_size) {
+        __syncthreads(); /* who read weights, or the sums before, is done */
+#pragma unroll
+        for (int k = 0; k < EXCHANGED * W; k++)
+            if (c + k / W < Shape::MAPS) sums[row + share * SHARE + k * WARP + lane] = sum[c + k / W][k % W];
+        __syncthreads();
+        if (h >= a.H || c + map >= min(maps, (int)Shape::MAPS)) continue;
+#pragma unroll
+        for (int k = 0; k < W; k += SHARES) {
+            if (k + share >= W) break;
+            const int at = row + (map * W + k + share) * WARP + image;
+            float2 total = load2(sums, at);
+#pragma unroll
+            for (int s = 1; s < SHARES; s++) {
+                const float2 more = load2(sums, at + s * SHARE);
+                total = make_float2(total.x + more.x, total.y + more.y);
+            }
+            *reinterpret_cast<float2 *>(dx + (size_t)(k * N)) = total;
+        }
+    }
+}
+
+struct input_rows {
+    conv_backward_input of;
+    unsigned tiles; /* of MAPS maps c */
+};
+
+/* A block has ROWS rows of MAPS maps c for 32 images of one network, and SHARES warps for each. */
+template <class Shape>
+static __global__ void __launch_bounds__(WARP *Shape::WARPS, Shape::BLOCKS) input_rows_kernel(input_rows rows) {
+    SHARED(float, area, (int)Shape::WEIGHTS > (int)Shape::SUMS ? Shape::WEIGHTS : Shape::SUMS);
+    const conv_backward_input &a = rows.of;
+    const unsigned r = blockIdx.z, images = blockIdx.y / rows.tiles, n = images * WARP;
+    const int c_first = (int)(blockIdx.y - images * rows.tiles) * Shape::MAPS, maps = a.C - c_first;
+    const int h = (int)blockIdx.x * Shape::ROWS + (int)threadIdx.y / SHARES, dy_h = a.H - ROWS_K + 1;
+    const int i_first = max(0, h - dy_h + 1), i_end = min((int)ROWS_K, h + 1); /* rows of the kernel that meet dy */
+    const float *w = a.w + r * a.stride + c_first * (ROWS_K * ROWS_K);
+    const unsigned row_size = Shape::DY_W * (unsigned)a.N;
+    float sum[Shape::MAPS][Shape::W] = {};
+    for (int o_first = 0; o_first < a.O; o_first += STAGED, w += (unsigned)(STAGED * a.C * (ROWS_K * ROWS_K))) {
+        const int count = min(a.O - o_first, (int)STAGED);
+        if (o_first > 0) __syncthreads(); /* the readers of the maps before are done */
+        stage_weights<Shape>(a, w, count, maps, area);
+        __syncthreads();
+        for (int o = threadIdx.y % SHARES; o < count; o += SHARES) {
+            const size_t row = ((size_t)r * a.O + o_first + o) * dy_h + h - i_first;
+            const float *line = a.dy + row * row_size + n + threadIdx.x;
+            int at = (o * ROWS_K + i_first) * Shape::LINE;
+            for (int i = i_first; i < i_end; i += Shape::READ, at += Shape::READ * Shape::LINE) {
+                float dy[Shape::READ][Shape::DY_W];
+#pragma unroll
+                for (int k = 0; k < Shape::READ; k++, line -= row_size) {
+                    if (k > 0 && i + k >= i_end) break;
+                    unsigned N = a.N; /* as if it might change: else its multiples are kept in registers */
+                    asm volatile("" : "+r"(N));
+#pragma unroll
+                    for (int x = 0; x < Shape::DY_W; x++) dy[k][x] = line[(size_t)N * x];
+                }
+#pragma unroll
+                for (int k = 0; k < Shape::READ; k++)
+                    if (k == 0 || i + k < i_end) add_row<Shape>(dy[k], area, at + k * Shape::LINE, sum);
+            }
+        }
+    }
+    float *dx = a.dx + (((size_t)r * a.C + c_first) * a.H + h) * (Shape::W * (unsigned)a.N) + n;
+    write_rows<Shape>(a, dx, h, maps, sum, area);
+}
+
+template <class Shape>
+static enum lenet_status launch_rows(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    const int tiles = pieces(a->C, Shape::MAPS);
+    const dim3 grid(pieces(a->H, Shape::ROWS), tiles * (a->N / WARP), a->R), block(WARP, Shape::WARPS);
+    return gpu_launch(ctx, "conv_backward_input", input_rows_kernel<Shape>, grid, block, 0,
+                      input_rows{*a, (unsigned)tiles});
+}
+
+/* With few rows the work is better spread. */
+static bool has_many_rows(const struct conv_backward_input *a, int maps) {
+    return (size_t)a->R * (a->N / WARP) * pieces(a->C, maps) * a->H >= MANY_ROWS;
+}
+
+/* The widths of LeNet-5's S2 and of LeNet-1's. */
+static enum lenet_status input_rows_of_14(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    if (has_many_rows(a, 6)) return launch_rows<rows_shape<10, 6, 2, 1>>(ctx, a);
+    return launch_rows<rows_shape<10, 3, 1, 5>>(ctx, a);
+}
+static enum lenet_status input_rows_of_12(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    if (has_many_rows(a, 4)) return launch_rows<rows_shape<8, 4, 2, 1>>(ctx, a);
+    return launch_rows<rows_shape<8, 2, 1, 5>>(ctx, a);
+}
+
 extern "C" enum lenet_status conv_backward_input_cuda(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    if (a->K == ROWS_K && a->W == 14) return input_rows_of_14(ctx, a);
+    if (a->K == ROWS_K && a->W == 12) return input_rows_of_12(ctx, a);
     correlate c = {};
     c.N = a->N;
     c.S = a->O;
@@ -233,7 +409,6 @@ enum {
     TAPS = PARAMS_K * PARAMS_K,
     PARAMS_WARPS = 4,
     PARAMS_BLOCKS = 3, /* of each SM at a time, which leaves 168 registers */
-    HALF_WARP = WARP / 2,
 };
 
 /* How a block divides a unit among its warps. A warp has one of GROUPS groups of maps o, one of INPUTS maps c, and
