@@ -6,7 +6,9 @@
  * how many never changes an output's bits. */
 #include <string.h>
 
+#include "activation.cuh"
 #include "gpu.cuh"
+#include "ops/conv_maxpool.h"
 #include "ops/preconditions.h"
 
 /* ---- forward and gradient of the input: the same sum -------------------------------------------------------------
@@ -398,6 +400,9 @@ struct conv_params {
     unsigned count;        /* O*C*K*K + O                                                         */
     size_t stride;
     const float *x, *dy;
+    const float *y; /* NULL, or dy is that of y, which has the maxima of 2 x 2 windows, from these places */
+    const uint8_t *place;
+    enum lenet_activation activation;
     float *sums; /* [R][parts][count]: first dw, then db */
     float *dw, *db;
     int has_table;
@@ -501,6 +506,51 @@ static __device__ __forceinline__ void load_quads(const conv_params &a, const fl
         if (k / 2 % 2 >= rows || k % 2 >= columns) quad[k / 4][k / 2 % 2][k % 2] = {};
 }
 
+/* The places of a lane's images, a byte each. */
+static __device__ __forceinline__ uint32_t load_places(const uint8_t *from, pixel<4>) {
+    return *reinterpret_cast<const uint32_t *>(from);
+}
+
+template <enum lenet_activation F, int MAPS, int IMAGES>
+static __device__ __forceinline__ void gradients(const pixel<IMAGES> (&y)[MAPS], pixel<IMAGES> (&dy)[MAPS]) {
+#pragma unroll
+    for (int k = 0; k < MAPS * IMAGES; k++) {
+        float &d = dy[k / IMAGES].of[k % IMAGES];
+        d = activation_gradient(y[k / IMAGES].of[k % IMAGES], d, F);
+    }
+}
+
+/* The same quads where dy is that of maxima: a quad is a window, and `at` the place of the first map's in y. The pixel
+ * that was the maximum has the gradient, the others have none. */
+template <int MAPS, int IMAGES>
+static __device__ __forceinline__ void expand_quads(const conv_params &a, size_t at, int rows,
+                                                    pixel<IMAGES> (&quad)[MAPS][2][2]) {
+    const size_t map_size = (size_t)(unsigned)(a.OH / 2 * (a.OW / 2)) * (unsigned)a.N;
+    pixel<IMAGES> y[MAPS], dy[MAPS];
+    uint32_t places[MAPS];
+#pragma unroll
+    for (int t = 0; t < MAPS; t++, at += map_size) {
+        load_pixel(a.y + at, 0, y[t]);
+        load_pixel(a.dy + at, 0, dy[t]);
+        places[t] = load_places(a.place + at, y[t]);
+    }
+    switch (a.activation) {
+    case LENET_TANH: gradients<LENET_TANH>(y, dy); break;
+    case LENET_RELU: gradients<LENET_RELU>(y, dy); break;
+    case LENET_SQUASH: gradients<LENET_SQUASH>(y, dy); break;
+    case LENET_LINEAR: break;
+    }
+#pragma unroll
+    for (int t = 0; t < MAPS; t++)
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+#pragma unroll
+            for (int n = 0; n < IMAGES; n++) {
+                const bool largest = (places[t] >> 8 * n & 255) == (uint32_t)k && rows > 0;
+                quad[t][k / 2][k % 2].of[n] = largest ? dy[t].of[n] : 0;
+            }
+}
+
 /* Adds the products of quads of dy and the 6 x 6 pixels of x that they meet, the first of which is tile[at]. */
 template <int COLUMNS, int MAPS, int IMAGES, class Shared>
 static __device__ __forceinline__ void add_quads(const pixel<IMAGES> (&dy)[MAPS][2][2], const Shared &tile, int at,
@@ -601,7 +651,7 @@ static __device__ __forceinline__ void write_sums(const conv_params &a, const pa
 }
 
 /* A block has one unit, GROUPS groups of maps o and INPUTS maps c of one network. */
-template <class Shape>
+template <class Shape, bool POOLED>
 static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) params_kernel(conv_params a) {
     enum { MAPS = Shape::MAPS, TURNS = Shape::TURNS, AREA = PARAMS_WARPS * LANE_FLOATS, TILE = Shape::TILE };
     SHARED(float, tile, TILE > AREA ? TILE : AREA);
@@ -614,20 +664,24 @@ static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) para
                    a.H - h_first, a.W - w_first, tile);
     __syncthreads();
     float sum[MAPS][TAPS] = {}, bias[MAPS] = {};
-    const unsigned row = (r * a.O + place.o_first) * a.OH + min(h, a.OH - 1);
-    const float *dy = pixel_of(a.dy, row, a.OW, w_first + 2 * place.turn, N) + n + place.image;
+    const int map_h = POOLED ? a.OH / 2 : a.OH, map_w = POOLED ? a.OW / 2 : a.OW, side = POOLED ? 1 : 2; /* of dy */
+    const unsigned row = (r * a.O + place.o_first) * map_h + min(h / 2 * side, map_h - 1);
+    const float *dy = pixel_of(a.dy, row, map_w, (w_first / 2 + place.turn) * side, N) + n + place.image;
     int at = ((place.input * Shape::ROWS + 2 * place.pair) * Shape::COLUMNS + 2 * place.turn) * WARP + place.image;
     int left = place.written < MAPS ? min(a.OW - w_first, (int)Shape::SPAN) - 2 * place.turn : 0; /* columns */
     for (; left > 0; left -= 2 * TURNS) {
         pixel<Shape::IMAGES> quad[MAPS][2][2];
-        load_quads(a, dy, a.OH - h, left, quad);
+        if constexpr (POOLED)
+            expand_quads(a, dy - a.dy, a.OH - h, quad);
+        else
+            load_quads(a, dy, a.OH - h, left, quad);
         add_quads<Shape::COLUMNS>(quad, tile, at, sum);
         if (place.c == 0) {
 #pragma unroll
             for (int t = 0; t < MAPS; t++) bias[t] += quad_sum(quad[t]);
         }
         at += 2 * TURNS * WARP;
-        dy += 2 * TURNS * N;
+        dy += side * TURNS * N;
     }
     __syncthreads(); /* the tile's readers are done */
     SHARED(float2, of_turn, PARAMS_WARPS * MAPS * WARP);
@@ -711,25 +765,25 @@ static __global__ void params_any_kernel(conv_params a) {
 }
 
 /* The sums of as many units at a time as there may be parts. */
-template <class Shape> static enum lenet_status params_units(struct lenet_ctx *ctx, conv_params a, int R) {
+template <class Shape, bool POOLED> static enum lenet_status params_units(struct lenet_ctx *ctx, conv_params a, int R) {
     a.spans = pieces(a.OW, Shape::SPAN);
     a.bands = pieces(a.OH, 2 * Shape::PAIRS);
     a.inputs = pieces(a.C, Shape::INPUTS);
     const int units = a.spans * a.bands * (a.N / WARP), groups = pieces(a.O, Shape::GROUP_MAPS * Shape::GROUPS);
     for (a.first = 0; a.first < units; a.first += LENET_PARTS) {
         a.parts = units - a.first < LENET_PARTS ? units - a.first : LENET_PARTS;
-        LENET_TRY(gpu_launch(ctx, "conv_backward_params", params_kernel<Shape>, dim3(a.parts, groups * a.inputs, R),
-                             dim3(WARP, PARAMS_WARPS), 0, a));
+        LENET_TRY(gpu_launch(ctx, "conv_backward_params", params_kernel<Shape, POOLED>,
+                             dim3(a.parts, groups * a.inputs, R), dim3(WARP, PARAMS_WARPS), 0, a));
         LENET_TRY(gpu_launch(ctx, "conv_backward_params (parts)", add_parts_kernel,
                              dim3(blocks_for(a.count, WARP), 1, R), dim3(WARP, PART_ROWS), 0, a));
     }
     return LENET_OK;
 }
 
-extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
+static conv_params params_of(const struct conv_backward_params *a) {
     conv_params p = {};
     memcpy(p.table, a->table, sizeof p.table);
-    p.has_table = has_table(a);
+    p.has_table = has_table(a->table);
     p.N = a->N;
     p.C = a->C;
     p.H = a->H;
@@ -745,9 +799,35 @@ extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, co
     p.sums = a->scratch;
     p.dw = a->dw;
     p.db = a->db;
-    if (a->K != PARAMS_K || a->O < few_maps::MAPS)
+    return p;
+}
+
+static bool takes_few_maps(const conv_params &p) {
+    return p.C == 1 || pieces(p.O, few_maps::MAPS) * few_maps::MAPS < pieces(p.O, many_maps::MAPS) * many_maps::MAPS;
+}
+
+static bool takes_quads(const conv_params &p) { return p.K == PARAMS_K && p.O >= few_maps::MAPS; }
+
+extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
+    const conv_params p = params_of(a);
+    if (!takes_quads(p))
         return gpu_launch(ctx, "conv_backward_params", params_any_kernel, dim3(p.count, 1, a->R), dim3(WARP), 0, p);
-    const bool few =
-        p.C == 1 || pieces(p.O, few_maps::MAPS) * few_maps::MAPS < pieces(p.O, many_maps::MAPS) * many_maps::MAPS;
-    return few ? params_units<few_maps>(ctx, p, a->R) : params_units<many_maps>(ctx, p, a->R);
+    return takes_few_maps(p) ? params_units<few_maps, false>(ctx, p, a->R)
+                             : params_units<many_maps, false>(ctx, p, a->R);
+}
+
+extern "C" enum lenet_status conv_maxpool_backward_params_cuda(struct lenet_ctx *ctx,
+                                                               const struct conv_maxpool_backward_params *a) {
+    const struct maxpool_backward_input first = gradient_between(a);
+    const struct conv_backward_params second = params_of_between(a);
+    conv_params p = params_of(&second);
+    if (!takes_quads(p) || !takes_few_maps(p)) {
+        LENET_TRY(maxpool_backward_input_cuda(ctx, &first));
+        return conv_backward_params_cuda(ctx, &second);
+    }
+    p.dy = a->dy;
+    p.y = a->y;
+    p.place = a->place;
+    p.activation = a->activation;
+    return params_units<few_maps, true>(ctx, p, a->R);
 }

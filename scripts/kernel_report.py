@@ -257,12 +257,14 @@ def step_operations(info, images):
         steps = [(kind + "_backward_params", name, x + y + weights + biases, flops)] if weights else []
         if is_fused(layers, at):
             windows = y // 4
+            if at == 0:  # nobody else wants the gradient of its outputs
+                steps = [("conv_maxpool_backward_params", name, x + 2 * windows + weights + biases, flops, windows)]
             forward.append(("conv_maxpool_forward", name, x + windows + weights + biases, flops, windows))
         elif not (at > 0 and (is_fused(layers, at - 1) or is_with_activation(layers, at - 1))):
             forward.append((kind + "_forward", name, x + y + weights + biases, flops))
-        if at > 0 and is_fused(layers, at - 1):
+        if at > 1 and is_fused(layers, at - 1):
             steps.append(("maxpool_backward_input", name, x + 2 * y, 0, y))
-        elif at > 0:
+        elif at > 0 and not is_fused(layers, at - 1):
             inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
             steps.append((kind + "_backward_input", name, inputs, flops))
         backward.append(steps)

@@ -221,6 +221,21 @@ struct maxpool_backward_input {
     const lenet_real *dy; /* [R][C][H/2][W/2][N] */
     lenet_real *dx;       /* = [R][C][H][W][N]   */
 };
+/* What conv_backward_params gives of that, to the bit, for a convolution whose inputs have no gradient. */
+struct conv_maxpool_backward_params {
+    int R, N, C, H, W, O, K; /* H-K+1 and W-K+1 are even */
+    enum lenet_activation activation;
+    size_t stride;
+    const lenet_real *x;  /* [R][C][H][W][N]                   */
+    const lenet_real *y;  /* [R][O][(H-K+1)/2][(W-K+1)/2][N]   */
+    const uint8_t *place; /* likewise                          */
+    const lenet_real *dy; /* likewise                          */
+    lenet_real *dw;       /* = [R][O][C][K][K]                 */
+    lenet_real *db;       /* = [R][O]                          */
+    lenet_real *scratch;  /* as in conv_backward_params        */
+    lenet_real *between;  /* [R][O][H-K+1][W-K+1][N]: for what maxpool_backward_input gives, where it is used */
+    uint32_t table[LENET_TABLE_MAPS]; /* as in conv_backward_params        */
+};
 
 /* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. Behind the sum of windows it makes the trainable
  * subsampling of LeCun et al. 1998. dx may be dy. */
@@ -411,6 +426,7 @@ struct accumulate {
     X(subsample_backward_input)                                                                                        \
     X(conv_maxpool_forward)                                                                                            \
     X(maxpool_backward_input)                                                                                          \
+    X(conv_maxpool_backward_params)                                                                                    \
     X(scale_forward)                                                                                                   \
     X(scale_backward_input)                                                                                            \
     X(scale_backward_params)                                                                                           \

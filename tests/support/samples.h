@@ -274,7 +274,7 @@ inline bool Fill(Sample<subsample_backward_input> &s, int variant) {
 
 /* Every activation; one map, and more than a tile of them; kernels of 5 x 5, which have code of their own, and others;
  * the last two are large enough for large tiles of few and of many maps. */
-inline bool Fill(Sample<conv_maxpool_forward> &s, int variant) {
+template <class Op> bool FillConvMaxpool(Sample<Op> &s, int variant) {
     const int sizes[][7] = {{3, 5, 3, 10, 8, 7, 5},  {1, 2, 1, 7, 11, 2, 4}, {2, 1, 2, 6, 6, 9, 5},
                             {1, 5, 17, 3, 5, 5, 2},  {1, 3, 2, 9, 9, 5, 8},  {58, 4, 1, 16, 16, 3, 5},
                             {19, 4, 1, 18, 20, 9, 5}};
@@ -289,6 +289,17 @@ inline bool Fill(Sample<conv_maxpool_forward> &s, int variant) {
     a.O = size[5];
     a.K = size[6];
     a.activation = (lenet_activation)(variant % 4);
+    return true;
+}
+inline std::vector<uint8_t> RandomPlaces(size_t windows) {
+    std::vector<uint8_t> places(windows);
+    for (size_t i = 0; i < windows; i++) places[i] = (uint8_t)(RandomWord(4, i) % 4);
+    return places;
+}
+
+inline bool Fill(Sample<conv_maxpool_forward> &s, int variant) {
+    auto &a = s.args;
+    if (!FillConvMaxpool(s, variant)) return false;
     InParameters(s, ConvWeights(a), (size_t)a.O);
     a.b = s.At(a.w, ConvWeights(a));
     a.x = s.In(Inputs(a));
@@ -305,13 +316,25 @@ inline bool Fill(Sample<maxpool_backward_input> &s, int variant) {
     a.W = 4 + 2 * (variant % 2);
     a.activation = (lenet_activation)(variant % 4);
     const size_t windows = Inputs(a) / 4;
-    std::vector<uint8_t> places(windows);
-    for (size_t i = 0; i < windows; i++) places[i] = (uint8_t)(RandomWord(4, i) % 4);
     a.y = s.In(windows);
-    a.place = s.InArray(places);
+    a.place = s.InArray(RandomPlaces(windows));
     a.dy = s.In(windows);
     a.dx = s.Out(Inputs(a));
     return variant < 4;
+}
+/* Every other one has a connection table. */
+inline bool Fill(Sample<conv_maxpool_backward_params> &s, int variant) {
+    auto &a = s.args;
+    if (!FillConvMaxpool(s, variant)) return false;
+    OutParameters(s, ConvWeights(a), (size_t)a.O);
+    a.x = s.In(Inputs(a));
+    a.y = s.In(ConvOutputs(a) / 4);
+    a.place = s.InArray(RandomPlaces(ConvOutputs(a) / 4));
+    a.dy = s.In(ConvOutputs(a) / 4);
+    a.scratch = s.Scratch(Count(a.R, LENET_PARTS, ConvWeights(a) + (size_t)a.O));
+    a.between = s.Scratch(ConvOutputs(a));
+    for (int o = 0; variant % 2 && o < a.O; o++) a.table[o] = RandomWord(5, (uint64_t)o) | 1;
+    return true;
 }
 
 template <class Op> bool FillActivation(Sample<Op> &s, int variant) {
