@@ -467,9 +467,31 @@ bench() {
             results+=("$file")
         fi
     done
-    analyse "$note" "${results[@]}" <<'PYTHON'
+    analyse "$note" "$root/docs/kernels_predicted.tsv" "${results[@]}" <<'PYTHON'
+predicted = {} # (operation, R, the how-manieth of the step): its layer, and microseconds by the model
+table = Path(arguments[1])
+for line in table.read_text().splitlines() if table.exists() else []:
+    if not line.startswith("#"):
+        kernel, R, us, _ = line.split("\t")
+        operation, _, layer = kernel.partition(" ")
+        times = sum(key[:2] == (operation, int(R)) for key in predicted)
+        predicted[operation, int(R), times] = layer, float(us)
+def beside_model(R, operations):
+    """Each operation with what the model says of it."""
+    seen = []
+    for of in operations:
+        name, us = of["operation"], float(f"{1e6 * of['seconds']:.6g}")
+        layer, model = predicted.get((name, R, seen.count(name)), ("", None))
+        seen.append(name)
+        yield {"operation": f"{name} {layer}".strip(), "microseconds": us, "predicted": model}
+def text_of(of):
+    text = f"  {of['operation']:36} {of['microseconds']:8.1f} us"
+    if of["predicted"] is None:
+        return text + ", no prediction"
+    ratio = of["microseconds"] / of["predicted"]
+    return text + f", predicted {of['predicted']:g}: {ratio:.2f} times" + ("" if 0.5 < ratio < 2 else ", FAR OFF")
 rows = []
-for path in map(Path, arguments[1:]):
+for path in map(Path, arguments[2:]):
     bench = json.loads(path.read_text())
     R, step, speed = bench["networks"], bench["step_seconds"], bench["images_per_s"]
     if bench["device"] != "cuda":
@@ -486,6 +508,9 @@ for path in map(Path, arguments[1:]):
         row["goal"] = goal(row["network_epochs_per_s"], 60, 180, "/s")
     row["text"] = text + (f"; {row['goal']['text']}" if "goal" in row else "")
     rows.append({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()})
+    if not row["tf32"] and any(R == of[1] for of in predicted):
+        rows[-1]["operations"] = list(beside_model(R, bench["operations"]))
+        rows[-1]["text"] = "\n    ".join([rows[-1]["text"], *map(text_of, rows[-1]["operations"])])
 peak = max((row["peak_flops_per_s"] for row in rows), default=0)
 facts(runs=rows, summary=f"{len(rows)} runs, batch 128; peak {peak / 1e12:.1f} TFLOP/s{arguments[0]}")
 PYTHON
