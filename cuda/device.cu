@@ -53,10 +53,12 @@ static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, co
 
 static enum lenet_status describe(struct lenet_ctx *ctx, const cudaDeviceProp &properties) {
     int runtime = 0;
+    char blas[32] = "no cuBLAS";
     LENET_TRY(gpu_check(ctx, cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion"));
-    snprintf(ctx->machine, sizeof ctx->machine, "build %s, %.64s of compute capability %d.%d, CUDA %d.%d, cuBLAS %d",
+    if (ctx->blas) snprintf(blas, sizeof blas, "cuBLAS %d", gpu_blas_version(ctx));
+    snprintf(ctx->machine, sizeof ctx->machine, "build %s, %.64s of compute capability %d.%d, CUDA %d.%d, %s",
              LENET_CUDA_BUILD, properties.name, properties.major, properties.minor, runtime / 1000, runtime % 1000 / 10,
-             gpu_blas_version(ctx));
+             blas);
     return LENET_OK;
 }
 
@@ -70,14 +72,15 @@ static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_o
         return lenet_fail(err, LENET_ERR_DEVICE, "cuda:%d: there are %d CUDA devices, 0 to %d", index, devices,
                           devices - 1);
     LENET_TRY(gpu_check(ctx, cudaSetDevice(index), "cudaSetDevice"));
-    for (cudaStream_t *stream = ctx->streams; stream < ctx->streams + BRANCHES; stream++)
-        LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "cudaStreamCreate"));
+    for (cudaStream_t &stream : ctx->streams)
+        LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate"));
     ctx->stream = ctx->streams[0];
     LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->begun, cudaEventDisableTiming), "cudaEventCreate"));
     LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->done, cudaEventDisableTiming), "cudaEventCreate"));
     LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
     LENET_TRY(check_architecture(ctx, index, properties, err));
-    LENET_TRY(gpu_blas_open(ctx, options->tf32, err));
+    ctx->own_dense = options->own_dense;
+    if (!ctx->own_dense) LENET_TRY(gpu_blas_open(ctx, options->tf32, err));
     return describe(ctx, properties);
 }
 
@@ -104,8 +107,8 @@ extern "C" void cuda_close(struct lenet_ctx *ctx) {
     gpu_blas_close(ctx);
     if (ctx->begun) cudaEventDestroy(ctx->begun);
     if (ctx->done) cudaEventDestroy(ctx->done);
-    for (int branch = 0; branch < BRANCHES; branch++)
-        if (ctx->streams[branch]) cudaStreamDestroy(ctx->streams[branch]);
+    for (cudaStream_t stream : ctx->streams)
+        if (stream) cudaStreamDestroy(stream);
     free(ctx);
 }
 

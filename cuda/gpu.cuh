@@ -23,8 +23,9 @@ struct lenet_ctx {
     int branch;          /* 1 between cuda_branch and cuda_back, else 0 */
     bool branched;       /* there is work on branch 1 that was not joined yet */
     cudaStream_t streams[BRANCHES];
-    cudaEvent_t begun, done; /* of the work on branch 1 */
-    struct gpu_blas *blas;
+    cudaEvent_t begun, done;     /* of the work on branch 1 */
+    struct gpu_blas *blas;       /* NULL where own_dense is set */
+    bool own_dense;              /* fully connected layers by dense_own.cu */
     bool blocking;               /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
     char message[512];           /* what failed last */
     char machine[LENET_MACHINE]; /* what it says of itself */

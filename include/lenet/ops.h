@@ -279,7 +279,8 @@ struct activation_backward_input {
 };
 
 /* Fully connected, and a nonlinearity f behind it, which may be linear: y = f(b + w x). The gradients are those of
- * b + w x. */
+ * b + w x. That of x goes on through the nonlinearity in front, if there is one: where x = f(z), dx is the gradient of
+ * z. */
 struct dense_forward {
     int R, N, I, O;
     size_t stride;
@@ -292,9 +293,11 @@ struct dense_forward {
 struct dense_backward_input {
     int R, N, I, O;
     size_t stride;
-    const lenet_real *dy; /* [R][O][N]   */
-    const lenet_real *w;  /* [R][O][I]   */
-    lenet_real *dx;       /* = [R][I][N] */
+    enum lenet_activation activation; /* in front; linear for none */
+    const lenet_real *x;              /* [R][I][N], not read where f is linear */
+    const lenet_real *dy;             /* [R][O][N]   */
+    const lenet_real *w;              /* [R][O][I]   */
+    lenet_real *dx;                   /* = [R][I][N] */
 };
 struct dense_backward_params {
     int R, N, I, O;

@@ -51,7 +51,8 @@ struct lenet_config {
     /* the machine */
     char device[LENET_MAX_CHOICE];
     int64_t threads;
-    int tf32; /* 0 or 1 */
+    int tf32;      /* 0 or 1 */
+    int own_dense; /* 0: cublas, 1: own */
     double checkpoint_seconds;
     /* eval */
     int ensemble; /* 0 or 1 */

@@ -229,7 +229,8 @@ enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const st
     case LENET_ACTIVATION: return RUN(activation_backward_input, ACTIVATION_SIZES, .y = y, .dy = dy, .dx = dx);
     case LENET_RBF:
         return RUN(rbf_backward_input, RBF_SIZES, .targets = net->topology.targets, .x = x, .dy = dy, .dx = dx);
-    case LENET_DENSE: return RUN(dense_backward_input, DENSE_SIZES, .dy = dy, .w = w, .dx = dx);
+    case LENET_DENSE:
+        return RUN(dense_backward_input, DENSE_SIZES, .activation = LENET_LINEAR, .dy = dy, .w = w, .dx = dx);
     }
     return LENET_ERR_ARG;
 }
@@ -354,13 +355,21 @@ static enum lenet_status backward_maxpool(struct lenet_network *net, const struc
     return RUN(maxpool_backward_input, MAXPOOL_SIZES, .y = y, .place = place, .dy = dy, .dx = dx);
 }
 
+/* Of a fully connected layer and the activation in front of it, which works in place: one operation. */
+static enum lenet_status backward_activated(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                            const void *dy, void *dx) {
+    return RUN(dense_backward_input, DENSE_SIZES, .activation = net->topology.activation, .x = x, .dy = dy,
+               .w = at(net, net->w, l->w), .dx = dx);
+}
+
 static int branch_reads(const struct lenet_network *net, const void *gradient) {
     for (int i = 0; i < LENET_GRADIENTS; i++)
         if (net->gradient[i] == gradient) return (net->branch_reads >> i & 1) != 0;
     return 0;
 }
 
-static enum lenet_status backward_layer(struct lenet_network *net, int l) {
+/* Of layer l, and where that is asked for of the activation in front of it. */
+static enum lenet_status backward_layer(struct lenet_network *net, int l, int with_activation) {
     const struct lenet_layer *layer = &net->topology.layers[l];
     const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
     const int wants_dx = lenet_wants_gradient(net, l - 1) && !(l > 0 && hides_gradient(net, l - 1));
@@ -368,17 +377,23 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l) {
     if (dx && branch_reads(net, dx)) LENET_TRY(join(net));
     if (lenet_layer_trains(layer)) LENET_TRY(dx ? branch_backward_params(net, l) : backward_params(net, l));
     if (dx && net->place[l]) return backward_maxpool(net, layer, net->y[l], net->place[l], dy, dx);
+    if (dx && with_activation) return backward_activated(net, layer, x, dy, dx);
     return dx ? lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx) : LENET_OK;
 }
 
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
-    LENET_TRY(backward_layer(net, l));
+    LENET_TRY(backward_layer(net, l, 0));
     return join(net);
 }
 
 enum lenet_status lenet_network_backward(struct lenet_network *net) {
-    for (int l = net->topology.layer_count - 1; l >= 0 && lenet_wants_gradient(net, l); l--)
-        LENET_TRY(backward_layer(net, l));
+    const struct lenet_topology *topology = &net->topology;
+    for (int l = topology->layer_count - 1; l >= 0 && lenet_wants_gradient(net, l); l--) {
+        const int with_activation =
+            is_kind(topology, l, LENET_DENSE) && l > 0 && is_kind(topology, l - 1, LENET_ACTIVATION);
+        LENET_TRY(backward_layer(net, l, with_activation));
+        l -= with_activation;
+    }
     return join(net);
 }
 

@@ -43,7 +43,7 @@ class EveryOperation : public BackendTest {
             const auto first = run(device());
             EXPECT_TRUE(first == run(device())) << "the second time";
             for (int threads = 1; threads <= (IsCuda() ? 1 : 3); threads++) /* a GPU has none to choose */
-                EXPECT_TRUE(first == run(Device(&device().backend(), threads))) << threads << " threads";
+                EXPECT_TRUE(first == run(device().WithThreads(threads))) << threads << " threads";
         }
     }
     template <class Op> void ExpectRejectsBadArguments() const;
@@ -55,6 +55,7 @@ class EveryOperation : public BackendTest {
     }
 };
 LENET_ON_ALL_BACKENDS(EveryOperation);
+LENET_ON_OWN_DENSE(EveryOperation);
 
 TEST_P(EveryOperation, GivesTheSameBitsEveryRun) {
 #define X(op)                                                                                                          \

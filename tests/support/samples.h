@@ -191,7 +191,9 @@ inline bool Fill(Sample<dense_forward> &s, int variant) {
 inline bool Fill(Sample<dense_backward_input> &s, int variant) {
     auto &a = s.args;
     if (!FillDense(s, variant)) return false;
+    a.activation = variant == 0 ? LENET_TANH : LENET_LINEAR;
     InParameters(s, Count(a.O, a.I), (size_t)a.O);
+    if (variant == 0) a.x = s.In(Count(a.R, a.I, a.N));
     a.dy = s.In(Count(a.R, a.O, a.N));
     a.dx = s.Out(Count(a.R, a.I, a.N));
     return true;

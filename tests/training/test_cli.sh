@@ -376,7 +376,7 @@ refused "resuming no name" 2 "--resume" -- "${train[@]}" --resume ''
 others="arch=linear activation=tanh pooling=average inputs=published loss=mse map-j=5 init=root init-scale=2 epochs=3 steps=5 eval-every=2 batch=8 optimizer=sgd lr=0.01 momentum=0.5
 weight-decay=0.1 beta2=0.5 epsilon=0.001 schedule=step warmup=1 decay-every=1 decay-factor=0.1 train-size=32 validation=10
 patience=7 augment-shift=1 augment-rotate=1 augment-scale=0.1 augment-shear=0.1 augment-elastic=1
-label-noise=0.5 order=constant curvature-images=7 seed=2 tf32=on"
+label-noise=0.5 order=constant curvature-images=7 seed=2 tf32=on dense=own"
 recorded=$(sed -n '/"config"/,/}/s/^\t\t"\([a-z0-9-]*\)".*/\1/p' begun/run.json | sort)
 claim "every option that a run records is tried here" test -z "$(comm -23 <(echo "$recorded") <(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort))"
 for other in $others; do

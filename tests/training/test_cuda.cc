@@ -47,7 +47,7 @@ class Cuda : public ::testing::Test {
         lenet_network net = {};
         lenet_device_data device_data = {};
         std::vector<Weights> result;
-        const lenet_open_options open_options = {0, 2, 0};
+        const lenet_open_options open_options = {0, 2, 0, 0};
         EXPECT_EQ(backend->open(&ctx, &open_options, &err_), LENET_OK) << err_.text;
         EXPECT_EQ(
             lenet_topology_make(lenet_arch_find(s.arch), s.activation, s.pooling, data_.classes, &topology, &err_),

@@ -16,9 +16,9 @@ namespace {
 class Step : public Simt {
   protected:
     /* A network without weights. */
-    void Open(const char *arch, lenet_optimizer optimizer) {
+    void Open(const char *arch, lenet_optimizer optimizer, bool own_dense = false) {
         lenet_error err = {};
-        EXPECT_EQ(lenet_device_open("cuda", {0, 1, 0}, &device_, &err), LENET_OK) << err.text;
+        EXPECT_EQ(lenet_device_open("cuda", {0, 1, 0, own_dense}, &device_, &err), LENET_OK) << err.text;
         EXPECT_EQ(lenet_dataset_random(TestSeed(), 40, 28, &data_), LENET_OK);
         lenet_topology topology;
         EXPECT_EQ(lenet_topology_make(lenet_arch_find(arch), LENET_RELU, LENET_POOL_MAX, 10, &topology, &err),
@@ -76,8 +76,8 @@ class Step : public Simt {
         return {step, loss, tally.count, tally.correct, tally.nonfinite};
     }
     /* The weights after so many steps, the first of which is not recorded. */
-    Floats Train(const char *arch, lenet_optimizer optimizer, int steps) {
-        Open(arch, optimizer);
+    Floats Train(const char *arch, lenet_optimizer optimizer, int steps, bool own_dense = false) {
+        Open(arch, optimizer, own_dense);
         PutWeights();
         Steps(steps);
         return Weights();
@@ -97,13 +97,16 @@ TEST_F(Step, DoesNotDependOnWhenItsBranchesRun) {
         lenet_optimizer optimizer;
         int steps;
         uint64_t graphs;
-    } const cases[] = {{"lenet1", LENET_NESTEROV, 18, 2}, {"lenet5-1998", LENET_SDLM, 2, 1}};
+        bool own_dense;
+    } const cases[] = {{"lenet1", LENET_NESTEROV, 18, 2, false},
+                       {"lenet5-1998", LENET_SDLM, 2, 1, false},
+                       {"lenet5", LENET_NESTEROV, 3, 2, true}};
     for (const auto &c : cases) {
-        const Floats late = Train(c.arch, c.optimizer, c.steps);
+        const Floats late = Train(c.arch, c.optimizer, c.steps, c.own_dense);
         EXPECT_EQ(simt::counters().graph_launches, c.graphs);
         Close();
         simt::set_early_branches(true);
-        EXPECT_TRUE(Train(c.arch, c.optimizer, c.steps) == late) << c.arch;
+        EXPECT_TRUE(Train(c.arch, c.optimizer, c.steps, c.own_dense) == late) << c.arch;
         Close();
     }
 }
@@ -168,10 +171,11 @@ TEST_F(Step, AnEvaluationIsTheSameRecordedOrNot) {
 TEST_F(Step, HasSoManyKernelsInARow) {
     struct {
         const char *arch;
+        bool own_dense;
         size_t kernels, in_a_row;
-    } const cases[] = {{"lenet5", 29, 19}, {"lenet1", 17, 11}};
+    } const cases[] = {{"lenet5", false, 29, 19}, {"lenet1", false, 17, 11}, {"lenet5", true, 21, 14}};
     for (const auto &c : cases) {
-        Train(c.arch, LENET_NESTEROV, 1);
+        Train(c.arch, LENET_NESTEROV, 1, c.own_dense);
         ASSERT_EQ(simt::graph_sizes().size(), 2u);
         const simt::GraphSize many = simt::graph_sizes()[0], one = simt::graph_sizes()[1];
         EXPECT_EQ(one.work, c.kernels) << c.arch;

@@ -652,6 +652,7 @@ TEST_F(Sweep, RunsThatDifferInWhatIsNothingToThemAreDoneOnce) {
     EXPECT_EQ(Finish("run", axes).runs, 0);
     EXPECT_EQ(Finish("run", {"--batch", "40", "--tf32", "off"}).runs, 1) << "evaluated after each epoch";
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).runs, 0) << "the same run";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--dense", "own,cublas"}).runs, 0) << "the same run on a CPU";
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 1);
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 0) << "as it was given";
     const Watcher curved = Finish("curved", {"--arch", "lenet5-1998", "--curvature-images", "40,41,1000000000"});

@@ -39,7 +39,7 @@ class CudaErrors : public Test {
         simt::set_device(simt::Device());
         simt::set_printing(false);
     }
-    lenet_status Open(const char *name) { return lenet_device_open(name, {0, 1, 0}, &device_, &err_); }
+    lenet_status Open(const char *name) { return lenet_device_open(name, {0, 1, 0, 0}, &device_, &err_); }
     void ExpectNoDevice(const std::vector<std::string> &words) {
         EXPECT_EQ(Open("cuda"), LENET_ERR_DEVICE);
         ExpectWords(words);
@@ -115,6 +115,23 @@ TEST_F(CudaErrors, NotEvenCublassWorkspaceFits) {
     simt::set_device(device);
     EXPECT_EQ(Open("cuda"), LENET_ERR_MEMORY);
     ExpectWords({"cuda:0", "cuBLAS's workspace", "out of memory"});
+}
+
+/* Nor is the library loaded, which takes half a second. What the bits depend on says so. */
+TEST_F(CudaErrors, OwnKernelsForFullyConnectedLayersNeedNoCublas) {
+    simt::Device device;
+    device.memory = (size_t)1 << 18;
+    simt::set_device(device);
+    char of_cublas[LENET_MACHINE], own[LENET_MACHINE];
+    ASSERT_EQ(lenet_device_open("cuda", {0, 1, 0, 1}, &device_, &err_), LENET_OK) << err_.text;
+    lenet_device_machine(&device_, own);
+    lenet_device_close(&device_);
+    EXPECT_NE(std::string(own).find("no cuBLAS"), std::string::npos) << own;
+    simt::set_device(simt::Device());
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    lenet_device_machine(&device_, of_cublas);
+    EXPECT_EQ(std::string(of_cublas).find("no cuBLAS"), std::string::npos) << of_cublas;
+    EXPECT_NE(std::string(of_cublas).find("cuBLAS 120000"), std::string::npos) << of_cublas;
 }
 
 /* The words are the call's own: a fault is not called a lack of memory, nor a wrong architecture. */
