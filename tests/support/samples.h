@@ -17,17 +17,21 @@ template <class Op> class Sample {
     explicit Sample(const Device &device) : device_(device) {}
     Op args = {};
 
-    /* Random numbers that the operation reads, memory that it overwrites, and numbers that it adds to. */
+    /* Random numbers that the operation reads, memory that it overwrites, and numbers that it adds to. Behind the
+     * outputs lies more that it must leave alone. */
     const void *In(size_t count, double scale = 1) { return *Keep<Input>(inputs_, Reals(count, stream_++, scale)); }
-    void *Out(size_t count) { return *Keep<Tensor>(outputs_, Poison(count)); }
-    void *InOut(size_t count) { return *Keep<Tensor>(outputs_, Abs(Reals(count, stream_++))); }
+    void *Out(size_t count) { return KeepOutput<Tensor>(Poison(count + kBehind)); }
+    void *InOut(size_t count) { return KeepOutput<Tensor>(Abs(Reals(count + kBehind, stream_++))); }
     /* What an operation only reads through a pointer that others write through, and what it need not write to. */
     void *InPositive(size_t count) { return *Keep<Input>(inputs_, Abs(Reals(count, stream_++))); }
     void *Scratch(size_t count) { return *Keep<Tensor>(inputs_, Poison(count)); }
 
     /* The same for arrays that are no tensors. */
     template <class T> const T *InArray(const std::vector<T> &host) { return *Keep<InputArray<T>>(inputs_, host); }
-    template <class T> T *OutArray(const std::vector<T> &host) { return *Keep<Array<T>>(outputs_, host); }
+    template <class T> T *OutArray(std::vector<T> host) {
+        host.resize(host.size() + kBehind, host.back());
+        return KeepOutput<Array<T>>(host);
+    }
 
     /* A place in a tensor. */
     template <class P> P *At(P *tensor, size_t element) const {
@@ -40,6 +44,13 @@ template <class Op> class Sample {
         for (const auto &output : outputs_) bytes.push_back(output->Bytes());
         return bytes;
     }
+    /* What lies behind each output. */
+    std::vector<std::vector<uint8_t>> Behind() const {
+        std::vector<std::vector<uint8_t>> bytes = Outputs();
+        for (size_t i = 0; i < bytes.size(); i++)
+            bytes[i].erase(bytes[i].begin(), bytes[i].end() - (ptrdiff_t)behind_bytes_[i]);
+        return bytes;
+    }
 
   private:
     using Buffers = std::vector<std::shared_ptr<Buffer>>;
@@ -48,9 +59,17 @@ template <class Op> class Sample {
         buffers.push_back(memory);
         return memory;
     }
+    template <class Memory, class Host> Memory &KeepOutput(const Host &host) {
+        Memory &memory = *Keep<Memory>(outputs_, host);
+        behind_bytes_.push_back(memory.Bytes().size() / host.size() * kBehind);
+        return memory;
+    }
+
+    static constexpr size_t kBehind = 64; /* elements */
 
     const Device &device_;
     Buffers inputs_, outputs_;
+    std::vector<size_t> behind_bytes_;
     uint32_t stream_ = 1;
 };
 
