@@ -238,6 +238,11 @@ def is_with_activation(layers, at):
     return layers[at]["kind"] == "dense" and at + 1 < len(layers) and layers[at + 1]["kind"] == "activation"
 
 
+def is_behind_activation(layers, at):
+    """Whether layer `at` is fully connected and its gradient computed together with that of the activation below it."""
+    return at > 0 and layers[at]["kind"] == "dense" and layers[at - 1]["kind"] == "activation"
+
+
 def step_operations(info, images):
     """(operation, layer, FLOP, bytes) of one network's step in its order, each input read once, each output written
     once. As in `lenet bench`, only matrix products count as FLOP. schedule_step moves a few bytes and is left out."""
@@ -264,8 +269,10 @@ def step_operations(info, images):
             forward.append((kind + "_forward", name, x + y + weights + biases, flops))
         if at > 1 and is_fused(layers, at - 1):
             steps.append(("maxpool_backward_input", name, x + 2 * y, 0, y))
-        elif at > 0 and not is_fused(layers, at - 1):
+        elif at > 0 and not (is_fused(layers, at - 1) or
+                             (at + 1 < len(layers) and is_behind_activation(layers, at + 1))):
             inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
+            inputs += x if is_behind_activation(layers, at) else 0
             steps.append((kind + "_backward_input", name, inputs, flops))
         backward.append(steps)
     for row in forward:

@@ -140,7 +140,7 @@ class Arithmetic(unittest.TestCase):
 
     def test_a_step_that_is_counted_by_hand(self):
         """One convolution of 2 x 2 on 3 x 3 pixels, then three outputs; one image. The activation behind these is a
-        part of them in the forward pass."""
+        part of them in the forward pass, and that in front of them in the backward pass."""
         info = {"field": 3, "parameters": 20, "training_flops": 32 + 32 + 24 * 3, "layers": [
             {"kind": "conv", "name": "C", "input": [1, 3, 3], "output": [1, 2, 2], "weights": 4, "biases": 1},
             {"kind": "activation", "name": "", "input": [1, 2, 2], "output": [1, 2, 2], "weights": 0, "biases": 0},
@@ -151,7 +151,7 @@ class Arithmetic(unittest.TestCase):
             ("activation_forward", "", 0, 4 * 8), ("dense_forward", "F", 24, 4 * (4 + 3 + 15)),
             ("softmax_loss", "", 0, 4 * 6 + 2), ("activation_backward_input", "", 0, 4 * 9),
             ("dense_backward_params", "F", 24, 4 * (4 + 3 + 15)),
-            ("dense_backward_input", "F", 24, 4 * (4 + 3 + 12)), ("activation_backward_input", "", 0, 4 * 12),
+            ("dense_backward_input", "F", 24, 4 * (4 + 3 + 12 + 4)),
             ("conv_backward_params", "C", 32, 4 * (9 + 4 + 5)), ("optimizer_step", "", 0, 4 * 5 * 20),
         ], kernel_report.step_operations(info, 1))
         with self.assertRaises(kernel_report.Failure):
