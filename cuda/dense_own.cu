@@ -99,9 +99,9 @@ static __global__ void __launch_bounds__(WARP *MOST_WARPS) dense_units_kernel(un
 
 /* So many warps that a lane loads its terms in one go, where that is possible. */
 static enum lenet_status launch_units(struct lenet_ctx *ctx, const char *name, int R, const units &a) {
-    const int wanted = pieces(a.K, 2 * AHEAD), warps = wanted < MOST_WARPS ? wanted : MOST_WARPS;
-    return gpu_launch(ctx, name, dense_units_kernel, dim3(blocks_for(a.M, UNITS), a.N / IMAGES, R),
-                      dim3(WARP, warps > LEAST_WARPS ? warps : LEAST_WARPS), 0, a);
+    const int warps = max((int)LEAST_WARPS, min((int)MOST_WARPS, pieces(a.K, 2 * AHEAD)));
+    return gpu_launch(ctx, name, dense_units_kernel, dim3(blocks_for(a.M, UNITS), a.N / IMAGES, R), dim3(WARP, warps),
+                      0, a);
 }
 
 enum lenet_status own_dense_forward(struct lenet_ctx *ctx, const struct dense_forward *a) {

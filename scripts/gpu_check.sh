@@ -35,10 +35,11 @@ gradchecks=(
     "--arch linear"
     "--arch lenet5-1998"
     "--tf32"
+    "--dense own"
 )
 repeated=(--seed 1 --steps 1876)                    # what is repeated, stopped and killed: 2 epochs of MNIST
 fast=(--batch 128 --epochs 4 --lr 0.1 --warmup 1)   # the recipe for the time to 99 %
-benches=("1" "8" "64" "1 --tf32" "64 --tf32" "256") # sizes of populations
+benches=("1" "1 --dense own" "8" "64" "1 --tf32" "64 --tf32" "256") # sizes of populations
 declare -A limits=([gpu]=30 [tests]=180 [memcheck]=300 [racecheck]=300 [initcheck]=300 [synccheck]=300 [gradcheck]=120
     [same_bytes]=120 [training]=120 [time_to_99]=120 [bench]=240)
 for limit in ${LENET_CHECK_SECONDS:-}; do limits[${limit%%=*}]=${limit#*=}; done
@@ -453,7 +454,8 @@ bench() {
     local size file code options results=() note=
     for size in "${benches[@]}"; do
         read -ra options <<<"$size"
-        file=$logs/bench-${size// --/-}.json
+        file=${size// --/-}
+        file=$logs/bench-${file// /-}.json
         printf '\n+ %s networks\n' "$size"
         code=0
         within "$lenet" bench --device cuda --batch 128 --networks "${options[@]}" --json "$file" >"$stage.last" 2>&1 ||
@@ -496,11 +498,12 @@ for path in map(Path, arguments[2:]):
     R, step, speed = bench["networks"], bench["step_seconds"], bench["images_per_s"]
     if bench["device"] != "cuda":
         problem(f"{path.stem}: ran on {bench['device']}")
-    row = {"networks": R, "tf32": "tf32" in path.stem, "batch": bench["batch"], "step_seconds": step,
-           "epoch_seconds": 60000 * R / speed, "network_epochs_per_s": speed / 60000,
+    row = {"networks": R, "tf32": "tf32" in path.stem, "own_dense": "own" in path.stem, "batch": bench["batch"],
+           "step_seconds": step, "epoch_seconds": 60000 * R / speed, "network_epochs_per_s": speed / 60000,
            "peak_flops_per_s": bench["peak_flops_per_s"],
            "fraction_of_peak": bench["step_flops"] / step / bench["peak_flops_per_s"]}
-    text = (f"{R:3d} x {'TF32' if row['tf32'] else 'FP32'} {1e6 * step:9.1f} us/step {60000 * R / speed:8.4f} s/epoch"
+    kind = "TF32" if row["tf32"] else "own " if row["own_dense"] else "FP32"
+    text = (f"{R:3d} x {kind} {1e6 * step:9.1f} us/step {60000 * R / speed:8.4f} s/epoch"
             f" {speed / 60000:8.1f} network-epochs/s {100 * row['fraction_of_peak']:5.1f} % of peak")
     if R == 1:
         row["goal"] = goal(row["epoch_seconds"], 0.03, 0.01, "s")
