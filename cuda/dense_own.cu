@@ -131,7 +131,7 @@ template <int HALF> static __device__ __forceinline__ void halve(float (&value)[
 
 /* The sums over the lanes of TILE * TILE values: lanes 2v and 2v + 1 get that of value v. */
 static __device__ __forceinline__ float sum_of_lanes(float (&value)[TILE * TILE], int lane) {
-    static_assert(2 * TILE * TILE == WARP && TILE * TILE == 16, "two lanes a value");
+    static_assert(2 * TILE * TILE == WARP, "two lanes a value");
     halve<8>(value, lane);
     halve<4>(value, lane);
     halve<2>(value, lane);
