@@ -19,6 +19,7 @@ struct gpu_blas; /* dense.cu */
 enum { BRANCHES = 2 };
 
 struct lenet_ctx {
+    int index;           /* of its device */
     cudaStream_t stream; /* where work is enqueued now: that of the branch below */
     int branch;          /* 1 between cuda_branch and cuda_back, else 0 */
     bool branched;       /* there is work on branch 1 that was not joined yet */

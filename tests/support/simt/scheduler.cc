@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <numeric>
 
 #include "machine.h"
@@ -43,6 +44,19 @@ uint3 IndexOf(uint64_t i, dim3 size) {
     return make_uint3((unsigned)(i % size.x), (unsigned)(i / size.x % size.y), (unsigned)(i / size.x / size.y));
 }
 
+/* Of a grid of which only the ends run: as if it had no more blocks than these. */
+dim3 EndsOf(dim3 grid) {
+    const unsigned most = machine().ends ? 2 * machine().ends : ~0u;
+    return dim3(std::min(grid.x, most), std::min(grid.y, most), std::min(grid.z, most));
+}
+
+/* The block of the grid that is `index` there. */
+uint3 AtEnds(uint3 index, dim3 grid) {
+    const dim3 run = EndsOf(grid);
+    const auto at = [](unsigned i, unsigned n, unsigned of) { return i < n / 2 || n == of ? i : of - n + i; };
+    return make_uint3(at(index.x, run.x, grid.x), at(index.y, run.y, grid.y), at(index.z, run.z, grid.z));
+}
+
 } // namespace
 
 void Scheduler::SetOrder(Order order, uint64_t seed) {
@@ -62,10 +76,12 @@ void Scheduler::Run(const Launch &launch) {
 }
 
 void Scheduler::RunBlocks(const Launch &launch) {
-    const uint64_t blocks = (uint64_t)launch.grid.x * launch.grid.y * launch.grid.z;
+    const dim3 grid = EndsOf(launch.grid);
+    const uint64_t blocks = (uint64_t)grid.x * grid.y * grid.z;
     const uint64_t random = Random(random_) | 1;
     const uint64_t step = running.counting ? machine().counting.every : 1;
-    for (uint64_t i = 0; i < blocks && !failed_; i += step) RunBlock(BlockAt(order_, random, i, blocks));
+    for (uint64_t i = 0; i < blocks && !failed_; i += step)
+        RunBlock(AtEnds(IndexOf(BlockAt(order_, random, i, blocks), grid), launch.grid));
 }
 
 void Scheduler::PrepareLaunch(const Launch &launch) {
@@ -85,12 +101,15 @@ void Scheduler::PrepareLaunch(const Launch &launch) {
     }
     running.launch_phase = running.phase + 1;
     running.noting = machine().races.on;
+    running.device = machine().at_work;
     for (Warp &warp : warps_) warp.clock = WarpClock(); /* what is found does not depend on earlier launches */
     machine().counters.launches++;
+    if (running.device < (int)std::size(machine().counters.launches_on))
+        machine().counters.launches_on[running.device]++;
 }
 
-void Scheduler::RunBlock(uint64_t block) {
-    blockIdx = IndexOf(block, launch_->grid);
+void Scheduler::RunBlock(uint3 block) {
+    blockIdx = block;
     running.block_phase = running.Advance();
     alive_ = (unsigned)threads_.size();
     begun_ = waiting_ = 0;

@@ -76,7 +76,7 @@ class Scheduler {
     /* the order of things */
     void PrepareLaunch(const Launch &launch);
     void RunBlocks(const Launch &launch);
-    void RunBlock(uint64_t block);
+    void RunBlock(uint3 block);
     void Shuffle(std::vector<Thread *> &threads);
     void MakeReady(std::vector<Thread *> &released);
     Thread *TakeNext();

@@ -44,6 +44,7 @@ struct Running {
     uint32_t launch_phase = 1; /* the first of the running launch */
     uint32_t thread = 0;       /* in its block: 32 * warp + lane  */
     WarpClock *clock = nullptr;
+    int device = 0;        /* on which it runs                                             */
     bool noting = false;   /* whether somebody wants to know of accesses to global memory: */
     bool counting = false; /* Counting, or else GlobalRaces                                */
     const char *stack = nullptr;
