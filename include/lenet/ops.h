@@ -56,6 +56,9 @@ enum {
     LENET_MAX_SIDE = 512,       /* H and W of maps, OH and OW of a batch, in pixels */
 };
 
+/* Most values that an operation takes one by one: as many as a grid has threads, 2^31 - 1 blocks of 256. */
+#define LENET_MAX_VALUES ((((size_t)1 << 31) - 1) * 256)
+
 /* ---- the settings of one network, of which a population has an array ------ */
 
 enum lenet_schedule {
@@ -240,7 +243,7 @@ struct conv_maxpool_backward_params {
 /* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. Behind the sum of windows it makes the trainable
  * subsampling of LeCun et al. 1998. dx may be dy. */
 struct scale_forward {
-    int R, N, C, P; /* P pixels a map */
+    int R, N, C, P; /* P pixels a map, at most LENET_MAX_SIDE^2 */
     size_t stride;
     const lenet_real *x; /* [R][C][P][N]   */
     const lenet_real *w; /* [R][C]         */
@@ -263,7 +266,8 @@ struct scale_backward_params {
     lenet_real *db;       /* = [R][C]     */
 };
 
-/* f of F units, where f is not linear: that would be no work. In place is fine: y may be x, and dx may be dy. */
+/* f of F units, where f is not linear: that would be no work. R*F*N is at most LENET_MAX_VALUES. In place is fine: y
+ * may be x, and dx may be dy. */
 struct activation_forward {
     int R, N, F;
     enum lenet_activation activation;
@@ -391,7 +395,7 @@ enum lenet_optimizer { LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW, L
 
 struct optimizer_step {
     int R;
-    size_t stride, first, end; /* parameters of a network; first < end <= stride */
+    size_t stride, first, end; /* of parameters of a network; first < end <= stride, end-first <= LENET_MAX_VALUES */
     enum lenet_optimizer optimizer;
     const struct lenet_hyper *hyper; /* [R]                                        */
     const float *rate;               /* [R]                                        */
@@ -406,12 +410,12 @@ struct optimizer_step {
  * and the operations above second derivatives are propagated back: of a weighted sum, what holds for first derivatives
  * holds for the diagonal of the Gauss-Newton matrix with the squares of weights and inputs. */
 struct square {
-    size_t count;
+    size_t count;        /* <= LENET_MAX_VALUES */
     const lenet_real *x; /* [count]   */
     lenet_real *y;       /* = [count] */
 };
 struct accumulate {
-    size_t count;
+    size_t count; /* <= LENET_MAX_VALUES */
     float keep, factor;
     const lenet_real *x; /* [count]    */
     lenet_real *y;       /* += [count] */

@@ -46,9 +46,11 @@ static inline int is_source(const struct lenet_source *s) {
 #define SUBSAMPLE_OK(a, lanes)                                                                                         \
     (POPULATION_OK(a, lanes) && MAPS_OK(a) && (a)->S > 0 && (a)->H % (a)->S == 0 && (a)->W % (a)->S == 0 &&            \
      (int)(a)->pooling >= LENET_POOL_AVERAGE && (a)->pooling <= LENET_POOL_SUM && is_activation((a)->activation))
-#define SCALE_OK(a, lanes) (POPULATION_OK(a, lanes) && is_within((a)->C, LENET_MAX_MAPS) && (a)->P > 0)
+#define SCALE_OK(a, lanes)                                                                                             \
+    (POPULATION_OK(a, lanes) && is_within((a)->C, LENET_MAX_MAPS) && is_within((a)->P, LENET_MAX_SIDE * LENET_MAX_SIDE))
 #define ACTIVATION_OK(a, lanes)                                                                                        \
-    (POPULATION_OK(a, lanes) && (a)->F > 0 && is_activation((a)->activation) && (a)->activation != LENET_LINEAR)
+    (POPULATION_OK(a, lanes) && (a)->F > 0 && (size_t)(a)->R * (size_t)(a)->F * (size_t)(a)->N <= LENET_MAX_VALUES &&  \
+     is_activation((a)->activation) && (a)->activation != LENET_LINEAR)
 #define DENSE_OK(a, lanes) (POPULATION_OK(a, lanes) && (a)->I > 0 && (a)->O > 0)
 #define RBF_OK(a, lanes)                                                                                               \
     (POPULATION_OK(a, lanes) && is_within((a)->I, LENET_MAX_TARGET) && is_within((a)->O, LENET_TARGETS))
@@ -86,10 +88,11 @@ LENET_OK_IF(rbf_backward_input, RBF_OK(a, lanes))
 LENET_OK_IF(rbf_backward_second, RBF_OK(a, lanes))
 LENET_OK_IF(softmax_loss, LOSS_OK(a, lanes) && a->rubbish >= 0 && isfinite(a->rubbish))
 LENET_OK_IF(distance_loss, LOSS_OK(a, lanes))
-LENET_OK_IF(square, a->count > 0)
-LENET_OK_IF(accumulate, a->count > 0)
+LENET_OK_IF(square, a->count > 0 && a->count <= LENET_MAX_VALUES)
+LENET_OK_IF(accumulate, a->count > 0 && a->count <= LENET_MAX_VALUES)
 LENET_OK_IF(schedule_step, is_within(a->R, LENET_MAX_NETWORKS))
 LENET_OK_IF(optimizer_step, is_within(a->R, LENET_MAX_NETWORKS) && a->first < a->end && a->end <= a->stride &&
-                                (int)a->optimizer >= LENET_SGD && a->optimizer <= LENET_SDLM)
+                                a->end - a->first <= LENET_MAX_VALUES && (int)a->optimizer >= LENET_SGD &&
+                                a->optimizer <= LENET_SDLM)
 
 #endif

@@ -154,6 +154,12 @@ template <class Op> Spoilers<Op> AllSpoilers() {
     POSITIVE(source.W);
     POSITIVE(source.classes);
     SPOILER("count = 0", a.count = 0);
+    SPOILER("count > LENET_MAX_VALUES", a.count = LENET_MAX_VALUES + 1);
+    SPOILER("more values than threads of a grid", (void)a.activation, (void)a.F, a.R = LENET_MAX_NETWORKS,
+            a.N = LENET_MAX_BATCH, a.F = 129);
+    SPOILER("P > LENET_MAX_SIDE^2", a.P = LENET_MAX_SIDE * LENET_MAX_SIDE + 1);
+    SPOILER("more parameters than threads of a grid", (void)a.optimizer, a.first = 1,
+            a.end = a.stride = LENET_MAX_VALUES + 2);
     SPOILER("stride = 0", (void)a.optimizer, a.stride = 0);
     SPOILER("no parameter", (void)a.optimizer, a.first = a.end);
     SPOILER("more parameters than there are", (void)a.optimizer, a.end = a.stride + 1);

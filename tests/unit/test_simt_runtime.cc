@@ -727,7 +727,7 @@ class Huge : public Simt {
     }
     ~Huge() override {
         simt::set_sparse(false);
-        simt::run_ends(0);
+        simt::run_ends({0, 0, 0});
     }
 };
 
@@ -754,7 +754,7 @@ __global__ void CountsItsBlock(unsigned *x, unsigned *y, unsigned *z) {
 TEST_F(Huge, OnlyTheEndsOfALaunchRun) {
     const unsigned most = 0x7fffffffu;
     simt::set_sparse(true);
-    simt::run_ends(2);
+    simt::run_ends({2, 2, 2});
     const Array<unsigned> x(most), y(65535), z(3);
     EXPECT_CUDA(Launch(CountsItsBlock, dim3(most, 65535, 3), dim3(1), 0, nullptr, x, y, z));
     EXPECT_EQ(z.Host(), std::vector<unsigned>(3, 4 * 4)) << "of few there are all";
@@ -773,12 +773,12 @@ TEST_F(Cublas, OfABatchOnlyTheEndsAreMultipliedWhereThatIsWanted) {
     const Array<> a(std::vector<float>(7, 2)), c(std::vector<float>(7, -1));
     cublasHandle_t handle;
     ASSERT_EQ(cublasCreate(&handle), CUBLAS_STATUS_SUCCESS);
-    simt::run_ends(2);
+    simt::run_ends({2, 2, 2});
     EXPECT_EQ(
         cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, a, 1, 1, a, 1, 1, &zero, c, 1, 1, 7),
         CUBLAS_STATUS_SUCCESS);
     EXPECT_EQ(c.Host(), std::vector<float>({4, 4, -1, -1, -1, 4, 4}));
-    simt::run_ends(0);
+    simt::run_ends({0, 0, 0});
     cublasDestroy(handle);
 }
 

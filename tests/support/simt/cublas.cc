@@ -97,7 +97,8 @@ void RunGemm(const Gemm &g) {
     if (machine_now.counting.on) Count(g);
     if (machine_now.counting.on && machine_now.counting.every > 1) return;
     std::vector<float> sums((size_t)g.m);
-    const int ends = machine_now.ends && machine_now.ends < (unsigned)g.batches / 2 ? (int)machine_now.ends : g.batches;
+    const unsigned wanted = machine_now.ends.z;
+    const int ends = wanted && wanted < (unsigned)g.batches / 2 ? (int)wanted : g.batches;
     for (int batch = 0; batch < g.batches; batch++) {
         if (batch == ends) batch = std::max(batch, g.batches - ends);
         for (const char *wrong : {g.a.OnDevice(batch) ? nullptr : "A", g.b.OnDevice(batch) ? nullptr : "B",

@@ -134,7 +134,7 @@ void set_device(const Device &device) {
     if (host_thread.device >= device.count) host_thread.device = 0;
 }
 void set_sparse(bool sparse) { machine().sparse = sparse; }
-void run_ends(unsigned n) { machine().ends = n; }
+void run_ends(uint3 n) { machine().ends = n; }
 size_t allocated_bytes() { return machine().memory.allocated(); }
 const Counters &counters() { return machine().counters; }
 void set_counting(bool on, unsigned every) {

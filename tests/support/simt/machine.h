@@ -44,7 +44,7 @@ struct Machine {
     Scheduler scheduler;
     int at_work = 0; /* the device whose work is being done */
     bool sparse = false;
-    unsigned ends = 0; /* as of run_ends */
+    uint3 ends = {0, 0, 0}; /* as of run_ends */
 
     /* Whether a call can be carried out at all; if not, why not. */
     cudaError_t Usable() const;

@@ -46,8 +46,9 @@ uint3 IndexOf(uint64_t i, dim3 size) {
 
 /* Of a grid of which only the ends run: as if it had no more blocks than these. */
 dim3 EndsOf(dim3 grid) {
-    const unsigned most = machine().ends ? 2 * machine().ends : ~0u;
-    return dim3(std::min(grid.x, most), std::min(grid.y, most), std::min(grid.z, most));
+    const uint3 &ends = machine().ends;
+    const auto run = [](unsigned n, unsigned of) { return n ? std::min(2 * n, of) : of; };
+    return dim3(run(ends.x, grid.x), run(ends.y, grid.y), run(ends.z, grid.z));
 }
 
 /* The block of the grid that is `index` there. */

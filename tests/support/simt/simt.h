@@ -95,10 +95,10 @@ size_t allocated_bytes();
 /* For tests of sizes that no machine has memory and time for. Both are off at first.
  * sparse: what is allocated from now on takes only what is written to, is zero at first, and no races are looked for
  * in it.
- * run_ends(n): a launch only runs blocks whose index is, in each dimension, one of the first n or of the last n; and of
- * a batch of products only such are computed. 0: all. */
+ * run_ends(n): a launch only runs blocks whose index is, in each dimension, one of the first n or of the last n of
+ * that dimension, all where n is 0; and of a batch of products only the first and the last n.z are computed. */
 void set_sparse(bool sparse);
-void run_ends(unsigned n);
+void run_ends(uint3 n);
 
 /* Since reset(). */
 struct Counters {
