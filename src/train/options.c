@@ -203,7 +203,8 @@ const struct lenet_option lenet_options[] = {
              "draws one)"},
     {.name = "device", TEXT(device), .initial = "auto",
      .argument = "NAME", .commands = TRAIN | SWEEP | EVAL | INFO | GRADCHECK | BENCH | PREDICT,
-     .help = "the device that computes: auto, cpu, cuda or cuda:INDEX"},
+     .help = "the device that computes: auto, cpu, cuda or cuda:INDEX; a sweep trains on several GPUs at a time with a "
+             "list, as cuda:0,cuda:1"},
     {.name = "threads", INTEGER(threads, 0, 1024), .initial = "0",
      .argument = "N", .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH | PREDICT,
      .help = "the number of CPU threads, on which no result depends (0: one for each core; --batch 1 always takes "

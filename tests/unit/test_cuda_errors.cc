@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -282,6 +283,7 @@ class SmallGpuSweep : public CudaErrors {
     lenet_status Sweep(const std::string &out, size_t memory, const std::vector<std::string> &more = {}) {
         simt::Device device;
         device.memory = memory;
+        device.count = gpus_;
         simt::set_device(device);
         std::vector<std::string> words = {"--data=" + (directory_ / "data").string(),
                                           "--out=" + (directory_ / out).string(),
@@ -303,6 +305,7 @@ class SmallGpuSweep : public CudaErrors {
         };
         observer.run = [](void *self, const lenet_sweep_plan *, const lenet_sweep_run *, const lenet_sweep_progress *) {
             static_cast<SmallGpuSweep *>(self)->used_ = simt::allocated_bytes();
+            if (static_cast<SmallGpuSweep *>(self)->on_run_) static_cast<SmallGpuSweep *>(self)->on_run_();
         };
         observer.self = this;
         const volatile sig_atomic_t stop = 0;
@@ -330,6 +333,47 @@ class SmallGpuSweep : public CudaErrors {
         }
         return sizes;
     }
+    std::vector<std::string> Progress(const std::string &out) const {
+        std::vector<std::string> names;
+        for (const auto &entry : fs::directory_iterator(directory_ / out / "progress"))
+            names.push_back(entry.path().filename().string());
+        return names;
+    }
+    /* A copy of a sweep's directory as it is when its first run ends, as if none had. */
+    void CopyAtFirstRun(const std::string &from, const std::string &to) {
+        on_run_ = [this, from, to] {
+            if (fs::exists(directory_ / to)) return;
+            for (int tries = 0;; tries++) try {
+                    Copy(from, to);
+                    break;
+                } catch (const fs::filesystem_error &) { /* another worker has replaced a file meanwhile */
+                    if (tries == 100) throw;
+                    fs::remove_all(directory_ / to);
+                }
+            fs::resize_file(directory_ / to / "runs.jsonl", 0);
+        };
+    }
+    void Copy(const std::string &from, const std::string &to) const {
+        fs::copy(directory_ / from, directory_ / to, fs::copy_options::recursive);
+    }
+    /* Each run has one line, and these weights; and no checkpoint is left. */
+    void ExpectWhole(const std::string &out, const std::multiset<int> &sizes,
+                     const std::map<std::string, std::vector<float>> &want) {
+        std::map<std::string, std::vector<float>> weights;
+        std::ifstream in(directory_ / out / "runs.jsonl");
+        std::set<std::string> ids;
+        int lines = 0;
+        for (std::string line; std::getline(in, line); lines++) {
+            cJSON *json = cJSON_Parse(line.c_str());
+            ids.insert(cJSON_GetStringValue(cJSON_GetObjectItem(json, "id")));
+            cJSON_Delete(json);
+        }
+        EXPECT_EQ(lines, 6);
+        EXPECT_EQ(ids.size(), 6u);
+        EXPECT_EQ(Read(out, &weights), sizes);
+        EXPECT_TRUE(weights == want) << out;
+        EXPECT_EQ(Progress(out), std::vector<std::string>());
+    }
     /* Memory that so many networks at a time need, and no more. */
     size_t MemoryFor(int networks) {
         if (!each_) {
@@ -342,7 +386,8 @@ class SmallGpuSweep : public CudaErrors {
     }
     const size_t GIGABYTE = (size_t)1 << 30;
     fs::path directory_;
-    int largest_ = 0, planned_ = 0;
+    int largest_ = 0, planned_ = 0, gpus_ = 1;
+    std::function<void()> on_run_;
     size_t used_ = 0, one_ = 0, each_ = 0;
 };
 
@@ -377,6 +422,84 @@ TEST_F(SmallGpuSweep, APopulationThatDoesNotFitIsHalvedUntilItDoes) {
     }
 }
 
+/* The second of two halves is cut in two again where only one or two networks fit. */
+TEST_F(SmallGpuSweep, APopulationThatDoesNotFitWhereItIsResumedGoesOnInHalves) {
+    const std::map<int, std::multiset<int>> sizes = {
+        {6, {6}}, {5, {3, 3}}, {3, {3, 3}}, {2, {1, 2, 1, 2}}, {1, {1, 1, 1, 1, 1, 1}}};
+    const std::vector<std::string> words = {"--steps=9", "--checkpoint-seconds=0"};
+    std::map<std::string, std::vector<float>> want;
+    MemoryFor(1);
+    CopyAtFirstRun("made", "killed");
+    ASSERT_EQ(Sweep("made", GIGABYTE, words), LENET_OK) << err_.text;
+    on_run_ = nullptr;
+    EXPECT_EQ(Read("made", &want), std::multiset<int>({6}));
+    ASSERT_EQ(Progress("killed").size(), 1u);
+    for (const auto &[networks, of_files] : sizes) {
+        SCOPED_TRACE(std::to_string(networks) + " fit");
+        const std::string fresh = "fresh " + std::to_string(networks), out = std::to_string(networks);
+        const uint64_t before = simt::counters().gemms;
+        ASSERT_EQ(Sweep(fresh, MemoryFor(networks), words), LENET_OK) << err_.text;
+        const uint64_t between = simt::counters().gemms;
+        Copy("killed", out);
+        ASSERT_EQ(Sweep(out, MemoryFor(networks), words), LENET_OK) << err_.text;
+        EXPECT_LT(simt::counters().gemms - between, (between - before) / 2) << "they do not begin again";
+        ExpectWhole(fresh, of_files, want);
+        ExpectWhole(out, of_files, want);
+    }
+}
+
+/* What kill -9 leaves while a checkpoint is cut: the whole, and one half of it or both. */
+TEST_F(SmallGpuSweep, AHalfCountsWhenTheWholeIsGone) {
+    std::map<std::string, std::vector<float>> want;
+    MemoryFor(1);
+    CopyAtFirstRun("made", "whole");
+    ASSERT_EQ(Sweep("made", GIGABYTE, {"--steps=9", "--checkpoint-seconds=0"}), LENET_OK) << err_.text;
+    Read("made", &want);
+    Copy("whole", "small");
+    CopyAtFirstRun("small", "halves");
+    ASSERT_EQ(Sweep("small", MemoryFor(3), {"--steps=9", "--checkpoint-seconds=1e9"}), LENET_OK) << err_.text;
+    on_run_ = nullptr;
+    const std::vector<std::string> halves = Progress("halves"), whole = Progress("whole");
+    ASSERT_EQ(halves.size(), 2u);
+    ASSERT_EQ(whole.size(), 1u);
+    Copy("halves", "run");
+    ASSERT_EQ(Sweep("run", GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
+    ExpectWhole("run", {3, 3}, want);
+    for (int lost = 0; lost <= 2; lost++) {
+        SCOPED_TRACE(lost);
+        const std::string out = "with the whole " + std::to_string(lost);
+        Copy("halves", out);
+        fs::copy(directory_ / "whole" / "progress" / whole[0], directory_ / out / "progress" / whole[0]);
+        if (lost) fs::remove(directory_ / out / "progress" / halves[(size_t)lost - 1]);
+        ASSERT_EQ(Sweep(out, GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
+        ExpectWhole(out, {6}, want);
+    }
+}
+
+/* Graphs take memory, too. */
+TEST_F(SmallGpuSweep, APopulationForWhichAGraphDoesNotFitIsHalved) {
+    std::map<std::string, std::vector<float>> want;
+    ASSERT_EQ(Sweep("want", GIGABYTE), LENET_OK) << err_.text;
+    Read("want", &want);
+    const uint64_t calls = simt::counters().calls;
+    ASSERT_EQ(Sweep("again", GIGABYTE), LENET_OK) << err_.text; /* to count them */
+    int halved = 0;
+    const uint64_t all = simt::counters().calls - calls;
+    for (uint64_t call = 1; call <= all; call += all / 24) {
+        const std::string out = "run " + std::to_string(call);
+        std::map<std::string, std::vector<float>> weights;
+        simt::fail_calls(call, false, cudaErrorMemoryAllocation);
+        const lenet_status status = Sweep(out, GIGABYTE);
+        simt::fail_calls(0, false, 0);
+        EXPECT_EQ(err_.text[0] == 0, status == LENET_OK) << err_.text;
+        EXPECT_EQ(simt::allocated_bytes(), 0u) << "call " << call << " of " << all << ": " << err_.text;
+        if (status != LENET_OK) continue; /* the device itself, the data set, or training */
+        halved += Read(out, &weights) == std::multiset<int>({3, 3});
+        EXPECT_TRUE(weights == want) << "call " << call;
+    }
+    EXPECT_GT(halved, 3);
+}
+
 TEST_F(SmallGpuSweep, WhereNotEvenOneFitsItSaysSo) {
     EXPECT_EQ(Sweep("none", MemoryFor(0)), LENET_ERR_MEMORY);
     ExpectWords({"1 network(s)", "batch of 10", "MB wanted"});
@@ -390,6 +513,99 @@ TEST_F(SmallGpuSweep, ADryRunHalvesAPopulationToo) {
     EXPECT_EQ(largest_, 3);
     EXPECT_EQ(planned_, 2);
     EXPECT_FALSE(fs::exists(directory_ / "dry"));
+}
+
+/* ---- a sweep on two GPUs ----------------------------------------------------------------------------------- */
+
+class TwoGpuSweep : public SmallGpuSweep {
+  protected:
+    void SetUp() override {
+        SmallGpuSweep::SetUp();
+        gpus_ = 2;
+    }
+    /* How many kernels each has run since the last time, but for those that an opened one runs. */
+    std::pair<uint64_t, uint64_t> Launches() {
+        const simt::Counters &now = simt::counters();
+        const std::pair<uint64_t, uint64_t> since = {now.launches_on[0] - before_[0], now.launches_on[1] - before_[1]};
+        before_[0] = now.launches_on[0];
+        before_[1] = now.launches_on[1];
+        return since;
+    }
+    const std::string both_ = "--device=cuda:0,cuda:1";
+    uint64_t before_[2] = {0, 0};
+};
+
+TEST_F(TwoGpuSweep, TrainsOnBothWhatOneTrains) {
+    std::map<std::string, std::vector<float>> want;
+    ASSERT_EQ(Sweep("one", GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
+    EXPECT_EQ(Read("one", &want), std::multiset<int>({6}));
+    const auto alone = Launches();
+    EXPECT_EQ(alone.second, 0u);
+    ASSERT_EQ(Sweep("two", GIGABYTE, {"--steps=9", both_}), LENET_OK) << err_.text;
+    ExpectWhole("two", {3, 3}, want);
+    const auto shared = Launches();
+    EXPECT_GT(shared.first, alone.first / 2) << "a population of three is as many launches";
+    EXPECT_GT(shared.second, alone.first / 2);
+    EXPECT_EQ(simt::last_report().kind, simt::Kind::kNone) << simt::last_report().text;
+
+    ASSERT_EQ(Sweep("other", GIGABYTE, {"--steps=9", "--device=cuda:1"}), LENET_OK) << err_.text;
+    ExpectWhole("other", {6}, want);
+    EXPECT_EQ(Launches().first, 0u);
+    ASSERT_EQ(Sweep("small", MemoryFor(1), {"--steps=9", both_, "--population-max=4"}), LENET_OK) << err_.text;
+    ExpectWhole("small", {1, 1, 1, 1, 1, 1}, want);
+}
+
+TEST_F(TwoGpuSweep, GoesOnWithWhatOneHasBegunAndTheOtherWayRound) {
+    const std::vector<std::string> one = {"--steps=9", "--checkpoint-seconds=0"},
+                                   two = {"--steps=9", "--checkpoint-seconds=0", both_};
+    std::map<std::string, std::vector<float>> want;
+    CopyAtFirstRun("one", "begun by one");
+    ASSERT_EQ(Sweep("one", GIGABYTE, one), LENET_OK) << err_.text;
+    Read("one", &want);
+    CopyAtFirstRun("two", "begun by two");
+    ASSERT_EQ(Sweep("two", GIGABYTE, two), LENET_OK) << err_.text;
+    on_run_ = nullptr;
+    EXPECT_EQ(Progress("begun by one").size(), 1u);
+    EXPECT_GE(Progress("begun by two").size(), 1u) << "the other one may have ended, or not have begun";
+    ASSERT_EQ(Sweep("begun by one", GIGABYTE, two), LENET_OK) << err_.text;
+    ExpectWhole("begun by one", {6}, want);
+    ASSERT_EQ(Sweep("begun by two", GIGABYTE, one), LENET_OK) << err_.text;
+    ExpectWhole("begun by two", {3, 3}, want);
+}
+
+TEST_F(TwoGpuSweep, ADryRunEstimatesBoth) {
+    ASSERT_EQ(Sweep("dry", GIGABYTE, {both_, "--dry-run"}), LENET_OK) << err_.text;
+    EXPECT_EQ(planned_, 2);
+    EXPECT_EQ(largest_, 3);
+}
+
+TEST_F(TwoGpuSweep, AListIsOfGpusThatAreThereEachOnce) {
+    const std::map<std::string, std::pair<lenet_status, std::string>> refused = {
+        {"cuda:0,cuda:0", {LENET_ERR_ARG, "'cuda:0,cuda:0' has the GPU cuda:0 twice"}},
+        {"cuda:1,cuda:01", {LENET_ERR_ARG, "'cuda:1,cuda:01' has the GPU cuda:1 twice"}},
+        {"cuda,cuda:0", {LENET_ERR_ARG, "'cuda,cuda:0' has the GPU cuda:0 twice"}},
+        {"cpu,cuda:0", {LENET_ERR_ARG, "'cpu' in 'cpu,cuda:0'; a list is of GPUs, as cuda:0,cuda:1"}},
+        {"cuda:0,auto", {LENET_ERR_ARG, "'auto' in 'cuda:0,auto'; a list is of GPUs"}},
+        {"cuda:0,", {LENET_ERR_ARG, "'' in 'cuda:0,'; a list is of GPUs"}},
+        {"cuda:0,cuda:123456789012345", {LENET_ERR_ARG, "a list is of GPUs"}},
+        {"cuda:0,cuda:2", {LENET_ERR_DEVICE, "cuda:2: there are 2 CUDA devices, 0 to 1"}}};
+    for (const auto &[list, want] : refused) {
+        EXPECT_EQ(Sweep("none", GIGABYTE, {"--device=" + list}), want.first) << list;
+        ExpectWords({want.second});
+        EXPECT_FALSE(fs::exists(directory_ / "none"));
+    }
+    std::string many = "cuda:0";
+    for (int i = 1; i <= LENET_MAX_DEVICES; i++) many += ",cuda:" + std::to_string(i);
+    lenet_device_names names;
+    EXPECT_EQ(lenet_device_list(many.c_str(), &names, &err_), LENET_ERR_ARG);
+    ExpectWords({"is a list of more than 16"});
+    EXPECT_EQ(Open("cuda:0,cuda:1"), LENET_ERR_ARG) << "for one network";
+    ExpectWords({"'cuda:0,cuda:1' is a list of devices, which only lenet sweep takes"});
+}
+
+TEST_F(TwoGpuSweep, WhereNotEvenOneFitsItSaysSo) {
+    EXPECT_EQ(Sweep("none", MemoryFor(0), {both_}), LENET_ERR_MEMORY);
+    ExpectWords({"1 network(s)", "MB wanted"});
 }
 
 /* ---- a kernel that fails ------------------------------------------------------------------------------ */

@@ -246,7 +246,7 @@ class ConvSizes : public Sizes {
                 OutArray(&conv_maxpool_forward::place, s.Outputs() / 4, s.N)};
     }
     /* More than 2^32 pixels of x and of y where there are so many networks: C1 and C3, and other kernels. */
-    const std::vector<ConvSize> sizes_ = {{32, 1, 50, 50, 6, 5}, {32, 16, 14, 14, 16, 5}, {32, 3, 28, 28, 3, 3}};
+    const std::vector<ConvSize> sizes_ = {{32, 1, 50, 50, 6, 5}, {32, 16, 14, 14, 16, 5}, {32, 3, 30, 30, 3, 3}};
 };
 
 TEST_F(ConvSizes, ForwardOfTheLastNetwork) {
@@ -259,6 +259,8 @@ TEST_F(ConvSizes, BackwardInputOfTheLastNetwork) {
 TEST_F(ConvSizes, BackwardParamsOfTheLastNetwork) {
     for (const ConvSize &s : sizes_)
         ExpectSameOfTheLastNetwork(ConvArgs<conv_backward_params>(s), BackwardParams(s), {0, 0, 1});
+    const ConvSize s = {96, 16, 14, 14, 16, 5}; /* more than 2^32 sums of parts */
+    ExpectSameOfTheLastNetwork(ConvArgs<conv_backward_params>(s), BackwardParams(s), {0, 0, 1});
 }
 TEST_F(ConvSizes, MaxpoolForwardOfTheLastNetwork) {
     for (const ConvSize &s : sizes_)
@@ -385,18 +387,18 @@ template <class Op> Op ScaleArgs(int N, int C, int P) {
 }
 
 TEST_F(Sizes, ScalesOfTheLastNetwork) {
-    const size_t C = 5, pixels = 5 * 500;
-    ExpectSameOfTheLastNetwork(ScaleArgs<scale_forward>(32, 5, 500),
+    const size_t C = 5, pixels = 5 * 2000;
+    ExpectSameOfTheLastNetwork(ScaleArgs<scale_forward>(32, 5, 2000),
                                {In<scale_forward>(SET(x), pixels, 32, 1),
                                 In<scale_forward>(SetParameters<scale_forward>(C), 2 * C, 0, 2),
                                 Out<scale_forward>(SET(y), pixels, 32)},
                                {0, 0, 1});
-    ExpectSameOfTheLastNetwork(ScaleArgs<scale_backward_input>(32, 5, 500),
+    ExpectSameOfTheLastNetwork(ScaleArgs<scale_backward_input>(32, 5, 2000),
                                {In<scale_backward_input>(SET(dy), pixels, 32, 1),
                                 In<scale_backward_input>(SET(w), 2 * C, 0, 2),
                                 Out<scale_backward_input>(SET(dx), pixels, 32)},
                                {0, 0, 1});
-    ExpectSameOfTheLastNetwork(ScaleArgs<scale_backward_params>(32, 5, 500),
+    ExpectSameOfTheLastNetwork(ScaleArgs<scale_backward_params>(32, 5, 2000),
                                {In<scale_backward_params>(SET(x), pixels, 32, 1),
                                 In<scale_backward_params>(SET(dy), pixels, 32, 2),
                                 Out<scale_backward_params>(SetGradients<scale_backward_params>(C), 2 * C, 0)},

@@ -171,7 +171,13 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMo
     return call([&](Machine &m) { return simt::BeginCapture(m, stream, mode); });
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
-    return call([&](Machine &m) { return simt::EndCapture(m, stream, graph); });
+    const simt::Turn turn;
+    Machine &m = simt::machine();
+    const cudaError_t error = m.BeginCall(), ended = simt::EndCapture(m, stream, graph); /* even if it then fails */
+    if (error == cudaSuccess) return m.Return(ended);
+    m.streams.graphs.Delete(*graph);
+    *graph = nullptr;
+    return m.Return(error);
 }
 /* Only their number is known. */
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) {
