@@ -114,17 +114,37 @@ struct cut {
     size_t R, first, n;
 };
 
-/* The text of some members, to be freed. */
-static enum lenet_status cut_members(const struct cJSON *members, const struct cut *cut, char **text,
-                                     struct lenet_error *err) {
-    struct lenet_json json = {.whole = NULL};
-    lenet_json_open_array(&json, NULL);
-    for (size_t i = cut->first; i < cut->first + cut->n; i++) {
-        lenet_json_open_object(&json, NULL);
-        lenet_json_add_all(&json, lenet_json_at(members, (int)i));
-        lenet_json_close(&json);
+/* Where the value ends that an array of JSON has here. */
+static const char *end_of_value(const char *at) {
+    int depth = 0, is_quoted = 0;
+    for (; *at; at++) {
+        if (is_quoted && *at == '\\' && at[1])
+            at++;
+        else if (*at == '"')
+            is_quoted = !is_quoted;
+        else if (!is_quoted && depth == 0 && (*at == ',' || *at == ']'))
+            break;
+        else if (!is_quoted)
+            depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
     }
-    return lenet_json_print(&json, LENET_JSON_LINE, text, err);
+    return at;
+}
+
+/* The text of some members, to be freed. It is cut from that of all, for numbers that were read and printed again would
+ * lose their last bits. */
+static enum lenet_status cut_members(const char *all, const struct cut *cut, char **text, struct lenet_error *err) {
+    const char *begin = strchr(all, '['), *end = begin;
+    for (size_t i = 0; i < cut->first + cut->n; i++) {
+        if (i == cut->first) begin = end;
+        end = *end ? end_of_value(end + 1) : end;
+    }
+    const size_t length = (size_t)(end - begin);
+    *text = malloc(length + 2);
+    if (!*text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    memcpy(*text, begin, length); /* with what stands before the first one: a bracket, or a comma */
+    strcpy(*text + length, "]");
+    (*text)[0] = '[';
+    return LENET_OK;
 }
 
 /* Tensors of all networks are cut, in place: what has no such dimension is the same for each. */
@@ -174,7 +194,7 @@ enum lenet_status lenet_checkpoint_cut(const char *path, const char *whole, int 
     if (status == LENET_OK && !is_cuttable(&file, &cut))
         status = lenet_fail(err, LENET_ERR_FORMAT, "%s: not all of its tensors are of its %zu members; damaged?", path,
                             cut.R);
-    if (status == LENET_OK) status = cut_members(members, &cut, &text, err);
+    if (status == LENET_OK) status = cut_members(lenet_metadata_find(&file, "members"), &cut, &text, err);
     if (status == LENET_OK) {
         cut_tensors(&file, &cut);
         status = write_part(&file, whole, text, part, err);

@@ -18,6 +18,7 @@
 #include "lenet/network.h"
 #include "lenet/sweep.h"
 #include "support/fill.h"
+#include "support/idx.h"
 #include "support/simt/simt.h"
 #include "train/checkpoint.h"
 
@@ -356,22 +357,26 @@ class SmallGpuSweep : public CudaErrors {
     void Copy(const std::string &from, const std::string &to) const {
         fs::copy(directory_ / from, directory_ / to, fs::copy_options::recursive);
     }
-    /* Each run has one line, and these weights; and no checkpoint is left. */
-    void ExpectWhole(const std::string &out, const std::multiset<int> &sizes,
-                     const std::map<std::string, std::vector<float>> &want) {
-        std::map<std::string, std::vector<float>> weights;
+    /* The lines of runs.jsonl, but for times, by the runs' names. */
+    std::multimap<std::string, std::string> Lines(const std::string &out) const {
         std::ifstream in(directory_ / out / "runs.jsonl");
-        std::set<std::string> ids;
-        int lines = 0;
-        for (std::string line; std::getline(in, line); lines++) {
+        std::multimap<std::string, std::string> lines;
+        for (std::string line; std::getline(in, line);) {
             cJSON *json = cJSON_Parse(line.c_str());
-            ids.insert(cJSON_GetStringValue(cJSON_GetObjectItem(json, "id")));
+            lines.emplace(cJSON_GetStringValue(cJSON_GetObjectItem(json, "id")), WithoutTimes(line));
             cJSON_Delete(json);
         }
-        EXPECT_EQ(lines, 6);
-        EXPECT_EQ(ids.size(), 6u);
+        return lines;
+    }
+    /* The runs are those of another sweep, each once, and no checkpoint is left. */
+    void ExpectSame(const std::string &want, const std::string &out, const std::multiset<int> &sizes) {
+        std::map<std::string, std::vector<float>> wanted, weights;
+        Read(want, &wanted);
         EXPECT_EQ(Read(out, &weights), sizes);
-        EXPECT_TRUE(weights == want) << out;
+        EXPECT_EQ(weights.size(), 6u);
+        EXPECT_TRUE(weights == wanted) << out;
+        EXPECT_EQ(Lines(out).size(), 6u);
+        EXPECT_TRUE(Lines(out) == Lines(want)) << out;
         EXPECT_EQ(Progress(out), std::vector<std::string>());
     }
     /* Memory that so many networks at a time need, and no more. */
@@ -422,17 +427,14 @@ TEST_F(SmallGpuSweep, APopulationThatDoesNotFitIsHalvedUntilItDoes) {
     }
 }
 
-/* The second of two halves is cut in two again where only one or two networks fit. */
+/* Halves are cut in two again where only two networks fit. */
 TEST_F(SmallGpuSweep, APopulationThatDoesNotFitWhereItIsResumedGoesOnInHalves) {
-    const std::map<int, std::multiset<int>> sizes = {
-        {6, {6}}, {5, {3, 3}}, {3, {3, 3}}, {2, {1, 2, 1, 2}}, {1, {1, 1, 1, 1, 1, 1}}};
+    const std::map<int, std::multiset<int>> sizes = {{6, {6}}, {3, {3, 3}}, {2, {1, 2, 1, 2}}};
     const std::vector<std::string> words = {"--steps=9", "--checkpoint-seconds=0"};
-    std::map<std::string, std::vector<float>> want;
     MemoryFor(1);
     CopyAtFirstRun("made", "killed");
     ASSERT_EQ(Sweep("made", GIGABYTE, words), LENET_OK) << err_.text;
     on_run_ = nullptr;
-    EXPECT_EQ(Read("made", &want), std::multiset<int>({6}));
     ASSERT_EQ(Progress("killed").size(), 1u);
     for (const auto &[networks, of_files] : sizes) {
         SCOPED_TRACE(std::to_string(networks) + " fit");
@@ -443,18 +445,16 @@ TEST_F(SmallGpuSweep, APopulationThatDoesNotFitWhereItIsResumedGoesOnInHalves) {
         Copy("killed", out);
         ASSERT_EQ(Sweep(out, MemoryFor(networks), words), LENET_OK) << err_.text;
         EXPECT_LT(simt::counters().gemms - between, (between - before) / 2) << "they do not begin again";
-        ExpectWhole(fresh, of_files, want);
-        ExpectWhole(out, of_files, want);
+        ExpectSame("made", fresh, of_files);
+        ExpectSame("made", out, of_files);
     }
 }
 
 /* What kill -9 leaves while a checkpoint is cut: the whole, and one half of it or both. */
 TEST_F(SmallGpuSweep, AHalfCountsWhenTheWholeIsGone) {
-    std::map<std::string, std::vector<float>> want;
     MemoryFor(1);
     CopyAtFirstRun("made", "whole");
     ASSERT_EQ(Sweep("made", GIGABYTE, {"--steps=9", "--checkpoint-seconds=0"}), LENET_OK) << err_.text;
-    Read("made", &want);
     Copy("whole", "small");
     CopyAtFirstRun("small", "halves");
     ASSERT_EQ(Sweep("small", MemoryFor(3), {"--steps=9", "--checkpoint-seconds=1e9"}), LENET_OK) << err_.text;
@@ -464,7 +464,7 @@ TEST_F(SmallGpuSweep, AHalfCountsWhenTheWholeIsGone) {
     ASSERT_EQ(whole.size(), 1u);
     Copy("halves", "run");
     ASSERT_EQ(Sweep("run", GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
-    ExpectWhole("run", {3, 3}, want);
+    ExpectSame("made", "run", {3, 3});
     for (int lost = 0; lost <= 2; lost++) {
         SCOPED_TRACE(lost);
         const std::string out = "with the whole " + std::to_string(lost);
@@ -472,7 +472,7 @@ TEST_F(SmallGpuSweep, AHalfCountsWhenTheWholeIsGone) {
         fs::copy(directory_ / "whole" / "progress" / whole[0], directory_ / out / "progress" / whole[0]);
         if (lost) fs::remove(directory_ / out / "progress" / halves[(size_t)lost - 1]);
         ASSERT_EQ(Sweep(out, GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
-        ExpectWhole(out, {6}, want);
+        ExpectSame("made", out, {6});
     }
 }
 
@@ -536,41 +536,37 @@ class TwoGpuSweep : public SmallGpuSweep {
 };
 
 TEST_F(TwoGpuSweep, TrainsOnBothWhatOneTrains) {
-    std::map<std::string, std::vector<float>> want;
     ASSERT_EQ(Sweep("one", GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
-    EXPECT_EQ(Read("one", &want), std::multiset<int>({6}));
     const auto alone = Launches();
     EXPECT_EQ(alone.second, 0u);
     ASSERT_EQ(Sweep("two", GIGABYTE, {"--steps=9", both_}), LENET_OK) << err_.text;
-    ExpectWhole("two", {3, 3}, want);
+    ExpectSame("one", "two", {3, 3});
     const auto shared = Launches();
     EXPECT_GT(shared.first, alone.first / 2) << "a population of three is as many launches";
     EXPECT_GT(shared.second, alone.first / 2);
     EXPECT_EQ(simt::last_report().kind, simt::Kind::kNone) << simt::last_report().text;
 
     ASSERT_EQ(Sweep("other", GIGABYTE, {"--steps=9", "--device=cuda:1"}), LENET_OK) << err_.text;
-    ExpectWhole("other", {6}, want);
+    ExpectSame("one", "other", {6});
     EXPECT_EQ(Launches().first, 0u);
     ASSERT_EQ(Sweep("small", MemoryFor(1), {"--steps=9", both_, "--population-max=4"}), LENET_OK) << err_.text;
-    ExpectWhole("small", {1, 1, 1, 1, 1, 1}, want);
+    ExpectSame("one", "small", {1, 1, 1, 1, 1, 1});
 }
 
 TEST_F(TwoGpuSweep, GoesOnWithWhatOneHasBegunAndTheOtherWayRound) {
     const std::vector<std::string> one = {"--steps=9", "--checkpoint-seconds=0"},
                                    two = {"--steps=9", "--checkpoint-seconds=0", both_};
-    std::map<std::string, std::vector<float>> want;
     CopyAtFirstRun("one", "begun by one");
     ASSERT_EQ(Sweep("one", GIGABYTE, one), LENET_OK) << err_.text;
-    Read("one", &want);
     CopyAtFirstRun("two", "begun by two");
     ASSERT_EQ(Sweep("two", GIGABYTE, two), LENET_OK) << err_.text;
     on_run_ = nullptr;
     EXPECT_EQ(Progress("begun by one").size(), 1u);
     EXPECT_GE(Progress("begun by two").size(), 1u) << "the other one may have ended, or not have begun";
     ASSERT_EQ(Sweep("begun by one", GIGABYTE, two), LENET_OK) << err_.text;
-    ExpectWhole("begun by one", {6}, want);
+    ExpectSame("one", "begun by one", {6});
     ASSERT_EQ(Sweep("begun by two", GIGABYTE, one), LENET_OK) << err_.text;
-    ExpectWhole("begun by two", {3, 3}, want);
+    ExpectSame("one", "begun by two", {3, 3});
 }
 
 TEST_F(TwoGpuSweep, ADryRunEstimatesBoth) {
