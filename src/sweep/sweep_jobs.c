@@ -16,7 +16,11 @@
 #include "train/predictions.h"
 #include "train/run_dir.h"
 
-enum { GPU_POPULATION = 1024 };
+enum {
+    GPU_POPULATION = 1024,
+    MEASUREMENT = 512,    /* bytes in a checkpoint's header, where quotes are escaped: more than any takes */
+    HISTORIES = 90 << 20, /* of a population: a header has at most 100 MB                                  */
+};
 
 /* ---- the runs ------------------------------------------------------------------------------- */
 
@@ -56,6 +60,7 @@ static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_conf
     LENET_TRY(lenet_settings_make(config, data->train.count, &settings, err));
     run->flops = lenet_run_flops(config, &settings, &model.topology, data->test.count);
     run->oddities = lenet_settings_oddities(config, &settings);
+    run->history = MEASUREMENT * (1 + (double)(settings.hyper.total_steps / settings.interval));
     lenet_population_key(config, &settings, key);
     const int groups = jobs->n_groups;
     LENET_TRY(find_group(jobs, key, &run->group, err));
@@ -421,16 +426,18 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
 
 /* ---- from groups ------------------------------------------------------------------------------- */
 
-static size_t most_together(const struct jobs *jobs) {
+/* Of networks with such a history. */
+static size_t most_together(const struct jobs *jobs, double history) {
     const size_t asked = (size_t)jobs->plan->base.population_max;
-    if (jobs->plan->base.patience) return 1; /* a network ends when it wants */
-    if (asked) return asked;
-    return jobs->backend == lenet_backend_cpu() ? 1 : GPU_POPULATION;
+    const size_t most = asked ? asked : jobs->backend == lenet_backend_cpu() ? 1 : GPU_POPULATION;
+    const double recorded = HISTORIES / history;
+    if (jobs->plan->base.patience || recorded < 1) return 1; /* with patience a network ends when it wants */
+    return recorded < (double)most ? (size_t)recorded : most;
 }
 
 /* How many populations n runs make: as many on each device, if the runs suffice. */
-static size_t parts_of(const struct jobs *jobs, size_t n) {
-    const size_t most = most_together(jobs), devices = (size_t)jobs->devices;
+static size_t parts_of(const struct jobs *jobs, size_t n, double history) {
+    const size_t most = most_together(jobs, history), devices = (size_t)jobs->devices;
     const size_t parts = ((n + most - 1) / most + devices - 1) / devices * devices;
     return parts < n ? parts : n;
 }
@@ -439,10 +446,14 @@ static size_t parts_of(const struct jobs *jobs, size_t n) {
 static enum lenet_status cut_group(struct jobs *jobs, int group, struct lenet_error *err) {
     const size_t missing = jobs->groups[group].missing;
     size_t *runs = calloc(missing + 1, sizeof *runs), n = 0;
+    double longest = 1;
     if (!runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < jobs->n_runs; i++)
-        if (jobs->runs[i].missing == MISSING && jobs->runs[i].group == group) runs[n++] = i;
-    const size_t parts = parts_of(jobs, n);
+    for (size_t i = 0; i < jobs->n_runs; i++) {
+        if (jobs->runs[i].missing != MISSING || jobs->runs[i].group != group) continue;
+        runs[n++] = i;
+        if (jobs->runs[i].history > longest) longest = jobs->runs[i].history;
+    }
+    const size_t parts = parts_of(jobs, n, longest);
     enum lenet_status status = LENET_OK;
     for (size_t p = 0; p < parts && status == LENET_OK; p++) {
         const size_t first = n * p / parts, end = n * (p + 1) / parts;

@@ -21,6 +21,7 @@ struct run {
     int unkept;      /* 1: it has ended, and no file of its weights has been found */
     int unpredicted; /* 1: it has ended, and no file of its predictions has been found */
     int oddities;    /* as lenet_settings_oddities has them */
+    double history;  /* bytes that its measurements take at most */
     double flops;
 };
 

@@ -1369,6 +1369,19 @@ TEST_F(Sweep, ADryRunWritesNothing) {
 }
 
 /* On a disk that takes a tenth of a second, the records of twelve runs take more than one, whatever they train. */
+/* The histories of all members are in the header of a checkpoint, which has at most 100 MB; a measurement is some 400
+ * bytes there. */
+TEST_F(Sweep, APopulationIsNoLargerThanItsCheckpointCanTell) {
+    const std::map<std::string, int> largest = {{"200", 8}, {"50000", 3}, {"1000000", 1}};
+    for (const auto &[epochs, want] : largest) {
+        Watcher watcher;
+        ASSERT_EQ(Start("dry", {"--seed", "1..8", "--population-max", "8", "--epochs", epochs, "--dry-run"}, watcher),
+                  LENET_OK)
+            << err_.text;
+        EXPECT_EQ(watcher.largest, std::vector<int>({want})) << epochs << " epochs";
+    }
+}
+
 TEST_F(Sweep, AnEstimateCountsTheRecords) {
     const Strings words = {"--seed", "1..12", "--steps", "1", "--arch", "linear", "--threads", "4", "--dry-run"};
     if (lenet_directory_sync_seconds(directory_.c_str()) == 0) GTEST_SKIP() << "no nameless files on this file system";
