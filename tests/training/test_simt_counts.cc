@@ -108,7 +108,7 @@ std::vector<Operation> Step(int R, unsigned every) {
     const lenet_backend backend = CountedBackend();
     lenet_error err = {};
     lenet_device device;
-    EXPECT_EQ(lenet_device_open("cuda", {0, 1, 0}, &device, &err), LENET_OK) << err.text;
+    EXPECT_EQ(lenet_device_open("cuda", {0, 1, 0, 0}, &device, &err), LENET_OK) << err.text;
     lenet_dataset data;
     EXPECT_EQ(lenet_dataset_random(kSeed, 2 * kImages, 28, &data), LENET_OK);
     lenet_topology topology;

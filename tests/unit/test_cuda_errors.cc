@@ -190,7 +190,7 @@ TEST_F(CudaErrors, ContextsOfTwoDevicesAreUsedInAnyOrder) {
     lenet_network nets[2] = {};
     std::vector<float> w[2] = {std::vector<float>(topology.stride, 1), std::vector<float>(topology.stride, 2)};
     for (int i : {0, 1})
-        ASSERT_EQ(lenet_device_open(i ? "cuda:1" : "cuda:0", {0, 1, 0}, &devices[i], &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(lenet_device_open(i ? "cuda:1" : "cuda:0", {0, 1, 0, 0}, &devices[i], &err_), LENET_OK) << err_.text;
     EXPECT_STREQ(devices[1].name, "cuda:1");
     for (int i : {0, 1})
         ASSERT_EQ(lenet_network_create(devices[i].backend, devices[i].ctx, &options, &nets[i], &err_), LENET_OK);
