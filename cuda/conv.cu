@@ -303,9 +303,9 @@ template <class Shape>
 static __global__ void __launch_bounds__(WARP *Shape::WARPS, Shape::BLOCKS) input_rows_kernel(input_rows rows) {
     SHARED(float, area, (int)Shape::WEIGHTS > (int)Shape::SUMS ? Shape::WEIGHTS : Shape::SUMS);
     const conv_backward_input &a = rows.of;
-    const unsigned r = blockIdx.z, images = blockIdx.y / rows.tiles, n = images * WARP;
-    const int c_first = (int)(blockIdx.y - images * rows.tiles) * Shape::MAPS, maps = a.C - c_first;
-    const int h = (int)blockIdx.x * Shape::ROWS + (int)threadIdx.y / SHARES, dy_h = a.H - ROWS_K + 1;
+    const unsigned r = blockIdx.z, images = blockIdx.x / rows.tiles, n = images * WARP;
+    const int c_first = (int)(blockIdx.x - images * rows.tiles) * Shape::MAPS, maps = a.C - c_first;
+    const int h = (int)blockIdx.y * Shape::ROWS + (int)threadIdx.y / SHARES, dy_h = a.H - ROWS_K + 1;
     const int i_first = max(0, h - dy_h + 1), i_end = min((int)ROWS_K, h + 1); /* rows of the kernel that meet dy */
     const float *w = a.w + r * a.stride + c_first * (ROWS_K * ROWS_K);
     const unsigned row_size = Shape::DY_W * (unsigned)a.N;
@@ -342,7 +342,7 @@ static __global__ void __launch_bounds__(WARP *Shape::WARPS, Shape::BLOCKS) inpu
 template <class Shape>
 static enum lenet_status launch_rows(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
     const int tiles = pieces(a->C, Shape::MAPS);
-    const dim3 grid(pieces(a->H, Shape::ROWS), tiles * (a->N / WARP), a->R), block(WARP, Shape::WARPS);
+    const dim3 grid(tiles * (a->N / WARP), pieces(a->H, Shape::ROWS), a->R), block(WARP, Shape::WARPS);
     return gpu_launch(ctx, "conv_backward_input", input_rows_kernel<Shape>, grid, block, 0,
                       input_rows{*a, (unsigned)tiles});
 }
