@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -164,6 +165,52 @@ TEST_F(Step, AnEvaluationIsTheSameRecordedOrNot) {
         EXPECT_EQ(StepAndTally(), tally);
     }
     Close();
+}
+
+/* A backend that notes the scratch of gradients of convolutions: on the branch, and beside it. */
+struct Spy {
+    const lenet_backend *real;
+    bool on_branch;
+    std::set<const void *> scratch[2];
+} spy;
+
+lenet_backend SpyOn(const lenet_backend *real) {
+    spy = {real, false, {}};
+    lenet_backend backend = *real;
+    backend.branch = [](lenet_ctx *ctx) {
+        spy.on_branch = true;
+        return spy.real->branch(ctx);
+    };
+    backend.back = [](lenet_ctx *ctx) {
+        spy.on_branch = false;
+        spy.real->back(ctx);
+    };
+    backend.conv_backward_params = [](lenet_ctx *ctx, const conv_backward_params *a) {
+        spy.scratch[!spy.on_branch].insert(a->scratch);
+        return spy.real->conv_backward_params(ctx, a);
+    };
+    backend.conv_maxpool_backward_params = [](lenet_ctx *ctx, const conv_maxpool_backward_params *a) {
+        spy.scratch[!spy.on_branch].insert(a->scratch);
+        return spy.real->conv_maxpool_backward_params(ctx, a);
+    };
+    return backend;
+}
+
+/* C3's gradient is on the branch, C1's beside it; both with the maxima that are fused and with the sums that are not.
+ */
+TEST_F(Step, HasAScratchOnTheBranchAndOneBesideIt) {
+    for (const char *arch : {"lenet5", "lenet5-1998"}) {
+        Open(arch, LENET_SGD);
+        PutWeights();
+        const lenet_backend backend = SpyOn(device_.backend);
+        net_.backend = &backend;
+        Steps(1);
+        net_.backend = device_.backend;
+        EXPECT_EQ(spy.scratch[0].size(), 1u) << arch;
+        EXPECT_EQ(spy.scratch[1].size(), 1u) << arch;
+        EXPECT_NE(spy.scratch[0], spy.scratch[1]) << arch;
+        Close();
+    }
 }
 
 /* What a single network's step waits for: kernels and products of cuBLAS, which are one piece of work here. Of a step
