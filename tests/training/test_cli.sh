@@ -206,8 +206,10 @@ for number in x -1 +1 ' 1' 0x1 1e0 4294967296 ''; do
 done
 refused "a list of devices for one network" 2 "'cuda:0,cuda:1' is a list of devices, which only lenet sweep takes" -- \
     "${train[@]}" --device cuda:0,cuda:1 --run new
-refused "a device twice" 2 "'cuda:0,cuda' has the GPU cuda:0 twice" -- sweep --data data/good --device cuda:0,cuda --out new
-refused "a list with a CPU" 2 "'cpu' in 'cpu,cuda:0'; a list is of GPUs" -- sweep --data data/good --device cpu,cuda:0 --out new
+refused "a device twice" 2 "'cuda:0,cuda' has the GPU cuda:0 twice" -- \
+    sweep --data data/good --device cuda:0,cuda --out new
+refused "a list with a CPU" 2 "'cpu' in 'cpu,cuda:0'; a list is of GPUs" -- \
+    sweep --data data/good --device cpu,cuda:0 --out new
 refused "both --run and --resume" 2 "--run" "--resume" -- train --run new --resume good
 refused "more validation than data" 2 "--validation" "2000" -- "${train[@]}" --validation 2000 --run new
 refused "a larger subset than there is" 2 "--train-size" "2001" "2000" -- "${train[@]}" --train-size 2001 --run new
