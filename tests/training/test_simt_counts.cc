@@ -35,9 +35,15 @@ size_t Least(const conv_backward_params &a) { return Bytes(Inputs(a) + Outputs(a
 size_t Least(const conv_maxpool_forward &a) {
     return Bytes(Inputs(a) + Outputs(a) / 4 + Weights(a) + a.O, Outputs(a) / 4);
 }
+size_t Least(const conv_maxpool_backward_params &a) {
+    return Bytes(Inputs(a) + Outputs(a) / 2 + Weights(a) + a.O, Outputs(a) / 4);
+}
 size_t Least(const maxpool_backward_input &a) { return Bytes(Inputs(a) * 3 / 2, Inputs(a) / 4); }
 size_t Least(const dense_forward &a) { return Bytes((size_t)(a.I + a.O) * a.N + (size_t)a.I * a.O + a.O); }
-size_t Least(const dense_backward_input &a) { return Bytes((size_t)(a.I + a.O) * a.N + (size_t)a.I * a.O); }
+size_t Least(const dense_backward_input &a) {
+    const int x = a.activation == LENET_LINEAR ? 0 : a.I;
+    return Bytes((size_t)(x + a.I + a.O) * a.N + (size_t)a.I * a.O);
+}
 size_t Least(const dense_backward_params &a) { return Bytes((size_t)(a.I + a.O) * a.N + (size_t)a.I * a.O + a.O); }
 size_t Least(const activation_backward_input &a) { return Bytes((size_t)3 * a.F * a.N); }
 size_t Least(const softmax_loss &a) { return Bytes((size_t)2 * a.O * a.N, (size_t)2 * a.N); }
