@@ -288,7 +288,7 @@ static __device__ __forceinline__ void write_rows(const conv_backward_input &a, 
                 const float2 more = load2(sums, at + s * SHARE);
                 total = make_float2(total.x + more.x, total.y + more.y);
             }
-            *reinterpret_cast<float2 *>(dx + (size_t)(k * N)) = total;
+            store2(dx + (size_t)(k * N), 0, total);
         }
     }
 }

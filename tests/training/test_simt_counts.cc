@@ -163,21 +163,22 @@ struct Own {
     double bound;
 };
 const Own kLessUseful[] = {
-    {"reads of batch_draw_kernel", 0.85},          /* an image of 784 bytes begins anywhere, and a warp reads it */
-    {"reads of schedule_step_kernel", 0.17},       /* each lane reads a network's settings, which lie together */
-    {"reads of loss_kernel<softmax>", 0.67},       /* an image's label says which output is read once more */
-    {"reads of correlate_kernel<5, 6, 2>", 0.924}, /* weights are gathered from several maps, a few of each */
-    {"reads of correlate_kernel<5, 6, 7>", 0.919}, /* likewise */
-    {"reads of add_parts_kernel", 0.907},          /* every other part of C1, of 156 sums, begins within a sector */
-    {"writes of params_kernel<many_maps>", 0.457}, /* a lane has two neighbouring sums, and writes one by one */
-    {"writes of params_kernel<few_maps>", 0.475},  /* likewise */
+    {"reads of batch_draw_kernel", 0.85},    /* an image of 784 bytes begins anywhere, and a warp reads it */
+    {"reads of schedule_step_kernel", 0.17}, /* each lane reads a network's settings, which lie together */
+    {"reads of loss_kernel<softmax>", 0.67}, /* an image's label says which output is read once more */
+    {"reads of input_rows_kernel<rows_shape<10, 6, 2, 1> >", 0.923}, /* weights of several maps, a few of each */
+    {"reads of add_parts_kernel", 0.907}, /* every other part of C1, of 156 sums, begins within a sector */
+    {"writes of params_kernel<many_maps, false>", 0.457}, /* a lane has two neighbouring sums, and writes one by one */
+    {"writes of params_kernel<few_maps, true>", 0.475},   /* likewise */
 };
 const Own kMovesMore[] = {
-    {"dense_forward C5", 1.27},         /* bias and activation are a second pass over cuBLAS's outputs */
-    {"dense_forward F6", 1.60},         /* likewise */
-    {"dense_forward output", 1.20},     /* likewise */
-    {"dense_backward_params F6", 1.30}, /* the bias's gradient reads dy once more */
-    {"conv_backward_params C3", 1.28},  /* 20 parts of the sums are written, and read again */
+    {"dense_forward C5", 1.27},            /* bias and activation are a second pass over cuBLAS's outputs */
+    {"dense_forward F6", 1.60},            /* likewise */
+    {"dense_forward output", 1.20},        /* likewise */
+    {"dense_backward_input output", 1.92}, /* the derivative of the activation in front is a second pass, likewise */
+    {"dense_backward_input F6", 1.60},     /* likewise */
+    {"dense_backward_params F6", 1.30},    /* the bias's gradient reads dy once more */
+    {"conv_backward_params C3", 1.28},     /* 20 parts of the sums are written, and read again */
 };
 template <size_t n> double BoundOf(const Own (&own)[n], const std::string &name, double otherwise) {
     for (const Own &o : own)
