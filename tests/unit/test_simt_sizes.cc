@@ -245,6 +245,16 @@ class ConvSizes : public Sizes {
                 Out<conv_maxpool_forward>(SET(y), s.Outputs() / 4, s.N),
                 OutArray(&conv_maxpool_forward::place, s.Outputs() / 4, s.N)};
     }
+    static Fields<conv_maxpool_backward_params> MaxpoolBackwardParams(const ConvSize &s) {
+        using Op = conv_maxpool_backward_params;
+        return {In<Op>(SET(x), s.Inputs(), s.N, 1),
+                In<Op>(SET(y), s.Outputs() / 4, s.N, 2),
+                InArray(&Op::place, s.Outputs() / 4, s.N, std::vector<uint8_t>(s.Outputs() / 4 * (size_t)s.N, 2)),
+                In<Op>(SET(dy), s.Outputs() / 4, s.N, 3),
+                Out<Op>(SetGradients<Op>(s.Weights()), s.Stride(), 0),
+                In<Op>(SET(scratch), LENET_PARTS * s.Stride(), 0, 4),
+                In<Op>(SET(between), s.Outputs(), s.N, 5)};
+    }
     /* More than 2^32 pixels of x and of y where there are so many networks: C1 and C3, and other kernels. */
     const std::vector<ConvSize> sizes_ = {{32, 1, 50, 50, 6, 5}, {32, 16, 14, 14, 16, 5}, {32, 3, 30, 30, 3, 3}};
 };
@@ -265,6 +275,11 @@ TEST_F(ConvSizes, BackwardParamsOfTheLastNetwork) {
 TEST_F(ConvSizes, MaxpoolForwardOfTheLastNetwork) {
     for (const ConvSize &s : sizes_)
         ExpectSameOfTheLastNetwork(ConvArgs<conv_maxpool_forward>(s), MaxpoolForward(s), {0, 0, 1});
+}
+
+TEST_F(ConvSizes, MaxpoolBackwardParamsOfTheLastNetwork) {
+    for (const ConvSize &s : sizes_)
+        ExpectSameOfTheLastNetwork(ConvArgs<conv_maxpool_backward_params>(s), MaxpoolBackwardParams(s), {0, 0, 1});
 }
 
 /* More than 2^32 pixels of one network, x as y. */
@@ -427,11 +442,11 @@ TEST_F(Sizes, FullyConnectedOfTheLastNetwork) {
                                     In<dense_forward>(SetParameters<dense_forward>(weights), stride, 0, 2),
                                     Out<dense_forward>(SET(y), (size_t)O, N)},
                                    {0, 0, 1});
-        ExpectSameOfTheLastNetwork(DenseArgs<dense_backward_input>(N, I, O),
-                                   {In<dense_backward_input>(SET(dy), (size_t)O, N, 1),
-                                    In<dense_backward_input>(SET(w), stride, 0, 2),
-                                    Out<dense_backward_input>(SET(dx), (size_t)I, N)},
-                                   {0, 0, 1});
+        ExpectSameOfTheLastNetwork(
+            DenseArgs<dense_backward_input>(N, I, O),
+            {In<dense_backward_input>(SET(dy), (size_t)O, N, 1), In<dense_backward_input>(SET(w), stride, 0, 2),
+             In<dense_backward_input>(SET(x), (size_t)I, N, 3), Out<dense_backward_input>(SET(dx), (size_t)I, N)},
+            {0, 0, 1});
         ExpectSameOfTheLastNetwork(
             DenseArgs<dense_backward_params>(N, I, O),
             {In<dense_backward_params>(SET(x), (size_t)I, N, 1), In<dense_backward_params>(SET(dy), (size_t)O, N, 2),
