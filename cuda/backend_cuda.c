@@ -5,7 +5,13 @@
 
 enum { LANES = 32 }; /* of a warp, which holds an image in each */
 
-#define X(op) LENET_CHECKED(op, op##_cuda, LANES)
+/* A context works on its own device, whichever one the calling thread has used before. */
+#define X(op)                                                                                                          \
+    static enum lenet_status op##_on_device(struct lenet_ctx *ctx, const struct op *a) {                               \
+        LENET_TRY(cuda_make_current(ctx));                                                                             \
+        return op##_cuda(ctx, a);                                                                                      \
+    }                                                                                                                  \
+    LENET_CHECKED(op, op##_on_device, LANES)
 LENET_OPS(X)
 #undef X
 

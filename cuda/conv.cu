@@ -1,19 +1,21 @@
 /* conv.cu - convolution on the GPU: twin of src/cpu/conv.c.
  *
- * In the forward pass and the gradient of the input a warp is 32 images, so every load of a pixel is one line of 128
- * bytes, all control flow is the same for the whole warp, and a weight is the same word for all lanes: it comes from
- * shared memory as a broadcast. A thread keeps T maps x P pixels of its image in registers. Which T and P were chosen
- * never changes an output's bits: each is summed over (map, row, column) in that order by one thread. */
+ * In the forward pass and the gradient of the input the lanes of a warp are 32 images, so every load of a pixel is one
+ * line of 128 bytes, all control flow is the same for the whole warp, and a weight is the same word for all lanes: it
+ * comes from shared memory as a broadcast. A thread keeps sums of its image in registers, as many as the work allows;
+ * how many never changes an output's bits. */
 #include <string.h>
 
+#include "activation.cuh"
 #include "gpu.cuh"
+#include "ops/conv_maxpool.h"
 #include "ops/preconditions.h"
 
-/* ---- forward and input gradient: the same sum ------------------------------------------------------------------
+/* ---- forward and gradient of the input: the same sum -------------------------------------------------------------
  *
  * y[t][h][w] = start[t] + sum over s, i, j of weight(t, s, i, j) * x[s][h+i-border][w+j-border], where pixels
  * outside x count as zero. Forward: border 0. Input gradient: x is dy, border K-1, the kernel turned by 180
- * degrees. */
+ * degrees. A thread has T maps x P pixels, each of which it sums over (map, row, column) in that order. */
 struct correlate {
     int N, S, XH, XW; /* of x     */
     int O, YH, YW;    /* of y     */
@@ -29,7 +31,8 @@ struct correlate {
 };
 
 enum {
-    WEIGHT_GROUP = 8,     /* maps whose weights lie together in shared memory, for 16-byte loads */
+    WEIGHT_GROUP = 8, /* maps whose weights lie together in shared memory, for 16-byte loads */
+    HALF_WARP = WARP / 2,
     WEIGHT_BYTES = 32768, /* of shared memory: more maps s than fit are taken in turns          */
 };
 
@@ -186,7 +189,182 @@ extern "C" enum lenet_status conv_forward_cuda(struct lenet_ctx *ctx, const stru
     return correlate_cuda(ctx, "conv_forward", c, a->R);
 }
 
+/* ---- gradient of the input by whole rows --------------------------------------------------------------------------
+ *
+ * dx[c][h+i][w+j] sums dy[o][h][w] * w[o][c][i][j]. A thread has a whole row of dx, of MAPS maps c, for one image and
+ * every SHARES-th map o: so a pixel of dy that it reads is used for K * MAPS sums, and what lies beside dy is never
+ * multiplied. At last the shares are added, in their order, which is the same for one network and for many. */
+enum {
+    ROWS_K = 5,
+    SHARES = 4,
+    STAGED = 16,         /* maps o whose weights are in shared memory at a time                        */
+    MANY_ROWS = 4 * 132, /* of tiles of maps: more than an H200 has at a time */
+    EXCHANGED = 2,       /* maps c of which the sums of all shares are there at a time, one a half warp */
+};
+
+/* DY_W: columns of dy. ROWS: of dx, of a block; neighbours find most of dy's rows in the L1 cache. READ: rows of dy
+ * that are on their way at a time. */
+template <int DY_W_, int MAPS_, int ROWS_, int READ_> struct rows_shape {
+    enum {
+        DY_W = DY_W_,
+        W = DY_W + ROWS_K - 1,
+        MAPS = MAPS_,
+        ROWS = ROWS_,
+        READ = READ_,
+        WARPS = ROWS * SHARES,
+        LINE = MAPS <= 3 ? 16 : 32, /* words for a row of the kernels of all maps c */
+        WEIGHTS = STAGED * ROWS_K * LINE,
+        SUMS = WARPS * EXCHANGED * W * WARP,
+        BLOCKS = 16 / WARPS /* of an SM at a time, which leaves 128 registers */
+    };
+    static_assert(MAPS * ROWS_K <= LINE && STAGED % WARPS == 0, "there is room, and work for every warp");
+};
+
+/* Loads the weights of `count` maps o and `maps` maps c, or MAPS, as [o][i][c][j]. w: the first of them. */
+template <class Shape, class Shared>
+static __device__ __forceinline__ void stage_weights(const conv_backward_input &a, const float *w, int count, int maps,
+                                                     Shared &weights) {
+    enum { LINE = Shape::LINE, LINES = WARP / LINE }; /* that a warp loads at a time */
+    const int lane = threadIdx.x, c = lane % LINE / ROWS_K, j = lane % LINE % ROWS_K;
+    const int rows =
+        c < min(maps, (int)Shape::MAPS) ? ROWS_K - lane / LINE : 0; /* of the kernel, from this lane's on */
+    w += (c * ROWS_K + lane / LINE) * ROWS_K + j;
+#pragma unroll
+    for (int k = 0; k < STAGED; k += Shape::WARPS) {
+        const int o = k + threadIdx.y;
+        const float *kernel = w + (size_t)(unsigned)(o * a.C * (ROWS_K * ROWS_K));
+#pragma unroll
+        for (int i = 0; i < ROWS_K; i += LINES) {
+            const float loaded = o < count && i < rows ? kernel[i * ROWS_K] : 0;
+            if (i + lane / LINE < ROWS_K) weights[(o * ROWS_K + i) * LINE + lane] = loaded;
+        }
+    }
+}
+
+/* Adds a row of dy, times a row of the kernels, the weights of which begin at `at`, to a row of dx. */
+template <class Shape, class Shared>
+static __device__ __forceinline__ void add_row(const float (&dy)[Shape::DY_W], const Shared &weights, int at,
+                                               float (&sum)[Shape::MAPS][Shape::W]) {
+#pragma unroll
+    for (int k = 0; k < Shape::MAPS * ROWS_K; k += 4) {
+        const float4 four = load4(weights, at + k);
+        const float w[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+        for (int t = k; t < k + 4 && t < Shape::MAPS * ROWS_K; t++)
+#pragma unroll
+            for (int x = 0; x < Shape::DY_W; x++) {
+                float &s = sum[t / ROWS_K][t % ROWS_K + x];
+                s = fmaf(w[t - k], dy[x], s);
+            }
+    }
+}
+
+/* Adds the shares of the warps that have a row of dx, row h of `maps` maps c or MAPS, the first pixel of which is dx,
+ * and writes it. A lane has two images of every SHARES-th column. */
+template <class Shape, class Shared>
+static __device__ __forceinline__ void write_rows(const conv_backward_input &a, float *dx, int h, int maps,
+                                                  const float (&sum)[Shape::MAPS][Shape::W], Shared &sums) {
+    enum { W = Shape::W, SHARE = EXCHANGED * W * WARP }; /* floats of a share */
+    const int lane = threadIdx.x, share = threadIdx.y % SHARES, row = threadIdx.y / SHARES * SHARES * SHARE;
+    const int map = lane / HALF_WARP, image = lane % HALF_WARP * 2;
+    const unsigned N = a.N;
+    const size_t map_size = (size_t)(unsigned)(a.H * W) * N;
+    dx += map * map_size + (size_t)(share * N) + image;
+#pragma unroll
+    for (int c = 0; c < Shape::MAPS; c += EXCHANGED, dx += EXCHANGED * map_size) {
+        __syncthreads(); /* who read weights, or the sums before, is done */
+#pragma unroll
+        for (int k = 0; k < EXCHANGED * W; k++)
+            if (c + k / W < Shape::MAPS) sums[row + share * SHARE + k * WARP + lane] = sum[c + k / W][k % W];
+        __syncthreads();
+        if (h >= a.H || c + map >= min(maps, (int)Shape::MAPS)) continue;
+#pragma unroll
+        for (int k = 0; k < W; k += SHARES) {
+            if (k + share >= W) break;
+            const int at = row + (map * W + k + share) * WARP + image;
+            float2 total = load2(sums, at);
+#pragma unroll
+            for (int s = 1; s < SHARES; s++) {
+                const float2 more = load2(sums, at + s * SHARE);
+                total = make_float2(total.x + more.x, total.y + more.y);
+            }
+            store2(dx + (size_t)(k * N), 0, total);
+        }
+    }
+}
+
+struct input_rows {
+    conv_backward_input of;
+    unsigned tiles; /* of MAPS maps c */
+};
+
+/* A block has ROWS rows of MAPS maps c for 32 images of one network, and SHARES warps for each. */
+template <class Shape>
+static __global__ void __launch_bounds__(WARP *Shape::WARPS, Shape::BLOCKS) input_rows_kernel(input_rows rows) {
+    SHARED(float, area, (int)Shape::WEIGHTS > (int)Shape::SUMS ? Shape::WEIGHTS : Shape::SUMS);
+    const conv_backward_input &a = rows.of;
+    const unsigned r = blockIdx.z, images = blockIdx.x / rows.tiles, n = images * WARP;
+    const int c_first = (int)(blockIdx.x - images * rows.tiles) * Shape::MAPS, maps = a.C - c_first;
+    const int h = (int)blockIdx.y * Shape::ROWS + (int)threadIdx.y / SHARES, dy_h = a.H - ROWS_K + 1;
+    const int i_first = max(0, h - dy_h + 1), i_end = min((int)ROWS_K, h + 1); /* rows of the kernel that meet dy */
+    const float *w = a.w + r * a.stride + c_first * (ROWS_K * ROWS_K);
+    const unsigned row_size = Shape::DY_W * (unsigned)a.N;
+    float sum[Shape::MAPS][Shape::W] = {};
+    for (int o_first = 0; o_first < a.O; o_first += STAGED, w += (unsigned)(STAGED * a.C * (ROWS_K * ROWS_K))) {
+        const int count = min(a.O - o_first, (int)STAGED);
+        if (o_first > 0) __syncthreads(); /* the readers of the maps before are done */
+        stage_weights<Shape>(a, w, count, maps, area);
+        __syncthreads();
+        for (int o = threadIdx.y % SHARES; o < count; o += SHARES) {
+            const size_t row = ((size_t)r * a.O + o_first + o) * dy_h + h - i_first;
+            const float *line = a.dy + row * row_size + n + threadIdx.x;
+            int at = (o * ROWS_K + i_first) * Shape::LINE;
+            for (int i = i_first; i < i_end; i += Shape::READ, at += Shape::READ * Shape::LINE) {
+                float dy[Shape::READ][Shape::DY_W];
+#pragma unroll
+                for (int k = 0; k < Shape::READ; k++, line -= row_size) {
+                    if (k > 0 && i + k >= i_end) break;
+                    unsigned N = a.N; /* as if it might change: else its multiples are kept in registers */
+                    asm volatile("" : "+r"(N));
+#pragma unroll
+                    for (int x = 0; x < Shape::DY_W; x++) dy[k][x] = line[(size_t)N * x];
+                }
+#pragma unroll
+                for (int k = 0; k < Shape::READ; k++)
+                    if (k == 0 || i + k < i_end) add_row<Shape>(dy[k], area, at + k * Shape::LINE, sum);
+            }
+        }
+    }
+    float *dx = a.dx + (((size_t)r * a.C + c_first) * a.H + h) * (Shape::W * (unsigned)a.N) + n;
+    write_rows<Shape>(a, dx, h, maps, sum, area);
+}
+
+template <class Shape>
+static enum lenet_status launch_rows(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    const int tiles = pieces(a->C, Shape::MAPS);
+    const dim3 grid(tiles * (a->N / WARP), pieces(a->H, Shape::ROWS), a->R), block(WARP, Shape::WARPS);
+    return gpu_launch(ctx, "conv_backward_input", input_rows_kernel<Shape>, grid, block, 0,
+                      input_rows{*a, (unsigned)tiles});
+}
+
+/* With few rows the work is better spread. */
+static bool has_many_rows(const struct conv_backward_input *a, int maps) {
+    return (size_t)a->R * (a->N / WARP) * pieces(a->C, maps) * a->H >= MANY_ROWS;
+}
+
+/* The widths of LeNet-5's S2 and of LeNet-1's. */
+static enum lenet_status input_rows_of_14(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    if (has_many_rows(a, 6)) return launch_rows<rows_shape<10, 6, 2, 1>>(ctx, a);
+    return launch_rows<rows_shape<10, 3, 1, 5>>(ctx, a);
+}
+static enum lenet_status input_rows_of_12(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    if (has_many_rows(a, 4)) return launch_rows<rows_shape<8, 4, 2, 1>>(ctx, a);
+    return launch_rows<rows_shape<8, 2, 1, 5>>(ctx, a);
+}
+
 extern "C" enum lenet_status conv_backward_input_cuda(struct lenet_ctx *ctx, const struct conv_backward_input *a) {
+    if (a->K == ROWS_K && a->W == 14) return input_rows_of_14(ctx, a);
+    if (a->K == ROWS_K && a->W == 12) return input_rows_of_12(ctx, a);
     correlate c = {};
     c.N = a->N;
     c.S = a->O;
@@ -222,6 +400,9 @@ struct conv_params {
     unsigned count;        /* O*C*K*K + O                                                         */
     size_t stride;
     const float *x, *dy;
+    const float *y; /* NULL, or dy is that of y, which has the maxima of 2 x 2 windows, from these places */
+    const uint8_t *place;
+    enum lenet_activation activation;
     float *sums; /* [R][parts][count]: first dw, then db */
     float *dw, *db;
     int has_table;
@@ -233,7 +414,6 @@ enum {
     TAPS = PARAMS_K * PARAMS_K,
     PARAMS_WARPS = 4,
     PARAMS_BLOCKS = 3, /* of each SM at a time, which leaves 168 registers */
-    HALF_WARP = WARP / 2,
 };
 
 /* How a block divides a unit among its warps. A warp has one of GROUPS groups of maps o, one of INPUTS maps c, and
@@ -324,6 +504,51 @@ static __device__ __forceinline__ void load_quads(const conv_params &a, const fl
 #pragma unroll
     for (int k = 0; k < MAPS * 4; k++)
         if (k / 2 % 2 >= rows || k % 2 >= columns) quad[k / 4][k / 2 % 2][k % 2] = {};
+}
+
+/* The places of a lane's images, a byte each. */
+static __device__ __forceinline__ uint32_t load_places(const uint8_t *from, pixel<4>) {
+    return *reinterpret_cast<const uint32_t *>(from);
+}
+
+template <enum lenet_activation F, int MAPS, int IMAGES>
+static __device__ __forceinline__ void gradients(const pixel<IMAGES> (&y)[MAPS], pixel<IMAGES> (&dy)[MAPS]) {
+#pragma unroll
+    for (int k = 0; k < MAPS * IMAGES; k++) {
+        float &d = dy[k / IMAGES].of[k % IMAGES];
+        d = activation_gradient(y[k / IMAGES].of[k % IMAGES], d, F);
+    }
+}
+
+/* The same quads where dy is that of maxima: a quad is a window, and `at` the place of the first map's in y. The pixel
+ * that was the maximum has the gradient, the others have none. */
+template <int MAPS, int IMAGES>
+static __device__ __forceinline__ void expand_quads(const conv_params &a, size_t at, int rows,
+                                                    pixel<IMAGES> (&quad)[MAPS][2][2]) {
+    const size_t map_size = (size_t)(unsigned)(a.OH / 2 * (a.OW / 2)) * (unsigned)a.N;
+    pixel<IMAGES> y[MAPS], dy[MAPS];
+    uint32_t places[MAPS];
+#pragma unroll
+    for (int t = 0; t < MAPS; t++, at += map_size) {
+        load_pixel(a.y + at, 0, y[t]);
+        load_pixel(a.dy + at, 0, dy[t]);
+        places[t] = load_places(a.place + at, y[t]);
+    }
+    switch (a.activation) {
+    case LENET_TANH: gradients<LENET_TANH>(y, dy); break;
+    case LENET_RELU: gradients<LENET_RELU>(y, dy); break;
+    case LENET_SQUASH: gradients<LENET_SQUASH>(y, dy); break;
+    case LENET_LINEAR: break;
+    }
+#pragma unroll
+    for (int t = 0; t < MAPS; t++)
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+#pragma unroll
+            for (int n = 0; n < IMAGES; n++) {
+                const bool largest = (places[t] >> 8 * n & 255) == (uint32_t)k && rows > 0;
+                quad[t][k / 2][k % 2].of[n] = largest ? dy[t].of[n] : 0;
+            }
 }
 
 /* Adds the products of quads of dy and the 6 x 6 pixels of x that they meet, the first of which is tile[at]. */
@@ -426,7 +651,7 @@ static __device__ __forceinline__ void write_sums(const conv_params &a, const pa
 }
 
 /* A block has one unit, GROUPS groups of maps o and INPUTS maps c of one network. */
-template <class Shape>
+template <class Shape, bool POOLED>
 static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) params_kernel(conv_params a) {
     enum { MAPS = Shape::MAPS, TURNS = Shape::TURNS, AREA = PARAMS_WARPS * LANE_FLOATS, TILE = Shape::TILE };
     SHARED(float, tile, TILE > AREA ? TILE : AREA);
@@ -439,20 +664,24 @@ static __global__ void __launch_bounds__(WARP *PARAMS_WARPS, PARAMS_BLOCKS) para
                    a.H - h_first, a.W - w_first, tile);
     __syncthreads();
     float sum[MAPS][TAPS] = {}, bias[MAPS] = {};
-    const unsigned row = (r * a.O + place.o_first) * a.OH + min(h, a.OH - 1);
-    const float *dy = pixel_of(a.dy, row, a.OW, w_first + 2 * place.turn, N) + n + place.image;
+    const int map_h = POOLED ? a.OH / 2 : a.OH, map_w = POOLED ? a.OW / 2 : a.OW, side = POOLED ? 1 : 2; /* of dy */
+    const unsigned row = (r * a.O + place.o_first) * map_h + min(h / 2 * side, map_h - 1);
+    const float *dy = pixel_of(a.dy, row, map_w, (w_first / 2 + place.turn) * side, N) + n + place.image;
     int at = ((place.input * Shape::ROWS + 2 * place.pair) * Shape::COLUMNS + 2 * place.turn) * WARP + place.image;
     int left = place.written < MAPS ? min(a.OW - w_first, (int)Shape::SPAN) - 2 * place.turn : 0; /* columns */
     for (; left > 0; left -= 2 * TURNS) {
         pixel<Shape::IMAGES> quad[MAPS][2][2];
-        load_quads(a, dy, a.OH - h, left, quad);
+        if constexpr (POOLED)
+            expand_quads(a, dy - a.dy, a.OH - h, quad);
+        else
+            load_quads(a, dy, a.OH - h, left, quad);
         add_quads<Shape::COLUMNS>(quad, tile, at, sum);
         if (place.c == 0) {
 #pragma unroll
             for (int t = 0; t < MAPS; t++) bias[t] += quad_sum(quad[t]);
         }
         at += 2 * TURNS * WARP;
-        dy += 2 * TURNS * N;
+        dy += side * TURNS * N;
     }
     __syncthreads(); /* the tile's readers are done */
     SHARED(float2, of_turn, PARAMS_WARPS * MAPS * WARP);
@@ -536,25 +765,25 @@ static __global__ void params_any_kernel(conv_params a) {
 }
 
 /* The sums of as many units at a time as there may be parts. */
-template <class Shape> static enum lenet_status params_units(struct lenet_ctx *ctx, conv_params a, int R) {
+template <class Shape, bool POOLED> static enum lenet_status params_units(struct lenet_ctx *ctx, conv_params a, int R) {
     a.spans = pieces(a.OW, Shape::SPAN);
     a.bands = pieces(a.OH, 2 * Shape::PAIRS);
     a.inputs = pieces(a.C, Shape::INPUTS);
     const int units = a.spans * a.bands * (a.N / WARP), groups = pieces(a.O, Shape::GROUP_MAPS * Shape::GROUPS);
     for (a.first = 0; a.first < units; a.first += LENET_PARTS) {
         a.parts = units - a.first < LENET_PARTS ? units - a.first : LENET_PARTS;
-        LENET_TRY(gpu_launch(ctx, "conv_backward_params", params_kernel<Shape>, dim3(a.parts, groups * a.inputs, R),
-                             dim3(WARP, PARAMS_WARPS), 0, a));
+        LENET_TRY(gpu_launch(ctx, "conv_backward_params", params_kernel<Shape, POOLED>,
+                             dim3(a.parts, groups * a.inputs, R), dim3(WARP, PARAMS_WARPS), 0, a));
         LENET_TRY(gpu_launch(ctx, "conv_backward_params (parts)", add_parts_kernel,
                              dim3(blocks_for(a.count, WARP), 1, R), dim3(WARP, PART_ROWS), 0, a));
     }
     return LENET_OK;
 }
 
-extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
+static conv_params params_of(const struct conv_backward_params *a) {
     conv_params p = {};
     memcpy(p.table, a->table, sizeof p.table);
-    p.has_table = has_table(a);
+    p.has_table = has_table(a->table);
     p.N = a->N;
     p.C = a->C;
     p.H = a->H;
@@ -570,9 +799,35 @@ extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, co
     p.sums = a->scratch;
     p.dw = a->dw;
     p.db = a->db;
-    if (a->K != PARAMS_K || a->O < few_maps::MAPS)
+    return p;
+}
+
+static bool takes_few_maps(const conv_params &p) {
+    return p.C == 1 || pieces(p.O, few_maps::MAPS) * few_maps::MAPS < pieces(p.O, many_maps::MAPS) * many_maps::MAPS;
+}
+
+static bool takes_quads(const conv_params &p) { return p.K == PARAMS_K && p.O >= few_maps::MAPS; }
+
+extern "C" enum lenet_status conv_backward_params_cuda(struct lenet_ctx *ctx, const struct conv_backward_params *a) {
+    const conv_params p = params_of(a);
+    if (!takes_quads(p))
         return gpu_launch(ctx, "conv_backward_params", params_any_kernel, dim3(p.count, 1, a->R), dim3(WARP), 0, p);
-    const bool few =
-        p.C == 1 || pieces(p.O, few_maps::MAPS) * few_maps::MAPS < pieces(p.O, many_maps::MAPS) * many_maps::MAPS;
-    return few ? params_units<few_maps>(ctx, p, a->R) : params_units<many_maps>(ctx, p, a->R);
+    return takes_few_maps(p) ? params_units<few_maps, false>(ctx, p, a->R)
+                             : params_units<many_maps, false>(ctx, p, a->R);
+}
+
+extern "C" enum lenet_status conv_maxpool_backward_params_cuda(struct lenet_ctx *ctx,
+                                                               const struct conv_maxpool_backward_params *a) {
+    const struct maxpool_backward_input first = gradient_between(a);
+    const struct conv_backward_params second = params_of_between(a);
+    conv_params p = params_of(&second);
+    if (!takes_quads(p) || !takes_few_maps(p)) {
+        LENET_TRY(maxpool_backward_input_cuda(ctx, &first));
+        return conv_backward_params_cuda(ctx, &second);
+    }
+    p.dy = a->dy;
+    p.y = a->y;
+    p.place = a->place;
+    p.activation = a->activation;
+    return params_units<few_maps, true>(ctx, p, a->R);
 }

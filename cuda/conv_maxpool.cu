@@ -27,14 +27,12 @@ enum {
 /* Neighbouring images are loaded and stored at once. */
 static __device__ __forceinline__ void load(const float *p, float (&v)[1]) { v[0] = *p; }
 static __device__ __forceinline__ void load(const float *p, float (&v)[2]) {
-    const float2 two = *reinterpret_cast<const float2 *>(p);
+    const float2 two = load2(p, 0);
     v[0] = two.x;
     v[1] = two.y;
 }
 static __device__ __forceinline__ void store(float *p, const float (&v)[1]) { *p = v[0]; }
-static __device__ __forceinline__ void store(float *p, const float (&v)[2]) {
-    *reinterpret_cast<float2 *>(p) = make_float2(v[0], v[1]);
-}
+static __device__ __forceinline__ void store(float *p, const float (&v)[2]) { store2(p, 0, make_float2(v[0], v[1])); }
 static __device__ __forceinline__ void store(uint8_t *p, const int (&v)[1]) { *p = (uint8_t)v[0]; }
 static __device__ __forceinline__ void store(uint8_t *p, const int (&v)[2]) {
     *reinterpret_cast<uint16_t *>(p) = (uint16_t)(v[0] | v[1] << 8);
@@ -223,7 +221,7 @@ template <enum lenet_activation F> static __device__ __forceinline__ void backwa
     float *dx = a.dx + ((size_t)map * a.H + 2 * h) * line + n;
     for (unsigned w = threadIdx.y; w < (unsigned)a.W / 2; w += blockDim.y) {
         const size_t at = row + (size_t)(w * N);
-        const float4 y = *reinterpret_cast<const float4 *>(a.y + at), dy = *reinterpret_cast<const float4 *>(a.dy + at);
+        const float4 y = load4(a.y + at, 0), dy = load4(a.dy + at, 0);
         const uint32_t places = *reinterpret_cast<const uint32_t *>(a.place + at); /* a byte for each image */
         const float gradient[QUAD] = {activation_gradient(y.x, dy.x, F), activation_gradient(y.y, dy.y, F),
                                       activation_gradient(y.z, dy.z, F), activation_gradient(y.w, dy.w, F)};
@@ -233,7 +231,7 @@ template <enum lenet_activation F> static __device__ __forceinline__ void backwa
 #pragma unroll
             for (int k = 0; k < QUAD; k++) of[k] = (places >> 8 * k & 255) == (uint32_t)p ? gradient[k] : 0;
             float *pixel = dx + p / 2 * line + (size_t)((2 * w + p % 2) * N);
-            *reinterpret_cast<float4 *>(pixel) = make_float4(of[0], of[1], of[2], of[3]);
+            store4(pixel, 0, make_float4(of[0], of[1], of[2], of[3]));
         }
     }
 }

@@ -1,4 +1,5 @@
-/* dense.cu - the fully connected layer on the GPU: twin of src/cpu/dense.c, and the only file that calls cuBLAS.
+/* dense.cu - the fully connected layer on the GPU: twin of src/cpu/dense.c, and the only file that calls cuBLAS. Where
+ * the project's own kernels are wanted, dense_own.cu has them, and cuBLAS is not even loaded.
  *
  * cuBLAS is column-major, our tensors are row-major. A row-major matrix M[a][b] is, byte for byte, the column-major
  * matrix of b rows and a columns, M^T, with leading dimension b. So with X^T (N x I), W^T (I x O), Y^T (N x O):
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 
 #include "activation.cuh"
-#include "gpu.cuh"
+#include "dense_own.cuh"
 
 enum { THREADS = 256, WARPS = THREADS / WARP };
 
@@ -163,6 +164,7 @@ static __global__ void __launch_bounds__(THREADS) bias_gradient_kernel(dense_bac
 }
 
 extern "C" enum lenet_status dense_forward_cuda(struct lenet_ctx *ctx, const struct dense_forward *a) {
+    if (ctx->own_dense) return own_dense_forward(ctx, a);
     const long long N = a->N;
     const product p = {CUBLAS_OP_N, CUBLAS_OP_N,          a->N,     a->O, a->I, a->x, a->w, a->N, a->I, a->N,
                        N * a->I,    (long long)a->stride, N * a->O, a->y};
@@ -172,13 +174,17 @@ extern "C" enum lenet_status dense_forward_cuda(struct lenet_ctx *ctx, const str
 }
 
 extern "C" enum lenet_status dense_backward_input_cuda(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
+    if (ctx->own_dense) return own_dense_backward_input(ctx, a);
     const long long N = a->N;
     const product p = {CUBLAS_OP_N, CUBLAS_OP_T,          a->N,     a->I, a->O, a->dy, a->w, a->N, a->I, a->N,
                        N * a->O,    (long long)a->stride, N * a->I, a->dx};
-    return multiply(ctx, "dense_backward_input", a->R, p);
+    LENET_TRY(multiply(ctx, "dense_backward_input", a->R, p));
+    const struct activation_backward_input f = {a->R, a->N, a->I, a->activation, a->x, a->dx, a->dx};
+    return a->activation == LENET_LINEAR ? LENET_OK : activation_backward_input_cuda(ctx, &f);
 }
 
 extern "C" enum lenet_status dense_backward_params_cuda(struct lenet_ctx *ctx, const struct dense_backward_params *a) {
+    if (ctx->own_dense) return own_dense_backward_params(ctx, a);
     const long long N = a->N;
     const product p = {CUBLAS_OP_T, CUBLAS_OP_N,          a->I, a->O, a->N, a->x, a->dy, a->N, a->N, a->I, N * a->I,
                        N * a->O,    (long long)a->stride, a->dw};

@@ -28,6 +28,16 @@ extern "C" const char *cuda_probe(void) {
     return devices > 0 ? NULL : "the driver finds no CUDA device";
 }
 
+/* CUDA has a current device for each thread. Nothing else in the program chooses one. */
+static thread_local int current_device = -1;
+
+extern "C" enum lenet_status cuda_make_current(struct lenet_ctx *ctx) {
+    if (ctx->index == current_device) return LENET_OK;
+    LENET_TRY(gpu_check(ctx, cudaSetDevice(ctx->index), "cudaSetDevice"));
+    current_device = ctx->index;
+    return LENET_OK;
+}
+
 /* Whether this build has code for the device shows when a kernel that does nothing is launched. */
 static __global__ void nothing_kernel(int unused) { (void)unused; }
 
@@ -53,10 +63,12 @@ static enum lenet_status check_architecture(struct lenet_ctx *ctx, int index, co
 
 static enum lenet_status describe(struct lenet_ctx *ctx, const cudaDeviceProp &properties) {
     int runtime = 0;
+    char blas[32] = "no cuBLAS";
     LENET_TRY(gpu_check(ctx, cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion"));
-    snprintf(ctx->machine, sizeof ctx->machine, "build %s, %.64s of compute capability %d.%d, CUDA %d.%d, cuBLAS %d",
+    if (ctx->blas) snprintf(blas, sizeof blas, "cuBLAS %d", gpu_blas_version(ctx));
+    snprintf(ctx->machine, sizeof ctx->machine, "build %s, %.64s of compute capability %d.%d, CUDA %d.%d, %s",
              LENET_CUDA_BUILD, properties.name, properties.major, properties.minor, runtime / 1000, runtime % 1000 / 10,
-             gpu_blas_version(ctx));
+             blas);
     return LENET_OK;
 }
 
@@ -69,15 +81,18 @@ static enum lenet_status open_device(struct lenet_ctx *ctx, const struct lenet_o
     if (index >= devices)
         return lenet_fail(err, LENET_ERR_DEVICE, "cuda:%d: there are %d CUDA devices, 0 to %d", index, devices,
                           devices - 1);
-    LENET_TRY(gpu_check(ctx, cudaSetDevice(index), "cudaSetDevice"));
-    for (cudaStream_t *stream = ctx->streams; stream < ctx->streams + BRANCHES; stream++)
-        LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "cudaStreamCreate"));
+    current_device = -1; /* so that CUDA is told */
+    ctx->index = index;
+    LENET_TRY(cuda_make_current(ctx));
+    for (cudaStream_t &stream : ctx->streams)
+        LENET_TRY(gpu_check(ctx, cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate"));
     ctx->stream = ctx->streams[0];
     LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->begun, cudaEventDisableTiming), "cudaEventCreate"));
     LENET_TRY(gpu_check(ctx, cudaEventCreateWithFlags(&ctx->done, cudaEventDisableTiming), "cudaEventCreate"));
     LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
     LENET_TRY(check_architecture(ctx, index, properties, err));
-    LENET_TRY(gpu_blas_open(ctx, options->tf32, err));
+    ctx->own_dense = options->own_dense;
+    if (!ctx->own_dense) LENET_TRY(gpu_blas_open(ctx, options->tf32, err));
     return describe(ctx, properties);
 }
 
@@ -101,11 +116,12 @@ extern "C" enum lenet_status cuda_open(struct lenet_ctx **out, const struct lene
 
 extern "C" void cuda_close(struct lenet_ctx *ctx) {
     if (!ctx) return;
+    cuda_make_current(ctx);
     gpu_blas_close(ctx);
     if (ctx->begun) cudaEventDestroy(ctx->begun);
     if (ctx->done) cudaEventDestroy(ctx->done);
-    for (int branch = 0; branch < BRANCHES; branch++)
-        if (ctx->streams[branch]) cudaStreamDestroy(ctx->streams[branch]);
+    for (cudaStream_t stream : ctx->streams)
+        if (stream) cudaStreamDestroy(stream);
     free(ctx);
 }
 
@@ -116,6 +132,7 @@ extern "C" void cuda_describe(const struct lenet_ctx *ctx, char text[LENET_MACHI
 /* ---- memory ------------------------------------------------------------------------------------------------ */
 
 extern "C" enum lenet_status cuda_alloc(struct lenet_ctx *ctx, void **p, size_t bytes) {
+    LENET_TRY(cuda_make_current(ctx));
     const cudaError_t error = cudaMalloc(p, bytes);
     if (error == cudaErrorMemoryAllocation) {
         size_t available = 0, total = 0;
@@ -130,17 +147,20 @@ extern "C" enum lenet_status cuda_alloc(struct lenet_ctx *ctx, void **p, size_t 
 }
 
 extern "C" void cuda_release(struct lenet_ctx *ctx, void *p) {
+    cuda_make_current(ctx);
     cudaStreamSynchronize(ctx->stream); /* what was enqueued may still use it */
     cudaFree(p);
 }
 
 extern "C" enum lenet_status cuda_upload(struct lenet_ctx *ctx, void *dst, const void *host_src, size_t bytes) {
+    LENET_TRY(cuda_make_current(ctx));
     LENET_TRY(gpu_check(ctx, cudaMemcpyAsync(dst, host_src, bytes, cudaMemcpyHostToDevice, ctx->stream), "upload"));
     return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), "upload"); /* the caller may change host_src now */
 }
 
 extern "C" enum lenet_status cuda_download(struct lenet_ctx *ctx, void *host_dst, const void *src, size_t bytes) {
     static const char what[] = "an operation since the last wait (CUDA_LAUNCH_BLOCKING=1 tells which)";
+    LENET_TRY(cuda_make_current(ctx));
     LENET_TRY(gpu_check(ctx, cudaMemcpyAsync(host_dst, src, bytes, cudaMemcpyDeviceToHost, ctx->stream), what));
     return gpu_check(ctx, cudaStreamSynchronize(ctx->stream), what);
 }
@@ -150,6 +170,7 @@ extern "C" enum lenet_status cuda_download(struct lenet_ctx *ctx, void *host_dst
  * Two streams, and an event from each to the other; in a recorded step these become the edges of the graph. */
 
 extern "C" enum lenet_status cuda_branch(struct lenet_ctx *ctx) {
+    LENET_TRY(cuda_make_current(ctx));
     LENET_TRY(gpu_check(ctx, cudaEventRecord(ctx->begun, ctx->streams[0]), "a branch"));
     LENET_TRY(gpu_check(ctx, cudaStreamWaitEvent(ctx->streams[1], ctx->begun, 0), "a branch"));
     ctx->branch = 1;
@@ -165,6 +186,7 @@ extern "C" void cuda_back(struct lenet_ctx *ctx) {
 
 extern "C" enum lenet_status cuda_join(struct lenet_ctx *ctx) {
     if (!ctx->branched) return LENET_OK;
+    LENET_TRY(cuda_make_current(ctx));
     ctx->branched = false;
     LENET_TRY(gpu_check(ctx, cudaEventRecord(ctx->done, ctx->streams[1]), "a branch's end"));
     return gpu_check(ctx, cudaStreamWaitEvent(ctx->streams[0], ctx->done, 0), "a branch's end");
@@ -178,6 +200,7 @@ extern "C" enum lenet_status cuda_record(struct lenet_ctx *ctx, enum lenet_statu
     cudaGraphExec_t executable = NULL;
     *out = NULL;
     if (ctx->blocking) return LENET_OK; /* it is impossible to wait for a launch within a graph */
+    LENET_TRY(cuda_make_current(ctx));
     LENET_TRY(gpu_check(ctx, cudaStreamBeginCapture(ctx->stream, cudaStreamCaptureModeThreadLocal), "capture"));
     const enum lenet_status enqueued = enqueue(argument);
     const cudaError_t ended =
@@ -195,12 +218,14 @@ extern "C" enum lenet_status cuda_record(struct lenet_ctx *ctx, enum lenet_statu
 }
 
 extern "C" enum lenet_status cuda_replay(struct lenet_ctx *ctx, void *graph, int times) {
+    LENET_TRY(cuda_make_current(ctx));
     for (int i = 0; i < times; i++)
         LENET_TRY(gpu_check(ctx, cudaGraphLaunch((cudaGraphExec_t)graph, ctx->stream), "a recorded step"));
     return LENET_OK;
 }
 
 extern "C" void cuda_forget(struct lenet_ctx *ctx, void *graph) {
+    cuda_make_current(ctx);
     cudaStreamSynchronize(ctx->stream);
     cudaGraphExecDestroy((cudaGraphExec_t)graph);
 }
@@ -225,12 +250,11 @@ static __global__ void __launch_bounds__(PEAK_THREADS) peak_kernel(peak a) {
 }
 
 extern "C" enum lenet_status cuda_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
-    int device = 0;
     cudaDeviceProp properties;
     cudaEvent_t began, ended;
     float milliseconds = 0;
-    LENET_TRY(gpu_check(ctx, cudaGetDevice(&device), "cudaGetDevice"));
-    LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties"));
+    LENET_TRY(cuda_make_current(ctx));
+    LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, ctx->index), "cudaGetDeviceProperties"));
     const int blocks = properties.multiProcessorCount * 8;
     const struct peak args = {NULL};
     LENET_TRY(gpu_check(ctx, cudaEventCreate(&began), "cudaEventCreate"));

@@ -19,12 +19,14 @@ struct gpu_blas; /* dense.cu */
 enum { BRANCHES = 2 };
 
 struct lenet_ctx {
+    int index;           /* of its device */
     cudaStream_t stream; /* where work is enqueued now: that of the branch below */
     int branch;          /* 1 between cuda_branch and cuda_back, else 0 */
     bool branched;       /* there is work on branch 1 that was not joined yet */
     cudaStream_t streams[BRANCHES];
-    cudaEvent_t begun, done; /* of the work on branch 1 */
-    struct gpu_blas *blas;
+    cudaEvent_t begun, done;     /* of the work on branch 1 */
+    struct gpu_blas *blas;       /* NULL where own_dense is set */
+    bool own_dense;              /* fully connected layers by dense_own.cu */
     bool blocking;               /* CUDA_LAUNCH_BLOCKING is set: wait for each launch, to name the one that fails */
     char message[512];           /* what failed last */
     char machine[LENET_MACHINE]; /* what it says of itself */
@@ -66,7 +68,8 @@ static inline enum lenet_status gpu_launch(struct lenet_ctx *ctx, const char *na
 
 #ifndef SHARED
 /* SHARED(float, tile, 420) declares an array of the block, and DYNAMIC_SHARED(float, weights) one of the size that the
- * launch gave. load4 and store4 move four neighbours at once, load2 two; i is a multiple of 4, or of 2. */
+ * launch gave. load4 and store4 move four neighbours at once, load2 and store2 two, also of global memory; i is a
+ * multiple of 4, or of 2. */
 #define SHARED(type, name, count)  __shared__ __align__(16) type name[count]
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 static __device__ __forceinline__ float2 load2(const float *array, int i) {
@@ -74,6 +77,9 @@ static __device__ __forceinline__ float2 load2(const float *array, int i) {
 }
 static __device__ __forceinline__ float4 load4(const float *array, int i) {
     return *reinterpret_cast<const float4 *>(array + i);
+}
+static __device__ __forceinline__ void store2(float *array, int i, float2 v) {
+    *reinterpret_cast<float2 *>(array + i) = v;
 }
 static __device__ __forceinline__ void store4(float *array, int i, float4 v) {
     *reinterpret_cast<float4 *>(array + i) = v;

@@ -13,6 +13,9 @@ LENET_OPS(X)
 /* NULL where a usable device is present, else the reason why not. */
 const char *cuda_probe(void);
 
+/* Makes the context's device the one that this thread uses. Everything else that gets a context is called after it. */
+enum lenet_status cuda_make_current(struct lenet_ctx *ctx);
+
 enum lenet_status cuda_open(struct lenet_ctx **ctx, const struct lenet_open_options *options, struct lenet_error *err);
 void cuda_close(struct lenet_ctx *ctx);
 enum lenet_status cuda_alloc(struct lenet_ctx *ctx, void **p, size_t bytes);

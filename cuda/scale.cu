@@ -6,21 +6,21 @@ enum { THREADS = 256, WARPS = THREADS / WARP };
 /* A thread has four values of one map of a network: quad q of the map's P*N/4. N is a multiple of four. */
 struct place {
     bool exists;
-    size_t parameter, at; /* of the map, and of the four values, in fours */
+    size_t parameter, at; /* of the map, and of the first value */
 };
 
 static __device__ place place_of_thread(int N, int C, int P, size_t stride) {
     const size_t quads = (size_t)P * N / 4, q = (size_t)blockIdx.x * THREADS + threadIdx.x;
     const int c = blockIdx.y, r = blockIdx.z;
-    return {q < quads, r * stride + c, ((size_t)r * C + c) * quads + q};
+    return {q < quads, r * stride + c, 4 * (((size_t)r * C + c) * quads + q)};
 }
 
 static __global__ void __launch_bounds__(THREADS) scale_forward_kernel(scale_forward a) {
     const place p = place_of_thread(a.N, a.C, a.P, a.stride);
     if (!p.exists) return;
     const float w = a.w[p.parameter], b = a.b[p.parameter];
-    const float4 x = reinterpret_cast<const float4 *>(a.x)[p.at];
-    reinterpret_cast<float4 *>(a.y)[p.at] = make_float4(w * x.x + b, w * x.y + b, w * x.z + b, w * x.w + b);
+    const float4 x = load4(a.x + p.at, 0);
+    store4(a.y + p.at, 0, make_float4(w * x.x + b, w * x.y + b, w * x.z + b, w * x.w + b));
 }
 
 /* A thread alone reads its four values of dy, so in place is fine. */
@@ -28,8 +28,8 @@ static __global__ void __launch_bounds__(THREADS) scale_backward_input_kernel(sc
     const place p = place_of_thread(a.N, a.C, a.P, a.stride);
     if (!p.exists) return;
     const float w = a.w[p.parameter];
-    const float4 dy = reinterpret_cast<const float4 *>(a.dy)[p.at];
-    reinterpret_cast<float4 *>(a.dx)[p.at] = make_float4(w * dy.x, w * dy.y, w * dy.z, w * dy.w);
+    const float4 dy = load4(a.dy + p.at, 0);
+    store4(a.dx + p.at, 0, make_float4(w * dy.x, w * dy.y, w * dy.z, w * dy.w));
 }
 
 /* A block has one map of a network, whose two sums are added in one order: each thread adds every 256th value, then the

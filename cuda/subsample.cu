@@ -14,11 +14,11 @@ struct values {
 };
 
 static __device__ __forceinline__ values load(const float *p) {
-    const float4 v = *reinterpret_cast<const float4 *>(p);
+    const float4 v = load4(p, 0);
     return {{v.x, v.y, v.z, v.w}};
 }
 static __device__ __forceinline__ void store(float *p, const values &v) {
-    *reinterpret_cast<float4 *>(p) = make_float4(v.of[0], v.of[1], v.of[2], v.of[3]);
+    store4(p, 0, make_float4(v.of[0], v.of[1], v.of[2], v.of[3]));
 }
 
 /* Where a thread's images lie: n is the first one, `in` and `out` begin the row of windows of x and of y. */

@@ -35,10 +35,11 @@ gradchecks=(
     "--arch linear"
     "--arch lenet5-1998"
     "--tf32"
+    "--dense own"
 )
 repeated=(--seed 1 --steps 1876)                    # what is repeated, stopped and killed: 2 epochs of MNIST
 fast=(--batch 128 --epochs 4 --lr 0.1 --warmup 1)   # the recipe for the time to 99 %
-benches=("1" "8" "64" "1 --tf32" "64 --tf32" "256") # sizes of populations
+benches=("1" "1 --dense own" "8" "64" "1 --tf32" "64 --tf32" "256") # sizes of populations
 declare -A limits=([gpu]=30 [tests]=180 [memcheck]=300 [racecheck]=300 [initcheck]=300 [synccheck]=300 [gradcheck]=120
     [same_bytes]=120 [training]=120 [time_to_99]=120 [bench]=240)
 for limit in ${LENET_CHECK_SECONDS:-}; do limits[${limit%%=*}]=${limit#*=}; done
@@ -453,7 +454,8 @@ bench() {
     local size file code options results=() note=
     for size in "${benches[@]}"; do
         read -ra options <<<"$size"
-        file=$logs/bench-${size// --/-}.json
+        file=${size// --/-}
+        file=$logs/bench-${file// /-}.json
         printf '\n+ %s networks\n' "$size"
         code=0
         within "$lenet" bench --device cuda --batch 128 --networks "${options[@]}" --json "$file" >"$stage.last" 2>&1 ||
@@ -467,18 +469,41 @@ bench() {
             results+=("$file")
         fi
     done
-    analyse "$note" "${results[@]}" <<'PYTHON'
+    analyse "$note" "$root/docs/kernels_predicted.tsv" "${results[@]}" <<'PYTHON'
+predicted = {} # (operation, R, the how-manieth of the step): its layer, and microseconds by the model
+table = Path(arguments[1])
+for line in table.read_text().splitlines() if table.exists() else []:
+    if not line.startswith("#"):
+        kernel, R, us, _ = line.split("\t")
+        operation, _, layer = kernel.partition(" ")
+        times = sum(key[:2] == (operation, int(R)) for key in predicted)
+        predicted[operation, int(R), times] = layer, float(us)
+def beside_model(R, operations):
+    """Each operation with what the model says of it."""
+    seen = []
+    for of in operations:
+        name, us = of["operation"], float(f"{1e6 * of['seconds']:.6g}")
+        layer, model = predicted.get((name, R, seen.count(name)), ("", None))
+        seen.append(name)
+        yield {"operation": f"{name} {layer}".strip(), "microseconds": us, "predicted": model}
+def text_of(of):
+    text = f"  {of['operation']:36} {of['microseconds']:8.1f} us"
+    if of["predicted"] is None:
+        return text + ", no prediction"
+    ratio = of["microseconds"] / of["predicted"]
+    return text + f", predicted {of['predicted']:g}: {ratio:.2f} times" + ("" if 0.5 < ratio < 2 else ", FAR OFF")
 rows = []
-for path in map(Path, arguments[1:]):
+for path in map(Path, arguments[2:]):
     bench = json.loads(path.read_text())
     R, step, speed = bench["networks"], bench["step_seconds"], bench["images_per_s"]
     if bench["device"] != "cuda":
         problem(f"{path.stem}: ran on {bench['device']}")
-    row = {"networks": R, "tf32": "tf32" in path.stem, "batch": bench["batch"], "step_seconds": step,
-           "epoch_seconds": 60000 * R / speed, "network_epochs_per_s": speed / 60000,
+    row = {"networks": R, "tf32": "tf32" in path.stem, "own_dense": "own" in path.stem, "batch": bench["batch"],
+           "step_seconds": step, "epoch_seconds": 60000 * R / speed, "network_epochs_per_s": speed / 60000,
            "peak_flops_per_s": bench["peak_flops_per_s"],
            "fraction_of_peak": bench["step_flops"] / step / bench["peak_flops_per_s"]}
-    text = (f"{R:3d} x {'TF32' if row['tf32'] else 'FP32'} {1e6 * step:9.1f} us/step {60000 * R / speed:8.4f} s/epoch"
+    kind = "TF32" if row["tf32"] else "own " if row["own_dense"] else "FP32"
+    text = (f"{R:3d} x {kind} {1e6 * step:9.1f} us/step {60000 * R / speed:8.4f} s/epoch"
             f" {speed / 60000:8.1f} network-epochs/s {100 * row['fraction_of_peak']:5.1f} % of peak")
     if R == 1:
         row["goal"] = goal(row["epoch_seconds"], 0.03, 0.01, "s")
@@ -486,6 +511,9 @@ for path in map(Path, arguments[1:]):
         row["goal"] = goal(row["network_epochs_per_s"], 60, 180, "/s")
     row["text"] = text + (f"; {row['goal']['text']}" if "goal" in row else "")
     rows.append({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()})
+    if not row["tf32"] and any(R == of[1] for of in predicted):
+        rows[-1]["operations"] = list(beside_model(R, bench["operations"]))
+        rows[-1]["text"] = "\n    ".join([rows[-1]["text"], *map(text_of, rows[-1]["operations"])])
 peak = max((row["peak_flops_per_s"] for row in rows), default=0)
 facts(runs=rows, summary=f"{len(rows)} runs, batch 128; peak {peak / 1e12:.1f} TFLOP/s{arguments[0]}")
 PYTHON

@@ -61,7 +61,7 @@ mkdir -p "$(dirname "$whole")"
 out=$(mktemp -d "$whole.XXXXXX")
 trap 'rm -rf "$out"' EXIT
 chmod 755 "$out"
-mkdir -p "$out/build/tests" "$out/lib" "$out/data" "$out/scripts"
+mkdir -p "$out/build/tests" "$out/lib" "$out/data" "$out/docs" "$out/scripts"
 programs=("$build/lenet")
 for test in "$build"/tests/test_*; do
     if [[ ! -f $test || ! -x $test || $test == *_emulated ]]; then continue; fi
@@ -79,6 +79,7 @@ git -C "$root" describe --always --abbrev=40 --dirty --exclude '*' >"$out/build/
     echo unknown >"$out/build/COMMIT"
 cp "$root/scripts/common.sh" "$root/scripts/gpu_check.sh" "$out/scripts/"
 cp -r "$root/data/sample" "$root/data/mnist.sha256" "$out/data/"
+cp "$root/docs/kernels_predicted.tsv" "$out/docs/"
 if [ ! "$data" -ef "$root/data/sample" ]; then
     mkdir "$out/data/mnist"
     for file in "$data"/*-ubyte "$data"/*-ubyte.gz; do

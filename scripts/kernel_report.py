@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""kernel_report.py - what ptxas says of the CUDA kernels: registers, shared memory, spills; and what a step must cost.
+"""kernel_report.py - what ptxas says of the CUDA kernels: registers, shared memory, spills; what the tests count of
+their accesses to memory; and what a step must cost.
 
-  kernel_report.py --check                    compiles cuda/*.cu; exit 1 if a kernel spills or a file has no kernel
+  kernel_report.py --check                    compiles cuda/*.cu; exit 1 if a kernel spills or has a local array, or a
+                                              file has no kernel
   kernel_report.py --check --build DIR        the same of what a build has compiled already (scripts/keep_ptxas.sh)
   kernel_report.py --build DIR --markdown FILE   writes docs/kernels.md
 
@@ -13,6 +15,7 @@ Exit codes: 0 done, 1 a check failed, 2 usage, 3 something is missing or does no
 """
 import endings  # noqa: F401: first
 import argparse
+import itertools
 import json
 import math
 import os
@@ -105,7 +108,8 @@ def parse(text):
 
 
 def problems_of(sources, texts, architectures):
-    """A line for each spill, and for each file whose kernels ptxas did not compile for an architecture."""
+    """A line for each spill and each local array, which both are slow memory where registers were meant, and for each
+    file whose kernels ptxas did not compile for an architecture."""
     problems = []
     for source in sources:
         if "__global__" not in source.read_text():
@@ -123,6 +127,9 @@ def problems_of(sources, texts, architectures):
             if kernel["stores"] + kernel["loads"] > 0:
                 problems.append(f"{source.name}: {name} for sm_{architecture} spills: {kernel['stores']} bytes of "
                                 f"stores, {kernel['loads']} of loads, with {kernel['registers']} registers")
+            elif kernel["stack"] > 0:
+                problems.append(f"{source.name}: {name} for sm_{architecture} has a local array: {kernel['stack']} "
+                                "bytes that are indexed at run time")
     return problems
 
 
@@ -135,7 +142,7 @@ def check(texts, architectures):
         kernels = {key: kernel for text in texts.values() for key, kernel in parse(text).items()}
         (name, architecture), most = max(kernels.items(), key=lambda item: item[1]["registers"])
         print(f"{len({name for name, _ in kernels})} kernels on {len({a for _, a in kernels})} architectures: "
-              f"no spills; at most {most['registers']} registers ({name}, sm_{architecture})")
+              f"no spills, no local arrays; at most {most['registers']} registers ({name}, sm_{architecture})")
     return 1 if problems else 0
 
 
@@ -161,6 +168,28 @@ def launches(build, networks):
     return {(short_name(kernel), math.prod(map(int, block.split())), int(shared)) for kernel, _, block, shared in rows}
 
 
+def counted_launches(build):
+    """What the emulated GPU counts of each launch of a training step of lenet5: dicts, in the order of the launches."""
+    with tempfile.TemporaryDirectory() as directory:
+        counts = Path(directory) / "counts"
+        run([f"{build}/tests/test_simt_counts_emulated"], LENET_COUNTS=str(counts))
+        return [json.loads(line) for line in counts.read_text().splitlines()]
+
+
+def shares_of(counted, use):
+    """The columns of a kernel's use (kernel, threads, dynamic shared memory): the share of useful sectors in its reads
+    and in its writes, wavefronts for each that would do, and barriers of a block. Empty where nothing was counted."""
+    mine = [c for c in counted
+            if c["R"] in POPULATIONS and (short_name(c["kernel"]), c["threads"], c["dynamic"]) == use]
+    least, used = ({key: sum(c[key][i] for c in mine) for key in ("read", "written", "wavefronts")} for i in (0, 1))
+    if not mine:
+        return "| | | |"
+    useful = [f"{100 * least[key] / used[key]:.0f} %" if used[key] else "" for key in ("read", "written")]
+    wavefronts = f"{used['wavefronts'] / least['wavefronts']:.2f}" if least["wavefronts"] else ""
+    barriers = sum(c["barriers"] for c in mine) / sum(c["blocks"] for c in mine)
+    return f"{useful[0]} | {useful[1]} | {wavefronts} | {barriers:.0f} |"
+
+
 def run(command, **environment):
     try:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
@@ -168,9 +197,11 @@ def run(command, **environment):
         raise Failure(f"{error}; --build names a build directory with everything in it") from None
 
 
-def kernel_table(kernels, launched):
-    """launched: {(kernel, threads, dynamic shared memory): [the populations that launch it so]}."""
-    columns = "registers", "static shared", "stack", "spills", "R", "threads", "dynamic shared", "blocks/SM", "warps/SM"
+def kernel_table(kernels, launched, counted):
+    """launched: {(kernel, threads, dynamic shared memory): [the populations that launch it so]}; counted: what
+    counted_launches returns."""
+    columns = ("registers", "static shared", "stack", "spills", "R", "threads", "dynamic shared", "blocks/SM",
+               "warps/SM", "useful of reads", "of writes", "wavefronts", "barriers")
     yield f"| kernel | {' | '.join(columns)} |"
     yield "|---" + "|--:" * len(columns) + "|"
     for (name, architecture), k in sorted(kernels.items()):
@@ -179,10 +210,11 @@ def kernel_table(kernels, launched):
         first = f"| `{name}` | {k['registers']} | {k['shared']} | {k['stack']} | {k['stores'] + k['loads']} "
         uses = sorted((threads, dynamic, of) for (kernel, threads, dynamic), of in launched.items() if kernel == name)
         if not uses:
-            yield first + "| | | | | |"
+            yield first + "| " * (len(columns) - 4) + "|"
         for threads, dynamic, of in uses:
             blocks, warps = occupancy(k["registers"], threads, k["shared"] + dynamic)
-            yield first + f"| {', '.join(map(str, of))} | {threads} | {dynamic} | {blocks} | {warps} |"
+            shares = shares_of(counted, (name, threads, dynamic))
+            yield first + f"| {', '.join(map(str, of))} | {threads} | {dynamic} | {blocks} | {warps} | {shares}"
             first = "| | | | | "
 
 
@@ -206,6 +238,11 @@ def is_with_activation(layers, at):
     return layers[at]["kind"] == "dense" and at + 1 < len(layers) and layers[at + 1]["kind"] == "activation"
 
 
+def is_behind_activation(layers, at):
+    """Whether layer `at` is fully connected and its gradient computed together with that of the activation below it."""
+    return at > 0 and layers[at]["kind"] == "dense" and layers[at - 1]["kind"] == "activation"
+
+
 def step_operations(info, images):
     """(operation, layer, FLOP, bytes) of one network's step in its order, each input read once, each output written
     once. As in `lenet bench`, only matrix products count as FLOP. schedule_step moves a few bytes and is left out."""
@@ -225,13 +262,17 @@ def step_operations(info, images):
         steps = [(kind + "_backward_params", name, x + y + weights + biases, flops)] if weights else []
         if is_fused(layers, at):
             windows = y // 4
+            if at == 0:  # nobody else wants the gradient of its outputs
+                steps = [("conv_maxpool_backward_params", name, x + 2 * windows + weights + biases, flops, windows)]
             forward.append(("conv_maxpool_forward", name, x + windows + weights + biases, flops, windows))
         elif not (at > 0 and (is_fused(layers, at - 1) or is_with_activation(layers, at - 1))):
             forward.append((kind + "_forward", name, x + y + weights + biases, flops))
-        if at > 0 and is_fused(layers, at - 1):
+        if at > 1 and is_fused(layers, at - 1):
             steps.append(("maxpool_backward_input", name, x + 2 * y, 0, y))
-        elif at > 0:
+        elif at > 0 and not (is_fused(layers, at - 1) or
+                             (at + 1 < len(layers) and is_behind_activation(layers, at + 1))):
             inputs = x + y + {"subsample": x, "activation": x}.get(kind, weights)  # x for the maximum, y for the slope
+            inputs += x if is_behind_activation(layers, at) else 0
             steps.append((kind + "_backward_input", name, inputs, flops))
         backward.append(steps)
     for row in forward:
@@ -246,24 +287,43 @@ def step_operations(info, images):
     return rows
 
 
-def step_table(info):
+def counted_bytes(rows, counted):
+    """For each operation of step_operations: the bytes that the launches of one network's step were seen to move. What
+    it must move is the same by the test that counts, but that there the optimizer also has what pads the parameters."""
+    operations = []
+    for key, launches_of in itertools.groupby((c for c in counted if c["R"] == 1 and c["operation"] != "schedule_step"),
+                                              key=lambda c: (c["operation"], c["layer"], c["least"])):
+        operations.append((*key, sum(c["moved"] for c in launches_of)))
+    if [o[:2] for o in operations] != [row[:2] for row in rows]:
+        raise Failure("a step has not the operations that tests/training/test_simt_counts.cc has counted")
+    for (operation, layer, by_test, _), (_, _, _, by_script) in zip(operations, rows):
+        if not math.isclose(by_test, by_script, rel_tol=0.01):
+            raise Failure(f"{operation} {layer} must move {by_script} bytes by this script, and {by_test} by "
+                          "tests/training/test_simt_counts.cc")
+    return [o[3] for o in operations]
+
+
+def step_table(info, counted):
     rows = step_operations(info, BATCH)
+    seen = counted_bytes(rows, counted)
     floors = {networks: 0 for networks in POPULATIONS}
-    yield "| operation | layer | MFLOP | MB | bound by |" + "".join(f" floor, R = {r} |" for r in POPULATIONS)
-    yield "|---|---|--:|--:|---|" + "--:|" * len(POPULATIONS)
-    for operation, layer, flops, moved in rows:
+    yield ("| operation | layer | MFLOP | MB | MB counted | bound by |" +
+           "".join(f" floor, R = {r} |" for r in POPULATIONS))
+    yield "|---|---|--:|--:|--:|---|" + "--:|" * len(POPULATIONS)
+    for (operation, layer, flops, moved), bytes_seen in zip(rows, seen):
         floor = max(flops / FLOPS, moved / BYTES)
-        line = f"| {operation} | {layer} | {flops / 1e6:.2f} | {moved / 1e6:.3f} | "
+        line = f"| {operation} | {layer} | {flops / 1e6:.2f} | {moved / 1e6:.3f} | {bytes_seen / 1e6:.3f} | "
         line += "FLOP |" if flops / FLOPS > moved / BYTES else "bytes |"
         for networks in POPULATIONS:
             floors[networks] += networks * floor
             line += f" {1e6 * networks * floor:.2f} us |"
         yield line
     total = f"| {sum(row[2] for row in rows) / 1e6:.2f} | {sum(row[3] for row in rows) / 1e6:.3f} | "
+    total += f"{sum(seen) / 1e6:.3f} | "
     yield f"| **a step** | {total}|" + "".join(f" **{1e6 * floors[r]:.1f} us** |" for r in POPULATIONS)
     steps = math.ceil(EPOCH / BATCH)
     times = "".join(f" **{1e3 * steps * floors[r]:.1f} ms** |" for r in POPULATIONS)
-    yield f"| **an epoch**, {steps} steps | | | | |{times}"
+    yield f"| **an epoch**, {steps} steps | | | | | |{times}"
 
 
 def markdown(texts, build, nvcc):
@@ -273,6 +333,7 @@ def markdown(texts, build, nvcc):
     for networks in POPULATIONS:
         for launch in launches(build, networks):
             launched.setdefault(launch, []).append(networks)
+    counted = counted_launches(build)
     version = subprocess.run([nvcc, "--version"], stdout=subprocess.PIPE, text=True).stdout if nvcc else ""
     release = re.search(r"release ([\d.]+)", version)
     return "\n".join([
@@ -283,23 +344,28 @@ def markdown(texts, build, nvcc):
         f"R, threads and dynamic shared memory (bytes) are those of the launches in a training step of `lenet5` with "
         f"batch {BATCH} and R networks, and of C1's input gradient, which only gradient checks want; kernels without "
         "them are for other shapes, evaluation or benchmarks. Warps/SM, of 64, are the theoretical occupancy; the "
-        "script's head has the rules. A stack frame is an array that is indexed at run time.", "",
-        *kernel_table(kernels, launched), "",
+        "script's head has the rules. A stack frame is an array that is indexed at run time; the tests allow none.", "",
+        "The last four columns were counted where the tests run the kernels on a CPU: the share of the 32-byte sectors "
+        "of global memory that a warp's reads and writes would need at least, of those that they touch; wavefronts of "
+        "shared memory for each that is needed, of which 1.00 is without bank conflicts; and barriers of a block. For "
+        "R = 64 every 31st block was counted.", "",
+        *kernel_table(kernels, launched, counted), "",
         "## What a training step must cost on an H100, at least", "",
         f"`lenet5`, batch {BATCH}, Nesterov momentum; FLOP and bytes of one network. The floor is the larger of "
         f"FLOP / {FLOPS / 1e12:g} TFLOP/s (FP32) and bytes / {BYTES / 1e12:g} TB/s, the data sheet's numbers of the "
         "H100 SXM, with every input of an operation read once and every output written once; R networks cost R times "
         "as much. Launches, and what a kernel reads twice, come on top. The tensors of a single network fit the 50 MB "
         "of L2 cache, so for R = 1 memory may be faster than that, and launches, of some microseconds each, are what "
-        "a step consists of.", "",
-        *step_table(architecture_of(build)), ""])
+        "a step consists of. MB counted is what the launches of R = 1 touched in the tests: every sector once a "
+        "launch, and every matrix once a product of cuBLAS.", "",
+        *step_table(architecture_of(build), counted), ""])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", nargs="+", metavar="N", help="90, ...; initially those that the build is for")
     parser.add_argument("--build", metavar="DIR", help="read what this build directory's compilers have said")
-    parser.add_argument("--check", action="store_true", help="fail where a kernel spills")
+    parser.add_argument("--check", action="store_true", help="fail where a kernel spills or has a local array")
     parser.add_argument("--markdown", metavar="FILE", help="write the tables there; needs --build")
     arguments = parser.parse_args()
     if not arguments.check and not arguments.markdown or arguments.markdown and not arguments.build:

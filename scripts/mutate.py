@@ -43,7 +43,8 @@ TESTS = {
     "cuda/activation.cuh": ["test_activation_emulated", "test_subsample_emulated", "test_conv_maxpool_emulated",
                             *EMULATED],
     "cuda/gpu.cuh": ["test_dense_emulated", "test_conv_emulated", *EMULATED],
-    "cuda/*.cu": ["test_{stem}_emulated", *EMULATED],
+    "cuda/dense_own.cu": ["test_dense_emulated", *EMULATED],
+    "cuda/*.cu": ["test_{stem}_emulated", *EMULATED, "test_simt_sizes_emulated"],
     "src/cpu/parallel.c": ["test_parallel", "test_every_operation"],
     "src/cpu/tile.c": ["test_conv", "test_dense", "test_every_operation"],
     "src/cpu/*_batch1.c": ["test_{operation}", "test_every_operation"],
@@ -52,14 +53,15 @@ TESTS = {
     "src/ops/*.h": ["test_batch", "test_optimizer", "test_every_operation", "test_conv"],
     "src/net/network.c": ["test_network", "test_train", "test_transfer", *EMULATED],
     "src/net/steps.c": ["test_network", "test_train", "test_stop_emulated", *EMULATED],
-    "src/train/checkpoint.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
+    "src/train/checkpoint.c": ["test_stop", "test_train", "test_sweep", "test_resume", "test_cuda_errors_emulated"],
     "src/train/trainer.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/train/population.c": ["test_stop", "test_train", "test_sweep", "test_resume"],
     "src/base/files.c": ["test_files", "test_run_dir", "test_train", "test_resume"],
 }
 SCRIPTS = {"test_resume": "tests/training/test_resume.sh"}  # with the program and the tree as arguments
 GPU_TESTS = "*cuda*:Cuda*"  # of programs whose other tests have nothing to do with the GPU
-EVERYTHING = ("test_cuda_errors_emulated", "test_simt_step_emulated", "test_simt_failures_emulated")
+EVERYTHING = ("test_cuda_errors_emulated", "test_simt_step_emulated", "test_simt_failures_emulated",
+              "test_simt_sizes_emulated")
 SECONDS = 600  # for one program; longer than that is a fault that was found
 
 # name, what is replaced, by what: in code, on one line.

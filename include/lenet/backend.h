@@ -7,9 +7,10 @@ extern "C" {
 #endif
 
 struct lenet_open_options {
-    int index;   /* which device; ignored by cpu          */
-    int threads; /* of the host, 0 for all; ignored by cuda */
-    int tf32;    /* cuda: fully connected layers in TensorFloat-32, with 11 bits of each factor */
+    int index;     /* which device; ignored by cpu          */
+    int threads;   /* of the host, 0 for all; ignored by cuda */
+    int tf32;      /* cuda: fully connected layers in TensorFloat-32, with 11 bits of each factor */
+    int own_dense; /* cuda: fully connected layers by kernels of the project's own, in float, without cuBLAS */
 };
 
 enum { LENET_MACHINE = 256 };

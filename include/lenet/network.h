@@ -41,7 +41,7 @@ struct lenet_network {
     uint8_t *place[LENET_MAX_LAYERS];  /* of a subsampling that is fused with the convolution   */
                                        /* below it: which pixels are the maxima; else NULL      */
     void *gradient[LENET_GRADIENTS];   /* of layers' outputs, in turn                           */
-    void *scratch;                     /* of conv_backward_params */
+    void *scratch[2];                  /* of gradients of convolutions: on the branch, and beside it */
     void *squared_w;                   /* [R][stride]: for the second derivatives of sdlm, else NULL */
     void *squared_x;                   /* as large as the largest input of a layer: likewise     */
     void *dx;                          /* gradient of x: only where asked for, else NULL        */

@@ -56,6 +56,9 @@ enum {
     LENET_MAX_SIDE = 512,       /* H and W of maps, OH and OW of a batch, in pixels */
 };
 
+/* Most values that an operation takes one by one: as many as a grid has threads, 2^31 - 1 blocks of 256. */
+#define LENET_MAX_VALUES ((((size_t)1 << 31) - 1) * 256)
+
 /* ---- the settings of one network, of which a population has an array ------ */
 
 enum lenet_schedule {
@@ -221,11 +224,26 @@ struct maxpool_backward_input {
     const lenet_real *dy; /* [R][C][H/2][W/2][N] */
     lenet_real *dx;       /* = [R][C][H][W][N]   */
 };
+/* What conv_backward_params gives of that, to the bit, for a convolution whose inputs have no gradient. */
+struct conv_maxpool_backward_params {
+    int R, N, C, H, W, O, K; /* H-K+1 and W-K+1 are even */
+    enum lenet_activation activation;
+    size_t stride;
+    const lenet_real *x;  /* [R][C][H][W][N]                   */
+    const lenet_real *y;  /* [R][O][(H-K+1)/2][(W-K+1)/2][N]   */
+    const uint8_t *place; /* likewise                          */
+    const lenet_real *dy; /* likewise                          */
+    lenet_real *dw;       /* = [R][O][C][K][K]                 */
+    lenet_real *db;       /* = [R][O]                          */
+    lenet_real *scratch;  /* as in conv_backward_params        */
+    lenet_real *between;  /* [R][O][H-K+1][W-K+1][N]: for what maxpool_backward_input gives, where it is used */
+    uint32_t table[LENET_TABLE_MAPS]; /* as in conv_backward_params        */
+};
 
 /* A coefficient and a bias of each map: y[c] = w[c] * x[c] + b[c]. Behind the sum of windows it makes the trainable
  * subsampling of LeCun et al. 1998. dx may be dy. */
 struct scale_forward {
-    int R, N, C, P; /* P pixels a map */
+    int R, N, C, P; /* P pixels a map, at most LENET_MAX_SIDE^2 */
     size_t stride;
     const lenet_real *x; /* [R][C][P][N]   */
     const lenet_real *w; /* [R][C]         */
@@ -248,7 +266,8 @@ struct scale_backward_params {
     lenet_real *db;       /* = [R][C]     */
 };
 
-/* f of F units, where f is not linear: that would be no work. In place is fine: y may be x, and dx may be dy. */
+/* f of F units, where f is not linear: that would be no work. R*F*N is at most LENET_MAX_VALUES. In place is fine: y
+ * may be x, and dx may be dy. */
 struct activation_forward {
     int R, N, F;
     enum lenet_activation activation;
@@ -264,7 +283,8 @@ struct activation_backward_input {
 };
 
 /* Fully connected, and a nonlinearity f behind it, which may be linear: y = f(b + w x). The gradients are those of
- * b + w x. */
+ * b + w x. That of x goes on through the nonlinearity in front, if there is one: where x = f(z), dx is the gradient of
+ * z. */
 struct dense_forward {
     int R, N, I, O;
     size_t stride;
@@ -277,9 +297,11 @@ struct dense_forward {
 struct dense_backward_input {
     int R, N, I, O;
     size_t stride;
-    const lenet_real *dy; /* [R][O][N]   */
-    const lenet_real *w;  /* [R][O][I]   */
-    lenet_real *dx;       /* = [R][I][N] */
+    enum lenet_activation activation; /* in front; linear for none */
+    const lenet_real *x;              /* [R][I][N], not read where f is linear */
+    const lenet_real *dy;             /* [R][O][N]   */
+    const lenet_real *w;              /* [R][O][I]   */
+    lenet_real *dx;                   /* = [R][I][N] */
 };
 struct dense_backward_params {
     int R, N, I, O;
@@ -373,7 +395,7 @@ enum lenet_optimizer { LENET_SGD, LENET_MOMENTUM, LENET_NESTEROV, LENET_ADAMW, L
 
 struct optimizer_step {
     int R;
-    size_t stride, first, end; /* parameters of a network; first < end <= stride */
+    size_t stride, first, end; /* of parameters of a network; first < end <= stride, end-first <= LENET_MAX_VALUES */
     enum lenet_optimizer optimizer;
     const struct lenet_hyper *hyper; /* [R]                                        */
     const float *rate;               /* [R]                                        */
@@ -388,12 +410,12 @@ struct optimizer_step {
  * and the operations above second derivatives are propagated back: of a weighted sum, what holds for first derivatives
  * holds for the diagonal of the Gauss-Newton matrix with the squares of weights and inputs. */
 struct square {
-    size_t count;
+    size_t count;        /* <= LENET_MAX_VALUES */
     const lenet_real *x; /* [count]   */
     lenet_real *y;       /* = [count] */
 };
 struct accumulate {
-    size_t count;
+    size_t count; /* <= LENET_MAX_VALUES */
     float keep, factor;
     const lenet_real *x; /* [count]    */
     lenet_real *y;       /* += [count] */
@@ -411,6 +433,7 @@ struct accumulate {
     X(subsample_backward_input)                                                                                        \
     X(conv_maxpool_forward)                                                                                            \
     X(maxpool_backward_input)                                                                                          \
+    X(conv_maxpool_backward_params)                                                                                    \
     X(scale_forward)                                                                                                   \
     X(scale_backward_input)                                                                                            \
     X(scale_backward_params)                                                                                           \

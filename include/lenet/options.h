@@ -11,7 +11,13 @@
 extern "C" {
 #endif
 
-enum { LENET_MAX_PATH = 1024, LENET_MAX_CHOICE = 32, LENET_MAX_LIST = 1024, LENET_POPULATION_KEY = 512 };
+enum {
+    LENET_MAX_PATH = 1024,
+    LENET_MAX_CHOICE = 32,
+    LENET_MAX_DEVICE = 256, /* of a list of devices */
+    LENET_MAX_LIST = 1024,
+    LENET_POPULATION_KEY = 512
+};
 
 enum {
     LENET_AUTO = -1,         /* a number that is worked out from the others; it is written auto */
@@ -49,9 +55,10 @@ struct lenet_config {
     double label_noise;
     int64_t seed;
     /* the machine */
-    char device[LENET_MAX_CHOICE];
+    char device[LENET_MAX_DEVICE];
     int64_t threads;
-    int tf32; /* 0 or 1 */
+    int tf32;      /* 0 or 1 */
+    int own_dense; /* 0: cublas, 1: own */
     double checkpoint_seconds;
     /* eval */
     int ensemble; /* 0 or 1 */

@@ -54,6 +54,7 @@ static double flops_of(const char *name, const void *args) {
     CONV(conv_backward_input)
     CONV(conv_backward_params)
     CONV(conv_maxpool_forward)
+    CONV(conv_maxpool_backward_params)
     DENSE(dense_forward)
     DENSE(dense_backward_input)
     DENSE(dense_backward_params)

@@ -483,7 +483,7 @@ enum lenet_status lenet_crosscheck_run(const struct lenet_device *device, const 
     struct lenet_topology topology;
     struct lenet_dataset data = {0};
     const struct lenet_backend *cpu64 = lenet_backend_cpu64();
-    struct crosscheck c = {.tf32 = config->tf32, .result = result};
+    struct crosscheck c = {.tf32 = config->tf32 && !config->own_dense, .result = result};
     *result = (struct lenet_crosscheck){
         .backend = device->backend->name, .seed = config->seed ? config->seed : (int64_t)time(NULL), .steps = steps};
     LENET_TRY(lenet_config_topology(config, LENET_DIGITS, &topology, err));

@@ -85,7 +85,8 @@ struct params_part {
 /* Computes dw; and db where c and i_first are 0, for such an item reads the rows of dy anyway. */
 static void params_sum(const struct conv_backward_params *a, const struct params_part *part) {
     const int N = a->N, H = a->H, W = a->W, K = a->K, OH = H - K + 1, OW = W - K + 1, T = part->T;
-    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / SUM_LANES, with_table = has_table(a);
+    const int with_bias = part->c == 0 && part->i_first == 0, row = OW * N / SUM_LANES,
+              with_table = has_table(a->table);
     const ptrdiff_t out_map = (ptrdiff_t)OH * OW * N;
     const LENET_REAL *x = a->x + (part->r * a->C + part->c) * H * W * N;
     const LENET_REAL *rows[PARAMS_T];

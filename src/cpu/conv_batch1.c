@@ -143,7 +143,7 @@ static void params_item(const void *args, ptrdiff_t r) {
     LENET_REAL *x = memory_of(m, r), *dy = x + C * input_pitch(H, W);
     struct one_image image = {.a = a,
                               .network = (size_t)r * a->stride,
-                              .with_table = has_table(a),
+                              .with_table = has_table(a->table),
                               .x = x,
                               .dy = dy,
                               .pitch = whole_vectors((ptrdiff_t)OH * W)};

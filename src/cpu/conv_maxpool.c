@@ -7,6 +7,7 @@
 
 #include "cpu/activation.h"
 #include "cpu/ops_cpu.h"
+#include "ops/conv_maxpool.h"
 
 ALWAYS_INLINE vec in_all_lanes(image_vec v) { return v - (vec){0}; }
 ALWAYS_INLINE vec load_images(const LENET_REAL *p) { return in_all_lanes(*(const image_vec *)p); }
@@ -96,4 +97,12 @@ enum lenet_status CPU_NAME(conv_maxpool_forward)(struct lenet_ctx *ctx, const st
 enum lenet_status CPU_NAME(maxpool_backward_input)(struct lenet_ctx *ctx, const struct maxpool_backward_input *a) {
     parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C * (a->H / 2), backward_item, a);
     return LENET_OK;
+}
+
+enum lenet_status CPU_NAME(conv_maxpool_backward_params)(struct lenet_ctx *ctx,
+                                                         const struct conv_maxpool_backward_params *a) {
+    const struct maxpool_backward_input first = gradient_between(a);
+    const struct conv_backward_params second = params_of_between(a);
+    LENET_TRY(CPU_NAME(maxpool_backward_input)(ctx, &first));
+    return CPU_NAME(conv_backward_params)(ctx, &second);
 }

@@ -39,7 +39,7 @@ enum lenet_status CPU_NAME(dense_forward)(struct lenet_ctx *ctx, const struct de
 
 enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
     multiply(ctx, &(struct product){a->R, a->N, a->I, a->O, a->stride, 1, a->I, a->dy, a->w, NULL, a->dx});
-    return LENET_OK;
+    return activate_gradients(ctx, a);
 }
 
 /* ---- gradient of the parameters ---------------------------------------------

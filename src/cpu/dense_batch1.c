@@ -57,7 +57,8 @@ static void input_item(const void *args, ptrdiff_t r) {
 }
 
 enum lenet_status CPU_NAME(dense_backward_input)(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
-    return for_items(ctx, a, a->R, a->I, input_item);
+    LENET_TRY(for_items(ctx, a, a->R, a->I, input_item));
+    return activate_gradients(ctx, a);
 }
 
 /* dw[o][i] = sum over the images of dy[o] * x[i]. */

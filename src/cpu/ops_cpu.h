@@ -30,4 +30,10 @@ static inline enum lenet_status activate_outputs(struct lenet_ctx *ctx, const st
     return a->activation == LENET_LINEAR ? LENET_OK : CPU_NAME(activation_forward)(ctx, &f);
 }
 
+/* The gradient of the nonlinearity in front of one, in place. */
+static inline enum lenet_status activate_gradients(struct lenet_ctx *ctx, const struct dense_backward_input *a) {
+    const struct activation_backward_input f = {a->R, a->N, a->I, a->activation, a->x, a->dx, a->dx};
+    return a->activation == LENET_LINEAR ? LENET_OK : CPU_NAME(activation_backward_input)(ctx, &f);
+}
+
 #endif

@@ -39,6 +39,12 @@ static int is_fused(const struct lenet_network *net, int l) {
            layer[1].spec.kind == LENET_SUBSAMPLE && layer[1].spec.size == 2 && topology->pooling == LENET_POOL_MAX;
 }
 
+/* Whether nobody but its own parameters wants the gradient of fused convolution l's outputs, which then need not exist.
+ */
+static int hides_gradient(const struct lenet_network *net, int l) {
+    return is_fused(net, l) && !lenet_wants_gradient(net, l - 1);
+}
+
 /* Which buffer has the gradient of y[l]: they take turns, except that an activation works in place. */
 static int gradient_of(const struct lenet_topology *topology, int l) {
     int turns = 0;
@@ -73,7 +79,8 @@ static void lay_out_activations(struct lenet_network *net, struct arena *arena, 
         const size_t count = layer->w_count + layer->b_count;
         if (layer->spec.kind == LENET_CONV && count > most) most = count;
     }
-    net->scratch = take(arena, (size_t)net->R * LENET_PARTS * most * net->backend->element_size);
+    for (int i = 0; i < 2; i++)
+        net->scratch[i] = take(arena, (size_t)net->R * LENET_PARTS * most * net->backend->element_size);
     net->squared_x = net->optimizer == LENET_SDLM ? take(arena, most_inputs * image) : NULL;
 }
 
@@ -194,6 +201,11 @@ static enum lenet_status forward_layer(struct lenet_network *net, const struct l
     return LENET_ERR_ARG;
 }
 
+/* The lowest layer that trains is computed beside the branch, and the others on it. */
+static void *scratch_of(const struct lenet_network *net, const struct lenet_layer *l) {
+    return net->scratch[!lenet_wants_gradient(net, (int)(l - net->topology.layers) - 1)];
+}
+
 enum lenet_status lenet_layer_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
                                               const void *dy) {
     void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
@@ -202,7 +214,8 @@ enum lenet_status lenet_layer_backward_params(struct lenet_network *net, const s
     if (l->spec.kind == LENET_DENSE)
         return RUN(dense_backward_params, DENSE_SIZES, .x = x, .dy = dy, .dw = dw, .db = db);
     if (l->spec.kind != LENET_CONV) return LENET_ERR_ARG;
-    struct conv_backward_params conv = {CONV_SIZES, .x = x, .dy = dy, .dw = dw, .db = db, .scratch = net->scratch};
+    struct conv_backward_params conv = {CONV_SIZES, .x = x,   .dy = dy,
+                                        .dw = dw,   .db = db, .scratch = scratch_of(net, l)};
     if (l->spec.table) memcpy(conv.table, l->spec.table, (size_t)l->O * sizeof *conv.table);
     return net->backend->conv_backward_params(net->ctx, &conv);
 }
@@ -217,7 +230,8 @@ enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const st
     case LENET_ACTIVATION: return RUN(activation_backward_input, ACTIVATION_SIZES, .y = y, .dy = dy, .dx = dx);
     case LENET_RBF:
         return RUN(rbf_backward_input, RBF_SIZES, .targets = net->topology.targets, .x = x, .dy = dy, .dx = dx);
-    case LENET_DENSE: return RUN(dense_backward_input, DENSE_SIZES, .dy = dy, .w = w, .dx = dx);
+    case LENET_DENSE:
+        return RUN(dense_backward_input, DENSE_SIZES, .activation = LENET_LINEAR, .dy = dy, .w = w, .dx = dx);
     }
     return LENET_ERR_ARG;
 }
@@ -296,19 +310,42 @@ int lenet_wants_gradient(const struct lenet_network *net, int l) {
 }
 
 /* The gradients of parameters may be computed beside that of the input and what follows from it: nobody waits for them
- * before the update. So they are enqueued to the backend's branch, where one comes after the other. But they read dy,
- * and before its buffer is written again they must be done. */
+ * before the update. So they are enqueued to the backend's branch, where one comes after the other; but those of the
+ * lowest layer, beside which there is nothing else to do. They read dy, and before its buffer is written again they
+ * must be done. */
 static enum lenet_status join(struct lenet_network *net) {
     net->branch_reads = 0;
     return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
 }
 
+/* Of fused convolution l, from the gradient of the maxima. */
+static enum lenet_status backward_params_of_maxima(struct lenet_network *net, int l_conv) {
+    const struct lenet_layer *l = &net->topology.layers[l_conv];
+    struct conv_maxpool_backward_params conv = {CONV_SIZES,
+                                                .activation = l[1].activation,
+                                                .x = lenet_layer_input(net, l_conv),
+                                                .y = net->y[l_conv + 1],
+                                                .place = net->place[l_conv + 1],
+                                                .dy = lenet_network_gradient(net, l_conv + 1),
+                                                .dw = at(net, net->dw, l->w),
+                                                .db = at(net, net->dw, l->b),
+                                                .scratch = scratch_of(net, l),
+                                                .between = lenet_network_gradient(net, l_conv)};
+    if (l->spec.table) memcpy(conv.table, l->spec.table, (size_t)l->O * sizeof *conv.table);
+    return net->backend->conv_maxpool_backward_params(net->ctx, &conv);
+}
+
+static enum lenet_status backward_params(struct lenet_network *net, int l) {
+    if (hides_gradient(net, l)) return backward_params_of_maxima(net, l);
+    return lenet_layer_backward_params(net, &net->topology.layers[l], lenet_layer_input(net, l),
+                                       lenet_network_gradient(net, l));
+}
+
 static enum lenet_status branch_backward_params(struct lenet_network *net, int l) {
     const struct lenet_backend *be = net->backend;
-    const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
-    if (!be->branch) return lenet_layer_backward_params(net, &net->topology.layers[l], x, dy);
+    if (!be->branch) return backward_params(net, l);
     LENET_TRY(be->branch(net->ctx));
-    const enum lenet_status status = lenet_layer_backward_params(net, &net->topology.layers[l], x, dy);
+    const enum lenet_status status = backward_params(net, l);
     be->back(net->ctx);
     net->branch_reads |= 1u << gradient_of(&net->topology, l);
     return status;
@@ -320,30 +357,45 @@ static enum lenet_status backward_maxpool(struct lenet_network *net, const struc
     return RUN(maxpool_backward_input, MAXPOOL_SIZES, .y = y, .place = place, .dy = dy, .dx = dx);
 }
 
+/* Of a fully connected layer and the activation in front of it, which works in place: one operation. */
+static enum lenet_status backward_activated(struct lenet_network *net, const struct lenet_layer *l, const void *x,
+                                            const void *dy, void *dx) {
+    return RUN(dense_backward_input, DENSE_SIZES, .activation = net->topology.activation, .x = x, .dy = dy,
+               .w = at(net, net->w, l->w), .dx = dx);
+}
+
 static int branch_reads(const struct lenet_network *net, const void *gradient) {
     for (int i = 0; i < LENET_GRADIENTS; i++)
         if (net->gradient[i] == gradient) return (net->branch_reads >> i & 1) != 0;
     return 0;
 }
 
-static enum lenet_status backward_layer(struct lenet_network *net, int l) {
+/* Of layer l, and where that is asked for of the activation in front of it. */
+static enum lenet_status backward_layer(struct lenet_network *net, int l, int with_activation) {
     const struct lenet_layer *layer = &net->topology.layers[l];
     const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
-    void *dx = lenet_wants_gradient(net, l - 1) ? lenet_network_gradient(net, l - 1) : NULL;
+    const int wants_dx = lenet_wants_gradient(net, l - 1) && !(l > 0 && hides_gradient(net, l - 1));
+    void *dx = wants_dx ? lenet_network_gradient(net, l - 1) : NULL;
     if (dx && branch_reads(net, dx)) LENET_TRY(join(net));
-    if (lenet_layer_trains(layer)) LENET_TRY(branch_backward_params(net, l));
+    if (lenet_layer_trains(layer)) LENET_TRY(dx ? branch_backward_params(net, l) : backward_params(net, l));
     if (dx && net->place[l]) return backward_maxpool(net, layer, net->y[l], net->place[l], dy, dx);
+    if (dx && with_activation) return backward_activated(net, layer, x, dy, dx);
     return dx ? lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx) : LENET_OK;
 }
 
 enum lenet_status lenet_network_backward_layer(struct lenet_network *net, int l) {
-    LENET_TRY(backward_layer(net, l));
+    LENET_TRY(backward_layer(net, l, 0));
     return join(net);
 }
 
 enum lenet_status lenet_network_backward(struct lenet_network *net) {
-    for (int l = net->topology.layer_count - 1; l >= 0 && lenet_wants_gradient(net, l); l--)
-        LENET_TRY(backward_layer(net, l));
+    const struct lenet_topology *topology = &net->topology;
+    for (int l = topology->layer_count - 1; l >= 0 && lenet_wants_gradient(net, l); l--) {
+        const int with_activation =
+            is_kind(topology, l, LENET_DENSE) && l > 0 && is_kind(topology, l - 1, LENET_ACTIVATION);
+        LENET_TRY(backward_layer(net, l, with_activation));
+        l -= with_activation;
+    }
     return join(net);
 }
 

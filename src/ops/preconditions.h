@@ -20,9 +20,9 @@ static inline int is_within(int size, int largest) { return size > 0 && size <= 
 static inline int is_activation(enum lenet_activation f) { return (int)f >= LENET_TANH && f <= LENET_LINEAR; }
 
 /* Whether a convolution has a connection table. */
-static inline int has_table(const struct conv_backward_params *a) {
+static inline int has_table(const uint32_t table[LENET_TABLE_MAPS]) {
     uint32_t any = 0;
-    for (int o = 0; o < LENET_TABLE_MAPS; o++) any |= a->table[o];
+    for (int o = 0; o < LENET_TABLE_MAPS; o++) any |= table[o];
     return any != 0;
 }
 
@@ -40,12 +40,17 @@ static inline int is_source(const struct lenet_source *s) {
 #define CONV_OK(a, lanes)                                                                                              \
     (POPULATION_OK(a, lanes) && MAPS_OK(a) && is_within((a)->O, LENET_MAX_MAPS) &&                                     \
      is_within((a)->K, LENET_MAX_KERNEL) && (a)->K <= (a)->H && (a)->K <= (a)->W)
+#define TABLE_OK(a) (!has_table((a)->table) || ((a)->O <= LENET_TABLE_MAPS && (a)->C <= LENET_TABLE_INPUTS))
+#define CONV_MAXPOOL_OK(a, lanes)                                                                                      \
+    (CONV_OK(a, lanes) && ((a)->H - (a)->K) % 2 == 1 && ((a)->W - (a)->K) % 2 == 1 && is_activation((a)->activation))
 #define SUBSAMPLE_OK(a, lanes)                                                                                         \
     (POPULATION_OK(a, lanes) && MAPS_OK(a) && (a)->S > 0 && (a)->H % (a)->S == 0 && (a)->W % (a)->S == 0 &&            \
      (int)(a)->pooling >= LENET_POOL_AVERAGE && (a)->pooling <= LENET_POOL_SUM && is_activation((a)->activation))
-#define SCALE_OK(a, lanes) (POPULATION_OK(a, lanes) && is_within((a)->C, LENET_MAX_MAPS) && (a)->P > 0)
+#define SCALE_OK(a, lanes)                                                                                             \
+    (POPULATION_OK(a, lanes) && is_within((a)->C, LENET_MAX_MAPS) && is_within((a)->P, LENET_MAX_SIDE * LENET_MAX_SIDE))
 #define ACTIVATION_OK(a, lanes)                                                                                        \
-    (POPULATION_OK(a, lanes) && (a)->F > 0 && is_activation((a)->activation) && (a)->activation != LENET_LINEAR)
+    (POPULATION_OK(a, lanes) && (a)->F > 0 && (size_t)(a)->R * (size_t)(a)->F * (size_t)(a)->N <= LENET_MAX_VALUES &&  \
+     is_activation((a)->activation) && (a)->activation != LENET_LINEAR)
 #define DENSE_OK(a, lanes) (POPULATION_OK(a, lanes) && (a)->I > 0 && (a)->O > 0)
 #define RBF_OK(a, lanes)                                                                                               \
     (POPULATION_OK(a, lanes) && is_within((a)->I, LENET_MAX_TARGET) && is_within((a)->O, LENET_TARGETS))
@@ -63,12 +68,11 @@ LENET_OK_IF(batch_draw, BATCH_OK(a, lanes))
 LENET_OK_IF(batch_slice, BATCH_OK(a, lanes) && a->first <= a->end && a->end <= a->source.count)
 LENET_OK_IF(conv_forward, CONV_OK(a, lanes))
 LENET_OK_IF(conv_backward_input, CONV_OK(a, lanes))
-LENET_OK_IF(conv_backward_params,
-            CONV_OK(a, lanes) && (!has_table(a) || (a->O <= LENET_TABLE_MAPS && a->C <= LENET_TABLE_INPUTS)))
+LENET_OK_IF(conv_backward_params, CONV_OK(a, lanes) && TABLE_OK(a))
 LENET_OK_IF(subsample_forward, SUBSAMPLE_OK(a, lanes))
 LENET_OK_IF(subsample_backward_input, SUBSAMPLE_OK(a, lanes))
-LENET_OK_IF(conv_maxpool_forward,
-            CONV_OK(a, lanes) && (a->H - a->K) % 2 == 1 && (a->W - a->K) % 2 == 1 && is_activation(a->activation))
+LENET_OK_IF(conv_maxpool_forward, CONV_MAXPOOL_OK(a, lanes))
+LENET_OK_IF(conv_maxpool_backward_params, CONV_MAXPOOL_OK(a, lanes) && TABLE_OK(a))
 LENET_OK_IF(maxpool_backward_input,
             POPULATION_OK(a, lanes) && MAPS_OK(a) && a->H % 2 == 0 && a->W % 2 == 0 && is_activation(a->activation))
 LENET_OK_IF(scale_forward, SCALE_OK(a, lanes))
@@ -77,17 +81,18 @@ LENET_OK_IF(scale_backward_params, SCALE_OK(a, lanes))
 LENET_OK_IF(activation_forward, ACTIVATION_OK(a, lanes))
 LENET_OK_IF(activation_backward_input, ACTIVATION_OK(a, lanes))
 LENET_OK_IF(dense_forward, DENSE_OK(a, lanes) && is_activation(a->activation))
-LENET_OK_IF(dense_backward_input, DENSE_OK(a, lanes))
+LENET_OK_IF(dense_backward_input, DENSE_OK(a, lanes) && is_activation(a->activation))
 LENET_OK_IF(dense_backward_params, DENSE_OK(a, lanes))
 LENET_OK_IF(rbf_forward, RBF_OK(a, lanes))
 LENET_OK_IF(rbf_backward_input, RBF_OK(a, lanes))
 LENET_OK_IF(rbf_backward_second, RBF_OK(a, lanes))
 LENET_OK_IF(softmax_loss, LOSS_OK(a, lanes) && a->rubbish >= 0 && isfinite(a->rubbish))
 LENET_OK_IF(distance_loss, LOSS_OK(a, lanes))
-LENET_OK_IF(square, a->count > 0)
-LENET_OK_IF(accumulate, a->count > 0)
+LENET_OK_IF(square, a->count > 0 && a->count <= LENET_MAX_VALUES)
+LENET_OK_IF(accumulate, a->count > 0 && a->count <= LENET_MAX_VALUES)
 LENET_OK_IF(schedule_step, is_within(a->R, LENET_MAX_NETWORKS))
 LENET_OK_IF(optimizer_step, is_within(a->R, LENET_MAX_NETWORKS) && a->first < a->end && a->end <= a->stride &&
-                                (int)a->optimizer >= LENET_SGD && a->optimizer <= LENET_SDLM)
+                                a->end - a->first <= LENET_MAX_VALUES && (int)a->optimizer >= LENET_SGD &&
+                                a->optimizer <= LENET_SDLM)
 
 #endif

@@ -1,8 +1,8 @@
 /* sweep.c - a sweep from its plan to its last run: a queue of jobs, each a population, and the threads that train them.
  *
- * On a CPU a population is one network, and each worker thread trains one at a time, with the data set shared by all;
- * on a GPU there is one worker, whose populations are as large as its memory allows. A run that has ended is one line
- * of the sweep's directory, and what is not there is missing. */
+ * On a CPU a population is one network, and each worker thread trains one at a time, with the data set shared by all.
+ * Each GPU has one worker and a copy of the data set, and its populations are as large as its memory allows. A run that
+ * has ended is one line of the sweep's directory, and what is not there is missing. */
 #include "lenet/sweep.h"
 
 #include <math.h>
@@ -23,8 +23,8 @@
 struct sweep {
     struct lenet_sweep_plan *plan;
     struct lenet_dataset data;
-    struct lenet_device home; /* holds the data set; workers open their own */
-    struct lenet_device_data device_data;
+    int n_sites; /* one, or more GPUs */
+    struct site sites[LENET_MAX_DEVICES];
     struct lenet_start start; /* what it begins from; closed for drawn weights */
     struct lenet_sweep_dir dir;
     struct jobs jobs;
@@ -51,14 +51,15 @@ static int take_job(struct sweep *s, struct job *job) {
 
 static enum lenet_status halve_job(struct sweep *s, const struct job *job, struct lenet_error *err) {
     pthread_mutex_lock(&s->ledger.mutex);
-    const enum lenet_status status = sweep_halve_job(&s->jobs, job, err);
+    const enum lenet_status status = sweep_halve_job(&s->jobs, &s->dir, job, err);
     pthread_mutex_unlock(&s->ledger.mutex);
     return status;
 }
 
 static enum lenet_status run_job(struct sweep *s, struct worker *w, const struct job *job, struct lenet_error *err) {
     enum lenet_status status = sweep_open_job(w, job, err);
-    if (status == LENET_ERR_MEMORY && job->R > 1 && !job->resumed)
+    if (status == LENET_OK) status = sweep_begin_job(w, err);
+    if (status == LENET_ERR_MEMORY && job->R > 1)
         status = halve_job(s, job, err);
     else if (status == LENET_OK)
         status = sweep_train_job(w, err);
@@ -77,9 +78,17 @@ static void fail(struct sweep *s, enum lenet_status status, const struct lenet_e
     pthread_mutex_unlock(&s->ledger.mutex);
 }
 
+/* A worker's thread, and where it works. */
+struct post {
+    struct sweep *sweep;
+    const struct site *site;
+    pthread_t thread;
+};
+
 static void *run_worker(void *argument) {
-    struct sweep *s = argument;
-    struct worker w = {.ledger = &s->ledger};
+    const struct post *post = argument;
+    struct sweep *s = post->sweep;
+    struct worker w = {.ledger = &s->ledger, .site = post->site};
     for (struct job job; take_job(s, &job);) {
         struct lenet_error err = {{0}};
         const enum lenet_status status = run_job(s, &w, &job, &err);
@@ -90,16 +99,19 @@ static void *run_worker(void *argument) {
 }
 
 static enum lenet_status run_workers(struct sweep *s, struct lenet_error *err) {
-    pthread_t *threads = calloc((size_t)s->workers, sizeof *threads);
-    if (!threads) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    struct post *posts = calloc((size_t)s->workers, sizeof *posts);
+    if (!posts) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
     int started = 0;
     s->err = err;
     s->ledger.flops = s->jobs.flops;
     s->ledger.began = s->ledger.last_progress = lenet_now();
-    while (started < s->workers && pthread_create(&threads[started], NULL, run_worker, s) == 0) started++;
+    for (; started < s->workers; started++) {
+        posts[started] = (struct post){.sweep = s, .site = &s->sites[started % s->n_sites]};
+        if (pthread_create(&posts[started].thread, NULL, run_worker, &posts[started]) != 0) break;
+    }
     if (started == 0) s->status = lenet_fail(err, LENET_ERR_MEMORY, "no thread can be started");
-    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
-    free(threads);
+    for (int i = 0; i < started; i++) pthread_join(posts[i].thread, NULL);
+    free(posts);
     s->ledger.result->interrupted = s->status == LENET_OK && s->ledger.ended < s->jobs.n_missing;
     return s->status;
 }
@@ -156,7 +168,7 @@ static enum lenet_status describe_group(struct sweep *s, struct worker *w, int g
 }
 
 static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
-    struct worker w = {.ledger = &s->ledger};
+    struct worker w = {.ledger = &s->ledger, .site = s->sites};
     const struct lenet_sweep_observer *observer = s->jobs.observer;
     enum lenet_status status = LENET_OK;
     const double began = lenet_now();
@@ -175,16 +187,34 @@ static enum lenet_status dry_run(struct sweep *s, struct lenet_error *err) {
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
 
+static enum lenet_status fill_site(struct site *site, const struct lenet_dataset *data, struct lenet_error *err) {
+    const struct lenet_device *device = &site->device;
+    uint8_t first;
+    LENET_TRY(lenet_device_data_create(device->backend, device->ctx, data, (struct lenet_scaling){1, 0},
+                                       LENET_MAX_FIELD, &site->data, err));
+    /* waits until it is there: the workers have contexts of their own, which would not */
+    return device->backend->download(device->ctx, &first, site->data.train.labels, sizeof first);
+}
+
+static enum lenet_status open_site(struct sweep *s, const char *name, struct lenet_error *err) {
+    struct site *site = &s->sites[s->n_sites];
+    LENET_TRY(lenet_device_open(name, (struct lenet_open_options){.threads = 1}, &site->device, err));
+    s->n_sites++;
+    return lenet_device_explain(&site->device, fill_site(site, &s->data, err), err);
+}
+
 static enum lenet_status open_data(struct sweep *s, struct lenet_error *err) {
     struct lenet_config *base = &s->plan->base;
-    uint8_t first;
     LENET_TRY(lenet_config_dataset(base, LENET_BOTH_HALVES, LENET_MAX_FIELD, &s->data, err));
-    LENET_TRY(lenet_device_open(base->device, (struct lenet_open_options){.threads = 1}, &s->home, err));
-    strcpy(base->device, s->home.name); /* what auto has become */
-    LENET_TRY(lenet_device_data_create(s->home.backend, s->home.ctx, &s->data, (struct lenet_scaling){1, 0},
-                                       LENET_MAX_FIELD, &s->device_data, err));
-    /* waits until it is there: the workers have contexts of their own, which would not */
-    return s->home.backend->download(s->home.ctx, &first, s->device_data.train.labels, sizeof first);
+    if (!strchr(base->device, ',')) {
+        LENET_TRY(open_site(s, base->device, err));
+        strcpy(base->device, s->sites[0].device.name); /* what auto has become */
+        return LENET_OK;
+    }
+    struct lenet_device_names list;
+    LENET_TRY(lenet_device_list(base->device, &list, err));
+    for (int i = 0; i < list.n; i++) LENET_TRY(open_site(s, list.names[i], err));
+    return LENET_OK;
 }
 
 static void add_axes(struct lenet_json *json, const struct lenet_sweep_plan *plan) {
@@ -213,7 +243,7 @@ static enum lenet_status write_description(const struct sweep *s, struct lenet_e
     lenet_json_add_string(&json, "command", "sweep");
     lenet_json_add_string(&json, "version", LENET_VERSION);
     lenet_json_add_string(&json, "compiler", LENET_COMPILER);
-    lenet_json_add_string(&json, "device", s->home.backend->name);
+    lenet_json_add_string(&json, "device", s->jobs.backend->name);
     lenet_json_add_string(&json, "machine", s->jobs.machine);
     lenet_json_add_number(&json, "runs", (double)s->jobs.n_runs);
     lenet_json_add_number(&json, "samples", (double)base_of(s)->samples);
@@ -266,12 +296,12 @@ static enum lenet_status note_lost_predictions(struct sweep *s, struct lenet_err
 /* How many workers train at a time, each with how many threads. */
 static void share_out(struct sweep *s, struct lenet_sweep_overview *overview) {
     const int threads = base_of(s)->threads ? (int)base_of(s)->threads : lenet_processors();
-    const int alone = s->home.backend != lenet_backend_cpu() || s->jobs.n_jobs <= 1;
-    s->workers = alone ? 1 : s->jobs.n_jobs < threads ? s->jobs.n_jobs : threads;
-    s->ledger.threads = threads / s->workers;
-    s->ledger.device = s->home.name;
+    const int most = s->jobs.backend == lenet_backend_cpu() ? threads : s->n_sites;
+    s->workers = s->jobs.n_jobs < most ? s->jobs.n_jobs : most;
+    if (s->workers < 1) s->workers = 1;
+    s->ledger.threads = threads > s->workers ? threads / s->workers : 1;
     overview->workers = s->workers;
-    overview->device = s->home.name;
+    overview->device = base_of(s)->device;
     overview->data = &s->data;
 }
 
@@ -280,8 +310,9 @@ static enum lenet_status plan_jobs(struct sweep *s, struct lenet_error *err) {
     const struct lenet_sweep_plan *plan = s->plan;
     struct lenet_sweep_overview overview = {0};
     const struct lenet_sweep_observer *observer = s->jobs.observer;
-    s->jobs.backend = s->home.backend;
-    lenet_device_machine(&s->home, s->jobs.machine);
+    s->jobs.backend = s->sites[0].device.backend;
+    s->jobs.devices = s->n_sites;
+    lenet_device_machine(&s->sites[0].device, s->jobs.machine);
     LENET_TRY(sweep_list_runs(&s->jobs, err));
     if (lenet_stop_get(s->jobs.stop)) return LENET_OK;
     if (s->jobs.note[0]) tell(s, s->jobs.note);
@@ -319,8 +350,10 @@ static enum lenet_status sweep(struct sweep *s, struct lenet_error *err) {
 static void close_all(struct sweep *s) {
     lenet_sweep_dir_close(&s->dir);
     sweep_free_jobs(&s->jobs);
-    if (s->home.backend) lenet_device_data_free(s->home.backend, s->home.ctx, &s->device_data);
-    lenet_device_close(&s->home);
+    for (struct site *site = s->sites; site < s->sites + s->n_sites; site++) {
+        lenet_device_data_free(site->device.backend, site->device.ctx, &site->data);
+        lenet_device_close(&site->device);
+    }
     lenet_dataset_free(&s->data);
     lenet_start_close(&s->start);
     pthread_mutex_destroy(&s->ledger.mutex);
@@ -331,11 +364,11 @@ enum lenet_status lenet_sweep(struct lenet_sweep_plan *plan, const struct lenet_
                               struct lenet_error *err) {
     struct sweep s = {.plan = plan,
                       .jobs = {.plan = plan, .data = &s.data, .stop = stop, .observer = observer},
-                      .ledger = {.jobs = &s.jobs, .dir = &s.dir, .device_data = &s.device_data, .result = result}};
+                      .ledger = {.jobs = &s.jobs, .dir = &s.dir, .result = result}};
     *result = (struct lenet_sweep_result){0};
     if (err) err->text[0] = 0;
     pthread_mutex_init(&s.ledger.mutex, NULL);
-    const enum lenet_status status = lenet_device_explain(&s.home, sweep(&s, err), err);
+    const enum lenet_status status = lenet_device_explain(&s.sites[0].device, sweep(&s, err), err);
     close_all(&s);
     return status;
 }

@@ -1,6 +1,7 @@
 /* sweep_jobs.c - which runs are missing, and how they are put together into populations. */
 #include "sweep/sweep_jobs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,11 @@
 #include "train/predictions.h"
 #include "train/run_dir.h"
 
-enum { GPU_POPULATION = 1024 };
+enum {
+    GPU_POPULATION = 1024,
+    MEASUREMENT = 512,    /* bytes in a checkpoint's header, where quotes are escaped: more than any takes */
+    HISTORIES = 90 << 20, /* of a population: a header has at most 100 MB                                  */
+};
 
 /* ---- the runs ------------------------------------------------------------------------------- */
 
@@ -55,6 +60,7 @@ static enum lenet_status describe_run(struct jobs *jobs, const struct lenet_conf
     LENET_TRY(lenet_settings_make(config, data->train.count, &settings, err));
     run->flops = lenet_run_flops(config, &settings, &model.topology, data->test.count);
     run->oddities = lenet_settings_oddities(config, &settings);
+    run->history = MEASUREMENT * (1 + (double)(settings.hyper.total_steps / settings.interval));
     lenet_population_key(config, &settings, key);
     const int groups = jobs->n_groups;
     LENET_TRY(find_group(jobs, key, &run->group, err));
@@ -176,10 +182,26 @@ static enum lenet_status add_job(struct jobs *jobs, const size_t *runs, int R, i
     return status;
 }
 
-enum lenet_status sweep_halve_job(struct jobs *jobs, const struct job *job, struct lenet_error *err) {
+/* Cuts the checkpoint of a job for its halves. It goes when both are there, and until then counts alone:
+ * take_checkpoint drops parts of one that is there. */
+static enum lenet_status cut_checkpoint(const struct lenet_sweep_dir *dir, const struct job *job,
+                                        const struct job halves[2], struct lenet_error *err) {
+    char path[LENET_MAX_PATH], part[LENET_MAX_PATH];
+    LENET_TRY(lenet_sweep_dir_file(dir, "progress", job->name, path, err));
+    for (int i = 0, first = 0; i < 2; first += halves[i++].R) {
+        LENET_TRY(lenet_sweep_dir_file(dir, "progress", halves[i].name, part, err));
+        LENET_TRY(lenet_checkpoint_cut(path, job->name, first, halves[i].R, part, err));
+    }
+    return unlink(path) == 0 ? LENET_OK
+                             : lenet_fail(err, LENET_ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
+}
+
+enum lenet_status sweep_halve_job(struct jobs *jobs, const struct lenet_sweep_dir *dir, const struct job *job,
+                                  struct lenet_error *err) {
     const int half = job->R / 2;
-    LENET_TRY(add_job(jobs, job->runs, half, 0, err));
-    return add_job(jobs, job->runs + half, job->R - half, 0, err);
+    LENET_TRY(add_job(jobs, job->runs, half, job->resumed, err));
+    LENET_TRY(add_job(jobs, job->runs + half, job->R - half, job->resumed, err));
+    return job->resumed ? cut_checkpoint(dir, job, jobs->jobs + jobs->n_jobs - 2, err) : LENET_OK;
 }
 
 void sweep_free_jobs(struct jobs *jobs) {
@@ -296,16 +318,43 @@ enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_s
 
 static int has_diverged(const struct cJSON *member) { return lenet_json_is_true(lenet_json_get(member, "diverged")); }
 
-/* Finds the members' runs. Returns how many of them this process is to go on with, or -1 where it is not to touch
- * the checkpoint: it has a member of another sweep or shard, which has not ended. */
+static const struct run *run_of_member(const struct search *s, const struct cJSON *member) {
+    const char *id = lenet_json_text(member, "id");
+    return id ? find_run(s, id) : NULL;
+}
+
+/* Whether all members are of this sweep, and of this shard. */
+static int are_ours(const struct search *s, const struct cJSON *members) {
+    for (const struct cJSON *member = lenet_json_first(members); member; member = lenet_json_next(member)) {
+        const struct run *run = run_of_member(s, member);
+        if (!run || !is_of_this_shard(s->jobs, (size_t)(run - s->jobs->runs))) return 0;
+    }
+    return 1;
+}
+
+/* Whether a checkpoint is one half of another that is there still, since its process was killed before both halves
+ * were: it is at the same step. */
+static enum lenet_status is_idle_part(const struct search *s, const struct lenet_checkpoint_origin *origin, int *is,
+                                      struct lenet_error *err) {
+    char path[LENET_MAX_PATH];
+    enum lenet_path whole;
+    *is = 0;
+    if (strlen(origin->part_of) != LENET_RUN_ID - 1 || strspn(origin->part_of, "0123456789abcdef") != LENET_RUN_ID - 1)
+        return LENET_OK;
+    LENET_TRY(lenet_sweep_dir_file(s->dir, "progress", origin->part_of, path, err));
+    LENET_TRY(lenet_path_look(path, &whole, err));
+    *is = whole != LENET_NOTHING;
+    return LENET_OK;
+}
+
+/* Finds the runs of members, which are ours. Returns how many of them this process is to go on with, or -1 where it is
+ * not to touch the checkpoint: another one has a member, too, which has not ended. */
 static int find_members(const struct search *s, const struct cJSON *members, size_t *runs) {
     int n = 0, wanted = 0;
     for (const struct cJSON *member = lenet_json_first(members); member; member = lenet_json_next(member)) {
-        const char *id = lenet_json_text(member, "id");
-        const struct run *run = id ? find_run(s, id) : NULL;
-        if (!run || !is_of_this_shard(s->jobs, (size_t)(run - s->jobs->runs))) return -1;
+        const struct run *run = run_of_member(s, member);
         const int open = !has_diverged(member) && run->missing == MISSING;
-        if (!open && !has_diverged(member) && !lenet_sweep_dir_find(s->dir, id)) return -1;
+        if (!open && !has_diverged(member) && !lenet_sweep_dir_find(s->dir, run->id)) return -1;
         wanted += open;
         runs[n++] = (size_t)(run - s->jobs->runs);
     }
@@ -339,6 +388,22 @@ static void compare_machines(struct jobs *jobs, const struct lenet_checkpoint_or
     strcpy(jobs->difference, text);
 }
 
+/* A checkpoint of this device whose members are ours. */
+static enum lenet_status take_own_checkpoint(const struct search *s, const char *path,
+                                             const struct lenet_checkpoint_origin *origin, const struct cJSON *members,
+                                             struct lenet_error *err) {
+    int is_idle;
+    LENET_TRY(is_idle_part(s, origin, &is_idle, err));
+    size_t *runs = calloc((size_t)lenet_json_count(members), sizeof *runs);
+    if (!runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    const int wanted = is_idle ? 0 : find_members(s, members, runs);
+    const enum lenet_status status = wanted > 0 ? resume_members(s->jobs, members, runs, err) : LENET_OK;
+    if (wanted > 0) compare_machines(s->jobs, origin);
+    if (wanted == 0) unlink(path); /* idle, or killed between its last line and this */
+    free(runs);
+    return status;
+}
+
 static enum lenet_status take_checkpoint(void *self, const char *path, struct lenet_error *err) {
     const struct search *s = self;
     struct cJSON *members;
@@ -353,34 +418,42 @@ static enum lenet_status take_checkpoint(void *self, const char *path, struct le
     if (status == LENET_ERR_FORMAT && !s->jobs->n_missing) return note_useless(s->jobs, &why);
     if (status != LENET_OK && status != LENET_ERR_FORMAT) return lenet_fail(err, status, "%s", why.text);
     if (status != LENET_OK) return lenet_fail(err, status, "%.900s; without the file, its runs begin again", why.text);
-    size_t *runs = calloc((size_t)lenet_json_count(members), sizeof *runs);
-    status = runs ? LENET_OK : lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    const int wanted = runs && strcmp(origin.device, s->jobs->backend->name) == 0 ? find_members(s, members, runs) : -1;
-    if (wanted > 0) status = resume_members(s->jobs, members, runs, err);
-    if (wanted > 0) compare_machines(s->jobs, &origin);
-    if (wanted == 0) unlink(path); /* killed between its last line and this */
-    free(runs);
+    if (strcmp(origin.device, s->jobs->backend->name) == 0 && are_ours(s, members))
+        status = take_own_checkpoint(s, path, &origin, members, err);
     lenet_json_free(members);
     return status;
 }
 
 /* ---- from groups ------------------------------------------------------------------------------- */
 
-static size_t most_together(const struct jobs *jobs) {
+/* Of networks with such a history. */
+static size_t most_together(const struct jobs *jobs, double history) {
     const size_t asked = (size_t)jobs->plan->base.population_max;
-    if (jobs->plan->base.patience) return 1; /* a network ends when it wants */
-    if (asked) return asked;
-    return jobs->backend == lenet_backend_cpu() ? 1 : GPU_POPULATION;
+    const size_t most = asked ? asked : jobs->backend == lenet_backend_cpu() ? 1 : GPU_POPULATION;
+    const double recorded = HISTORIES / history;
+    if (jobs->plan->base.patience || recorded < 1) return 1; /* with patience a network ends when it wants */
+    return recorded < (double)most ? (size_t)recorded : most;
+}
+
+/* How many populations n runs make: as many on each device, if the runs suffice. */
+static size_t parts_of(const struct jobs *jobs, size_t n, double history) {
+    const size_t most = most_together(jobs, history), devices = (size_t)jobs->devices;
+    const size_t parts = ((n + most - 1) / most + devices - 1) / devices * devices;
+    return parts < n ? parts : n;
 }
 
 /* Cuts a group's missing runs into populations of about the same size. */
 static enum lenet_status cut_group(struct jobs *jobs, int group, struct lenet_error *err) {
-    const size_t missing = jobs->groups[group].missing, most = most_together(jobs);
+    const size_t missing = jobs->groups[group].missing;
     size_t *runs = calloc(missing + 1, sizeof *runs), n = 0;
+    double longest = 1;
     if (!runs) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < jobs->n_runs; i++)
-        if (jobs->runs[i].missing == MISSING && jobs->runs[i].group == group) runs[n++] = i;
-    const size_t parts = (n + most - 1) / most;
+    for (size_t i = 0; i < jobs->n_runs; i++) {
+        if (jobs->runs[i].missing != MISSING || jobs->runs[i].group != group) continue;
+        runs[n++] = i;
+        if (jobs->runs[i].history > longest) longest = jobs->runs[i].history;
+    }
+    const size_t parts = parts_of(jobs, n, longest);
     enum lenet_status status = LENET_OK;
     for (size_t p = 0; p < parts && status == LENET_OK; p++) {
         const size_t first = n * p / parts, end = n * (p + 1) / parts;

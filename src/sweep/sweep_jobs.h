@@ -21,6 +21,7 @@ struct run {
     int unkept;      /* 1: it has ended, and no file of its weights has been found */
     int unpredicted; /* 1: it has ended, and no file of its predictions has been found */
     int oddities;    /* as lenet_settings_oddities has them */
+    double history;  /* bytes that its measurements take at most */
     double flops;
 };
 
@@ -44,6 +45,7 @@ struct jobs {
     const struct lenet_sweep_plan *plan;
     const struct lenet_dataset *data;
     const struct lenet_backend *backend; /* that trains them */
+    int devices;                         /* of it            */
     char machine[LENET_MACHINE];         /* with which       */
     size_t strange;                      /* populations that go on from checkpoints of another machine; */
     char difference[768];                /* the words for it                                            */
@@ -83,8 +85,10 @@ enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_s
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                   struct lenet_sweep_overview *overview, struct lenet_error *err);
 
-/* Appends the two halves of a job that memory does not suffice for. */
-enum lenet_status sweep_halve_job(struct jobs *jobs, const struct job *job, struct lenet_error *err);
+/* Appends the two halves of a job that memory does not suffice for. Where it has a checkpoint they go on from there:
+ * it is cut in two. */
+enum lenet_status sweep_halve_job(struct jobs *jobs, const struct lenet_sweep_dir *dir, const struct job *job,
+                                  struct lenet_error *err);
 
 void sweep_free_jobs(struct jobs *jobs);
 

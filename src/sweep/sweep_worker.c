@@ -36,8 +36,8 @@ static enum lenet_status open_population(struct worker *w, const struct lenet_co
     }
     struct lenet_config opened = w->configs[0];
     opened.threads = w->ledger->threads;
-    LENET_TRY(lenet_trainer_open(&w->trainer, w->ledger->device, lenet_open_options_of(&opened), err));
-    return lenet_trainer_populate(&w->trainer, pointers, w->job->R, jobs->data, w->ledger->device_data, err);
+    LENET_TRY(lenet_trainer_open(&w->trainer, w->site->device.name, lenet_open_options_of(&opened), err));
+    return lenet_trainer_populate(&w->trainer, pointers, w->job->R, jobs->data, &w->site->data, err);
 }
 
 enum lenet_status sweep_open_job(struct worker *w, const struct job *job, struct lenet_error *err) {
@@ -58,7 +58,7 @@ void sweep_close_job(struct worker *w) {
     free(w->configs);
     free(w->recorded);
     free(w->which);
-    *w = (struct worker){.ledger = w->ledger, .trainer = w->trainer};
+    *w = (struct worker){.ledger = w->ledger, .site = w->site, .trainer = w->trainer};
 }
 
 /* ---- checkpoints ---------------------------------------------------------------------------------- */
@@ -89,12 +89,13 @@ static enum lenet_status members_text(const struct worker *w, char **text, struc
 
 static enum lenet_status keep(void *self, struct lenet_error *err) {
     struct worker *w = self;
-    char path[LENET_MAX_PATH], *members;
+    char path[LENET_MAX_PATH], machine[LENET_MACHINE], *members;
     if (snapshot_of(w)->step == 0) return LENET_OK;
+    lenet_device_machine(&w->trainer.device, machine);
     LENET_TRY(checkpoint_path(w, path, err));
     LENET_TRY(members_text(w, &members, err));
     const struct lenet_checkpoint_labels labels = {
-        .device = w->trainer.device.backend->name, .machine = w->ledger->jobs->machine, .members = members};
+        .device = w->trainer.device.backend->name, .machine = machine, .members = members};
     const enum lenet_status status =
         lenet_checkpoint_write(path, lenet_population_model(w->trainer.pop), snapshot_of(w), &labels, err);
     free(members);
@@ -350,6 +351,10 @@ static enum lenet_status report_progress(void *self, struct lenet_error *err) {
     return LENET_OK;
 }
 
+enum lenet_status sweep_begin_job(struct worker *w, struct lenet_error *err) {
+    return w->job->resumed ? restore(w, err) : lenet_population_init(w->trainer.pop, w->ledger->jobs->start, err);
+}
+
 enum lenet_status sweep_train_job(struct worker *w, struct lenet_error *err) {
     const struct lenet_sink sink = {.self = w,
                                     .checkpoint_seconds = base_of(w)->checkpoint_seconds,
@@ -359,7 +364,6 @@ enum lenet_status sweep_train_job(struct worker *w, struct lenet_error *err) {
                                     .end = end,
                                     .progress = report_progress};
     int ended;
-    LENET_TRY(w->job->resumed ? restore(w, err) : lenet_population_init(w->trainer.pop, w->ledger->jobs->start, err));
     w->reported = snapshot_of(w)->step;
     pthread_mutex_lock(&w->ledger->mutex);
     w->ledger->flops -= flops_by(w, w->reported); /* done before */

@@ -7,14 +7,18 @@
 #include "sweep/sweep_jobs.h"
 #include "train/trainer.h"
 
+/* A device that populations train on, with the data set. */
+struct site {
+    struct lenet_device device; /* workers open their own, of its name */
+    struct lenet_device_data data;
+};
+
 /* What all workers of a sweep share. */
 struct ledger {
     const struct jobs *jobs; /* their runs; the list of jobs itself belongs to whoever hands them out */
     const struct lenet_sweep_dir *dir;
-    const struct lenet_device_data *device_data;
-    const char *device; /* its name */
-    int threads;        /* of each worker */
-    atomic_int failed;  /* 1: a worker has failed, and the others are to stop */
+    int threads;       /* of each worker */
+    atomic_int failed; /* 1: a worker has failed, and the others are to stop */
 
     pthread_mutex_t mutex; /* of all that follows, the directory's files and the observer */
     struct lenet_sweep_result *result;
@@ -24,6 +28,7 @@ struct ledger {
 
 struct worker {
     struct ledger *ledger;
+    const struct site *site;
     struct lenet_trainer trainer;
     const struct job *job;
     struct lenet_config *configs; /* [R]                         */
@@ -34,6 +39,9 @@ struct worker {
 
 /* Makes a job's population, not yet with weights. LENET_ERR_MEMORY where it is too large. */
 enum lenet_status sweep_open_job(struct worker *w, const struct job *job, struct lenet_error *err);
+
+/* Gives it the weights that it begins with, or those of its checkpoint. LENET_ERR_MEMORY as above. */
+enum lenet_status sweep_begin_job(struct worker *w, struct lenet_error *err);
 
 /* Trains it to its end, or until it is stopped, and records what its members have become. */
 enum lenet_status sweep_train_job(struct worker *w, struct lenet_error *err);

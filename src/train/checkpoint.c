@@ -107,6 +107,104 @@ enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct 
     return status;
 }
 
+/* ---- cutting ------------------------------------------------------------------------------- */
+
+/* Which members of a file of R networks. */
+struct cut {
+    size_t R, first, n;
+};
+
+/* Where the value ends that an array of JSON has here. */
+static const char *end_of_value(const char *at) {
+    int depth = 0, is_quoted = 0;
+    for (; *at; at++) {
+        if (is_quoted && *at == '\\' && at[1])
+            at++;
+        else if (*at == '"')
+            is_quoted = !is_quoted;
+        else if (!is_quoted && depth == 0 && (*at == ',' || *at == ']'))
+            break;
+        else if (!is_quoted)
+            depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+    }
+    return at;
+}
+
+/* The text of some members, to be freed. It is cut from that of all, for numbers that were read and printed again would
+ * lose their last bits. */
+static enum lenet_status cut_members(const char *all, const struct cut *cut, char **text, struct lenet_error *err) {
+    const char *begin = strchr(all, '['), *end = begin;
+    for (size_t i = 0; i < cut->first + cut->n; i++) {
+        if (i == cut->first) begin = end;
+        end = *end ? end_of_value(end + 1) : end;
+    }
+    const size_t length = (size_t)(end - begin);
+    *text = malloc(length + 2);
+    if (!*text) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    memcpy(*text, begin, length); /* with what stands before the first one: a bracket, or a comma */
+    strcpy(*text + length, "]");
+    (*text)[0] = '[';
+    return LENET_OK;
+}
+
+/* Tensors of all networks are cut, in place: what has no such dimension is the same for each. */
+static void cut_tensors(struct lenet_tensor_file *file, const struct cut *cut) {
+    for (struct lenet_tensor *t = file->tensors; t < file->tensors + file->n; t++) {
+        if (t->rank == 0) continue;
+        t->data = (char *)t->data + lenet_tensor_bytes(t) / cut->R * cut->first;
+        t->shape[0] = cut->n;
+    }
+}
+
+static int is_cuttable(const struct lenet_tensor_file *file, const struct cut *cut) {
+    for (const struct lenet_tensor *t = file->tensors; t < file->tensors + file->n; t++)
+        if (t->rank > 0 && t->shape[0] != cut->R) return 0;
+    return cut->first + cut->n <= cut->R;
+}
+
+static enum lenet_status write_part(const struct lenet_tensor_file *file, const char *whole, const char *members,
+                                    const char *part, struct lenet_error *err) {
+    char sum[65];
+    int n = 0;
+    LENET_TRY(lenet_tensors_sha256(file->tensors, file->n, sum, err));
+    struct lenet_metadata *metadata = calloc((size_t)file->n_metadata + 1, sizeof *metadata);
+    if (!metadata) return lenet_fail(err, LENET_ERR_MEMORY, "out of memory");
+    for (int i = 0; i < file->n_metadata; i++) {
+        const char *key = file->metadata[i].key;
+        if (strcmp(key, "part_of") == 0) continue;
+        metadata[n] = file->metadata[i];
+        if (strcmp(key, LENET_TENSORS_SHA256) == 0) metadata[n].value = sum;
+        if (strcmp(key, "members") == 0) metadata[n].value = members;
+        n++;
+    }
+    metadata[n++] = (struct lenet_metadata){"part_of", whole};
+    const enum lenet_status status = lenet_tensors_write(part, file->tensors, file->n, metadata, n, err);
+    free(metadata);
+    return status;
+}
+
+enum lenet_status lenet_checkpoint_cut(const char *path, const char *whole, int first, int n, const char *part,
+                                       struct lenet_error *err) {
+    struct lenet_tensor_file file;
+    struct cJSON *members = NULL;
+    char *text = NULL;
+    LENET_TRY(lenet_tensors_read(path, &file, err));
+    enum lenet_status status = lenet_members_from_file(path, &file, &members, err);
+    const struct cut cut = {(size_t)lenet_json_count(members), (size_t)first, (size_t)n};
+    if (status == LENET_OK && !is_cuttable(&file, &cut))
+        status = lenet_fail(err, LENET_ERR_FORMAT, "%s: not all of its tensors are of its %zu members; damaged?", path,
+                            cut.R);
+    if (status == LENET_OK) status = cut_members(lenet_metadata_find(&file, "members"), &cut, &text, err);
+    if (status == LENET_OK) {
+        cut_tensors(&file, &cut);
+        status = write_part(&file, whole, text, part, err);
+    }
+    free(text);
+    lenet_json_free(members);
+    lenet_tensors_free(&file);
+    return status;
+}
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
 /* Version 0.1 kept a single run's counters in two tensors of other names. */
@@ -204,7 +302,9 @@ enum lenet_status lenet_checkpoint_read_origin(const char *path, struct lenet_ch
     LENET_TRY(lenet_tensors_read(path, &file, err));
     const char *device = lenet_metadata_find(&file, "device"), *machine = lenet_metadata_find(&file, "machine");
     snprintf(origin->device, sizeof origin->device, "%s", device ? device : "");
+    const char *whole = lenet_metadata_find(&file, "part_of");
     snprintf(origin->machine, sizeof origin->machine, "%s", machine ? machine : "");
+    snprintf(origin->part_of, sizeof origin->part_of, "%s", whole ? whole : "");
     if (members) status = lenet_members_from_file(path, &file, members, err);
     lenet_tensors_free(&file);
     if (status == LENET_OK && members && !*members)

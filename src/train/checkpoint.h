@@ -36,10 +36,15 @@ enum lenet_status lenet_checkpoint_write_weights(const char *path, const struct 
 enum lenet_status lenet_checkpoint_read(const char *path, const struct lenet_model *model, const char *run,
                                         struct lenet_snapshot *snapshot, int *ended, struct lenet_error *err);
 
-/* On what a checkpoint was written; "" where it does not say so. */
+/* On what a checkpoint was written, and the name of the one that it was cut from; "" where it does not say so. */
 struct lenet_checkpoint_origin {
-    char device[32], machine[LENET_MACHINE];
+    char device[32], machine[LENET_MACHINE], part_of[32];
 };
+
+/* Writes members first ... first+n-1 of a population's checkpoint as one of their own, which says that it is a part of
+ * `whole`. LENET_ERR_FORMAT where the file has not so many. */
+enum lenet_status lenet_checkpoint_cut(const char *path, const char *whole, int first, int n, const char *part,
+                                       struct lenet_error *err);
 
 /* What to say of networks that go on from there with another machine; "" where it is the same, or not known. */
 void lenet_checkpoint_compare(const struct lenet_checkpoint_origin *origin, const char *machine, char text[768]);

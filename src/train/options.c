@@ -203,7 +203,8 @@ const struct lenet_option lenet_options[] = {
              "draws one)"},
     {.name = "device", TEXT(device), .initial = "auto",
      .argument = "NAME", .commands = TRAIN | SWEEP | EVAL | INFO | GRADCHECK | BENCH | PREDICT,
-     .help = "the device that computes: auto, cpu, cuda or cuda:INDEX"},
+     .help = "the device that computes: auto, cpu, cuda or cuda:INDEX; a sweep trains on several GPUs at a time with a "
+             "list, as cuda:0,cuda:1"},
     {.name = "threads", INTEGER(threads, 0, 1024), .initial = "0",
      .argument = "N", .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH | PREDICT,
      .help = "the number of CPU threads, on which no result depends (0: one for each core; --batch 1 always takes "
@@ -211,6 +212,10 @@ const struct lenet_option lenet_options[] = {
     {.name = "tf32", SWITCH(tf32), .initial = "off",
      .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH | PREDICT, .identity = LENET_OF_POPULATION,
      .help = "on a GPU, compute fully connected layers in TensorFloat-32: faster, with 11 bits of each factor"},
+    {.name = "dense", CHOICE(own_dense, "cublas|own"), .initial = "cublas",
+     .commands = TRAIN | SWEEP | EVAL | GRADCHECK | BENCH | PREDICT, .identity = LENET_OF_POPULATION, .later = 1,
+     .help = "what computes fully connected layers on a GPU: cublas, or own kernels for a single network, with which a "
+             "population is slower (not seen on a GPU)"},
     {.name = "checkpoint-seconds", REAL(checkpoint_seconds, 0, 1e9), .initial = "30",
      .argument = "S", .commands = TRAIN | SWEEP,
      .help = "the most seconds from one checkpoint to the next; the end of an epoch is always one"},
@@ -603,6 +608,8 @@ static int has_layer(const struct lenet_config *config, enum lenet_layer_kind ki
     return !arch; /* left to whoever looks it up */
 }
 
+static int is_on_cpu(const struct lenet_config *config) { return strcmp(config->device, "cpu") == 0; }
+
 /* The name of the option whose value leaves this one without effect, or NULL. */
 static const char *idled_by(const struct lenet_config *config, const struct lenet_option *option) {
     const int optimizer = config->optimizer, schedule = config->schedule;
@@ -622,7 +629,8 @@ static const char *idled_by(const struct lenet_config *config, const struct lene
         return schedule == LENET_SCHEDULE_STEP || schedule == LENET_SCHEDULE_PUBLISHED ? NULL : "schedule";
     case offsetof(struct lenet_config, decay_factor): return schedule == LENET_SCHEDULE_STEP ? NULL : "schedule";
     case offsetof(struct lenet_config, patience): return config->validation ? NULL : "validation";
-    case offsetof(struct lenet_config, tf32): return strcmp(config->device, "cpu") != 0 ? NULL : "device";
+    case offsetof(struct lenet_config, tf32): return is_on_cpu(config) ? "device" : config->own_dense ? "dense" : NULL;
+    case offsetof(struct lenet_config, own_dense): return is_on_cpu(config) ? "device" : NULL;
     default: return has_bit(config->replaced, option) ? "augment" : NULL;
     }
 }

@@ -67,11 +67,11 @@ int lenet_config_reduce(struct lenet_config *config, size_t train_images, const 
     const uint64_t per_epoch = lenet_steps_per_epoch((uint32_t)count, (int)config->batch);
     const uint64_t epochs = (total_steps(config, per_epoch) + per_epoch - 1) / per_epoch;
     if ((uint64_t)config->eval_every > epochs) config->eval_every = (int64_t)epochs;
-    if (backend == lenet_backend_cpu()) config->tf32 = 0;
+    if (backend == lenet_backend_cpu()) config->tf32 = config->own_dense = 0;
     for (size_t i = 0; i < DRAWING && !is_drawn; i++) lenet_option_unset(config, lenet_option_find(drawing[i]));
     if (config->optimizer == LENET_SDLM) config->curvature_images = curvature_of(config, count);
     return config->batch != was.batch || config->eval_every != was.eval_every || config->tf32 != was.tf32 ||
-           config->init != was.init || config->init_scale != was.init_scale ||
+           config->own_dense != was.own_dense || config->init != was.init || config->init_scale != was.init_scale ||
            config->curvature_images != was.curvature_images;
 }
 
@@ -258,7 +258,7 @@ enum lenet_status lenet_config_start(struct lenet_config *config, struct lenet_s
 
 struct lenet_open_options lenet_open_options_of(const struct lenet_config *config) {
     const int threads = config->batch == 1 ? 1 : (int)config->threads; /* more would wait for the one with the image */
-    return (struct lenet_open_options){.threads = threads, .tf32 = config->tf32};
+    return (struct lenet_open_options){.threads = threads, .tf32 = config->tf32, .own_dense = config->own_dense};
 }
 
 void lenet_population_key(const struct lenet_config *config, const struct lenet_settings *settings,

@@ -11,7 +11,9 @@
 
 enum lenet_status lenet_trainer_open(struct lenet_trainer *trainer, const char *device,
                                      struct lenet_open_options options, struct lenet_error *err) {
-    if (trainer->device.backend && trainer->opened.tf32 == options.tf32 && trainer->opened.threads == options.threads)
+    const struct lenet_open_options *opened = &trainer->opened;
+    if (trainer->device.backend && opened->tf32 == options.tf32 && opened->own_dense == options.own_dense &&
+        opened->threads == options.threads)
         return LENET_OK;
     lenet_trainer_close(trainer);
     trainer->opened = options;

@@ -1,7 +1,8 @@
-/* fuzz_checkpoint.c - checkpoints that a run of lenet1 or a population of two goes on from.
+/* fuzz_checkpoint.c - checkpoints that a run of lenet1 or a population of two goes on from, or that are cut in two.
  * Reads with: src/train/checkpoint.c */
 #include "train/checkpoint.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -25,6 +26,20 @@ static void read_checkpoint(const char *path, int R, int moments, const char *ru
         for (int r = 0; r < R; r++) FUZZ_CHECK(diverged[r] || lenet_snapshot_is_finite(&snapshot, r));
 }
 
+/* What is cut off can be read, and has one member. */
+static void cut_checkpoint(const char *path, int first) {
+    static const char whole[] = "0123456789abcdef";
+    char part[128];
+    struct lenet_checkpoint_origin origin;
+    struct cJSON *members = NULL;
+    struct lenet_error err = {{0}};
+    snprintf(part, sizeof part, "%s/part.safetensors", fuzz_directory());
+    if (!fuzz_ok(lenet_checkpoint_cut(path, whole, first, 1, part, &err), &err)) return;
+    FUZZ_CHECK(lenet_checkpoint_read_origin(part, &origin, &members, &err) == LENET_OK);
+    FUZZ_CHECK(strcmp(origin.part_of, whole) == 0 && lenet_json_count(members) == 1);
+    lenet_json_free(members);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!model.topology.stride) {
         FUZZ_CHECK(lenet_topology_make(lenet_arch_find("lenet1"), LENET_RELU, LENET_POOL_MAX, 10, &model.topology,
@@ -35,5 +50,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *path = fuzz_file(data + 1, size - 1);
     read_checkpoint(path, 1 + (data[0] & 1), data[0] >> 1 & 1 ? 2 : 1,
                     data[0] & 4 ? "{\"config\":{\"arch\":\"lenet1\"},\"data\":\"\"}" : NULL);
+    cut_checkpoint(path, data[0] >> 3 & 1);
     return 0;
 }

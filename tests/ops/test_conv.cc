@@ -102,6 +102,11 @@ class Conv : public BackendTest {
             Size(2, 1, 3, 7, 20, 4, 5),
             Size(1, 1, 5, 8, 17, 9, 5),
             Size(1, 1, 2, 5, 7, 17, 5),
+            // It has whole rows of 14 and of 12 pixels of the input's gradient: more maps than a tile and than have
+            // their weights in shared memory at a time, fewer than are added by turns, and a single row of dy.
+            Size(2, 1, 4, 7, 14, 18, 5),
+            Size(1, 2, 7, 5, 14, 3, 5),
+            Size(1, 1, 5, 6, 12, 33, 5),
         };
     }
 
@@ -171,6 +176,15 @@ TEST_P(Conv, ManyNetworksMatchPlainLoopsExactly) {
         ExpectPlainLoopsOnIntegers(device(), s, {true});
 }
 
+/* And of whole rows of the input's gradient two rows a block, of which there may be an odd number, and more maps. */
+TEST_P(Conv, ManyRowsOfTheInputMatchPlainLoops) {
+    for (const ConvLayer &s :
+         {Size(53, 1, 7, 5, 14, 3, 5), Size(48, 1, 1, 11, 14, 18, 5), Size(53, 1, 5, 5, 12, 2, 5)}) {
+        ExpectPlainLoopsOnIntegers(device(), s, {true});
+        ExpectPlainLoopsOnReals(device(), s);
+    }
+}
+
 /* So it does where there are many images: of 7 pixels, and of 5. */
 TEST_P(Conv, ManyImagesMatchPlainLoops) {
     for (const ConvLayer &s : {Size(1, 11, 1, 32, 32, 1, 5), Size(1, 21, 1, 24, 24, 1, 5)}) {
@@ -181,7 +195,8 @@ TEST_P(Conv, ManyImagesMatchPlainLoops) {
 
 /* Alone, each of them gets small tiles. */
 TEST_P(Conv, NetworksAloneGiveTheSameBitsAsMany) {
-    ExpectNetworksAloneGiveTheSameBits(device(), Size(29, 1, 1, 21, 21, 7, 5));
+    for (const ConvLayer &s : {Size(29, 1, 1, 21, 21, 7, 5), Size(53, 1, 7, 5, 14, 6, 5), Size(53, 1, 5, 5, 12, 6, 5)})
+        ExpectNetworksAloneGiveTheSameBits(device(), s);
 }
 
 TEST_P(Conv, WithTableMatchesPlainLoopsExactlyOnIntegers) {

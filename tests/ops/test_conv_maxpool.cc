@@ -1,5 +1,5 @@
-/* test_conv_maxpool.cc - conv_maxpool_forward and maxpool_backward_input: against the operations that they stand for,
- * to the bit, and against plain loops. */
+/* test_conv_maxpool.cc - conv_maxpool_forward, maxpool_backward_input and conv_maxpool_backward_params: against the
+ * operations that they stand for, to the bit, and against plain loops. */
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -34,7 +34,7 @@ struct Arguments {
     Values x, parameters, dy; /* parameters: [R][weights, biases, three of others] */
 };
 struct Results {
-    Values y, dx; /* dx: the gradient of the convolution's outputs */
+    Values y, dx, gradient; /* dx: the gradient of the convolution's outputs; gradient: of parameters */
     Places place;
 };
 
@@ -54,7 +54,10 @@ Values Part(const Values &all, size_t first, size_t count) {
     return Values(all.begin() + (ptrdiff_t)first, all.begin() + (ptrdiff_t)(first + count));
 }
 
-/* The two operations; outputs are poisoned at first. */
+/* Of the convolution in parts. */
+Values Scratch(const ConvMaxpool &s) { return Poison((size_t)s.R * LENET_PARTS * (s.Weights() + (size_t)s.O)); }
+
+/* The operations; outputs are poisoned at first. */
 Results Fused(const Device &device, const ConvMaxpool &s, const Arguments &in) {
     const Input x(device, in.x), parameters(device, in.parameters), dy(device, in.dy);
     const Tensor y(device, Poison(in.dy.size())), dx(device, Poison(4 * in.dy.size()));
@@ -62,7 +65,28 @@ Results Fused(const Device &device, const ConvMaxpool &s, const Arguments &in) {
     device.Run(conv_maxpool_forward{s.R, s.N, s.C, s.H, s.W, s.O, s.K, s.activation, s.Stride(), x, parameters,
                                     parameters.At(s.Weights()), y, place});
     device.Run(maxpool_backward_input{s.R, s.N, s.O, s.OH(), s.OW(), s.activation, y, place, dy, dx});
-    return {y.Host(), dx.Host(), place.Host()};
+    const Tensor gradient(device, Values(in.parameters.size())), scratch(device, Scratch(s));
+    const Tensor between(device, Poison(4 * in.dy.size()));
+    conv_maxpool_backward_params params = {};
+    params.R = s.R;
+    params.N = s.N;
+    params.C = s.C;
+    params.H = s.H;
+    params.W = s.W;
+    params.O = s.O;
+    params.K = s.K;
+    params.activation = s.activation;
+    params.stride = s.Stride();
+    params.x = x;
+    params.y = y;
+    params.place = place;
+    params.dy = dy;
+    params.dw = gradient;
+    params.db = gradient.At(s.Weights());
+    params.scratch = scratch;
+    params.between = between;
+    device.Run(params);
+    return {y.Host(), dx.Host(), gradient.Host(), place.Host()};
 }
 
 /* The operations that they stand for, and the places of the maxima of what these have in between. */
@@ -76,13 +100,16 @@ Results OneByOne(const Device &device, const ConvMaxpool &s, const Arguments &in
     device.Run(subsample_forward{pool.R, pool.N, pool.C, pool.H, pool.W, 2, LENET_POOL_MAX, s.activation, between, y});
     device.Run(subsample_backward_input{pool.R, pool.N, pool.C, pool.H, pool.W, 2, LENET_POOL_MAX, s.activation,
                                         between, dy, dx});
+    const Tensor gradient(device, Values(in.parameters.size())), scratch(device, Scratch(s));
+    device.Run(conv_backward_params{
+        s.R, s.N, s.C, s.H, s.W, s.O, s.K, s.Stride(), x, dx, gradient, gradient.At(s.Weights()), scratch, {}});
     const Values pixels = between.Host();
     Places place(in.dy.size());
     reference::ForEachWindow(pool, [&](size_t at, const std::vector<size_t> &window) {
         for (uint8_t k = 1; k < 4; k++)
             if (pixels[window[k]] > pixels[window[place[at]]]) place[at] = k;
     });
-    return {y.Host(), dx.Host(), place};
+    return {y.Host(), dx.Host(), gradient.Host(), place};
 }
 
 class ConvMaxpoolTest : public BackendTest {
@@ -106,6 +133,7 @@ class ConvMaxpoolTest : public BackendTest {
             Size(11, 4, 1, 32, 32, 2, 5),  /* two images                                               */
             Size(118, 4, 1, 14, 18, 5, 5), /* two images and two turns, the last one not of all warps  */
             Size(59, 4, 2, 14, 18, 9, 5),  /* the same and two tiles of eight maps                     */
+            Size(2, 1, 1, 12, 38, 8, 5),   /* quads of the gradient of parameters in two spans and bands */
         };
     }
 };
@@ -141,6 +169,7 @@ TEST_P(ConvMaxpoolTest, GivesTheBitsOfTheOperationsThatItStandsFor) {
         EXPECT_TRUE(SameBytes(ToBytes(want.y), ToBytes(got.y)));
         EXPECT_TRUE(SameBytes(want.place, got.place));
         EXPECT_TRUE(Equal(want.dx, got.dx));
+        EXPECT_TRUE(SameBytes(ToBytes(want.gradient), ToBytes(got.gradient)));
     }
 }
 
@@ -154,6 +183,7 @@ TEST_P(ConvMaxpoolTest, GivesTheBitsOfTheOperationsThatItStandsForWithEveryNonli
             EXPECT_TRUE(SameBytes(ToBytes(want.y), ToBytes(got.y)));
             EXPECT_TRUE(SameBytes(want.place, got.place));
             EXPECT_TRUE(Equal(want.dx, got.dx));
+            EXPECT_TRUE(SameBytes(ToBytes(want.gradient), ToBytes(got.gradient)));
         }
 }
 

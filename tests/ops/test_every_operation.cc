@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -13,17 +14,16 @@
 
 #include "support/samples.h"
 
-/* The library's working memory comes from here, for the program's own function goes before the system's. */
-namespace {
-struct {
+/* Takes the place of the C library's, so that it can fail. */
+static struct {
     bool fails;
-    int times;
+    int failed;
 } memory;
-} // namespace
-extern "C" void *aligned_alloc(size_t alignment, size_t bytes) {
-    static const auto system = reinterpret_cast<void *(*)(size_t, size_t)>(dlsym(RTLD_NEXT, "aligned_alloc"));
-    if (!memory.fails) return system(alignment, bytes);
-    memory.times++;
+extern "C" void *aligned_alloc(size_t alignment, size_t size) noexcept {
+    static const auto next = reinterpret_cast<void *(*)(size_t, size_t)>(dlsym(RTLD_NEXT, "aligned_alloc"));
+    if (!memory.fails) return next(alignment, size);
+    memory.failed++;
+    errno = ENOMEM;
     return nullptr;
 }
 
@@ -31,6 +31,8 @@ namespace {
 
 class EveryOperation : public BackendTest {
   protected:
+    /* With its own kernels for fully connected layers a GPU has the other operations as without. */
+    bool Concerns(const std::string &op) const { return !IsOwnDense(GetParam()) || op.find("dense_") == 0; }
     /* The second time, and with other numbers of threads. */
     template <class Op> void ExpectSameBitsEveryRun() const {
         for (int variant = 0; Exists<Op>(variant); variant++) {
@@ -44,7 +46,32 @@ class EveryOperation : public BackendTest {
             const auto first = run(device());
             EXPECT_TRUE(first == run(device())) << "the second time";
             for (int threads = 1; threads <= (IsCuda() ? 1 : 3); threads++) /* a GPU has none to choose */
-                EXPECT_TRUE(first == run(Device(&device().backend(), threads))) << threads << " threads";
+                EXPECT_TRUE(first == run(device().WithThreads(threads))) << threads << " threads";
+        }
+    }
+    template <class Op> void ExpectNothingIsWrittenBehindOutputs() const {
+        for (int variant = 0;; variant++) {
+            SCOPED_TRACE(variant);
+            Sample<Op> sample(device());
+            if (!Fill(sample, variant)) return;
+            const auto behind = sample.Behind();
+            device().Run(sample.args);
+            EXPECT_TRUE(behind == sample.Behind());
+        }
+    }
+    /* On a context that has no memory of an earlier operation. Returns whether the operation wants any. */
+    template <class Op> bool ExpectWantOfMemoryIsTold() const {
+        bool wants = false;
+        for (int variant = 0;; variant++) {
+            SCOPED_TRACE(variant);
+            const Device fresh = device().WithThreads(2);
+            Sample<Op> sample(fresh);
+            if (!Fill(sample, variant)) return wants;
+            memory = {true, 0};
+            const lenet_status status = fresh.Call(sample.args);
+            memory.fails = false;
+            EXPECT_EQ(status, memory.failed ? LENET_ERR_MEMORY : LENET_OK);
+            wants = wants || memory.failed;
         }
     }
     template <class Op> void ExpectRejectsBadArguments() const;
@@ -59,12 +86,35 @@ LENET_ON_ALL_BACKENDS(EveryOperation);
 
 TEST_P(EveryOperation, GivesTheSameBitsEveryRun) {
 #define X(op)                                                                                                          \
-    {                                                                                                                  \
+    if (Concerns(#op)) {                                                                                               \
         SCOPED_TRACE(#op);                                                                                             \
         ExpectSameBitsEveryRun<struct op>();                                                                           \
     }
     LENET_OPS(X)
 #undef X
+}
+
+TEST_P(EveryOperation, WritesNothingBehindItsOutputs) {
+#define X(op)                                                                                                          \
+    if (Concerns(#op)) {                                                                                               \
+        SCOPED_TRACE(#op);                                                                                             \
+        ExpectNothingIsWrittenBehindOutputs<struct op>();                                                              \
+    }
+    LENET_OPS(X)
+#undef X
+}
+
+TEST_P(EveryOperation, TellsWhereItGetsNoMemory) {
+    int wanting = 0;
+#define X(op)                                                                                                          \
+    if (Concerns(#op)) {                                                                                               \
+        SCOPED_TRACE(#op);                                                                                             \
+        wanting += ExpectWantOfMemoryIsTold<struct op>();                                                              \
+    }
+    LENET_OPS(X)
+#undef X
+    const bool has_its_own = std::strcmp(GetParam(), "single") == 0; /* where vectors are parts of an image */
+    EXPECT_GE(wanting, has_its_own ? 7 : 0);
 }
 
 /* ---- levels of processors ------------------------------------------------------------------------- */
@@ -76,7 +126,8 @@ class Level {
     ~Level() { Set(before_.c_str()); }
     /* Whether this processor is of it; otherwise *why says what is missing. */
     bool IsThere(std::string *why) const {
-        const lenet_open_options options = {0, 1, 0};
+        lenet_open_options options = {};
+        options.threads = 1;
         lenet_ctx *ctx = nullptr;
         lenet_error error = {};
         const bool is_there = lenet_backend_cpu()->open(&ctx, &options, &error) == LENET_OK;
@@ -195,6 +246,12 @@ template <class Op> Spoilers<Op> AllSpoilers() {
     POSITIVE(source.W);
     POSITIVE(source.classes);
     SPOILER("count = 0", a.count = 0);
+    SPOILER("count > LENET_MAX_VALUES", a.count = LENET_MAX_VALUES + 1);
+    SPOILER("more values than threads of a grid", (void)a.activation, (void)a.F, a.R = LENET_MAX_NETWORKS,
+            a.N = LENET_MAX_BATCH, a.F = 129);
+    SPOILER("P > LENET_MAX_SIDE^2", a.P = LENET_MAX_SIDE * LENET_MAX_SIDE + 1);
+    SPOILER("more parameters than threads of a grid", (void)a.optimizer, a.first = 1,
+            a.end = a.stride = LENET_MAX_VALUES + 2);
     SPOILER("stride = 0", (void)a.optimizer, a.stride = 0);
     SPOILER("no parameter", (void)a.optimizer, a.first = a.end);
     SPOILER("more parameters than there are", (void)a.optimizer, a.end = a.stride + 1);
@@ -279,7 +336,7 @@ template <class Op> void EveryOperation::ExpectRejectsBadArguments() const {
 
 TEST_P(EveryOperation, RejectsBadArguments) {
 #define X(op)                                                                                                          \
-    {                                                                                                                  \
+    if (Concerns(#op)) {                                                                                               \
         SCOPED_TRACE(#op);                                                                                             \
         ExpectRejectsBadArguments<struct op>();                                                                        \
     }
@@ -287,31 +344,6 @@ TEST_P(EveryOperation, RejectsBadArguments) {
 #undef X
 }
 
-/* ---- memory that is not to be had --------------------------------------------------------------------- */
-
-/* Whether an operation asks for memory of its own; if so, it has to say that it got none. */
-template <class Op> bool ReportsNoMemory(const Device &device) {
-    Sample<Op> sample(device);
-    Fill(sample, 0);
-    memory = {true, 0};
-    const lenet_status status = device.Call(sample.args);
-    memory.fails = false;
-    EXPECT_EQ(status, memory.times > 0 ? LENET_ERR_MEMORY : LENET_OK);
-    return memory.times > 0;
-}
-
-/* Each on a device of its own, which keeps no memory of an operation before. */
-TEST_P(EveryOperation, ReportsThatItGotNoMemory) {
-    int asking = 0;
-#define X(op)                                                                                                          \
-    {                                                                                                                  \
-        SCOPED_TRACE(#op);                                                                                             \
-        asking += ReportsNoMemory<struct op>(Device(&device().backend(), 1));                                          \
-    }
-    LENET_OPS(X)
-#undef X
-    const bool has_its_own = std::strcmp(GetParam(), "single") == 0; /* for batches of one image */
-    EXPECT_GE(asking, has_its_own ? 7 : 0);
-}
+LENET_ON_OWN_DENSE(EveryOperation);
 
 } // namespace

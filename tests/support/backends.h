@@ -19,6 +19,9 @@
 #include "support/fill.h"
 #include "support/guard_backend.h"
 
+/* The cuda backend with its own kernels for fully connected layers. */
+inline bool IsOwnDense(const std::string &name) { return name == "cuda_own"; }
+
 /* NULL where this build or this machine lacks it; *why then says which. */
 inline const lenet_backend *FindBackend(const std::string &name, const char **why) {
     if (name == "cpu") return lenet_backend_cpu();
@@ -36,14 +39,18 @@ inline void Require(lenet_status status, const char *what) {
 /* An open backend. */
 class Device {
   public:
-    Device(const lenet_backend *backend, int threads) : backend_(backend) {
+    Device(const lenet_backend *backend, int threads, bool own_dense = false)
+        : backend_(backend), own_dense_(own_dense) {
         lenet_error error = {};
-        const lenet_open_options options = {0, threads, 0};
+        const lenet_open_options options = {0, threads, 0, own_dense};
         Require(backend_->open(&ctx_, &options, &error), error.text);
     }
     ~Device() { backend_->close(ctx_); }
     Device(const Device &) = delete;
     Device &operator=(const Device &) = delete;
+
+    /* Another one of the kind. */
+    Device WithThreads(int threads) const { return Device(backend_, threads, own_dense_); }
 
     const lenet_backend &backend() const { return *backend_; }
     lenet_ctx *ctx() const { return ctx_; }
@@ -59,6 +66,7 @@ class Device {
 
   private:
     const lenet_backend *backend_;
+    const bool own_dense_;
     lenet_ctx *ctx_ = nullptr;
 };
 
@@ -148,7 +156,7 @@ class BackendTest : public ::testing::TestWithParam<const char *> {
         const char *why = nullptr, *required = std::getenv("LENET_REQUIRE_GPU");
         const lenet_backend *backend = FindBackend(GetParam(), &why);
         if (backend)
-            device_ = std::make_unique<Device>(backend, 2);
+            device_ = std::make_unique<Device>(backend, 2, IsOwnDense(GetParam()));
         else if (required && std::strcmp(required, "1") == 0)
             FAIL() << GetParam() << ": " << why;
         else
@@ -156,7 +164,7 @@ class BackendTest : public ::testing::TestWithParam<const char *> {
     }
     const Device &device() const { return *device_; }
     int lanes() const { return device_->lanes(); }
-    bool IsCuda() const { return std::strcmp(GetParam(), "cuda") == 0; }
+    bool IsCuda() const { return std::strncmp(GetParam(), "cuda", 4) == 0; }
 
   private:
     std::unique_ptr<Device> device_;
@@ -168,6 +176,9 @@ inline std::string BackendName(const ::testing::TestParamInfo<const char *> &inf
 #define LENET_ON_ALL_BACKENDS(Fixture)                                                                                 \
     INSTANTIATE_TEST_SUITE_P(Backends, Fixture, ::testing::Values("cpu", "cpu64", "guard", "single", "cuda"),          \
                              BackendName)
+
+#define LENET_ON_OWN_DENSE(Fixture)                                                                                    \
+    INSTANTIATE_TEST_SUITE_P(OwnDense, Fixture, ::testing::Values("cuda_own"), BackendName)
 
 /* Bytes of several outputs, one after the other. */
 inline void Append(std::vector<uint8_t> &to, const std::vector<uint8_t> &more) {

@@ -41,6 +41,10 @@ inline Outputs OutputsOf(const conv_maxpool_forward &a) {
     return {Whole("y", a.y, Size(a.R, a.O, (a.H - a.K + 1) / 2, (a.W - a.K + 1) / 2, a.N))};
 }
 inline Outputs OutputsOf(const maxpool_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.C, a.H, a.W, a.N))}; }
+inline Outputs OutputsOf(const conv_maxpool_backward_params &a) {
+    return {{"dw", a.dw, (size_t)a.R, Size(a.O, a.C, a.K, a.K), a.stride},
+            {"db", a.db, (size_t)a.R, (size_t)a.O, a.stride}};
+}
 inline Outputs OutputsOf(const activation_forward &a) { return {Whole("y", a.y, Size(a.R, a.F, a.N))}; }
 inline Outputs OutputsOf(const activation_backward_input &a) { return {Whole("dx", a.dx, Size(a.R, a.F, a.N))}; }
 inline Outputs OutputsOf(const dense_forward &a) { return {Whole("y", a.y, Size(a.R, a.O, a.N))}; }

@@ -17,17 +17,21 @@ template <class Op> class Sample {
     explicit Sample(const Device &device) : device_(device) {}
     Op args = {};
 
-    /* Random numbers that the operation reads, memory that it overwrites, and numbers that it adds to. */
+    /* Random numbers that the operation reads, memory that it overwrites, and numbers that it adds to. Behind the
+     * outputs lies more that it must leave alone. */
     const void *In(size_t count, double scale = 1) { return *Keep<Input>(inputs_, Reals(count, stream_++, scale)); }
-    void *Out(size_t count) { return *Keep<Tensor>(outputs_, Poison(count)); }
-    void *InOut(size_t count) { return *Keep<Tensor>(outputs_, Abs(Reals(count, stream_++))); }
+    void *Out(size_t count) { return KeepOutput<Tensor>(Poison(count + kBehind)); }
+    void *InOut(size_t count) { return KeepOutput<Tensor>(Abs(Reals(count + kBehind, stream_++))); }
     /* What an operation only reads through a pointer that others write through, and what it need not write to. */
     void *InPositive(size_t count) { return *Keep<Input>(inputs_, Abs(Reals(count, stream_++))); }
     void *Scratch(size_t count) { return *Keep<Tensor>(inputs_, Poison(count)); }
 
     /* The same for arrays that are no tensors. */
     template <class T> const T *InArray(const std::vector<T> &host) { return *Keep<InputArray<T>>(inputs_, host); }
-    template <class T> T *OutArray(const std::vector<T> &host) { return *Keep<Array<T>>(outputs_, host); }
+    template <class T> T *OutArray(std::vector<T> host) {
+        host.resize(host.size() + kBehind, host.back());
+        return KeepOutput<Array<T>>(host);
+    }
 
     /* A place in a tensor. */
     template <class P> P *At(P *tensor, size_t element) const {
@@ -40,6 +44,13 @@ template <class Op> class Sample {
         for (const auto &output : outputs_) bytes.push_back(output->Bytes());
         return bytes;
     }
+    /* What lies behind each output. */
+    std::vector<std::vector<uint8_t>> Behind() const {
+        std::vector<std::vector<uint8_t>> bytes = Outputs();
+        for (size_t i = 0; i < bytes.size(); i++)
+            bytes[i].erase(bytes[i].begin(), bytes[i].end() - (ptrdiff_t)behind_bytes_[i]);
+        return bytes;
+    }
 
   private:
     using Buffers = std::vector<std::shared_ptr<Buffer>>;
@@ -48,9 +59,17 @@ template <class Op> class Sample {
         buffers.push_back(memory);
         return memory;
     }
+    template <class Memory, class Host> Memory &KeepOutput(const Host &host) {
+        Memory &memory = *Keep<Memory>(outputs_, host);
+        behind_bytes_.push_back(memory.Bytes().size() / host.size() * kBehind);
+        return memory;
+    }
+
+    static constexpr size_t kBehind = 64; /* elements */
 
     const Device &device_;
     Buffers inputs_, outputs_;
+    std::vector<size_t> behind_bytes_;
     uint32_t stream_ = 1;
 };
 
@@ -191,7 +210,9 @@ inline bool Fill(Sample<dense_forward> &s, int variant) {
 inline bool Fill(Sample<dense_backward_input> &s, int variant) {
     auto &a = s.args;
     if (!FillDense(s, variant)) return false;
+    a.activation = variant == 0 ? LENET_TANH : LENET_LINEAR;
     InParameters(s, Count(a.O, a.I), (size_t)a.O);
+    if (variant == 0) a.x = s.In(Count(a.R, a.I, a.N));
     a.dy = s.In(Count(a.R, a.O, a.N));
     a.dx = s.Out(Count(a.R, a.I, a.N));
     return true;
@@ -274,7 +295,7 @@ inline bool Fill(Sample<subsample_backward_input> &s, int variant) {
 
 /* Every activation; one map, and more than a tile of them; kernels of 5 x 5, which have code of their own, and others;
  * the last two are large enough for large tiles of few and of many maps. */
-inline bool Fill(Sample<conv_maxpool_forward> &s, int variant) {
+template <class Op> bool FillConvMaxpool(Sample<Op> &s, int variant) {
     const int sizes[][7] = {{3, 5, 3, 10, 8, 7, 5},  {1, 2, 1, 7, 11, 2, 4}, {2, 1, 2, 6, 6, 9, 5},
                             {1, 5, 17, 3, 5, 5, 2},  {1, 3, 2, 9, 9, 5, 8},  {58, 4, 1, 16, 16, 3, 5},
                             {19, 4, 1, 18, 20, 9, 5}};
@@ -289,6 +310,17 @@ inline bool Fill(Sample<conv_maxpool_forward> &s, int variant) {
     a.O = size[5];
     a.K = size[6];
     a.activation = (lenet_activation)(variant % 4);
+    return true;
+}
+inline std::vector<uint8_t> RandomPlaces(size_t windows) {
+    std::vector<uint8_t> places(windows);
+    for (size_t i = 0; i < windows; i++) places[i] = (uint8_t)(RandomWord(4, i) % 4);
+    return places;
+}
+
+inline bool Fill(Sample<conv_maxpool_forward> &s, int variant) {
+    auto &a = s.args;
+    if (!FillConvMaxpool(s, variant)) return false;
     InParameters(s, ConvWeights(a), (size_t)a.O);
     a.b = s.At(a.w, ConvWeights(a));
     a.x = s.In(Inputs(a));
@@ -305,13 +337,25 @@ inline bool Fill(Sample<maxpool_backward_input> &s, int variant) {
     a.W = 4 + 2 * (variant % 2);
     a.activation = (lenet_activation)(variant % 4);
     const size_t windows = Inputs(a) / 4;
-    std::vector<uint8_t> places(windows);
-    for (size_t i = 0; i < windows; i++) places[i] = (uint8_t)(RandomWord(4, i) % 4);
     a.y = s.In(windows);
-    a.place = s.InArray(places);
+    a.place = s.InArray(RandomPlaces(windows));
     a.dy = s.In(windows);
     a.dx = s.Out(Inputs(a));
     return variant < 4;
+}
+/* Every other one has a connection table. */
+inline bool Fill(Sample<conv_maxpool_backward_params> &s, int variant) {
+    auto &a = s.args;
+    if (!FillConvMaxpool(s, variant)) return false;
+    OutParameters(s, ConvWeights(a), (size_t)a.O);
+    a.x = s.In(Inputs(a));
+    a.y = s.In(ConvOutputs(a) / 4);
+    a.place = s.InArray(RandomPlaces(ConvOutputs(a) / 4));
+    a.dy = s.In(ConvOutputs(a) / 4);
+    a.scratch = s.Scratch(Count(a.R, LENET_PARTS, ConvWeights(a) + (size_t)a.O));
+    a.between = s.Scratch(ConvOutputs(a));
+    for (int o = 0; variant % 2 && o < a.O; o++) a.table[o] = RandomWord(5, (uint64_t)o) | 1;
+    return true;
 }
 
 template <class Op> bool FillActivation(Sample<Op> &s, int variant) {

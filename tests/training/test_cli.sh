@@ -204,6 +204,12 @@ refused "an unknown device" 2 "--device" "'tpu'" -- "${train[@]}" --device tpu -
 for number in x -1 +1 ' 1' 0x1 1e0 4294967296 ''; do
     refused "a device's number that is none" 2 "--device: 'cuda:$number'; wanted cuda:INDEX" -- "${train[@]}" --device "cuda:$number" --run new
 done
+refused "a list of devices for one network" 2 "'cuda:0,cuda:1' is a list of devices, which only lenet sweep takes" -- \
+    "${train[@]}" --device cuda:0,cuda:1 --run new
+refused "a device twice" 2 "'cuda:0,cuda' has the GPU cuda:0 twice" -- \
+    sweep --data data/good --device cuda:0,cuda --out new
+refused "a list with a CPU" 2 "'cpu' in 'cpu,cuda:0'; a list is of GPUs" -- \
+    sweep --data data/good --device cpu,cuda:0 --out new
 refused "both --run and --resume" 2 "--run" "--resume" -- train --run new --resume good
 refused "more validation than data" 2 "--validation" "2000" -- "${train[@]}" --validation 2000 --run new
 refused "a larger subset than there is" 2 "--train-size" "2001" "2000" -- "${train[@]}" --train-size 2001 --run new
@@ -383,7 +389,7 @@ refused "resuming no name" 2 "--resume" -- "${train[@]}" --resume ''
 others="arch=linear activation=tanh pooling=average inputs=published loss=mse map-j=5 init=root init-scale=2 epochs=3 steps=5 eval-every=2 batch=8 optimizer=sgd lr=0.01 momentum=0.5
 weight-decay=0.1 beta2=0.5 epsilon=0.001 schedule=step warmup=1 decay-every=1 decay-factor=0.1 train-size=32 validation=10
 patience=7 augment-shift=1 augment-rotate=1 augment-scale=0.1 augment-shear=0.1 augment-elastic=1
-label-noise=0.5 order=constant curvature-images=7 seed=2 tf32=on"
+label-noise=0.5 order=constant curvature-images=7 seed=2 tf32=on dense=own"
 recorded=$(sed -n '/"config"/,/}/s/^\t\t"\([a-z0-9-]*\)".*/\1/p' begun/run.json | sort)
 claim "every option that a run records is tried here" test -z "$(comm -23 <(echo "$recorded") <(tr ' ' '\n' <<<"$others" | sed 's/=.*//' | sort))"
 for other in $others; do

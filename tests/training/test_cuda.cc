@@ -21,7 +21,7 @@ struct Setting {
     lenet_pooling pooling;
     lenet_optimizer optimizer;
     int R, B;
-    int by_layer = 0;
+    int by_layer = 0, own_dense = 0;
 };
 
 class Cuda : public ::testing::Test {
@@ -47,7 +47,7 @@ class Cuda : public ::testing::Test {
         lenet_network net = {};
         lenet_device_data device_data = {};
         std::vector<Weights> result;
-        const lenet_open_options open_options = {0, 2, 0};
+        const lenet_open_options open_options = {0, 2, 0, s.own_dense};
         EXPECT_EQ(backend->open(&ctx, &open_options, &err_), LENET_OK) << err_.text;
         EXPECT_EQ(
             lenet_topology_make(lenet_arch_find(s.arch), s.activation, s.pooling, data_.classes, &topology, &err_),
@@ -143,7 +143,6 @@ TEST_F(Cuda, TwentyStepsEndWhereTheCpusDo) {
     EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-4 * of_cpu.loss);
 }
 
-/* ReLU and maximum have kinks: rounding may send one image's gradient another way. One step has few chances. */
 /* As above, over fewer steps, with an output for each of the most classes, and wrong labels in the second network. */
 TEST_F(Cuda, SixtyTwoClassesEndWhereTheCpusDo) {
     data_.classes = LENET_MAX_CLASSES;
@@ -157,12 +156,32 @@ TEST_F(Cuda, SixtyTwoClassesEndWhereTheCpusDo) {
     EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-4 * of_cpu.loss);
 }
 
+/* ReLU and maximum have kinks: rounding may send one image's gradient another way. One step has few chances. */
 TEST_F(Cuda, AStepOfTheRecipeEndsWhereTheCpusDoes) {
     const Setting setting = {"lenet5", LENET_RELU, LENET_POOL_MAX, LENET_NESTEROV, 1, 64};
     lenet_tally of_cpu, of_cuda;
     const std::vector<Weights> want = Train(lenet_backend_cpu(), setting, 1, &of_cpu);
     EXPECT_LE(RelativeError(Train(cuda_, setting, 1, &of_cuda)[0], want[0]), SMOOTH);
     EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-5 * of_cpu.loss);
+}
+
+TEST_F(Cuda, StepsWithoutCublasEndWhereTheCpusDo) {
+    const Setting setting = {"lenet5", LENET_TANH, LENET_POOL_AVERAGE, LENET_NESTEROV, 2, 20, 0, 1};
+    lenet_tally of_cpu, of_cuda;
+    const std::vector<Weights> want = Train(lenet_backend_cpu(), setting, 5, &of_cpu);
+    const std::vector<Weights> got = Train(cuda_, setting, 5, &of_cuda);
+    for (size_t r = 0; r < want.size(); r++) EXPECT_LE(RelativeError(got[r], want[r]), SMOOTH) << "member " << r;
+    EXPECT_NEAR(of_cuda.loss, of_cpu.loss, 1e-4 * of_cpu.loss);
+}
+
+/* cuBLAS picks its algorithm by all sizes, the number of networks among them; nothing else on a GPU does. */
+TEST_F(Cuda, WithoutCublasAMemberOfAPopulationGetsTheBytesThatItGetsAlone) {
+    Setting setting = {"lenet5", LENET_RELU, LENET_POOL_MAX, LENET_NESTEROV, 3, 20, 0, 1};
+    lenet_tally tally;
+    const std::vector<Weights> together = Train(cuda_, setting, 2, &tally);
+    setting.R = 1;
+    for (int r = 0; r < 3; r++)
+        EXPECT_EQ(Train(cuda_, setting, 2, &tally, true, r)[0], together[(size_t)r]) << "member " << r;
 }
 
 TEST_F(Cuda, FusedLayersChangeNoByte) {

@@ -26,7 +26,7 @@ class Curvature : public ::testing::Test {
         ASSERT_EQ(lenet_option_set(&config, lenet_option_find("arch"), "lenet5-1998", &err), LENET_OK) << err.text;
         ASSERT_EQ(lenet_config_topology(&config, 10, &plan_, &err), LENET_OK) << err.text;
         be_ = lenet_backend_cpu64();
-        const lenet_open_options open_options = {0, 1, 0};
+        const lenet_open_options open_options = {0, 1, 0, 0};
         ASSERT_EQ(be_->open(&ctx_, &open_options, &err), LENET_OK) << err.text;
         ASSERT_EQ(lenet_dataset_random(5, 40, 28, &data_), LENET_OK);
         ASSERT_EQ(

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,9 @@ namespace {
 class Step : public Simt {
   protected:
     /* A network without weights. */
-    void Open(const char *arch, lenet_optimizer optimizer) {
+    void Open(const char *arch, lenet_optimizer optimizer, bool own_dense = false) {
         lenet_error err = {};
-        EXPECT_EQ(lenet_device_open("cuda", {0, 1, 0}, &device_, &err), LENET_OK) << err.text;
+        EXPECT_EQ(lenet_device_open("cuda", {0, 1, 0, own_dense}, &device_, &err), LENET_OK) << err.text;
         EXPECT_EQ(lenet_dataset_random(TestSeed(), 40, 28, &data_), LENET_OK);
         lenet_topology topology;
         EXPECT_EQ(lenet_topology_make(lenet_arch_find(arch), LENET_RELU, LENET_POOL_MAX, 10, &topology, &err),
@@ -76,8 +77,8 @@ class Step : public Simt {
         return {step, loss, tally.count, tally.correct, tally.nonfinite};
     }
     /* The weights after so many steps, the first of which is not recorded. */
-    Floats Train(const char *arch, lenet_optimizer optimizer, int steps) {
-        Open(arch, optimizer);
+    Floats Train(const char *arch, lenet_optimizer optimizer, int steps, bool own_dense = false) {
+        Open(arch, optimizer, own_dense);
         PutWeights();
         Steps(steps);
         return Weights();
@@ -97,13 +98,16 @@ TEST_F(Step, DoesNotDependOnWhenItsBranchesRun) {
         lenet_optimizer optimizer;
         int steps;
         uint64_t graphs;
-    } const cases[] = {{"lenet1", LENET_NESTEROV, 18, 2}, {"lenet5-1998", LENET_SDLM, 2, 1}};
+        bool own_dense;
+    } const cases[] = {{"lenet1", LENET_NESTEROV, 18, 2, false},
+                       {"lenet5-1998", LENET_SDLM, 2, 1, false},
+                       {"lenet5", LENET_NESTEROV, 3, 2, true}};
     for (const auto &c : cases) {
-        const Floats late = Train(c.arch, c.optimizer, c.steps);
+        const Floats late = Train(c.arch, c.optimizer, c.steps, c.own_dense);
         EXPECT_EQ(simt::counters().graph_launches, c.graphs);
         Close();
         simt::set_early_branches(true);
-        EXPECT_TRUE(Train(c.arch, c.optimizer, c.steps) == late) << c.arch;
+        EXPECT_TRUE(Train(c.arch, c.optimizer, c.steps, c.own_dense) == late) << c.arch;
         Close();
     }
 }
@@ -163,15 +167,62 @@ TEST_F(Step, AnEvaluationIsTheSameRecordedOrNot) {
     Close();
 }
 
+/* A backend that notes the scratch of gradients of convolutions: on the branch, and beside it. */
+struct Spy {
+    const lenet_backend *real;
+    bool on_branch;
+    std::set<const void *> scratch[2];
+} spy;
+
+lenet_backend SpyOn(const lenet_backend *real) {
+    spy = {real, false, {}};
+    lenet_backend backend = *real;
+    backend.branch = [](lenet_ctx *ctx) {
+        spy.on_branch = true;
+        return spy.real->branch(ctx);
+    };
+    backend.back = [](lenet_ctx *ctx) {
+        spy.on_branch = false;
+        spy.real->back(ctx);
+    };
+    backend.conv_backward_params = [](lenet_ctx *ctx, const conv_backward_params *a) {
+        spy.scratch[!spy.on_branch].insert(a->scratch);
+        return spy.real->conv_backward_params(ctx, a);
+    };
+    backend.conv_maxpool_backward_params = [](lenet_ctx *ctx, const conv_maxpool_backward_params *a) {
+        spy.scratch[!spy.on_branch].insert(a->scratch);
+        return spy.real->conv_maxpool_backward_params(ctx, a);
+    };
+    return backend;
+}
+
+/* C3's gradient is on the branch, C1's beside it; both with the maxima that are fused and with the sums that are not.
+ */
+TEST_F(Step, HasAScratchOnTheBranchAndOneBesideIt) {
+    for (const char *arch : {"lenet5", "lenet5-1998"}) {
+        Open(arch, LENET_SGD);
+        PutWeights();
+        const lenet_backend backend = SpyOn(device_.backend);
+        net_.backend = &backend;
+        Steps(1);
+        net_.backend = device_.backend;
+        EXPECT_EQ(spy.scratch[0].size(), 1u) << arch;
+        EXPECT_EQ(spy.scratch[1].size(), 1u) << arch;
+        EXPECT_NE(spy.scratch[0], spy.scratch[1]) << arch;
+        Close();
+    }
+}
+
 /* What a single network's step waits for: kernels and products of cuBLAS, which are one piece of work here. Of a step
  * in the graph of 16, but for the first one, whose batch was not drawn ahead. */
 TEST_F(Step, HasSoManyKernelsInARow) {
     struct {
         const char *arch;
+        bool own_dense;
         size_t kernels, in_a_row;
-    } const cases[] = {{"lenet5", 30, 20}, {"lenet1", 18, 12}};
+    } const cases[] = {{"lenet5", false, 29, 19}, {"lenet1", false, 17, 11}, {"lenet5", true, 21, 14}};
     for (const auto &c : cases) {
-        Train(c.arch, LENET_NESTEROV, 1);
+        Train(c.arch, LENET_NESTEROV, 1, c.own_dense);
         ASSERT_EQ(simt::graph_sizes().size(), 2u);
         const simt::GraphSize many = simt::graph_sizes()[0], one = simt::graph_sizes()[1];
         EXPECT_EQ(one.work, c.kernels) << c.arch;

@@ -47,7 +47,7 @@ class Stop : public ::testing::Test {
             for (const auto &[name, value] : options) Set(configs_[r], name, value);
             Set(configs_[r], "seed", std::to_string(r + 1));
         }
-        ASSERT_EQ(lenet_trainer_open(&trainer_, device, {0, 2, 0}, &err_), LENET_OK) << err_.text;
+        ASSERT_EQ(lenet_trainer_open(&trainer_, device, {0, 2, 0, 0}, &err_), LENET_OK) << err_.text;
         ASSERT_EQ(lenet_device_data_create(trainer_.device.backend, trainer_.device.ctx, &data_, {1, 0}, 32,
                                            &device_data_, &err_),
                   LENET_OK)

@@ -652,6 +652,7 @@ TEST_F(Sweep, RunsThatDifferInWhatIsNothingToThemAreDoneOnce) {
     EXPECT_EQ(Finish("run", axes).runs, 0);
     EXPECT_EQ(Finish("run", {"--batch", "40", "--tf32", "off"}).runs, 1) << "evaluated after each epoch";
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on"}).runs, 0) << "the same run";
+    EXPECT_EQ(Finish("run", {"--batch", "1000", "--dense", "own,cublas"}).runs, 0) << "the same run on a CPU";
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 1);
     EXPECT_EQ(Finish("run", {"--batch", "1000", "--tf32", "on", "--seed", "2"}).runs, 0) << "as it was given";
     const Watcher curved = Finish("curved", {"--arch", "lenet5-1998", "--curvature-images", "40,41,1000000000"});
@@ -1368,6 +1369,19 @@ TEST_F(Sweep, ADryRunWritesNothing) {
 }
 
 /* On a disk that takes a tenth of a second, the records of twelve runs take more than one, whatever they train. */
+/* The histories of all members are in the header of a checkpoint, which has at most 100 MB; a measurement is some 400
+ * bytes there. */
+TEST_F(Sweep, APopulationIsNoLargerThanItsCheckpointCanTell) {
+    const std::map<std::string, int> largest = {{"200", 8}, {"50000", 3}, {"1000000", 1}};
+    for (const auto &[epochs, want] : largest) {
+        Watcher watcher;
+        ASSERT_EQ(Start("dry", {"--seed", "1..8", "--population-max", "8", "--epochs", epochs, "--dry-run"}, watcher),
+                  LENET_OK)
+            << err_.text;
+        EXPECT_EQ(watcher.largest, std::vector<int>({want})) << epochs << " epochs";
+    }
+}
+
 TEST_F(Sweep, AnEstimateCountsTheRecords) {
     const Strings words = {"--seed", "1..12", "--steps", "1", "--arch", "linear", "--threads", "4", "--dry-run"};
     if (lenet_directory_sync_seconds(directory_.c_str()) == 0) GTEST_SKIP() << "no nameless files on this file system";

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@
 #include "lenet/network.h"
 #include "lenet/sweep.h"
 #include "support/fill.h"
+#include "support/idx.h"
 #include "support/simt/simt.h"
 #include "train/checkpoint.h"
 
@@ -39,7 +41,7 @@ class CudaErrors : public Test {
         simt::set_device(simt::Device());
         simt::set_printing(false);
     }
-    lenet_status Open(const char *name) { return lenet_device_open(name, {0, 1, 0}, &device_, &err_); }
+    lenet_status Open(const char *name) { return lenet_device_open(name, {0, 1, 0, 0}, &device_, &err_); }
     void ExpectNoDevice(const std::vector<std::string> &words) {
         EXPECT_EQ(Open("cuda"), LENET_ERR_DEVICE);
         ExpectWords(words);
@@ -117,6 +119,23 @@ TEST_F(CudaErrors, NotEvenCublassWorkspaceFits) {
     ExpectWords({"cuda:0", "cuBLAS's workspace", "out of memory"});
 }
 
+/* Nor is the library loaded, which takes half a second. What the bits depend on says so. */
+TEST_F(CudaErrors, OwnKernelsForFullyConnectedLayersNeedNoCublas) {
+    simt::Device device;
+    device.memory = (size_t)1 << 18;
+    simt::set_device(device);
+    char of_cublas[LENET_MACHINE], own[LENET_MACHINE];
+    ASSERT_EQ(lenet_device_open("cuda", {0, 1, 0, 1}, &device_, &err_), LENET_OK) << err_.text;
+    lenet_device_machine(&device_, own);
+    lenet_device_close(&device_);
+    EXPECT_NE(std::string(own).find("no cuBLAS"), std::string::npos) << own;
+    simt::set_device(simt::Device());
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    lenet_device_machine(&device_, of_cublas);
+    EXPECT_EQ(std::string(of_cublas).find("no cuBLAS"), std::string::npos) << of_cublas;
+    EXPECT_NE(std::string(of_cublas).find("cuBLAS 120000"), std::string::npos) << of_cublas;
+}
+
 /* The words are the call's own: a fault is not called a lack of memory, nor a wrong architecture. */
 TEST_F(CudaErrors, WhateverFailsWhileAGpuIsOpenedIsWhatTheUserReads) {
     ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
@@ -147,7 +166,7 @@ TEST_F(CudaErrors, ThePeakIsThatOfAKernelThatRan) {
     ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
     const uint64_t launches = simt::counters().launches;
     double peak = 0;
-    for (uint64_t call = 1; call <= 7; call++) { /* the sixth one launches the kernel */
+    for (uint64_t call = 1; call <= 6; call++) { /* the fifth one launches the kernel */
         simt::fail_calls(call, false, cudaErrorLaunchFailure);
         EXPECT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_ERR_DEVICE) << "call " << call;
         simt::fail_calls(0, false, 0);
@@ -156,6 +175,38 @@ TEST_F(CudaErrors, ThePeakIsThatOfAKernelThatRan) {
     EXPECT_EQ(simt::counters().launches - launches, 1u + 4)
         << "one of which the end was not seen, and the best of four";
     EXPECT_GT(peak, 0);
+}
+
+/* The emulator reports what is used while another device is the current one. */
+TEST_F(CudaErrors, ContextsOfTwoDevicesAreUsedInAnyOrder) {
+    simt::Device two;
+    two.count = 2;
+    simt::set_device(two);
+    lenet_topology topology;
+    ASSERT_EQ(lenet_topology_make(lenet_arch_find("linear"), LENET_TANH, LENET_POOL_MAX, 10, &topology, &err_),
+              LENET_OK);
+    const lenet_network_options options = {&topology, LENET_SGD, 1, 1, 0, 0};
+    lenet_device devices[2] = {};
+    lenet_network nets[2] = {};
+    std::vector<float> w[2] = {std::vector<float>(topology.stride, 1), std::vector<float>(topology.stride, 2)};
+    for (int i : {0, 1})
+        ASSERT_EQ(lenet_device_open(i ? "cuda:1" : "cuda:0", {0, 1, 0, 0}, &devices[i], &err_), LENET_OK) << err_.text;
+    EXPECT_STREQ(devices[1].name, "cuda:1");
+    for (int i : {0, 1})
+        ASSERT_EQ(lenet_network_create(devices[i].backend, devices[i].ctx, &options, &nets[i], &err_), LENET_OK);
+    for (int i : {0, 1}) ASSERT_EQ(lenet_network_put(&nets[i], nets[i].w, 0, w[i].data()), LENET_OK);
+    for (int i : {0, 1})
+        ASSERT_EQ(lenet_network_forward(&nets[i]), LENET_OK) << devices[i].backend->message(devices[i].ctx);
+    for (int i : {0, 1}) {
+        std::vector<float> got(topology.stride);
+        EXPECT_EQ(lenet_network_get(&nets[i], nets[i].w, 0, got.data()), LENET_OK);
+        EXPECT_TRUE(got == w[i]);
+    }
+    EXPECT_GT(simt::counters().launches_on[0], 1u);
+    EXPECT_EQ(simt::counters().launches_on[0], simt::counters().launches_on[1]);
+    for (lenet_network &net : nets) lenet_network_free(&net);
+    for (lenet_device &device : devices) lenet_device_close(&device);
+    EXPECT_EQ(simt::last_report().kind, simt::Kind::kNone) << simt::last_report().text;
 }
 
 TEST_F(CudaErrors, AnOpenGpuKnowsWhatItSaysOfItself) {
@@ -233,6 +284,7 @@ class SmallGpuSweep : public CudaErrors {
     lenet_status Sweep(const std::string &out, size_t memory, const std::vector<std::string> &more = {}) {
         simt::Device device;
         device.memory = memory;
+        device.count = gpus_;
         simt::set_device(device);
         std::vector<std::string> words = {"--data=" + (directory_ / "data").string(),
                                           "--out=" + (directory_ / out).string(),
@@ -254,6 +306,7 @@ class SmallGpuSweep : public CudaErrors {
         };
         observer.run = [](void *self, const lenet_sweep_plan *, const lenet_sweep_run *, const lenet_sweep_progress *) {
             static_cast<SmallGpuSweep *>(self)->used_ = simt::allocated_bytes();
+            if (static_cast<SmallGpuSweep *>(self)->on_run_) static_cast<SmallGpuSweep *>(self)->on_run_();
         };
         observer.self = this;
         const volatile sig_atomic_t stop = 0;
@@ -281,6 +334,51 @@ class SmallGpuSweep : public CudaErrors {
         }
         return sizes;
     }
+    std::vector<std::string> Progress(const std::string &out) const {
+        std::vector<std::string> names;
+        for (const auto &entry : fs::directory_iterator(directory_ / out / "progress"))
+            names.push_back(entry.path().filename().string());
+        return names;
+    }
+    /* A copy of a sweep's directory as it is when its first run ends, as if none had. */
+    void CopyAtFirstRun(const std::string &from, const std::string &to) {
+        on_run_ = [this, from, to] {
+            if (fs::exists(directory_ / to)) return;
+            for (int tries = 0;; tries++) try {
+                    Copy(from, to);
+                    break;
+                } catch (const fs::filesystem_error &) { /* another worker has replaced a file meanwhile */
+                    if (tries == 100) throw;
+                    fs::remove_all(directory_ / to);
+                }
+            fs::resize_file(directory_ / to / "runs.jsonl", 0);
+        };
+    }
+    void Copy(const std::string &from, const std::string &to) const {
+        fs::copy(directory_ / from, directory_ / to, fs::copy_options::recursive);
+    }
+    /* The lines of runs.jsonl, but for times, by the runs' names. */
+    std::multimap<std::string, std::string> Lines(const std::string &out) const {
+        std::ifstream in(directory_ / out / "runs.jsonl");
+        std::multimap<std::string, std::string> lines;
+        for (std::string line; std::getline(in, line);) {
+            cJSON *json = cJSON_Parse(line.c_str());
+            lines.emplace(cJSON_GetStringValue(cJSON_GetObjectItem(json, "id")), WithoutTimes(line));
+            cJSON_Delete(json);
+        }
+        return lines;
+    }
+    /* The runs are those of another sweep, each once, and no checkpoint is left. */
+    void ExpectSame(const std::string &want, const std::string &out, const std::multiset<int> &sizes) {
+        std::map<std::string, std::vector<float>> wanted, weights;
+        Read(want, &wanted);
+        EXPECT_EQ(Read(out, &weights), sizes);
+        EXPECT_EQ(weights.size(), 6u);
+        EXPECT_TRUE(weights == wanted) << out;
+        EXPECT_EQ(Lines(out).size(), 6u);
+        EXPECT_TRUE(Lines(out) == Lines(want)) << out;
+        EXPECT_EQ(Progress(out), std::vector<std::string>());
+    }
     /* Memory that so many networks at a time need, and no more. */
     size_t MemoryFor(int networks) {
         if (!each_) {
@@ -293,7 +391,8 @@ class SmallGpuSweep : public CudaErrors {
     }
     const size_t GIGABYTE = (size_t)1 << 30;
     fs::path directory_;
-    int largest_ = 0, planned_ = 0;
+    int largest_ = 0, planned_ = 0, gpus_ = 1;
+    std::function<void()> on_run_;
     size_t used_ = 0, one_ = 0, each_ = 0;
 };
 
@@ -328,6 +427,79 @@ TEST_F(SmallGpuSweep, APopulationThatDoesNotFitIsHalvedUntilItDoes) {
     }
 }
 
+/* Halves are cut in two again where only two networks fit. */
+TEST_F(SmallGpuSweep, APopulationThatDoesNotFitWhereItIsResumedGoesOnInHalves) {
+    const std::map<int, std::multiset<int>> sizes = {{6, {6}}, {3, {3, 3}}, {2, {1, 2, 1, 2}}};
+    const std::vector<std::string> words = {"--steps=9", "--checkpoint-seconds=0"};
+    MemoryFor(1);
+    CopyAtFirstRun("made", "killed");
+    ASSERT_EQ(Sweep("made", GIGABYTE, words), LENET_OK) << err_.text;
+    on_run_ = nullptr;
+    ASSERT_EQ(Progress("killed").size(), 1u);
+    for (const auto &[networks, of_files] : sizes) {
+        SCOPED_TRACE(std::to_string(networks) + " fit");
+        const std::string fresh = "fresh " + std::to_string(networks), out = std::to_string(networks);
+        const uint64_t before = simt::counters().gemms;
+        ASSERT_EQ(Sweep(fresh, MemoryFor(networks), words), LENET_OK) << err_.text;
+        const uint64_t between = simt::counters().gemms;
+        Copy("killed", out);
+        ASSERT_EQ(Sweep(out, MemoryFor(networks), words), LENET_OK) << err_.text;
+        EXPECT_LT(simt::counters().gemms - between, (between - before) / 2) << "they do not begin again";
+        ExpectSame("made", fresh, of_files);
+        ExpectSame("made", out, of_files);
+    }
+}
+
+/* What kill -9 leaves while a checkpoint is cut: the whole, and one half of it or both. */
+TEST_F(SmallGpuSweep, AHalfCountsWhenTheWholeIsGone) {
+    MemoryFor(1);
+    CopyAtFirstRun("made", "whole");
+    ASSERT_EQ(Sweep("made", GIGABYTE, {"--steps=9", "--checkpoint-seconds=0"}), LENET_OK) << err_.text;
+    Copy("whole", "small");
+    CopyAtFirstRun("small", "halves");
+    ASSERT_EQ(Sweep("small", MemoryFor(3), {"--steps=9", "--checkpoint-seconds=1e9"}), LENET_OK) << err_.text;
+    on_run_ = nullptr;
+    const std::vector<std::string> halves = Progress("halves"), whole = Progress("whole");
+    ASSERT_EQ(halves.size(), 2u);
+    ASSERT_EQ(whole.size(), 1u);
+    Copy("halves", "run");
+    ASSERT_EQ(Sweep("run", GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
+    ExpectSame("made", "run", {3, 3});
+    for (int lost = 0; lost <= 2; lost++) {
+        SCOPED_TRACE(lost);
+        const std::string out = "with the whole " + std::to_string(lost);
+        Copy("halves", out);
+        fs::copy(directory_ / "whole" / "progress" / whole[0], directory_ / out / "progress" / whole[0]);
+        if (lost) fs::remove(directory_ / out / "progress" / halves[(size_t)lost - 1]);
+        ASSERT_EQ(Sweep(out, GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
+        ExpectSame("made", out, {6});
+    }
+}
+
+/* Graphs take memory, too. */
+TEST_F(SmallGpuSweep, APopulationForWhichAGraphDoesNotFitIsHalved) {
+    std::map<std::string, std::vector<float>> want;
+    ASSERT_EQ(Sweep("want", GIGABYTE), LENET_OK) << err_.text;
+    Read("want", &want);
+    const uint64_t calls = simt::counters().calls;
+    ASSERT_EQ(Sweep("again", GIGABYTE), LENET_OK) << err_.text; /* to count them */
+    int halved = 0;
+    const uint64_t all = simt::counters().calls - calls;
+    for (uint64_t call = 1; call <= all; call += all / 24) {
+        const std::string out = "run " + std::to_string(call);
+        std::map<std::string, std::vector<float>> weights;
+        simt::fail_calls(call, false, cudaErrorMemoryAllocation);
+        const lenet_status status = Sweep(out, GIGABYTE);
+        simt::fail_calls(0, false, 0);
+        EXPECT_EQ(err_.text[0] == 0, status == LENET_OK) << err_.text;
+        EXPECT_EQ(simt::allocated_bytes(), 0u) << "call " << call << " of " << all << ": " << err_.text;
+        if (status != LENET_OK) continue; /* the device itself, the data set, or training */
+        halved += Read(out, &weights) == std::multiset<int>({3, 3});
+        EXPECT_TRUE(weights == want) << "call " << call;
+    }
+    EXPECT_GT(halved, 3);
+}
+
 TEST_F(SmallGpuSweep, WhereNotEvenOneFitsItSaysSo) {
     EXPECT_EQ(Sweep("none", MemoryFor(0)), LENET_ERR_MEMORY);
     ExpectWords({"1 network(s)", "batch of 10", "MB wanted"});
@@ -341,6 +513,95 @@ TEST_F(SmallGpuSweep, ADryRunHalvesAPopulationToo) {
     EXPECT_EQ(largest_, 3);
     EXPECT_EQ(planned_, 2);
     EXPECT_FALSE(fs::exists(directory_ / "dry"));
+}
+
+/* ---- a sweep on two GPUs ----------------------------------------------------------------------------------- */
+
+class TwoGpuSweep : public SmallGpuSweep {
+  protected:
+    void SetUp() override {
+        SmallGpuSweep::SetUp();
+        gpus_ = 2;
+    }
+    /* How many kernels each has run since the last time, but for those that an opened one runs. */
+    std::pair<uint64_t, uint64_t> Launches() {
+        const simt::Counters &now = simt::counters();
+        const std::pair<uint64_t, uint64_t> since = {now.launches_on[0] - before_[0], now.launches_on[1] - before_[1]};
+        before_[0] = now.launches_on[0];
+        before_[1] = now.launches_on[1];
+        return since;
+    }
+    const std::string both_ = "--device=cuda:0,cuda:1";
+    uint64_t before_[2] = {0, 0};
+};
+
+TEST_F(TwoGpuSweep, TrainsOnBothWhatOneTrains) {
+    ASSERT_EQ(Sweep("one", GIGABYTE, {"--steps=9"}), LENET_OK) << err_.text;
+    const auto alone = Launches();
+    EXPECT_EQ(alone.second, 0u);
+    ASSERT_EQ(Sweep("two", GIGABYTE, {"--steps=9", both_}), LENET_OK) << err_.text;
+    ExpectSame("one", "two", {3, 3});
+    const auto shared = Launches();
+    EXPECT_GT(shared.first, alone.first / 2) << "a population of three is as many launches";
+    EXPECT_GT(shared.second, alone.first / 2);
+    EXPECT_EQ(simt::last_report().kind, simt::Kind::kNone) << simt::last_report().text;
+
+    ASSERT_EQ(Sweep("other", GIGABYTE, {"--steps=9", "--device=cuda:1"}), LENET_OK) << err_.text;
+    ExpectSame("one", "other", {6});
+    EXPECT_EQ(Launches().first, 0u);
+    ASSERT_EQ(Sweep("small", MemoryFor(1), {"--steps=9", both_, "--population-max=4"}), LENET_OK) << err_.text;
+    ExpectSame("one", "small", {1, 1, 1, 1, 1, 1});
+}
+
+TEST_F(TwoGpuSweep, GoesOnWithWhatOneHasBegunAndTheOtherWayRound) {
+    const std::vector<std::string> one = {"--steps=9", "--checkpoint-seconds=0"},
+                                   two = {"--steps=9", "--checkpoint-seconds=0", both_};
+    CopyAtFirstRun("one", "begun by one");
+    ASSERT_EQ(Sweep("one", GIGABYTE, one), LENET_OK) << err_.text;
+    CopyAtFirstRun("two", "begun by two");
+    ASSERT_EQ(Sweep("two", GIGABYTE, two), LENET_OK) << err_.text;
+    on_run_ = nullptr;
+    EXPECT_EQ(Progress("begun by one").size(), 1u);
+    EXPECT_GE(Progress("begun by two").size(), 1u) << "the other one may have ended, or not have begun";
+    ASSERT_EQ(Sweep("begun by one", GIGABYTE, two), LENET_OK) << err_.text;
+    ExpectSame("one", "begun by one", {6});
+    ASSERT_EQ(Sweep("begun by two", GIGABYTE, one), LENET_OK) << err_.text;
+    ExpectSame("one", "begun by two", {3, 3});
+}
+
+TEST_F(TwoGpuSweep, ADryRunEstimatesBoth) {
+    ASSERT_EQ(Sweep("dry", GIGABYTE, {both_, "--dry-run"}), LENET_OK) << err_.text;
+    EXPECT_EQ(planned_, 2);
+    EXPECT_EQ(largest_, 3);
+}
+
+TEST_F(TwoGpuSweep, AListIsOfGpusThatAreThereEachOnce) {
+    const std::map<std::string, std::pair<lenet_status, std::string>> refused = {
+        {"cuda:0,cuda:0", {LENET_ERR_ARG, "'cuda:0,cuda:0' has the GPU cuda:0 twice"}},
+        {"cuda:1,cuda:01", {LENET_ERR_ARG, "'cuda:1,cuda:01' has the GPU cuda:1 twice"}},
+        {"cuda,cuda:0", {LENET_ERR_ARG, "'cuda,cuda:0' has the GPU cuda:0 twice"}},
+        {"cpu,cuda:0", {LENET_ERR_ARG, "'cpu' in 'cpu,cuda:0'; a list is of GPUs, as cuda:0,cuda:1"}},
+        {"cuda:0,auto", {LENET_ERR_ARG, "'auto' in 'cuda:0,auto'; a list is of GPUs"}},
+        {"cuda:0,", {LENET_ERR_ARG, "'' in 'cuda:0,'; a list is of GPUs"}},
+        {"cuda:0,cuda:123456789012345", {LENET_ERR_ARG, "a list is of GPUs"}},
+        {"cuda:0,cuda:2", {LENET_ERR_DEVICE, "cuda:2: there are 2 CUDA devices, 0 to 1"}}};
+    for (const auto &[list, want] : refused) {
+        EXPECT_EQ(Sweep("none", GIGABYTE, {"--device=" + list}), want.first) << list;
+        ExpectWords({want.second});
+        EXPECT_FALSE(fs::exists(directory_ / "none"));
+    }
+    std::string many = "cuda:0";
+    for (int i = 1; i <= LENET_MAX_DEVICES; i++) many += ",cuda:" + std::to_string(i);
+    lenet_device_names names;
+    EXPECT_EQ(lenet_device_list(many.c_str(), &names, &err_), LENET_ERR_ARG);
+    ExpectWords({"is a list of more than 16"});
+    EXPECT_EQ(Open("cuda:0,cuda:1"), LENET_ERR_ARG) << "for one network";
+    ExpectWords({"'cuda:0,cuda:1' is a list of devices, which only lenet sweep takes"});
+}
+
+TEST_F(TwoGpuSweep, WhereNotEvenOneFitsItSaysSo) {
+    EXPECT_EQ(Sweep("none", MemoryFor(0), {both_}), LENET_ERR_MEMORY);
+    ExpectWords({"1 network(s)", "MB wanted"});
 }
 
 /* ---- a kernel that fails ------------------------------------------------------------------------------ */

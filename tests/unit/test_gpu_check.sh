@@ -32,7 +32,7 @@ fake() {
     { printf '#!/usr/bin/env bash\nbroken=%q\n' "$broken" && cat; } >"$1"
     chmod +x "$1"
 }
-mkdir -p "$bin" "$tree/scripts" "$tree/data/mnist" "$tree/data/sample" "$build/tests" "$work/cuda/bin"
+mkdir -p "$bin" "$tree/scripts" "$tree/docs" "$tree/data/mnist" "$tree/data/sample" "$build/tests" "$work/cuda/bin"
 for tool in bash env dirname mkdir rm ls cat grep sed date sleep timeout head tail cmp sha256sum; do
     ln -s "$(command -v "$tool")" "$bin/$tool" || exit 1
 done
@@ -41,6 +41,8 @@ cp "$source_dir/scripts/common.sh" "$source_dir/scripts/gpu_check.sh" "$tree/scr
 echo digits >"$tree/data/mnist/train-images-idx3-ubyte"
 (cd "$tree/data/mnist" && sha256sum -- *) >"$tree/data/mnist.sha256"
 echo 0123abc >"$build/COMMIT"
+printf '# kernel\tR\tmicroseconds\thow\n%b\n%b\n' 'conv C1\t1\t10\tcounted' 'conv C3\t1\t4\tcounted' \
+    >"$tree/docs/kernels_predicted.tsv"
 
 fake "$build/lenet" <<'FAKE'
 command=$1
@@ -77,7 +79,9 @@ bench)
     speed=$((o[networks] * 3000000))
     if [ -e "$broken/speed" ]; then speed=$((o[networks] * 30000)); fi
     printf '{"device": "cuda", "networks": %d, "batch": %d, "step_seconds": 0.0001, "images_per_s": %d,
-        "step_flops": 2e9, "peak_flops_per_s": 8e13}' "${o[networks]}" "${o[batch]}" $speed >"${o[json]}"
+        "step_flops": 2e9, "peak_flops_per_s": 8e13, "operations": [
+            {"operation": "conv", "seconds": 11e-6}, {"operation": "new", "seconds": 2.5e-6},
+            {"operation": "conv", "seconds": 8e-6}]}' "${o[networks]}" "${o[batch]}" $speed >"${o[json]}"
     ;;
 train)
     run=${o[run]:-${o[resume]}} epochs=${o[epochs]:-2} best=0.9936 second=0.1 weights=${o[seed]:-1}
@@ -197,11 +201,20 @@ claim "  gradcheck's worst errors are there" json 's["gradcheck"]["worst_norm_er
 claim "  the training's error" json 's["training"]["epochs"] == 15 and s["training"]["test_error"] == 0.0064'
 claim "  ten seeds' times to 99 %" json 's["time_to_99"]["seconds_to_99"] == 10 * [0.12] and
     s["time_to_99"]["never"] == 0 and s["time_to_99"]["goal"]["goal_met"] and not s["time_to_99"]["goal"]["aim_met"]'
-claim "  the benchmarks" json '[(b["networks"], b["tf32"]) for b in s["bench"]["runs"]] == [(1, False), (8, False),
-    (64, False), (1, True), (64, True), (256, False)] and s["bench"]["runs"][2]["network_epochs_per_s"] == 3200'
+claim "  the benchmarks" json '[(b["networks"], b["tf32"], b["own_dense"]) for b in s["bench"]["runs"]] == [
+    (1, False, False), (1, False, True), (8, False, False), (64, False, False), (1, True, False), (64, True, False),
+    (256, False, False)] and s["bench"]["runs"][3]["network_epochs_per_s"] == 3200'
 claim "  with their goals" json 's["bench"]["runs"][0]["goal"] == {"value": 0.02, "goal": 0.03, "aim": 0.01,
     "goal_met": True, "aim_met": False}'
 claim "  the table has them, too" says "% of peak; goal 0.03 s met, aim 0.01 s MISSED"
+claim "  what is measured stands beside what the model says" \
+    grep -qE "  conv C1 +11.0 us, predicted 10: 1.10 times$" "$work/out"
+claim "  and what is measured at twice that is far off" \
+    grep -qE "  conv C3 +8.0 us, predicted 4: 2.00 times, FAR OFF$" "$work/out"
+claim "  what has no prediction is measured, too" grep -qE "  new +2.5 us, no prediction$" "$work/out"
+claim "  of populations that the model knows" json '[len(b.get("operations", [])) for b in s["bench"]["runs"]] ==
+    [3, 0, 0, 0, 0, 0] and s["bench"]["runs"][0]["operations"][2] == {"operation": "conv C3", "microseconds": 8,
+    "predicted": 4}'
 claim "  and names no path of this machine" test "$(grep -c "$work" "$out/gpu_check.json")" = 0
 
 quick=(--quick --without-sanitizer)
@@ -209,13 +222,15 @@ check "speed memory error" "${quick[@]}"
 claim "missed goals of speed, little memory, 1.01 % after so few epochs: exit 0" code_is 0
 claim "  --quick is 2 epochs and 2 seeds" json 's["training"]["epochs"] == s["time_to_99"]["seeds"] == 2'
 claim "  a missed goal is shown" says "goal 0.03 s MISSED, aim 0.01 s MISSED"
-claim "  and that memory did not suffice" says "5 runs, batch 128; peak 80.0 TFLOP/s; not enough memory for 256"
+claim "  and that memory did not suffice" says "6 runs, batch 128; peak 80.0 TFLOP/s; not enough memory for 256"
 claim "  and how many seeds came to 99 %" says "0 of 2 seeds; goal 0.3 s MISSED, aim 0.1 s MISSED"
 
 mv "$tree/data/mnist" "$work/mnist"
+rm "$tree/docs/kernels_predicted.tsv"
 check "error tools" --without-sanitizer
 claim "without MNIST: data/sample, with a note" says "data/sample instead"
 claim "  has no bound on the error, and no time to 99 %: exit 0" code_is 0
+claim "without predictions: none beside what is measured" json 'not any("operations" in b for b in s["bench"]["runs"])'
 claim "  nor are the tools missed that need not be there" ends_with "5 passed, 0 failed, 6 skipped"
 mv "$work/mnist" "$tree/data/mnist"
 

@@ -34,6 +34,7 @@ claim "  and half a folder is not left" test -z "$(ls -d pack* 2>/dev/null)"
 run "${pack[@]}" --data elsewhere pack
 claim "a build is packed: exit 0" code_is 0
 claim "  with the data" test "$(ls pack/data/mnist)" = "$(ls "$sample")"
+claim "  with what the model says of it" cmp "$source_dir/docs/kernels_predicted.tsv" pack/docs/kernels_predicted.tsv
 claim "  with tests that have to do with a GPU" test -x pack/build/tests/test_conv
 claim "  not with others" test ! -e pack/build/tests/test_json -a ! -e pack/build/tests/test_conv_emulated
 # foreign: libraries that the program would take from this machine.

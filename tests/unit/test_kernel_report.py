@@ -38,7 +38,8 @@ ptxas info    : Compile time = 1100.429 ms
 ptxas info    : Function properties for __internal_accurate_pow
     0 bytes stack frame, 8 bytes spill stores, 4 bytes spill loads
 """
-CLEAN = SPILL.replace("48 bytes spill stores, 44 bytes spill loads", "0 bytes spill stores, 0 bytes spill loads")
+ARRAY = SPILL.replace("48 bytes spill stores, 44 bytes spill loads", "0 bytes spill stores, 0 bytes spill loads")
+CLEAN = ARRAY.replace("48 bytes stack frame", "0 bytes stack frame")
 
 
 class Parser(unittest.TestCase):
@@ -78,6 +79,11 @@ class Check(unittest.TestCase):
     def test_a_spill_is_named(self):
         (problem,) = self.problems(SPILL)
         for piece in ("conv.cu", "correlate_kernel<5,8,2>", "sm_75", "48 bytes", "44"):
+            self.assertIn(piece, problem)
+
+    def test_a_local_array_is_named(self):
+        (problem,) = self.problems(ARRAY)
+        for piece in ("conv.cu", "correlate_kernel<5,8,2>", "sm_75", "local array", "48 bytes"):
             self.assertIn(piece, problem)
 
     def test_without_spills_nothing_is_wrong(self):
@@ -134,7 +140,7 @@ class Arithmetic(unittest.TestCase):
 
     def test_a_step_that_is_counted_by_hand(self):
         """One convolution of 2 x 2 on 3 x 3 pixels, then three outputs; one image. The activation behind these is a
-        part of them in the forward pass."""
+        part of them in the forward pass, and that in front of them in the backward pass."""
         info = {"field": 3, "parameters": 20, "training_flops": 32 + 32 + 24 * 3, "layers": [
             {"kind": "conv", "name": "C", "input": [1, 3, 3], "output": [1, 2, 2], "weights": 4, "biases": 1},
             {"kind": "activation", "name": "", "input": [1, 2, 2], "output": [1, 2, 2], "weights": 0, "biases": 0},
@@ -145,11 +151,41 @@ class Arithmetic(unittest.TestCase):
             ("activation_forward", "", 0, 4 * 8), ("dense_forward", "F", 24, 4 * (4 + 3 + 15)),
             ("softmax_loss", "", 0, 4 * 6 + 2), ("activation_backward_input", "", 0, 4 * 9),
             ("dense_backward_params", "F", 24, 4 * (4 + 3 + 15)),
-            ("dense_backward_input", "F", 24, 4 * (4 + 3 + 12)), ("activation_backward_input", "", 0, 4 * 12),
+            ("dense_backward_input", "F", 24, 4 * (4 + 3 + 12 + 4)),
             ("conv_backward_params", "C", 32, 4 * (9 + 4 + 5)), ("optimizer_step", "", 0, 4 * 5 * 20),
         ], kernel_report.step_operations(info, 1))
         with self.assertRaises(kernel_report.Failure):
             kernel_report.step_operations({**info, "training_flops": 1}, 1)
+
+
+class Counts(unittest.TestCase):
+    """What the emulated GPU counted."""
+    @staticmethod
+    def launch(R, operation, kernel, threads=128, **others):
+        return {"R": R, "operation": operation, "layer": "", "least": 1000, "moved": 900, "kernel": kernel,
+                "threads": threads, "dynamic": 0, "blocks": 4, "barriers": 8, "read": [90, 100], "written": [10, 20],
+                "wavefronts": [30, 45], **others}
+
+    def test_shares_are_of_all_launches_that_are_alike(self):
+        counted = [self.launch(1, "square", "k<5, 6>"), self.launch(64, "square", "k<5, 6>", read=[10, 100]),
+                   self.launch(4, "square", "k<5, 6>", read=[1, 100]), self.launch(1, "square", "k<5, 6>", 256)]
+        self.assertEqual("50 % | 50 % | 1.50 | 2 |", kernel_report.shares_of(counted, ("k<5,6>", 128, 0)))
+        self.assertEqual("90 % | 50 % | 1.50 | 2 |", kernel_report.shares_of(counted, ("k<5,6>", 256, 0)))
+
+    def test_what_was_not_used_or_not_counted_is_empty(self):
+        counted = [self.launch(1, "square", "k", wavefronts=[0, 0], written=[0, 0])]
+        self.assertEqual("90 % |  |  | 2 |", kernel_report.shares_of(counted, ("k", 128, 0)))
+        self.assertEqual("| | | |", kernel_report.shares_of(counted, ("other", 128, 0)))
+
+    def test_an_operation_moves_what_its_launches_move(self):
+        rows = [("square", "", 0, 1000), ("accumulate", "", 0, 1005), ("square", "", 0, 1000)]
+        counted = [self.launch(1, "square", "k"), self.launch(1, "square", "parts"),
+                   self.launch(1, "schedule_step", "s"), self.launch(1, "accumulate", "k"),
+                   self.launch(1, "square", "k"), self.launch(4, "square", "k")]
+        self.assertEqual([1800, 900, 900], kernel_report.counted_bytes(rows, counted))
+        for wrong in (rows[:2], [*rows[:2], ("square", "", 0, 1100)], [("scale", "", 0, 1000), *rows[1:]]):
+            with self.assertRaises(kernel_report.Failure):
+                kernel_report.counted_bytes(wrong, counted)
 
 
 class KeepPtxas(unittest.TestCase):

@@ -607,7 +607,9 @@ TEST(OptionEffect, IsAsTheOperationsSay) {
                  {"patience", "validation", {"1", "500"}, {"0"}},
                  {"pooling", "arch", {"lenet5", "lenet1", "lenet5-1998"}, {"linear", "mlp-300", "mlp-300-100"}},
                  {"activation", "arch", {"lenet5", "lenet1", "lenet5-1998", "mlp-300"}, {"linear"}},
-                 {"tf32", "device", {"auto", "cuda", "cuda:1"}, {"cpu"}}};
+                 {"tf32", "device", {"auto", "cuda", "cuda:1"}, {"cpu"}},
+                 {"tf32", "dense", {"cublas"}, {"own"}},
+                 {"dense", "device", {"auto", "cuda", "cuda:1"}, {"cpu"}}};
     for (const auto &[option, by, with, without] : cases) {
         for (const std::string &value : with) EXPECT_EQ(IdledBy(With({{by, value.c_str()}}), option), "") << option;
         for (const std::string &value : without) EXPECT_EQ(IdledBy(With({{by, value.c_str()}}), option), by) << option;

@@ -15,7 +15,7 @@ class TrainingImages : public ::testing::TestWithParam<std::vector<std::pair<con
     static constexpr size_t kImages = 200, kOdd = 203; /* more than are bits of whole bytes */
 
     void SetUp() override {
-        ASSERT_EQ(lenet_device_open("cpu", {0, 1, 0}, &device_, nullptr), LENET_OK);
+        ASSERT_EQ(lenet_device_open("cpu", {0, 1, 0, 0}, &device_, nullptr), LENET_OK);
         lenet_config_init(&config_);
         for (const auto &[name, value] : GetParam())
             ASSERT_EQ(lenet_option_set(&config_, lenet_option_find(name), value, nullptr), LENET_OK);

@@ -473,7 +473,7 @@ TEST_F(DamagedRun, DataAndDeviceAreNeeded) {
 }
 
 TEST_F(DamagedRun, TextsThatAreTooLongAreTheFilesFault) {
-    ExpectRefused(Replaced("\"cpu\"", "\"" + std::string(40, 'x') + "\""));
+    ExpectRefused(Replaced("\"cpu\"", "\"" + std::string(300, 'x') + "\""));
     ExpectRefused(Replaced("some/where", std::string(LENET_MAX_PATH, 'x')));
 }
 

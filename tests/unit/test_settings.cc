@@ -66,6 +66,9 @@ TEST_F(Settings, EqualRunsAreReducedToTheSameValues) {
     larger.tf32 = 1;
     EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu(), 1), 1);
     EXPECT_EQ(memcmp(&larger, &config_, sizeof config_), 0);
+    larger.own_dense = 1;
+    EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu(), 1), 1);
+    EXPECT_EQ(larger.own_dense, 0);
     larger.tf32 = 1;
     EXPECT_EQ(lenet_config_reduce(&larger, 60000, lenet_backend_cpu64(), 1), 0) << "where it is no CPU's float";
     EXPECT_EQ(larger.tf32, 1);
@@ -194,6 +197,14 @@ TEST_F(Settings, NetworksTrainTogetherOnlyWithBatchesOfOneSize) {
     EXPECT_NE(fewer, all);
     config_.train_size = 200;
     EXPECT_NE(Key(1000), fewer);
+}
+
+TEST_F(Settings, WhatComputesFullyConnectedLayersIsToldTheDevice) {
+    config_.tf32 = 1;
+    EXPECT_EQ(lenet_open_options_of(&config_).tf32, 1);
+    EXPECT_EQ(lenet_open_options_of(&config_).own_dense, 0);
+    config_.own_dense = 1;
+    EXPECT_EQ(lenet_open_options_of(&config_).own_dense, 1);
 }
 
 TEST_F(Settings, ABatchOfOneImageTakesOneThread) {

@@ -309,6 +309,32 @@ TEST_F(Simt, LaunchesThatTheRuntimeRefusesAreReportedAndDoNotStick) {
     EXPECT_EQ(simt::counters().launches, 0u);
 }
 
+#ifdef SIMT_GLOBAL_RACES
+__global__ void CopiesOne(const int *from, int *to) { *to = *from; }
+
+/* For the lack of hooks a sanitizer's build does not see it. */
+TEST_F(Simt, AKernelThatReachesForMemoryOfAnotherDeviceIsReported) {
+    simt::Device two;
+    two.count = 2;
+    simt::set_device(two);
+    const Array<int> first(std::vector<int>(1)), also_first(1);
+    ASSERT_CUDA(cudaSetDevice(1));
+    const Array<int> second(std::vector<int>(1));
+    const std::pair<int *, int *> wrong[] = {{first, second}, {second, first}};
+    for (const auto &[from, to] : wrong) {
+        EXPECT_CUDA(Launch(CopiesOne, dim3(1), dim3(1), 0, nullptr, from, to));
+        EXPECT_NE(cudaDeviceSynchronize(), cudaSuccess);
+        EXPECT_EQ(simt::last_report().kind, Kind::kDevice);
+        EXPECT_NE(simt::last_report().text.find("memory of device 0, and runs on device 1"), std::string::npos)
+            << simt::last_report().text;
+        simt::reset();
+    }
+    ASSERT_CUDA(cudaSetDevice(0));
+    EXPECT_CUDA(Launch(CopiesOne, dim3(1), dim3(1), 0, nullptr, first, also_first));
+    EXPECT_CUDA(cudaDeviceSynchronize());
+}
+#endif
+
 __global__ void NotesItsIndices(int *seen) {
     const int thread = (int)(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
     const int block = (int)(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z));

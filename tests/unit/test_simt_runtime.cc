@@ -1,9 +1,11 @@
 /* test_simt_runtime.cc - the emulator's CUDA runtime and its cuBLAS: memory, streams, graphs, GEMMs, and devices that
  * are not there. */
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -570,6 +572,214 @@ Floats SmallIntegers(size_t n, unsigned seed) {
 float Element(const Floats &m, size_t first, cublasOperation_t op, int ld, int row, int column) {
     if (op != CUBLAS_OP_N) std::swap(row, column);
     return m[first + (size_t)column * (size_t)ld + (size_t)row];
+}
+
+/* ---- several devices, and several threads of the host -------------------------------------------------- */
+
+class Devices : public Simt {
+  protected:
+    Devices() {
+        simt::Device two;
+        two.count = 2;
+        two.memory = 1000;
+        simt::set_device(two);
+    }
+    ~Devices() override { cudaSetDevice(0); }
+    static void ExpectReported(simt::Kind kind, const std::string &words) {
+        EXPECT_EQ(simt::last_report().kind, kind);
+        EXPECT_NE(simt::last_report().text.find(words), std::string::npos) << simt::last_report().text;
+        simt::reset();
+    }
+};
+
+TEST_F(Devices, AThreadUsesTheOneThatItHasChosenAndTheFirstUntilThen) {
+    int current = -1;
+    EXPECT_CUDA(cudaSetDevice(1));
+    EXPECT_EQ(cudaSetDevice(2), cudaErrorInvalidDevice);
+    EXPECT_CUDA(cudaGetDevice(&current));
+    EXPECT_EQ(current, 1);
+    std::thread([&] { EXPECT_CUDA(cudaGetDevice(&current)); }).join();
+    EXPECT_EQ(current, 0);
+}
+
+TEST_F(Devices, HaveMemoryOfTheirOwn) {
+    size_t free_bytes = 0, total = 0;
+    void *more = nullptr;
+    const Array<> first(200);
+    EXPECT_EQ(cudaMalloc(&more, 300), cudaErrorMemoryAllocation);
+    ASSERT_CUDA(cudaSetDevice(1));
+    const Array<> second(200);
+    EXPECT_CUDA(cudaMemGetInfo(&free_bytes, &total));
+    EXPECT_EQ(free_bytes, 200u);
+    EXPECT_EQ(simt::allocated_bytes(), 1600u);
+}
+
+TEST_F(Devices, ReportMemoryOfAnotherOneInCopiesFillsAndProducts) {
+    const Array<> p(std::vector<float>(1));
+    float host = 0;
+    ASSERT_CUDA(cudaSetDevice(1));
+    EXPECT_EQ(cudaMemcpy(&host, p, sizeof host, cudaMemcpyDeviceToHost), cudaErrorInvalidValue);
+    ExpectReported(simt::Kind::kMemory, "is memory of device 0, and the work is that of device 1");
+    EXPECT_EQ(cudaMemcpy(p, &host, sizeof host, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
+    ExpectReported(simt::Kind::kMemory, "is memory of device 0, and the work is that of device 1");
+    EXPECT_EQ(cudaMemset(p, 0, sizeof host), cudaErrorInvalidValue);
+    ExpectReported(simt::Kind::kMemory, "is memory of device 0, and the work is that of device 1");
+
+    const float one = 1;
+    cublasHandle_t handle;
+    ASSERT_EQ(cublasCreate(&handle), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, p, 1, p, 1, &one, p, 1),
+              CUBLAS_STATUS_SUCCESS);
+    EXPECT_NE(cudaDeviceSynchronize(), cudaSuccess);
+    ExpectReported(simt::Kind::kMemory, "matrix A number 0 of a cublasSgemm is not in the device's memory");
+    ASSERT_CUDA(cudaSetDevice(0));
+    EXPECT_EQ(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, p, 1, p, 1, &one, p, 1),
+              CUBLAS_STATUS_EXECUTION_FAILED);
+    ExpectReported(simt::Kind::kDevice, "a handle of cuBLAS of device 1 is used while device 0 is the current one");
+    cublasDestroy(handle);
+}
+
+TEST_F(Devices, ReportStreamsEventsAndGraphsOfAnotherOne) {
+    const Stream stream;
+    const Array<> p(1);
+    cudaEvent_t event;
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+    ASSERT_CUDA(cudaEventCreate(&event));
+    ASSERT_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    ASSERT_CUDA(cudaMemsetAsync(p, 0, sizeof(float), stream));
+    ASSERT_CUDA(cudaStreamEndCapture(stream, &graph));
+    ASSERT_CUDA(cudaGraphInstantiate(&exec, graph, 0));
+    ASSERT_CUDA(cudaSetDevice(1));
+    const Stream own;
+    EXPECT_EQ(Launch(Scales, dim3(1), dim3(1), 0, stream, p, 2.0f), cudaErrorInvalidResourceHandle);
+    ExpectReported(simt::Kind::kDevice, "a stream of device 0 is used while device 1 is the current one");
+    EXPECT_EQ(cudaEventRecord(event, own), cudaErrorInvalidResourceHandle);
+    ExpectReported(simt::Kind::kDevice, "an event of device 0");
+    EXPECT_EQ(cudaStreamWaitEvent(own, event), cudaErrorInvalidResourceHandle);
+    ExpectReported(simt::Kind::kDevice, "an event of device 0");
+    EXPECT_EQ(cudaGraphLaunch(exec, own), cudaErrorInvalidValue);
+    ExpectReported(simt::Kind::kDevice, "a graph of device 0");
+    cudaGraphExecDestroy(exec);
+    cudaGraphDestroy(graph);
+    cudaEventDestroy(event);
+}
+
+TEST_F(Devices, CountTheirLaunches) {
+    const Array<> p(std::vector<float>(1));
+    EXPECT_CUDA(Launch(Scales, dim3(1), dim3(1), 0, nullptr, p, 2.0f));
+    EXPECT_CUDA(cudaDeviceSynchronize());
+    ASSERT_CUDA(cudaSetDevice(1));
+    const Array<> q(std::vector<float>(1));
+    for (int i = 0; i < 2; i++) EXPECT_CUDA(Launch(Scales, dim3(1), dim3(1), 0, nullptr, q, 2.0f));
+    EXPECT_CUDA(cudaDeviceSynchronize());
+    EXPECT_EQ(simt::counters().launches_on[0], 1u);
+    EXPECT_EQ(simt::counters().launches_on[1], 2u);
+}
+
+/* A capture in the mode thread-local is only ended by what its own thread does. */
+TEST_F(Devices, AThreadMayAllocateWhileAnotherOneCaptures) {
+    const Stream stream;
+    cudaGraph_t graph;
+    ASSERT_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    std::thread([] { const Array<> p(1); }).join();
+    EXPECT_CUDA(cudaStreamEndCapture(stream, &graph));
+    cudaGraphDestroy(graph);
+    ASSERT_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+    std::thread([] {
+        void *p;
+        EXPECT_EQ(cudaMalloc(&p, 1), cudaErrorStreamCaptureUnsupported);
+    }).join();
+    EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+}
+
+__global__ void AddsUpAcrossABarrier(float *p) {
+    const float own = p[threadIdx.x];
+    __syncthreads();
+    p[threadIdx.x] = own + 1;
+}
+
+/* Stacks on which threads of a block wait are used again, by whichever thread of the host comes next. */
+TEST_F(Devices, ThreadsOfTheHostRunKernelsInTurns) {
+    std::vector<std::thread> threads;
+    for (int device = 0; device < 2; device++)
+        threads.emplace_back([device] {
+            EXPECT_CUDA(cudaSetDevice(device));
+            const Array<> p(std::vector<float>(64));
+            for (int i = 0; i < 50; i++) {
+                EXPECT_CUDA(Launch(AddsUpAcrossABarrier, dim3(1), dim3(64), 0, nullptr, p));
+                EXPECT_CUDA(cudaDeviceSynchronize());
+            }
+            EXPECT_EQ(p.Host(), std::vector<float>(64, 50));
+        });
+    for (std::thread &thread : threads) thread.join();
+    EXPECT_EQ(simt::last_report().kind, simt::Kind::kNone);
+}
+
+/* ---- sizes that are too large for a machine ------------------------------------------------------------ */
+
+class Huge : public Simt {
+  protected:
+    Huge() {
+        simt::Device large;
+        large.memory = (size_t)1 << 44;
+        simt::set_device(large);
+    }
+    ~Huge() override {
+        simt::set_sparse(false);
+        simt::run_ends({0, 0, 0});
+    }
+};
+
+TEST_F(Huge, SparseMemoryIsZeroWhereverItIsTouched) {
+    const size_t count = (size_t)1 << 40; /* 4 TiB */
+    simt::set_sparse(true);
+    const Array<> p(count);
+    float last = -1;
+    const float one = 1;
+    EXPECT_CUDA(cudaMemcpy(&last, p + count - 1, sizeof last, cudaMemcpyDeviceToHost));
+    EXPECT_EQ(last, 0);
+    EXPECT_CUDA(cudaMemcpy(p + count - 1, &one, sizeof one, cudaMemcpyHostToDevice));
+    EXPECT_CUDA(cudaMemset(p, 0, count * sizeof(float)));
+    EXPECT_CUDA(cudaMemcpy(&last, p + count - 1, sizeof last, cudaMemcpyDeviceToHost));
+    EXPECT_EQ(last, 0);
+}
+
+__global__ void CountsItsBlock(unsigned *x, unsigned *y, unsigned *z) {
+    x[blockIdx.x]++;
+    y[blockIdx.y]++;
+    z[blockIdx.z]++;
+}
+
+TEST_F(Huge, OnlyTheEndsOfALaunchRun) {
+    const unsigned most = 0x7fffffffu;
+    simt::set_sparse(true);
+    simt::run_ends({2, 2, 2});
+    const Array<unsigned> x(most), y(65535), z(3);
+    EXPECT_CUDA(Launch(CountsItsBlock, dim3(most, 65535, 3), dim3(1), 0, nullptr, x, y, z));
+    EXPECT_EQ(z.Host(), std::vector<unsigned>(3, 4 * 4)) << "of few there are all";
+    const std::vector<unsigned> of_y = y.Host();
+    for (const unsigned i : {0u, 1u, 65533u, 65534u}) EXPECT_EQ(of_y[i], 4u * 3);
+    EXPECT_EQ(std::count(of_y.begin(), of_y.end(), 0u), 65535 - 4);
+    for (const unsigned i : {0u, 1u, 2u, most - 3, most - 2, most - 1}) {
+        unsigned of_x = 99;
+        EXPECT_CUDA(cudaMemcpy(&of_x, x + i, sizeof of_x, cudaMemcpyDeviceToHost));
+        EXPECT_EQ(of_x, i == 2 || i == most - 3 ? 0u : 4u * 3) << i;
+    }
+}
+
+TEST_F(Cublas, OfABatchOnlyTheEndsAreMultipliedWhereThatIsWanted) {
+    const float one = 1, zero = 0;
+    const Array<> a(std::vector<float>(7, 2)), c(std::vector<float>(7, -1));
+    cublasHandle_t handle;
+    ASSERT_EQ(cublasCreate(&handle), CUBLAS_STATUS_SUCCESS);
+    simt::run_ends({2, 2, 2});
+    EXPECT_EQ(
+        cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, a, 1, 1, a, 1, 1, &zero, c, 1, 1, 7),
+        CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(c.Host(), std::vector<float>({4, 4, -1, -1, -1, 4, 4}));
+    simt::run_ends({0, 0, 0});
+    cublasDestroy(handle);
 }
 
 TEST_F(Cublas, MultipliesLikeItsDefinition) {

@@ -5,7 +5,11 @@
 namespace {
 
 template <class T> T Add(T *p, T value, const void *code) {
-    if (simt::running.noting) simt::machine().races.Note(p, sizeof(T), simt::Access::kAtomic, code);
+    simt::Machine &m = simt::machine();
+    if (simt::running.counting)
+        m.counting.Global(p, sizeof(T), simt::Access::kAtomic, code);
+    else if (simt::running.noting)
+        m.races.Note(p, sizeof(T), simt::Access::kAtomic, code);
     const T old = *p;
     *p = old + value;
     return old;

@@ -8,6 +8,7 @@
 #include "machine.h"
 
 struct cublasContext {
+    int device = 0;
     cudaStream_t stream = nullptr;
     const void *workspace = nullptr; /* NULL: the library's own */
     cublasMath_t math = CUBLAS_DEFAULT_MATH;
@@ -28,7 +29,8 @@ template <class T> struct Matrices {
     bool OnDevice(int batch) const {
         if (rows == 0 || columns == 0) return true;
         const size_t elements = (size_t)(columns - 1) * (size_t)ld + (size_t)rows;
-        return machine().memory.OnDevice(Of(batch), elements * sizeof(T));
+        const Machine &m = machine();
+        return m.memory.OnDevice(Of(batch), elements * sizeof(T)) && m.memory.DeviceOf(Of(batch)) == m.at_work;
     }
 };
 
@@ -72,17 +74,39 @@ void Column(const Gemm &g, const float *a, const float *b, float *sums, float *c
     for (int i = 0; i < g.m; i++) c[i] = g.beta == 0 ? g.alpha * sums[i] : g.alpha * sums[i] + g.beta * c[i];
 }
 
+/* As if each matrix moved once. */
+void Count(const Gemm &g) {
+    Counting &counting = machine().counting;
+    counting.Begin("cublasSgemm", 0, 0);
+    const auto count = [&](const auto &matrices, int batch, Access access) {
+        for (int j = 0; j < matrices.columns; j++)
+            counting.Range(matrices.Of(batch) + (size_t)j * (size_t)matrices.ld, (size_t)matrices.rows * sizeof(float),
+                           access);
+    };
+    for (int batch = 0; batch < g.batches; batch++) {
+        count(g.a, batch, Access::kRead);
+        count(g.b, batch, Access::kRead);
+        count(g.c, batch, Access::kWrite);
+    }
+    counting.End();
+}
+
 void RunGemm(const Gemm &g) {
     Machine &machine_now = machine();
     machine_now.counters.gemms++;
+    if (machine_now.counting.on) Count(g);
+    if (machine_now.counting.on && machine_now.counting.every > 1) return;
     std::vector<float> sums((size_t)g.m);
+    const unsigned wanted = machine_now.ends.z;
+    const int ends = wanted && wanted < (unsigned)g.batches / 2 ? (int)wanted : g.batches;
     for (int batch = 0; batch < g.batches; batch++) {
+        if (batch == ends) batch = std::max(batch, g.batches - ends);
         for (const char *wrong : {g.a.OnDevice(batch) ? nullptr : "A", g.b.OnDevice(batch) ? nullptr : "B",
                                   g.c.OnDevice(batch) ? nullptr : "C"})
             if (wrong)
-                return machine_now.FailWork(Kind::kMemory, "matrix " + std::string(wrong) + " number " +
-                                                               std::to_string(batch) +
-                                                               " of a cublasSgemm is not in device memory as a whole");
+                return machine_now.FailWork(Kind::kMemory,
+                                            "matrix " + std::string(wrong) + " number " + std::to_string(batch) +
+                                                " of a cublasSgemm is not in the device's memory as a whole");
         const std::vector<float> a = Pack(g.a, g.a.Of(batch), g.m, g.k, g.tf32);
         const std::vector<float> b = Pack(g.b, g.b.Of(batch), g.k, g.n, g.tf32);
         for (int j = 0; j < g.n; j++)
@@ -98,10 +122,12 @@ Matrices<const float> Operand(const float *first, cublasOperation_t op, int rows
 }
 
 cublasStatus_t Enqueue(cublasHandle_t handle, const Gemm &gemm) {
+    const Turn turn;
     Machine &m = machine();
     if (gemm.m < 0 || gemm.n < 0 || gemm.k < 0 || gemm.batches < 0) return CUBLAS_STATUS_INVALID_VALUE;
     if (!gemm.a.Valid() || !gemm.b.Valid() || !gemm.c.Valid()) return CUBLAS_STATUS_INVALID_VALUE;
     if (m.BeginCall() != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
+    if (!m.streams.OfCurrentDevice(handle->device, "a handle of cuBLAS")) return CUBLAS_STATUS_EXECUTION_FAILED;
     if (!handle->workspace) m.counters.gemms_in_default_workspace++;
     const cudaError_t error = m.streams.Enqueue(
         handle->stream, [gemm] { RunGemm(gemm); }, handle->workspace);
@@ -123,11 +149,13 @@ const char *cublasGetStatusString(cublasStatus_t status) {
 
 /* The real one allocates, so that it cannot be called during a capture. */
 cublasStatus_t cublasCreate(cublasHandle_t *handle) {
+    const simt::Turn turn;
     simt::Machine &m = simt::machine();
     if (const cudaError_t error = m.BeginCall())
         return error == cudaErrorMemoryAllocation ? CUBLAS_STATUS_ALLOC_FAILED : CUBLAS_STATUS_NOT_INITIALIZED;
     if (m.streams.ForbidDuringCapture() != cudaSuccess) return CUBLAS_STATUS_ALLOC_FAILED;
     *handle = new cublasContext();
+    (*handle)->device = simt::host_thread.device;
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasDestroy(cublasHandle_t handle) {
@@ -147,6 +175,7 @@ cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t bytes) {
+    const simt::Turn turn;
     if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
     if (!simt::machine().memory.OnDevice(workspace, bytes) || reinterpret_cast<uintptr_t>(workspace) % 256 != 0)
         return CUBLAS_STATUS_INVALID_VALUE;

@@ -19,6 +19,13 @@ void GlobalRaces::NoteInFull(const Part &part) {
     }
 }
 
+void GlobalRaces::NoteElsewhere(const Memory::Piece &piece, Access access, const void *code) {
+    if (piece.place != Memory::Place::kDevice || piece.device == running.device) return;
+    machine().scheduler.Record(Kind::kDevice, describe_access(access, false) + " memory of device " +
+                                                  std::to_string(piece.device) + ", and runs on device " +
+                                                  std::to_string(running.device) + "; code at " + describe_code(code));
+}
+
 void GlobalRaces::NoteCells(const Part &part, Memory::Cells &cells, size_t grain) {
     if (!cells) cells.reset(static_cast<Cell *>(calloc((part.piece->bytes + grain - 1) / grain, sizeof(Cell))));
     if (!cells) abort();

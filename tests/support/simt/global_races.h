@@ -23,6 +23,7 @@ class GlobalRaces {
         size_t offset;
         Memory::Piece *piece = memory_.DevicePiece(p, bytes, &offset);
         if (!piece) return;
+        if (piece->device != running.device || piece->sparse) return NoteElsewhere(*piece, access, code);
         if (bytes == 4 && offset % 4 == 0 && piece->word_cells && !piece->byte_cells &&
             Quick(piece->word_cells.get()[offset / 4], access))
             return;
@@ -44,6 +45,8 @@ class GlobalRaces {
     static bool QuickWrite(Cell &cell);
     static bool Quick(Cell &cell, Access access);
     void NoteInFull(const Part &part);
+    /* An access to memory of another device, or to such as races are not looked for in. */
+    void NoteElsewhere(const Memory::Piece &piece, Access access, const void *code);
     void NoteCells(const Part &part, Memory::Cells &cells, size_t grain);
     void CheckCells(const Part &part, Cell *cells, size_t grain);
     void Report(const Part &part, size_t offset, const Conflict &with);

@@ -14,6 +14,7 @@ cudaError_t BeginCapture(Machine &m, cudaStream_t stream, cudaStreamCaptureMode 
     if (m.streams.Capturing(stream)) return cudaErrorIllegalState;
     stream->capture = Capture::kActive;
     stream->mode = mode;
+    stream->capturer = std::this_thread::get_id();
     stream->captured = std::make_shared<GraphNodes>(1);
     stream->branch = 0;
     return cudaSuccess;
@@ -93,6 +94,7 @@ cudaError_t EndCapture(Machine &m, cudaStream_t stream, cudaGraph_t *graph) {
         m.FailWork(Kind::kRace, "two products that a graph may run at the same time have one workspace of cuBLAS");
     *graph = m.streams.graphs.New();
     (*graph)->nodes = nodes;
+    (*graph)->device = stream->device;
     return cudaSuccess;
 }
 
@@ -121,6 +123,7 @@ cudaError_t Instantiate(Machine &m, cudaGraphExec_t *exec, cudaGraph_t graph) {
     m.streams.graph_sizes.push_back(SizeOf(*graph->nodes));
     *exec = m.streams.execs.New();
     (*exec)->nodes = graph->nodes;
+    (*exec)->device = graph->device;
     return cudaSuccess;
 }
 
@@ -150,6 +153,7 @@ void Replay(Machine &m, const GraphNodes &nodes, std::vector<size_t> &done, size
 
 cudaError_t LaunchGraph(Machine &m, cudaGraphExec_t exec, cudaStream_t stream) {
     if (!m.streams.execs.Has(exec)) return cudaErrorInvalidValue;
+    if (!m.streams.OfCurrentDevice(exec->device, "a graph")) return cudaErrorInvalidValue;
     m.counters.graph_launches++;
     return m.streams.Enqueue(stream, [&m, nodes = exec->nodes] {
         std::vector<size_t> done(nodes->size());
@@ -167,7 +171,13 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMo
     return call([&](Machine &m) { return simt::BeginCapture(m, stream, mode); });
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
-    return call([&](Machine &m) { return simt::EndCapture(m, stream, graph); });
+    const simt::Turn turn;
+    Machine &m = simt::machine();
+    const cudaError_t error = m.BeginCall(), ended = simt::EndCapture(m, stream, graph); /* even if it then fails */
+    if (error == cudaSuccess) return m.Return(ended);
+    m.streams.graphs.Delete(*graph);
+    *graph = nullptr;
+    return m.Return(error);
 }
 /* Only their number is known. */
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) {
@@ -181,6 +191,7 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t 
     });
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    const simt::Turn turn;
     Machine &m = simt::machine();
     return m.Return(m.streams.graphs.Delete(graph) ? m.Usable() : cudaErrorInvalidValue);
 }
@@ -191,6 +202,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
     return call([&](Machine &m) { return simt::LaunchGraph(m, exec, stream); });
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+    const simt::Turn turn;
     Machine &m = simt::machine();
     return m.Return(m.streams.execs.Delete(exec) ? m.Usable() : cudaErrorInvalidValue);
 }

@@ -44,6 +44,8 @@ void WriteCalls() {
 
 } // namespace
 
+thread_local HostThread host_thread;
+
 Machine::Machine() {
     if (std::getenv("SIMT_CALLS")) std::atexit(WriteCalls);
     if (const char *order = std::getenv("SIMT_ORDER")) ReadOrder(scheduler, order);
@@ -76,7 +78,7 @@ cudaError_t Machine::BeginCall() {
 }
 
 cudaError_t Machine::Return(cudaError_t error) {
-    if (error != cudaSuccess) last_error = error;
+    if (error != cudaSuccess) host_thread.last_error = error;
     return error;
 }
 
@@ -113,6 +115,7 @@ const char *kind_name(Kind kind) {
     case Kind::kMemory: return "wrong memory";
     case Kind::kException: return "exception";
     case Kind::kTrap: return "trap";
+    case Kind::kDevice: return "wrong device";
     }
     return "?";
 }
@@ -126,19 +129,30 @@ void fail_calls(uint64_t first, bool sticks, int error) {
     Machine &m = machine();
     m.planned_fault = {first ? m.counters.calls + first : 0, sticks, (cudaError_t)error};
 }
-void set_device(const Device &device) { machine().device = device; }
+void set_device(const Device &device) {
+    machine().device = device;
+    if (host_thread.device >= device.count) host_thread.device = 0;
+}
+void set_sparse(bool sparse) { machine().sparse = sparse; }
+void run_ends(uint3 n) { machine().ends = n; }
 size_t allocated_bytes() { return machine().memory.allocated(); }
 const Counters &counters() { return machine().counters; }
+void set_counting(bool on, unsigned every) {
+    machine().counting.on = on;
+    machine().counting.every = every;
+}
+const std::vector<LaunchCounts> &launch_counts() { return machine().counting.launches; }
 const std::vector<GraphSize> &graph_sizes() { return machine().streams.graph_sizes; }
 
 void reset() {
     Machine &m = machine();
     m.report = Report();
-    m.last_error = m.sticky_error = cudaSuccess;
+    host_thread.last_error = m.sticky_error = cudaSuccess;
     m.counters = {};
     m.planned_fault = {};
     m.streams.DropEverything();
     m.streams.graph_sizes.clear();
+    m.counting.launches.clear();
 }
 
 } // namespace simt

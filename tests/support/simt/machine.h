@@ -1,8 +1,10 @@
 /* machine.h - the emulated machine: one object that holds all that changes. */
 #ifndef LENET_SIMT_MACHINE_H
 #define LENET_SIMT_MACHINE_H
+#include <mutex>
 #include <string>
 
+#include "counting.h"
 #include "cuda_runtime_api.h"
 #include "describe.h"
 #include "global_races.h"
@@ -13,14 +15,22 @@
 
 namespace simt {
 
+/* What the runtime keeps for each thread of the host. */
+struct HostThread {
+    int device = 0; /* the current one: of cudaSetDevice */
+    cudaError_t last_error = cudaSuccess;
+};
+extern thread_local HostThread host_thread;
+
 struct Machine {
     Machine();
+
+    std::recursive_mutex turn; /* whose holder alone uses what follows */
 
     Device device;
     Report report;
     bool printing = true;
     Counters counters = {};
-    cudaError_t last_error = cudaSuccess;
     cudaError_t sticky_error = cudaSuccess; /* what every call returns since a kernel's fault */
     struct {
         uint64_t call = 0; /* counters.calls that fails; 0: none */
@@ -29,8 +39,12 @@ struct Machine {
     } planned_fault;
     Memory memory;
     GlobalRaces races{memory};
+    Counting counting{memory};
     Streams streams;
     Scheduler scheduler;
+    int at_work = 0; /* the device whose work is being done */
+    bool sparse = false;
+    uint3 ends = {0, 0, 0}; /* as of run_ends */
 
     /* Whether a call can be carried out at all; if not, why not. */
     cudaError_t Usable() const;
@@ -47,8 +61,14 @@ struct Machine {
 };
 Machine &machine();
 
+/* Threads of the host take turns, each for the length of a call. */
+struct Turn {
+    const std::lock_guard<std::recursive_mutex> lock{machine().turn};
+};
+
 /* What a call of the runtime does, where the machine can be used. */
 template <class F> cudaError_t call(F &&body) {
+    const Turn turn;
     Machine &m = machine();
     const cudaError_t error = m.BeginCall();
     return m.Return(error == cudaSuccess ? body(m) : error);

@@ -1,11 +1,14 @@
 /* memory.cc - allocation, copies and fills. */
 #include "memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -29,26 +32,60 @@ size_t Intact(const unsigned char *p) {
     return (size_t)(std::find_if(p, p + kGuard, [](int v) { return v != 0xff; }) - p);
 }
 
+/* Pages that come when they are touched, and are zero then. */
+void *MapSparse(size_t bytes) {
+    void *p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? nullptr : p;
+}
+
 } // namespace
 
-void *Memory::Allocate(Place place, size_t bytes) {
-    void *block;
-    if (posix_memalign(&block, kAlignment, kGuard + bytes + kGuard) != 0) return nullptr;
-    memset(block, 0xff, kGuard + bytes + kGuard);
-    void *const p = static_cast<char *>(block) + kGuard;
-    pieces_[reinterpret_cast<uintptr_t>(p)] = {place, bytes, block, nullptr, nullptr};
-    if (place == Place::kDevice) allocated_ += bytes;
+void *Memory::Allocate(Place place, size_t bytes, int device, bool sparse) {
+    void *block = nullptr;
+    if (sparse)
+        block = MapSparse(kGuard + bytes + kGuard);
+    else if (posix_memalign(&block, kAlignment, kGuard + bytes + kGuard) != 0)
+        return nullptr;
+    if (!block) return nullptr;
+    char *const p = static_cast<char *>(block) + kGuard;
+    if (!sparse) memset(p, 0xff, bytes);
+    memset(block, 0xff, kGuard);
+    memset(p + bytes, 0xff, kGuard);
+    pieces_[reinterpret_cast<uintptr_t>(p)] = {place, device, sparse, bytes, block, nullptr, nullptr};
+    if (place != Place::kDevice) return p;
+    if ((size_t)device >= allocated_.size()) allocated_.resize((size_t)device + 1);
+    allocated_[(size_t)device] += bytes;
     return p;
+}
+
+size_t Memory::allocated() const { return std::accumulate(allocated_.begin(), allocated_.end(), (size_t)0); }
+
+void Memory::Clear(void *p, size_t bytes) {
+    constexpr uintptr_t kPage = 4096;
+    char *const begin = static_cast<char *>(p), *const end = begin + bytes;
+    char *const first = begin + (kPage - reinterpret_cast<uintptr_t>(begin) % kPage) % kPage;
+    char *const last = end - reinterpret_cast<uintptr_t>(end) % kPage;
+    if (!Around(p, bytes)->sparse || first >= last || madvise(first, (size_t)(last - first), MADV_DONTNEED) != 0) {
+        memset(p, 0, bytes);
+        return;
+    }
+    memset(begin, 0, (size_t)(first - begin));
+    memset(last, 0, (size_t)(end - last));
 }
 
 bool Memory::Free(Place place, void *p) {
     const auto piece = pieces_.find(reinterpret_cast<uintptr_t>(p));
     if (piece == pieces_.end() || piece->second.place != place) return false;
-    if (place == Place::kDevice) allocated_ -= piece->second.bytes;
+    const size_t bytes = piece->second.bytes;
+    if (place == Place::kDevice) allocated_[(size_t)piece->second.device] -= bytes;
     void *const block = piece->second.block;
+    const bool sparse = piece->second.sparse;
     pieces_.erase(piece);
     for (Recent &r : recent_) r = {};
-    free(block);
+    if (sparse)
+        munmap(block, kGuard + bytes + kGuard);
+    else
+        free(block);
     return true;
 }
 
@@ -117,25 +154,33 @@ cudaError_t MakeCopy(Machine &m, Copy *copy, enum cudaMemcpyKind kind) {
     return cudaSuccess;
 }
 
-/* What is wrong with one side of a copy. */
-std::string Wrong(Machine &m, const char *side, const void *p, size_t bytes, bool device) {
+/* "" or that memory, which is a device's, is that of another one than `wanted`. */
+std::string Foreign(Machine &m, const std::string &what, const void *p, int wanted) {
+    const int device = m.memory.DeviceOf(p);
+    if (device == wanted) return "";
+    return what + " is memory of device " + std::to_string(device) + ", and the work is that of device " +
+           std::to_string(wanted);
+}
+
+/* What is wrong with one side of a copy that a device makes. */
+std::string Wrong(Machine &m, const char *side, const void *p, size_t bytes, bool device, int maker) {
     if (device && !m.memory.OnDevice(p, bytes))
         return std::string(side) + ", " + Range(p, bytes) + ", is not device memory";
     if (!device && m.memory.StartsOnDevice(p))
         return std::string(side) + ", " + Range(p, bytes) + ", is device memory, and the copy's kind says host";
-    return "";
+    return device ? Foreign(m, side, p, maker) : "";
 }
 
-std::string Wrong(Machine &m, const Copy &copy) {
-    std::string wrong = Wrong(m, "the target of a copy", copy.dst, copy.bytes, copy.to_device);
-    if (wrong.empty()) wrong = Wrong(m, "the source of a copy", copy.src, copy.bytes, copy.from_device);
+std::string Wrong(Machine &m, const Copy &copy, int maker) {
+    std::string wrong = Wrong(m, "the target of a copy", copy.dst, copy.bytes, copy.to_device, maker);
+    if (wrong.empty()) wrong = Wrong(m, "the source of a copy", copy.src, copy.bytes, copy.from_device, maker);
     return wrong;
 }
 
 /* A graph may run it long after it was captured. */
 void RunCopy(const Copy &copy) {
     Machine &m = machine();
-    std::string wrong = Wrong(m, copy);
+    std::string wrong = Wrong(m, copy, m.at_work);
     if (wrong.empty() && copy.from_device) wrong = m.memory.Damage();
     if (wrong.empty())
         memmove(copy.dst, copy.src, copy.bytes);
@@ -164,24 +209,32 @@ cudaError_t EnqueueCopy(Machine &m, const Copy &copy, cudaStream_t stream) {
 cudaError_t CheckedCopy(Machine &m, Copy copy, enum cudaMemcpyKind kind, cudaStream_t stream) {
     const cudaError_t error = MakeCopy(m, &copy, kind);
     if (error != cudaSuccess || copy.bytes == 0) return error;
-    const std::string wrong = Wrong(m, copy);
+    const std::string wrong = Wrong(m, copy, host_thread.device);
     if (wrong.empty()) return EnqueueCopy(m, copy, stream);
     m.Complain(Kind::kMemory, wrong);
     return cudaErrorInvalidValue;
 }
 
+std::string WrongFill(Machine &m, const void *p, size_t bytes, int maker) {
+    const std::string fill = "a fill of " + Range(p, bytes);
+    return m.memory.OnDevice(p, bytes) ? Foreign(m, fill, p, maker) : fill + ", which is not device memory";
+}
+
 void RunFill(void *p, int value, size_t bytes) {
     Machine &m = machine();
-    if (m.memory.OnDevice(p, bytes))
-        memset(p, value, bytes);
+    const std::string wrong = WrongFill(m, p, bytes, m.at_work);
+    if (!wrong.empty()) return m.FailWork(Kind::kMemory, wrong);
+    if (value == 0)
+        m.memory.Clear(p, bytes);
     else
-        m.FailWork(Kind::kMemory, "a fill of " + Range(p, bytes) + ", which is not device memory");
+        memset(p, value, bytes);
 }
 
 cudaError_t CheckedFill(Machine &m, void *p, int value, size_t bytes, cudaStream_t stream) {
     if (bytes == 0) return cudaSuccess;
-    if (m.memory.OnDevice(p, bytes)) return m.streams.Enqueue(stream, [=] { RunFill(p, value, bytes); });
-    m.Complain(Kind::kMemory, "a fill of " + Range(p, bytes) + ", which is not device memory");
+    const std::string wrong = WrongFill(m, p, bytes, host_thread.device);
+    if (wrong.empty()) return m.streams.Enqueue(stream, [=] { RunFill(p, value, bytes); });
+    m.Complain(Kind::kMemory, wrong);
     return cudaErrorInvalidValue;
 }
 
@@ -191,14 +244,16 @@ cudaError_t Allocate(Machine &m, Memory::Place place, void **p, size_t bytes) {
     *p = nullptr;
     if (bytes == 0) return cudaSuccess;
     const bool device = place == Memory::Place::kDevice;
-    if (device && (bytes > m.device.memory || m.memory.allocated() > m.device.memory - bytes))
+    const int current = host_thread.device;
+    if (device && (bytes > m.device.memory || m.memory.allocated(current) > m.device.memory - bytes))
         return cudaErrorMemoryAllocation;
-    *p = m.memory.Allocate(place, bytes);
+    *p = m.memory.Allocate(place, bytes, current, device && m.sparse);
     return *p ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
 /* Like the real one, this waits for all that could still use the memory. A program may free it after a fault, too. */
 cudaError_t Free(Memory::Place place, void *p) {
+    const Turn turn;
     Machine &m = machine();
     if (const cudaError_t error = m.streams.ForbidDuringCapture()) return error;
     if (!p) return m.Usable();
@@ -229,7 +284,7 @@ cudaError_t cudaFreeHost(void *p) { return simt::machine().Return(simt::Free(Mem
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
     return call([&](Machine &m) {
         *total = m.device.memory;
-        *free = m.device.memory - std::min(m.device.memory, m.memory.allocated());
+        *free = m.device.memory - std::min(m.device.memory, m.memory.allocated(simt::host_thread.device));
         return cudaSuccess;
     });
 }

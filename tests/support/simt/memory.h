@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tracker.h"
 
@@ -24,23 +25,31 @@ class Memory {
     using Cells = std::unique_ptr<Cell, Freed>; /* zero at first: calloc's pages come when they are used */
     struct Piece {
         Place place;
+        int device; /* on which it is */
+        bool sparse;
         size_t bytes;
         void *block; /* with the guards around it */
         Cells word_cells, byte_cells;
     };
 
-    /* NULL where there is none. Fresh memory is NaN, whatever it is read as. */
-    void *Allocate(Place place, size_t bytes);
+    /* NULL where there is none. Fresh memory is NaN, whatever it is read as; or zero, and mapped where it is touched.
+     */
+    void *Allocate(Place place, size_t bytes, int device, bool sparse);
     /* Whether p was allocated there. */
     bool Free(Place place, void *p);
 
     /* Whether all of it lies within one piece of the device's memory. */
     bool OnDevice(const void *p, size_t bytes) const;
+    /* Whose it is then. */
+    int DeviceOf(const void *p) const { return Around(p, 1)->device; }
+    /* Makes memory zero, whose pages need not come for it. */
+    void Clear(void *p, size_t bytes);
     bool StartsOnDevice(const void *p) const { return OnDevice(p, 1); }
     bool Pinned(const void *p, size_t bytes) const;
     /* "" or which guard of any piece was written to, and by how much it is too far. AddressSanitizer knows without. */
     std::string Damage() const;
-    size_t allocated() const { return allocated_; } /* bytes on the device */
+    size_t allocated() const; /* bytes on all devices */
+    size_t allocated(int device) const { return device < (int)allocated_.size() ? allocated_[(size_t)device] : 0; }
     /* NULL where it is none; *offset: of p within it. */
     Piece *DevicePiece(const void *p, size_t bytes, size_t *offset) {
         for (const Recent &r : recent_) {
@@ -63,7 +72,7 @@ class Memory {
         Piece *piece;
     } recent_[kRecent] = {};
     unsigned oldest_ = 0;
-    size_t allocated_ = 0;
+    std::vector<size_t> allocated_; /* on each device */
 };
 
 } // namespace simt

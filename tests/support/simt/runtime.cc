@@ -111,8 +111,9 @@ const char *cudaGetErrorString(cudaError_t error) {
     return "unrecognized error code";
 }
 cudaError_t cudaGetLastError(void) {
+    const simt::Turn turn;
     Machine &m = simt::machine();
-    const cudaError_t last = std::exchange(m.last_error, cudaSuccess);
+    const cudaError_t last = std::exchange(simt::host_thread.last_error, cudaSuccess);
     return m.sticky_error != cudaSuccess ? m.sticky_error : last;
 }
 
@@ -134,11 +135,14 @@ cudaError_t cudaGetDeviceCount(int *count) {
     });
 }
 cudaError_t cudaSetDevice(int device) {
-    return call(
-        [&](Machine &m) { return device >= 0 && device < m.device.count ? cudaSuccess : cudaErrorInvalidDevice; });
+    return call([&](Machine &m) {
+        if (device < 0 || device >= m.device.count) return cudaErrorInvalidDevice;
+        simt::host_thread.device = device;
+        return cudaSuccess;
+    });
 }
 cudaError_t cudaGetDevice(int *device) {
-    *device = 0;
+    *device = simt::host_thread.device;
     return call([](Machine &) { return cudaSuccess; });
 }
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <numeric>
 
 #include "machine.h"
@@ -43,6 +44,20 @@ uint3 IndexOf(uint64_t i, dim3 size) {
     return make_uint3((unsigned)(i % size.x), (unsigned)(i / size.x % size.y), (unsigned)(i / size.x / size.y));
 }
 
+/* Of a grid of which only the ends run: as if it had no more blocks than these. */
+dim3 EndsOf(dim3 grid) {
+    const uint3 &ends = machine().ends;
+    const auto run = [](unsigned n, unsigned of) { return n ? std::min(2 * n, of) : of; };
+    return dim3(run(ends.x, grid.x), run(ends.y, grid.y), run(ends.z, grid.z));
+}
+
+/* The block of the grid that is `index` there. */
+uint3 AtEnds(uint3 index, dim3 grid) {
+    const dim3 run = EndsOf(grid);
+    const auto at = [](unsigned i, unsigned n, unsigned of) { return i < n / 2 || n == of ? i : of - n + i; };
+    return make_uint3(at(index.x, run.x, grid.x), at(index.y, run.y, grid.y), at(index.z, run.z, grid.z));
+}
+
 } // namespace
 
 void Scheduler::SetOrder(Order order, uint64_t seed) {
@@ -51,12 +66,23 @@ void Scheduler::SetOrder(Order order, uint64_t seed) {
 }
 
 void Scheduler::Run(const Launch &launch) {
+    Counting &counting = machine().counting;
     PrepareLaunch(launch);
-    const uint64_t blocks = (uint64_t)launch.grid.x * launch.grid.y * launch.grid.z;
-    const uint64_t random = Random(random_) | 1;
-    for (uint64_t i = 0; i < blocks && !failed_; i++) RunBlock(BlockAt(order_, random, i, blocks));
+    running.counting = counting.on;
+    if (running.counting) counting.Begin(kernel_name(launch.kernel), (unsigned)threads_.size(), launch.dynamic_bytes);
+    RunBlocks(launch);
+    if (running.counting) counting.End();
     running.noting = false;
     launch_ = nullptr;
+}
+
+void Scheduler::RunBlocks(const Launch &launch) {
+    const dim3 grid = EndsOf(launch.grid);
+    const uint64_t blocks = (uint64_t)grid.x * grid.y * grid.z;
+    const uint64_t random = Random(random_) | 1;
+    const uint64_t step = running.counting ? machine().counting.every : 1;
+    for (uint64_t i = 0; i < blocks && !failed_; i += step)
+        RunBlock(AtEnds(IndexOf(BlockAt(order_, random, i, blocks), grid), launch.grid));
 }
 
 void Scheduler::PrepareLaunch(const Launch &launch) {
@@ -76,13 +102,16 @@ void Scheduler::PrepareLaunch(const Launch &launch) {
     }
     running.launch_phase = running.phase + 1;
     running.noting = machine().races.on;
+    running.device = machine().at_work;
     for (Warp &warp : warps_) warp.clock = WarpClock(); /* what is found does not depend on earlier launches */
     machine().counters.launches++;
+    if (running.device < (int)std::size(machine().counters.launches_on))
+        machine().counters.launches_on[running.device]++;
 }
 
-void Scheduler::RunBlock(uint64_t block) {
-    blockIdx = IndexOf(block, launch_->grid);
-    running.block_phase = ++running.phase;
+void Scheduler::RunBlock(uint3 block) {
+    blockIdx = block;
+    running.block_phase = running.Advance();
     alive_ = (unsigned)threads_.size();
     begun_ = waiting_ = 0;
     for (Thread &thread : threads_) thread.state = State::kFresh;
@@ -98,6 +127,7 @@ void Scheduler::RunBlock(uint64_t block) {
     machine().counters.threads += alive_;
     Give(*TakeNext());
     current_ = nullptr;
+    if (running.counting) machine().counting.EndOfBlock();
 }
 
 void Scheduler::Shuffle(std::vector<Thread *> &threads) {
@@ -176,8 +206,9 @@ void Scheduler::Barrier(Site site) {
 
 void Scheduler::ReleaseBarrier() {
     waiting_ = 0;
-    running.phase++;
+    running.Advance();
     machine().counters.barriers++;
+    if (running.counting) machine().counting.Barrier();
     for (Thread &thread : threads_) released_.push_back(&thread);
     MakeReady(released_);
 }

@@ -75,7 +75,8 @@ class Scheduler {
 
     /* the order of things */
     void PrepareLaunch(const Launch &launch);
-    void RunBlock(uint64_t block);
+    void RunBlocks(const Launch &launch);
+    void RunBlock(uint3 block);
     void Shuffle(std::vector<Thread *> &threads);
     void MakeReady(std::vector<Thread *> &released);
     Thread *TakeNext();

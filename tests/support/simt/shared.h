@@ -45,23 +45,24 @@ SharedVariable *dynamic_shared_variable(const char *name, size_t element);
 
 [[noreturn]] void shared_out_of_range(const SharedVariable &v, long i, Site site);
 [[noreturn]] void shared_misaligned(const SharedVariable &v, long i, int bytes, Site site);
-/* The full check of an access: what the quick one below was not sure of. */
-void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site);
+/* The full check of an access: what the quick one below was not sure of. The cell is part of a word of so many bytes,
+ * which the access moves. */
+void shared_check(SharedVariable &v, long i, Cell &cell, Access access, int bytes, Site site);
 
-SIMT_UNSANITIZED inline void shared_read(SharedVariable &v, long i, Cell &cell, const Site &site) {
+SIMT_UNSANITIZED inline void shared_read(SharedVariable &v, long i, Cell &cell, int bytes, const Site &site) {
     const Running &r = running;
     const bool known_reader = /* so it was checked that the block has written it */
         cell.read_phase == r.phase &&
         ((cell.flags & kFarReader) || (cell.read_time == r.clock->time && cell.reader / 32 == r.thread / 32));
-    if (cell.write_phase < r.phase && known_reader)
+    if (cell.write_phase < r.quick_phase && known_reader)
         cell.read_lanes |= 1u << r.thread % 32;
     else
-        shared_check(v, i, cell, Access::kRead, site);
+        shared_check(v, i, cell, Access::kRead, bytes, site);
 }
 
-SIMT_UNSANITIZED inline void shared_write(SharedVariable &v, long i, Cell &cell, const Site &site) {
+SIMT_UNSANITIZED inline void shared_write(SharedVariable &v, long i, Cell &cell, int bytes, const Site &site) {
     const Running &r = running;
-    if (cell.write_phase < r.phase && cell.read_phase < r.phase) {
+    if (cell.write_phase < r.quick_phase && cell.read_phase < r.quick_phase) {
         cell.write_phase = r.phase;
         cell.write_time = r.clock->time;
         cell.read_phase = 0;
@@ -69,7 +70,7 @@ SIMT_UNSANITIZED inline void shared_write(SharedVariable &v, long i, Cell &cell,
         cell.write_line = (uint16_t)site.line;
         cell.flags = 0;
     } else {
-        shared_check(v, i, cell, Access::kWrite, site);
+        shared_check(v, i, cell, Access::kWrite, bytes, site);
     }
 }
 
@@ -87,17 +88,19 @@ template <class T> class SharedRef {
     T operator-=(T value) && { return Put((T)(Get() - value)); }
     SharedPointer<T> operator&() && { return SharedPointer<T>(v_, i_); }
 
-    SIMT_UNSANITIZED T Get() const {
-        for (int k = 0; k < kCells; k++) shared_read(*v_, i_, v_->cells[i_ * kCells + k], site_);
+    /* bytes: of the word that is moved, in which the element may be one of several. */
+    SIMT_UNSANITIZED T Get(int bytes = kWord) const {
+        for (int k = 0; k < kCells; k++) shared_read(*v_, i_, v_->cells[i_ * kCells + k], bytes, site_);
         return Data();
     }
-    SIMT_UNSANITIZED T Put(T value) const {
-        for (int k = 0; k < kCells; k++) shared_write(*v_, i_, v_->cells[i_ * kCells + k], site_);
+    SIMT_UNSANITIZED T Put(T value, int bytes = kWord) const {
+        for (int k = 0; k < kCells; k++) shared_write(*v_, i_, v_->cells[i_ * kCells + k], bytes, site_);
         return Data() = value;
     }
     /* Replaces the value without a race with others who do so, and returns the old one. */
     template <class F> T Atomic(F &&f) const {
-        for (int k = 0; k < kCells; k++) shared_check(*v_, i_, v_->cells[i_ * kCells + k], Access::kAtomic, site_);
+        for (int k = 0; k < kCells; k++)
+            shared_check(*v_, i_, v_->cells[i_ * kCells + k], Access::kAtomic, kWord, site_);
         const T old = Data();
         Data() = f(old);
         return old;
@@ -105,6 +108,7 @@ template <class T> class SharedRef {
 
   private:
     static constexpr int kCells = sizeof(T) <= 4 ? 1 : sizeof(T) / 4;
+    static constexpr int kWord = alignof(T) < 16 ? alignof(T) : 16; /* larger elements are moved in pieces */
     SIMT_UNSANITIZED T &Data() const { return reinterpret_cast<T *>(v_->data)[i_]; }
 
     SharedVariable *v_;
@@ -161,23 +165,40 @@ template <class T> SharedPointer<T> declare_dynamic_shared(const char *name) {
 
 SIMT_UNSANITIZED inline float2 load2(simt::SharedPointer<float> p, const simt::Index &i) {
     p.RequireWord(i, 8);
-    return {p.At(i.value, i.site).Get(), p.At(i.value + 1, i.site).Get()};
+    return {p.At(i.value, i.site).Get(8), p.At(i.value + 1, i.site).Get(8)};
 }
 SIMT_UNSANITIZED inline float4 load4(simt::SharedPointer<float> p, const simt::Index &i) {
     p.RequireWord(i, 16);
-    return {p.At(i.value, i.site).Get(), p.At(i.value + 1, i.site).Get(), p.At(i.value + 2, i.site).Get(),
-            p.At(i.value + 3, i.site).Get()};
+    return {p.At(i.value, i.site).Get(16), p.At(i.value + 1, i.site).Get(16), p.At(i.value + 2, i.site).Get(16),
+            p.At(i.value + 3, i.site).Get(16)};
 }
 SIMT_UNSANITIZED inline void store4(simt::SharedPointer<float> p, const simt::Index &i, float4 v) {
     p.RequireWord(i, 16);
-    p.At(i.value, i.site).Put(v.x);
-    p.At(i.value + 1, i.site).Put(v.y);
-    p.At(i.value + 2, i.site).Put(v.z);
-    p.At(i.value + 3, i.site).Put(v.w);
+    p.At(i.value, i.site).Put(v.x, 16);
+    p.At(i.value + 1, i.site).Put(v.y, 16);
+    p.At(i.value + 2, i.site).Put(v.z, 16);
+    p.At(i.value + 3, i.site).Put(v.w, 16);
 }
-/* The same for global memory: UndefinedBehaviorSanitizer checks its alignment. */
-template <class I> inline float2 load2(const float *p, I i) { return *reinterpret_cast<const float2 *>(p + i); }
-template <class I> inline float4 load4(const float *p, I i) { return *reinterpret_cast<const float4 *>(p + i); }
-template <class I> inline void store4(float *p, I i, float4 v) { *reinterpret_cast<float4 *>(p + i) = v; }
+/* The same for global memory. The compiler may take such a word apart, and then its parts would be looked at, each as
+ * an access of its own. So these are functions of tsan_hooks.cc, which look at the whole; but for
+ * UndefinedBehaviorSanitizer, which checks its alignment. */
+#ifdef SIMT_GLOBAL_RACES
+extern "C" {
+float2 simt_load2(const float *p);
+float4 simt_load4(const float *p);
+void simt_store2(float *p, float2 v);
+void simt_store4(float *p, float4 v);
+}
+#else
+inline float2 simt_load2(const float *p) { return *reinterpret_cast<const float2 *>(p); }
+inline float4 simt_load4(const float *p) { return *reinterpret_cast<const float4 *>(p); }
+inline void simt_store2(float *p, float2 v) { *reinterpret_cast<float2 *>(p) = v; }
+inline void simt_store4(float *p, float4 v) { *reinterpret_cast<float4 *>(p) = v; }
+#endif
+#define SIMT_INLINE inline __attribute__((always_inline))
+template <class I> SIMT_INLINE float2 load2(const float *p, I i) { return simt_load2(p + i); }
+template <class I> SIMT_INLINE float4 load4(const float *p, I i) { return simt_load4(p + i); }
+template <class I> SIMT_INLINE void store2(float *p, I i, float2 v) { simt_store2(p + i, v); }
+template <class I> SIMT_INLINE void store4(float *p, I i, float4 v) { simt_store4(p + i, v); }
 
 #endif

@@ -116,8 +116,15 @@ void shared_misaligned(const SharedVariable &v, long i, int bytes, Site site) {
                                                      ", which are not aligned to " + size);
 }
 
-void shared_check(SharedVariable &v, long i, Cell &cell, Access access, Site site) {
+/* A word is counted at its first cell. */
+void shared_check(SharedVariable &v, long i, Cell &cell, Access access, int bytes, Site site) {
     Scheduler &scheduler = machine().scheduler;
+    if (running.counting) {
+        const unsigned char *p = v.data + (v.element < 4 ? (size_t)i * v.element : 4 * (size_t)(&cell - v.cells));
+        const size_t offset = scheduler.shared().OffsetOf(p);
+        if (offset % (size_t)bytes == 0) machine().counting.Shared(offset, bytes, access, site);
+        return;
+    }
     if (access != Access::kWrite && cell.write_phase < running.block_phase)
         scheduler.Fault(Kind::kUninitialized, describe(site) + " " + describe_access(access, false) + " " + Name(v, i) +
                                                   ", which no thread of the block has written yet");

@@ -21,6 +21,7 @@ class SharedMemory {
     /* NULL where there is no room, and *why then says so. */
     SharedVariable *Static(const void *key, const char *name, size_t element, long count, std::string *why);
     SharedVariable *Dynamic(const char *name, size_t element, std::string *why);
+    size_t OffsetOf(const void *p) const { return (size_t)(static_cast<const unsigned char *>(p) - data_.get()); }
 
   private:
     SharedVariable *Find(const void *key, size_t element);

@@ -16,7 +16,13 @@
  * grid, block, bytes of dynamic shared memory) and runs none; SIMT_FAULT=N fails
  * the N-th call of the runtime or of cuBLAS, N+ that one and all that follow,
  * with error 719, or E in N:E; SIMT_CALLS=FILE writes there how many calls there
- * were. One host thread may use the machine. */
+ * were.
+ *
+ * There may be several devices (Device::count). Memory, streams, events, graphs
+ * and handles of cuBLAS belong to the one that was current when they were made,
+ * and what is enqueued while another is current, or reaches for memory of
+ * another, is reported: also where a GPU would permit it. Threads of the host
+ * take turns. */
 #ifndef LENET_SIMT_SIMT_H
 #define LENET_SIMT_SIMT_H
 #include <cstddef>
@@ -43,6 +49,7 @@ enum class Kind {
                        what a kernel had written beside it */
     kException,     /* the kernel threw                                                */
     kTrap,          /* __trap()                                                        */
+    kDevice,        /* a stream, an event, a graph, a handle or memory of another device */
 };
 const char *kind_name(Kind kind);
 
@@ -73,7 +80,7 @@ void set_early_branches(bool early);
  * all that follow where `sticks`. What only gives back, and what only tells, never fails. Until the next reset. */
 void fail_calls(uint64_t first, bool sticks, int error);
 
-/* The device, and what may be wrong with it. What it was given stays allocated. */
+/* The devices, all alike, and what may be wrong with them. What they were given stays allocated. */
 struct Device {
     bool driver = true; /* installed */
     int driver_version = 13000;
@@ -82,13 +89,22 @@ struct Device {
     size_t memory = (size_t)1 << 30;
 };
 void set_device(const Device &device);
-/* Of the device's memory, at present: 0 where a program has freed what it took. */
+/* Of the devices' memory, at present: 0 where a program has freed what it took. */
 size_t allocated_bytes();
+
+/* For tests of sizes that no machine has memory and time for. Both are off at first.
+ * sparse: what is allocated from now on takes only what is written to, is zero at first, and no races are looked for
+ * in it.
+ * run_ends(n): a launch only runs blocks whose index is, in each dimension, one of the first n or of the last n of
+ * that dimension, all where n is 0; and of a batch of products only the first and the last n.z are computed. */
+void set_sparse(bool sparse);
+void run_ends(uint3 n);
 
 /* Since reset(). */
 struct Counters {
     uint64_t launches, blocks, threads;
-    uint64_t switches; /* of stacks */
+    uint64_t launches_on[8]; /* of each of the first devices */
+    uint64_t switches;       /* of stacks */
     uint64_t barriers, warp_operations, graph_launches, gemms;
     uint64_t gemms_in_default_workspace; /* the program had set none */
     uint64_t calls;                      /* that can be made to fail */
@@ -101,6 +117,28 @@ struct GraphSize {
     size_t work, in_a_row;
 };
 const std::vector<GraphSize> &graph_sizes();
+
+/* Of what an access of a warp needs: so many it had, and so many would be enough for the bytes that its lanes move. */
+struct Share {
+    uint64_t used = 0, least = 0;
+    bool operator==(const Share &other) const { return used == other.used && least == other.least; }
+};
+/* What a launch did with memory. counting.h says how accesses of a warp are found. */
+struct LaunchCounts {
+    std::string kernel;       /* or cublasSgemm, of which only bytes are known */
+    unsigned threads = 0;     /* of a block */
+    size_t dynamic_bytes = 0; /* of shared memory, likewise */
+    uint64_t blocks = 0, barriers = 0;
+    Share sectors_read, sectors_written;        /* of 32 bytes of global memory */
+    Share wavefronts;                           /* of shared memory: 32 banks of 4 bytes */
+    uint64_t bytes_read = 0, bytes_written = 0; /* sectors that the launch touched, each once */
+};
+/* Whether launches are counted, instead of checked for races. Off at first. Of every so many blocks of a launch
+ * that is counted only one runs: so much larger launches can be looked at, of which bytes and results are then parts.
+ */
+void set_counting(bool on, unsigned every = 1);
+/* Since reset(), in the order in which they ran. */
+const std::vector<LaunchCounts> &launch_counts();
 
 } // namespace simt
 #endif

@@ -13,11 +13,27 @@ constexpr size_t kLongQueue = 4096;
 
 } // namespace
 
+CUstream_st &Streams::Of(cudaStream_t stream) {
+    if (stream) return *stream;
+    CUstream_st &s = defaults_[host_thread.device];
+    s.device = host_thread.device;
+    return s;
+}
+
+bool Streams::OfCurrentDevice(int device, const char *what) {
+    if (device == host_thread.device) return true;
+    machine().Complain(Kind::kDevice, std::string(what) + " of device " + std::to_string(device) +
+                                          " is used while device " + std::to_string(host_thread.device) +
+                                          " is the current one");
+    return false;
+}
+
 bool Streams::Capturing(cudaStream_t stream) const { return stream && stream->capture != Capture::kNone; }
 
 cudaError_t Streams::Enqueue(cudaStream_t stream, Work work, const void *workspace) {
     if (!Valid(stream)) return cudaErrorInvalidResourceHandle;
     CUstream_st &s = Of(stream);
+    if (!OfCurrentDevice(s.device, "a stream")) return cudaErrorInvalidResourceHandle;
     if (Capturing(stream)) return EnqueueInCapture(s, {std::move(work), 0, 0, workspace});
     if (!stream)
         if (const cudaError_t error = InvalidateForDefault()) return error;
@@ -36,11 +52,13 @@ cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Node node) {
 /* In a capture the stream joins it, or waits for another branch of it. */
 cudaError_t Streams::WaitEvent(cudaStream_t stream, cudaEvent_t event) {
     if (!Valid(stream) || !events.Has(event)) return cudaErrorInvalidResourceHandle;
+    if (!OfCurrentDevice(event->device, "an event")) return cudaErrorInvalidResourceHandle;
     if (event->captured) {
         if (!stream || (Capturing(stream) && stream->captured != event->captured))
             return cudaErrorStreamCaptureIsolation;
         if (!Capturing(stream)) {
             stream->capture = Capture::kActive;
+            stream->capturer = std::this_thread::get_id();
             stream->captured = event->captured;
             stream->branch = event->captured->size();
             event->captured->emplace_back();
@@ -57,7 +75,7 @@ cudaError_t Streams::WaitEvent(cudaStream_t stream, cudaEvent_t event) {
 cudaError_t Streams::InvalidateForDefault() {
     cudaError_t error = cudaSuccess;
     for (CUstream_st *s : handles.all()) {
-        if (!s->blocking || s->capture == Capture::kNone) continue;
+        if (!s->blocking || s->capture == Capture::kNone || s->device != host_thread.device) continue;
         s->capture = Capture::kInvalid;
         error = cudaErrorStreamCaptureImplicit;
     }
@@ -71,15 +89,18 @@ void Streams::OrderWithDefault(cudaStream_t stream) {
         return;
     }
     for (CUstream_st *s : handles.all())
-        if (s->blocking) RunAll(s);
+        if (s->blocking && s->device == host_thread.device) RunAll(s);
 }
 
 bool Streams::RunOne(CUstream_st &s) {
     if (s.queue.empty()) return false;
     const Work work = std::move(s.queue.front());
     s.queue.pop_front();
-    /* A GPU does nothing more after a fault. */
-    if (machine().sticky_error == cudaSuccess) work();
+    Machine &m = machine();
+    const int waiting = m.at_work;
+    m.at_work = s.device;
+    if (m.sticky_error == cudaSuccess) work(); /* a GPU does nothing more after a fault */
+    m.at_work = waiting;
     return true;
 }
 
@@ -95,12 +116,14 @@ void Streams::RunUntil(const Recording &recording) {
 }
 
 void Streams::RunEverything() {
-    RunAll(nullptr);
+    for (auto &[device, s] : defaults_)
+        while (RunOne(s)) {
+        }
     for (CUstream_st *s : handles.all()) RunAll(s);
 }
 
 void Streams::DropEverything() {
-    default_.queue.clear();
+    defaults_.clear();
     for (CUstream_st *s : handles.all()) {
         s->queue.clear();
         s->captured.reset();
@@ -112,6 +135,7 @@ cudaError_t Streams::ForbidDuringCapture() {
     cudaError_t error = cudaSuccess;
     for (CUstream_st *s : handles.all()) {
         if (s->capture == Capture::kNone || s->mode == cudaStreamCaptureModeRelaxed) continue;
+        if (s->mode == cudaStreamCaptureModeThreadLocal && s->capturer != std::this_thread::get_id()) continue;
         s->capture = Capture::kInvalid;
         error = cudaErrorStreamCaptureUnsupported;
     }
@@ -141,6 +165,7 @@ cudaError_t Record(Machine &m, cudaEvent_t event, cudaStream_t stream) {
     const auto recording = std::make_shared<Recording>();
     recording->stream = stream;
     if (!m.streams.Valid(stream)) return cudaErrorInvalidResourceHandle;
+    if (!m.streams.OfCurrentDevice(event->device, "an event")) return cudaErrorInvalidResourceHandle;
     event->captured = m.streams.Capturing(stream) ? stream->captured : nullptr;
     if (event->captured) {
         event->branch = stream->branch;
@@ -173,11 +198,13 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
     return call([&](Machine &m) {
         if (flags > cudaStreamNonBlocking) return cudaErrorInvalidValue;
         *stream = m.streams.handles.New();
+        (*stream)->device = simt::host_thread.device;
         (*stream)->blocking = flags == cudaStreamDefault;
         return cudaSuccess;
     });
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    const simt::Turn turn;
     Machine &m = simt::machine();
     if (!m.streams.handles.Has(stream)) return m.Return(cudaErrorInvalidResourceHandle);
     m.streams.RunAll(stream); /* the real one lets the work go on, too */
@@ -202,6 +229,7 @@ cudaError_t cudaDeviceSynchronize(void) {
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
     return call([&](Machine &m) {
         *event = m.streams.events.New();
+        (*event)->device = simt::host_thread.device;
         return cudaSuccess;
     });
 }
@@ -210,6 +238,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     return call([&](Machine &m) { return m.streams.WaitEvent(stream, event); });
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    const simt::Turn turn;
     Machine &m = simt::machine();
     return m.Return(m.streams.events.Delete(event) ? m.Usable() : cudaErrorInvalidResourceHandle);
 }

@@ -4,8 +4,11 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "cuda_runtime_api.h"
@@ -38,22 +41,27 @@ struct Recording {
 } // namespace simt
 
 struct CUstream_st {
+    int device = 0;
     bool blocking = true; /* waits for the default stream, and makes it wait */
     std::deque<simt::Work> queue;
     simt::Capture capture = simt::Capture::kNone;
     cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+    std::thread::id capturer;                   /* the thread of the host that began it */
     std::shared_ptr<simt::GraphNodes> captured; /* of all streams that take part; this one's is ... */
     size_t branch = 0;                          /* ... number `branch`: 0 where the capture began   */
 };
 struct CUevent_st {
+    int device = 0;
     std::shared_ptr<simt::GraphNodes> captured; /* recorded in this graph, NULL for none: after the ... */
     size_t branch = 0, count = 0;               /* ... first `count` pieces of work of this branch      */
     std::shared_ptr<simt::Recording> last;      /* NULL: none yet */
 };
 struct CUgraph_st {
+    int device = 0;
     std::shared_ptr<const simt::GraphNodes> nodes;
 };
 struct CUgraphExec_st {
+    int device = 0;
     std::shared_ptr<const simt::GraphNodes> nodes;
 };
 
@@ -90,11 +98,13 @@ class Streams {
 
     bool Valid(cudaStream_t stream) const { return !stream || handles.Has(stream); }
     bool Capturing(cudaStream_t stream) const;
+    /* Whether what belongs to a device may be used now: where another one is current it is reported. */
+    bool OfCurrentDevice(int device, const char *what);
     /* Into the stream's queue, or into the graph that is being captured from it. */
     cudaError_t Enqueue(cudaStream_t stream, Work work, const void *workspace = nullptr);
     cudaError_t WaitEvent(cudaStream_t stream, cudaEvent_t event);
 
-    /* Does what is enqueued: on the stream; there until the recording; everywhere. */
+    /* Does what is enqueued: on the stream; there until the recording; everywhere on all devices. */
     void RunAll(cudaStream_t stream);
     void RunUntil(const Recording &recording);
     void RunEverything();
@@ -104,13 +114,13 @@ class Streams {
     cudaError_t ForbidDuringCapture();
 
   private:
-    CUstream_st &Of(cudaStream_t stream) { return stream ? *stream : default_; }
+    CUstream_st &Of(cudaStream_t stream); /* NULL: the current device's default stream */
     cudaError_t EnqueueInCapture(CUstream_st &s, Node node);
     cudaError_t InvalidateForDefault();
     void OrderWithDefault(cudaStream_t stream);
     bool RunOne(CUstream_st &s);
 
-    CUstream_st default_;
+    std::map<int, CUstream_st> defaults_; /* of each device */
 };
 
 } // namespace simt

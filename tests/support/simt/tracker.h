@@ -39,14 +39,22 @@ class WarpClock {
 /* The running thread, as far as checking an access needs it. */
 struct Running {
     uint32_t phase = 1;        /* the present one                 */
+    uint32_t quick_phase = 1;  /* the same, or 0 while accesses are counted: then none is quick */
     uint32_t block_phase = 1;  /* the first of the running block  */
     uint32_t launch_phase = 1; /* the first of the running launch */
     uint32_t thread = 0;       /* in its block: 32 * warp + lane  */
     WarpClock *clock = nullptr;
-    bool noting = false; /* whether GlobalRaces wants to know of accesses */
+    int device = 0;        /* on which it runs                                             */
+    bool noting = false;   /* whether somebody wants to know of accesses to global memory: */
+    bool counting = false; /* Counting, or else GlobalRaces                                */
     const char *stack = nullptr;
     size_t stack_bytes = 0;
 
+    uint32_t Advance() {
+        phase++;
+        quick_phase = counting ? 0 : phase;
+        return phase;
+    }
     uint32_t warp() const { return thread / 32; }
     uint32_t lane() const { return thread % 32; }
 };

@@ -1,5 +1,5 @@
 /* tsan_hooks.cc - the functions that code compiled with -fsanitize=thread calls, which pass each access on to
- * global_races.h instead of to ThreadSanitizer.
+ * global_races.h, or counting.h, instead of to ThreadSanitizer.
  *
  * Under the real ThreadSanitizer they would be defined twice. */
 #if defined(__has_feature)
@@ -12,16 +12,22 @@
 #include <cstdint>
 #include <cstring>
 
+#define SIMT_GLOBAL_RACES /* what shared.h then declares is here */
 #include "machine.h"
 
 namespace {
 
 simt::GlobalRaces &races = simt::machine().races;
+simt::Counting &counting = simt::machine().counting;
 
 /* Most accesses are to the thread's own stack. */
 inline void Note(const void *p, size_t bytes, simt::Access access, const void *code) {
     const simt::Running &r = simt::running;
-    if (r.noting && (uintptr_t)p - (uintptr_t)r.stack >= r.stack_bytes) races.Note(p, bytes, access, code);
+    if (!r.noting || (uintptr_t)p - (uintptr_t)r.stack < r.stack_bytes) return;
+    if (r.counting)
+        counting.Global(p, bytes, access, code);
+    else
+        races.Note(p, bytes, access, code);
 }
 
 } // namespace
@@ -82,6 +88,23 @@ void *__tsan_memmove(void *to, const void *from, size_t bytes) {
 void *__tsan_memset(void *to, int value, size_t bytes) {
     Note(to, bytes, simt::Access::kWrite, HERE);
     return memset(to, value, bytes);
+}
+
+float2 simt_load2(const float *p) {
+    Note(p, sizeof(float2), simt::Access::kRead, HERE);
+    return *reinterpret_cast<const float2 *>(p);
+}
+float4 simt_load4(const float *p) {
+    Note(p, sizeof(float4), simt::Access::kRead, HERE);
+    return *reinterpret_cast<const float4 *>(p);
+}
+void simt_store2(float *p, float2 v) {
+    Note(p, sizeof(float2), simt::Access::kWrite, HERE);
+    *reinterpret_cast<float2 *>(p) = v;
+}
+void simt_store4(float *p, float4 v) {
+    Note(p, sizeof(float4), simt::Access::kWrite, HERE);
+    *reinterpret_cast<float4 *>(p) = v;
 }
 
 ATOMIC(8, uint8_t)

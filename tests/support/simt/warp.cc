@@ -118,6 +118,7 @@ void Scheduler::Complete(Warp &warp, Meeting &meeting, const Thread &me) {
     }
     MakeReady(released_);
     warp.clock.Meet(me.mask, warp.existing);
+    if (running.counting) machine().counting.Meeting(me.number / 32, me.mask);
     meeting = warp.meetings[--warp.meeting_count];
     machine().counters.warp_operations++;
 }
