@@ -511,7 +511,7 @@ for path in map(Path, arguments[2:]):
         row["goal"] = goal(row["network_epochs_per_s"], 60, 180, "/s")
     row["text"] = text + (f"; {row['goal']['text']}" if "goal" in row else "")
     rows.append({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()})
-    if not row["tf32"] and any(R == of[1] for of in predicted):
+    if not row["tf32"] and not row["own_dense"] and any(R == of[1] for of in predicted):
         rows[-1]["operations"] = list(beside_model(R, bench["operations"]))
         rows[-1]["text"] = "\n    ".join([rows[-1]["text"], *map(text_of, rows[-1]["operations"])])
 peak = max((row["peak_flops_per_s"] for row in rows), default=0)

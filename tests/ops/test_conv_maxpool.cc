@@ -159,17 +159,21 @@ TEST_P(ConvMaxpoolTest, HandComputed) {
     }
 }
 
+void ExpectSameBitsOneByOne(const Device &device, const ConvMaxpool &s) {
+    SCOPED_TRACE(s.Name());
+    const Arguments in = RealArguments(s);
+    const Results want = OneByOne(device, s, in), got = Fused(device, s, in);
+    EXPECT_TRUE(SameBytes(ToBytes(want.y), ToBytes(got.y)));
+    EXPECT_TRUE(SameBytes(want.place, got.place));
+    EXPECT_TRUE(Equal(want.dx, got.dx));
+    EXPECT_TRUE(SameBytes(ToBytes(want.gradient), ToBytes(got.gradient)));
+}
+
 TEST_P(ConvMaxpoolTest, GivesTheBitsOfTheOperationsThatItStandsFor) {
     int i = 0;
     for (ConvMaxpool s : Sizes()) {
         s.activation = (lenet_activation)(i++ % 4);
-        SCOPED_TRACE(s.Name());
-        const Arguments in = RealArguments(s);
-        const Results want = OneByOne(device(), s, in), got = Fused(device(), s, in);
-        EXPECT_TRUE(SameBytes(ToBytes(want.y), ToBytes(got.y)));
-        EXPECT_TRUE(SameBytes(want.place, got.place));
-        EXPECT_TRUE(Equal(want.dx, got.dx));
-        EXPECT_TRUE(SameBytes(ToBytes(want.gradient), ToBytes(got.gradient)));
+        ExpectSameBitsOneByOne(device(), s);
     }
 }
 
@@ -177,13 +181,7 @@ TEST_P(ConvMaxpoolTest, GivesTheBitsOfTheOperationsThatItStandsForWithEveryNonli
     for (lenet_activation activation : {LENET_TANH, LENET_RELU, LENET_SQUASH, LENET_LINEAR})
         for (ConvMaxpool s : {Size(2, 3, 2, 8, 10, 7, 5), Size(200, 2, 1, 10, 18, 5, 5)}) {
             s.activation = activation;
-            SCOPED_TRACE(s.Name());
-            const Arguments in = RealArguments(s);
-            const Results want = OneByOne(device(), s, in), got = Fused(device(), s, in);
-            EXPECT_TRUE(SameBytes(ToBytes(want.y), ToBytes(got.y)));
-            EXPECT_TRUE(SameBytes(want.place, got.place));
-            EXPECT_TRUE(Equal(want.dx, got.dx));
-            EXPECT_TRUE(SameBytes(ToBytes(want.gradient), ToBytes(got.gradient)));
+            ExpectSameBitsOneByOne(device(), s);
         }
 }
 

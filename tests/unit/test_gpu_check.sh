@@ -213,7 +213,7 @@ claim "  and what is measured at twice that is far off" \
     grep -qE "  conv C3 +8.0 us, predicted 4: 2.00 times, FAR OFF$" "$work/out"
 claim "  what has no prediction is measured, too" grep -qE "  new +2.5 us, no prediction$" "$work/out"
 claim "  of populations that the model knows" json '[len(b.get("operations", [])) for b in s["bench"]["runs"]] ==
-    [3, 0, 0, 0, 0, 0] and s["bench"]["runs"][0]["operations"][2] == {"operation": "conv C3", "microseconds": 8,
+    [3, 0, 0, 0, 0, 0, 0] and s["bench"]["runs"][0]["operations"][2] == {"operation": "conv C3", "microseconds": 8,
     "predicted": 4}'
 claim "  and names no path of this machine" test "$(grep -c "$work" "$out/gpu_check.json")" = 0
 
