@@ -353,6 +353,16 @@ class Branches : public Simt {
     cudaEvent_t begun_ = nullptr, done_ = nullptr;
 };
 
+TEST_F(Branches, AreInTheModeAndTheThreadOfTheirCapture) {
+    cudaGraph_t graph;
+    ASSERT_CUDA(cudaStreamBeginCapture(main_, cudaStreamCaptureModeThreadLocal));
+    Branch();
+    std::thread([] { const Array<> p(1); }).join();
+    Join();
+    EXPECT_CUDA(cudaStreamEndCapture(main_, &graph));
+    EXPECT_CUDA(cudaGraphDestroy(graph));
+}
+
 TEST_F(Branches, AreReplayedAsLateAsTheirEventsAllow) {
     const cudaGraphExec_t late = Capture(
         main_, [&] { Branch(), Copy(), Join(); }, 2);

@@ -49,6 +49,19 @@ cudaError_t Streams::EnqueueInCapture(CUstream_st &s, Node node) {
     return cudaSuccess;
 }
 
+/* As another branch of a capture the stream is in its mode, and its thread's. */
+void Streams::Join(CUstream_st &stream, const std::shared_ptr<GraphNodes> &captured) {
+    for (const CUstream_st *s : handles.all())
+        if (s->captured == captured && s->branch == 0) {
+            stream.mode = s->mode;
+            stream.capturer = s->capturer;
+        }
+    stream.capture = Capture::kActive;
+    stream.captured = captured;
+    stream.branch = captured->size();
+    captured->emplace_back();
+}
+
 /* In a capture the stream joins it, or waits for another branch of it. */
 cudaError_t Streams::WaitEvent(cudaStream_t stream, cudaEvent_t event) {
     if (!Valid(stream) || !events.Has(event)) return cudaErrorInvalidResourceHandle;
@@ -56,13 +69,7 @@ cudaError_t Streams::WaitEvent(cudaStream_t stream, cudaEvent_t event) {
     if (event->captured) {
         if (!stream || (Capturing(stream) && stream->captured != event->captured))
             return cudaErrorStreamCaptureIsolation;
-        if (!Capturing(stream)) {
-            stream->capture = Capture::kActive;
-            stream->capturer = std::this_thread::get_id();
-            stream->captured = event->captured;
-            stream->branch = event->captured->size();
-            event->captured->emplace_back();
-        }
+        if (!Capturing(stream)) Join(*stream, event->captured);
         (*stream->captured)[stream->branch].push_back({nullptr, event->branch, event->count, nullptr});
         return cudaSuccess;
     }

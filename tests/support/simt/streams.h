@@ -116,6 +116,7 @@ class Streams {
   private:
     CUstream_st &Of(cudaStream_t stream); /* NULL: the current device's default stream */
     cudaError_t EnqueueInCapture(CUstream_st &s, Node node);
+    void Join(CUstream_st &stream, const std::shared_ptr<GraphNodes> &captured);
     cudaError_t InvalidateForDefault();
     void OrderWithDefault(cudaStream_t stream);
     bool RunOne(CUstream_st &s);
