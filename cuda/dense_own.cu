@@ -10,9 +10,8 @@
 
 /* A block has 16 images of 8 units. Each half of a warp has all of these, and some of the terms: a slice. */
 enum {
-    IMAGES = 16, /* four for each of four lanes */
-    UNITS = 8,   /* two for each of four lanes */
-    HALF_WARP = WARP / 2,
+    IMAGES = 16,               /* four for each of four lanes */
+    UNITS = 8,                 /* two for each of four lanes */
     AHEAD = 8,                 /* terms that a lane loads at a time */
     SUMS = UNITS * IMAGES,     /* of a block: unit by unit, image by image */
     LEAST_WARPS = SUMS / WARP, /* so that a thread ends with one sum */

@@ -12,7 +12,7 @@
 
 #include "ops_cuda.h"
 
-enum { WARP = 32 }; /* lanes, each of which as a rule works on an image of the batch */
+enum { WARP = 32, HALF_WARP = WARP / 2 }; /* lanes, each of which as a rule works on an image of the batch */
 
 struct gpu_blas; /* dense.cu */
 
@@ -90,7 +90,7 @@ static __device__ __forceinline__ void store4(float *array, int i, float4 v) {
 
 /* Every lane gets the sum over the lanes, always added in the same order. */
 static __device__ __forceinline__ float warp_sum(float v) {
-    for (int offset = WARP / 2; offset > 0; offset /= 2) v += __shfl_xor_sync(0xffffffffu, v, offset);
+    for (int offset = HALF_WARP; offset > 0; offset /= 2) v += __shfl_xor_sync(0xffffffffu, v, offset);
     return v;
 }
 

@@ -53,7 +53,7 @@ static __device__ float share_of_labelled(const uint8_t *label, int N, int lane)
         const uint32_t word = words[i];
         for (int k = 0; k < 4; k++) labelled += (word >> 8 * k & 255) != LENET_NO_LABEL;
     }
-    for (int offset = WARP / 2; offset > 0; offset /= 2) labelled += __shfl_xor_sync(0xffffffffu, labelled, offset);
+    for (int offset = HALF_WARP; offset > 0; offset /= 2) labelled += __shfl_xor_sync(0xffffffffu, labelled, offset);
     return labelled ? 1.0f / (float)labelled : 0;
 }
 

@@ -43,6 +43,7 @@ TESTS = {
     "cuda/activation.cuh": ["test_activation_emulated", "test_subsample_emulated", "test_conv_maxpool_emulated",
                             *EMULATED],
     "cuda/gpu.cuh": ["test_dense_emulated", "test_conv_emulated", *EMULATED],
+    "cuda/conv_params.cu": ["test_conv_emulated", "test_conv_maxpool_emulated", *EMULATED, "test_simt_sizes_emulated"],
     "cuda/dense_own.cu": ["test_dense_emulated", *EMULATED],
     "cuda/*.cu": ["test_{stem}_emulated", *EMULATED, "test_simt_sizes_emulated"],
     "src/cpu/parallel.c": ["test_parallel", "test_every_operation"],

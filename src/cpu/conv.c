@@ -1,4 +1,4 @@
-/* conv.c - convolution on the CPU: twin of cuda/conv.cu.
+/* conv.c - convolution on the CPU: twin of cuda/conv.cu and cuda/conv_params.cu.
  *
  * Work is split by rows of outputs and groups of images, or by maps; every
  * output is summed by one thread in an order that depends on the sizes alone,

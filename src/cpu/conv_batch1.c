@@ -1,4 +1,5 @@
-/* conv_batch1.c - convolution on the CPU for batches of a single image: twin of cuda/conv.cu, as conv.c is.
+/* conv_batch1.c - convolution on the CPU for batches of a single image: twin of cuda/conv.cu and cuda/conv_params.cu,
+ * as conv.c is.
  *
  * A lane is a pixel. A map is a line of H*W pixels, row after row, and what is computed of a map lies in a line at the
  * input's width, too: in the forward pass
