@@ -157,17 +157,6 @@ def occupancy(registers, threads, shared):
     return blocks, blocks * warps
 
 
-def launches(build, networks):
-    """The set of (kernel, threads, bytes of dynamic shared memory) in training steps of lenet5: the program's own
-    launchers run on the tests' emulated GPU, which lists the launches."""
-    with tempfile.TemporaryDirectory() as directory:
-        listed = Path(directory) / "launches"
-        run([f"{build}/tests/oracle_dump_emulated", f"{directory}/dump", str(networks), "--device", "cuda", "--steps",
-             "1", "--batch", str(BATCH), "--data", f"{REPOSITORY}/data/sample"], SIMT_LAUNCHES=str(listed))
-        rows = [line.split("\t") for line in listed.read_text().splitlines()]
-    return {(short_name(kernel), math.prod(map(int, block.split())), int(shared)) for kernel, _, block, shared in rows}
-
-
 def counted_launches(build):
     """What the emulated GPU counts of each launch of a training step of lenet5: dicts, in the order of the launches."""
     with tempfile.TemporaryDirectory() as directory:
@@ -176,14 +165,24 @@ def counted_launches(build):
         return [json.loads(line) for line in counts.read_text().splitlines()]
 
 
+def use_of(launch):
+    return short_name(launch["kernel"]), launch["threads"], launch["dynamic"]
+
+
+def uses_of(counted):
+    """{(kernel, threads, bytes of dynamic shared memory): [the populations whose training step launches it so]}"""
+    uses = {}
+    for launch in counted:
+        if launch["R"] in POPULATIONS:
+            uses.setdefault(use_of(launch), set()).add(launch["R"])
+    return {use: sorted(networks) for use, networks in uses.items()}
+
+
 def shares_of(counted, use):
-    """The columns of a kernel's use (kernel, threads, dynamic shared memory): the share of useful sectors in its reads
-    and in its writes, wavefronts for each that would do, and barriers of a block. Empty where nothing was counted."""
-    mine = [c for c in counted
-            if c["R"] in POPULATIONS and (short_name(c["kernel"]), c["threads"], c["dynamic"]) == use]
+    """The columns of a kernel's use: the share of useful sectors in its reads and in its writes, wavefronts for each
+    that would do, and barriers of a block."""
+    mine = [c for c in counted if c["R"] in POPULATIONS and use_of(c) == use]
     least, used = ({key: sum(c[key][i] for c in mine) for key in ("read", "written", "wavefronts")} for i in (0, 1))
-    if not mine:
-        return "| | | |"
     useful = [f"{100 * least[key] / used[key]:.0f} %" if used[key] else "" for key in ("read", "written")]
     wavefronts = f"{used['wavefronts'] / least['wavefronts']:.2f}" if least["wavefronts"] else ""
     barriers = sum(c["barriers"] for c in mine) / sum(c["blocks"] for c in mine)
@@ -197,13 +196,13 @@ def run(command, **environment):
         raise Failure(f"{error}; --build names a build directory with everything in it") from None
 
 
-def kernel_table(kernels, launched, counted):
-    """launched: {(kernel, threads, dynamic shared memory): [the populations that launch it so]}; counted: what
-    counted_launches returns."""
+def kernel_table(kernels, counted):
+    """counted: what counted_launches returns."""
     columns = ("registers", "static shared", "stack", "spills", "R", "threads", "dynamic shared", "blocks/SM",
                "warps/SM", "useful of reads", "of writes", "wavefronts", "barriers")
     yield f"| kernel | {' | '.join(columns)} |"
     yield "|---" + "|--:" * len(columns) + "|"
+    launched = uses_of(counted)
     for (name, architecture), k in sorted(kernels.items()):
         if architecture != REPORTED:
             continue
@@ -329,10 +328,6 @@ def step_table(info, counted):
 def markdown(texts, build, nvcc):
     """The whole of docs/kernels.md."""
     kernels = {key: kernel for text in texts.values() for key, kernel in parse(text).items()}
-    launched = {}
-    for networks in POPULATIONS:
-        for launch in launches(build, networks):
-            launched.setdefault(launch, []).append(networks)
     counted = counted_launches(build)
     version = subprocess.run([nvcc, "--version"], stdout=subprocess.PIPE, text=True).stdout if nvcc else ""
     release = re.search(r"release ([\d.]+)", version)
@@ -342,14 +337,14 @@ def markdown(texts, build, nvcc):
         "arithmetic. **Nothing here was measured on a GPU.**", "",
         f"## What the compiler made of them: sm_{REPORTED}, nvcc {release.group(1) if release else 'of the build'}", "",
         f"R, threads and dynamic shared memory (bytes) are those of the launches in a training step of `lenet5` with "
-        f"batch {BATCH} and R networks, and of C1's input gradient, which only gradient checks want; kernels without "
-        "them are for other shapes, evaluation or benchmarks. Warps/SM, of 64, are the theoretical occupancy; the "
+        f"batch {BATCH} and R networks; kernels without them are for other shapes and layers, evaluation, gradient "
+        "checks or benchmarks. Warps/SM, of 64, are the theoretical occupancy; the "
         "script's head has the rules. A stack frame is an array that is indexed at run time; the tests allow none.", "",
         "The last four columns were counted where the tests run the kernels on a CPU: the share of the 32-byte sectors "
         "of global memory that a warp's reads and writes would need at least, of those that they touch; wavefronts of "
         "shared memory for each that is needed, of which 1.00 is without bank conflicts; and barriers of a block. For "
         "R = 64 every 31st block was counted.", "",
-        *kernel_table(kernels, launched, counted), "",
+        *kernel_table(kernels, counted), "",
         "## What a training step must cost on an H100, at least", "",
         f"`lenet5`, batch {BATCH}, Nesterov momentum; FLOP and bytes of one network. The floor is the larger of "
         f"FLOP / {FLOPS / 1e12:g} TFLOP/s (FP32) and bytes / {BYTES / 1e12:g} TB/s, the data sheet's numbers of the "

@@ -3,6 +3,7 @@
 architecture that is missing must fail the check."""
 import contextlib
 import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -172,10 +173,30 @@ class Counts(unittest.TestCase):
         self.assertEqual("50 % | 50 % | 1.50 | 2 |", kernel_report.shares_of(counted, ("k<5,6>", 128, 0)))
         self.assertEqual("90 % | 50 % | 1.50 | 2 |", kernel_report.shares_of(counted, ("k<5,6>", 256, 0)))
 
-    def test_what_was_not_used_or_not_counted_is_empty(self):
+    def test_what_was_not_used_is_empty(self):
         counted = [self.launch(1, "square", "k", wavefronts=[0, 0], written=[0, 0])]
         self.assertEqual("90 % |  |  | 2 |", kernel_report.shares_of(counted, ("k", 128, 0)))
-        self.assertEqual("| | | |", kernel_report.shares_of(counted, ("other", 128, 0)))
+
+    def test_the_table_has_the_launches_of_the_counted_step(self):
+        numbers = {"registers": 32, "shared": 0, "stack": 0, "stores": 0, "loads": 0}
+        kernels = {(name, architecture): numbers for name in ("k<5,6>", "other") for architecture in ("75", "90")}
+        counted = [self.launch(R, "square", "k<5, 6>", threads)
+                   for R, threads in ((1, 128), (4, 512), (64, 128), (64, 256))]
+        self.assertEqual([
+            "| `k<5,6>` | 32 | 0 | 0 | 0 | 1, 64 | 128 | 0 | 16 | 64 | 90 % | 50 % | 1.50 | 2 |",
+            "| | | | | | 64 | 256 | 0 | 8 | 64 | 90 % | 50 % | 1.50 | 2 |",
+            "| `other` | 32 | 0 | 0 | 0 " + "| " * 9 + "|"], list(kernel_report.kernel_table(kernels, counted))[2:])
+
+    def test_the_page_has_all_kernels_and_was_counted_wherever_a_step_launches_one(self):
+        page = (REPOSITORY / "docs" / "kernels.md").read_text()
+        rows = [line.split("|")[1:-1] for line in page.splitlines() if re.match(r"\|( `\w+_kernel| \| )", line)]
+        in_sources = {name for source in kernel_report.SOURCES
+                      for name in re.findall(r"__global__ [^;{]*?(\w+_kernel)\(", source.read_text())}
+        self.assertEqual(in_sources, {name for row in rows for name in re.findall(r"`(\w+)", row[0])})
+        launched = [row for row in rows if row[5].strip()]
+        self.assertGreater(len(launched), 10)
+        for row in launched:
+            self.assertRegex(row[10], r"\d %", row)
 
     def test_an_operation_moves_what_its_launches_move(self):
         rows = [("square", "", 0, 1000), ("accumulate", "", 0, 1005), ("square", "", 0, 1000)]

@@ -1,6 +1,4 @@
 /* runtime.cc - the device, errors, and launches. */
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -35,13 +33,6 @@ cudaError_t Refuse(Machine &m, const void *kernel, const std::string &why, cudaE
     return error;
 }
 
-/* Where launches are listed instead of run, or NULL. */
-FILE *LaunchList() {
-    const char *const path = std::getenv("SIMT_LAUNCHES");
-    static FILE *const list = path ? fopen(path, "w") : nullptr;
-    return list;
-}
-
 /* Denormal numbers are zero in a kernel: it is compiled with nvcc's -ftz=true. */
 struct Flushing {
     const uint64_t mode = rounding_mode();
@@ -59,12 +50,6 @@ cudaError_t CheckedLaunch(Machine &m, const cudaLaunchConfig_t &config, const vo
                       std::to_string(config.dynamicSmemBytes) + " bytes of dynamic shared memory, and may have " +
                           std::to_string(kSharedBytes),
                       cudaErrorInvalidValue);
-    if (FILE *list = LaunchList()) {
-        const dim3 &g = config.gridDim, &b = config.blockDim;
-        fprintf(list, "%s\t%u %u %u\t%u %u %u\t%zu\n", kernel_name(kernel).c_str(), g.x, g.y, g.z, b.x, b.y, b.z,
-                config.dynamicSmemBytes);
-        return cudaSuccess;
-    }
     const Launch launch = {kernel, config.gridDim, config.blockDim, config.dynamicSmemBytes, std::move(body)};
     return m.streams.Enqueue(config.stream, [&m, launch] {
         const Flushing flushing;

@@ -12,11 +12,9 @@
  *
  * Environment: SIMT_ORDER=forward|reverse|random[:seed] is the order in which
  * blocks, and threads between two barriers, take turns; SIMT_STREAMS=eager does
- * work when it is enqueued; SIMT_LAUNCHES=FILE lists the launches there (kernel,
- * grid, block, bytes of dynamic shared memory) and runs none; SIMT_FAULT=N fails
- * the N-th call of the runtime or of cuBLAS, N+ that one and all that follow,
- * with error 719, or E in N:E; SIMT_CALLS=FILE writes there how many calls there
- * were.
+ * work when it is enqueued; SIMT_FAULT=N fails the N-th call of the runtime or
+ * of cuBLAS, N+ that one and all that follow, with error 719, or E in N:E;
+ * SIMT_CALLS=FILE writes there how many calls there were.
  *
  * There may be several devices (Device::count). Memory, streams, events, graphs
  * and handles of cuBLAS belong to the one that was current when they were made,
