@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gpu.cuh"
+#include "peak.cuh"
 
 /* lenet_backend_cuda hands it out. Each thread has its own: several may ask at a time. */
 static thread_local char no_device_reason[256];
@@ -143,7 +144,11 @@ extern "C" enum lenet_status cuda_alloc(struct lenet_ctx *ctx, void **p, size_t 
         return LENET_ERR_MEMORY;
     }
     LENET_TRY(gpu_check(ctx, error, "cudaMalloc"));
-    return gpu_check(ctx, cudaMemsetAsync(*p, 0, bytes, ctx->stream), "cudaMemset");
+    const enum lenet_status cleared = gpu_check(ctx, cudaMemsetAsync(*p, 0, bytes, ctx->stream), "cudaMemset");
+    if (cleared == LENET_OK) return LENET_OK;
+    cudaFree(*p);
+    *p = NULL;
+    return cleared;
 }
 
 extern "C" void cuda_release(struct lenet_ctx *ctx, void *p) {
@@ -232,44 +237,53 @@ extern "C" void cuda_forget(struct lenet_ctx *ctx, void *graph) {
 
 /* ---- the ceiling of benchmarks --------------------------------------------------------------------------------- */
 
-enum { PEAK_CHAINS = 8, PEAK_ROUNDS = 1 << 14, PEAK_THREADS = 256 };
+enum { PEAK_THREADS = 256 };
 
 struct peak {
     float *sink; /* NULL and never written to, but the compiler must keep the loop for it */
 };
 
 static __global__ void __launch_bounds__(PEAK_THREADS) peak_kernel(peak a) {
-    float chain[PEAK_CHAINS];
-    for (int i = 0; i < PEAK_CHAINS; i++) chain[i] = (float)(threadIdx.x + i);
-    for (int round = 0; round < PEAK_ROUNDS; round++)
-#pragma unroll
-        for (int i = 0; i < PEAK_CHAINS; i++) chain[i] = fmaf(chain[i], 0.999f, 0.999f);
-    float sum = 0;
-    for (int i = 0; i < PEAK_CHAINS; i++) sum += chain[i];
+    const float sum = peak_sum((float)threadIdx.x);
     if (sum == -1) *a.sink = sum; /* it is positive */
 }
 
+/* Seconds of one launch, between two events. */
+static enum lenet_status time_peak(struct lenet_ctx *ctx, int blocks, cudaEvent_t began, cudaEvent_t ended,
+                                   double *seconds) {
+    const struct peak args = {NULL};
+    float milliseconds = 0;
+    LENET_TRY(gpu_check(ctx, cudaEventRecord(began, ctx->stream), "cudaEventRecord"));
+    LENET_TRY(gpu_launch(ctx, "peak", peak_kernel, dim3(blocks), dim3(PEAK_THREADS), 0, args));
+    LENET_TRY(gpu_check(ctx, cudaEventRecord(ended, ctx->stream), "cudaEventRecord"));
+    LENET_TRY(gpu_check(ctx, cudaEventSynchronize(ended), "peak"));
+    LENET_TRY(gpu_check(ctx, cudaEventElapsedTime(&milliseconds, began, ended), "cudaEventElapsedTime"));
+    *seconds = 1e-3 * milliseconds;
+    return LENET_OK;
+}
+
+/* An event that goes with its scope. */
+struct scoped_event {
+    cudaEvent_t event = NULL;
+    ~scoped_event() {
+        if (event) cudaEventDestroy(event);
+    }
+};
+
 extern "C" enum lenet_status cuda_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
     cudaDeviceProp properties;
-    cudaEvent_t began, ended;
-    float milliseconds = 0;
+    scoped_event began, ended;
     LENET_TRY(cuda_make_current(ctx));
     LENET_TRY(gpu_check(ctx, cudaGetDeviceProperties(&properties, ctx->index), "cudaGetDeviceProperties"));
+    LENET_TRY(gpu_check(ctx, cudaEventCreate(&began.event), "cudaEventCreate"));
+    LENET_TRY(gpu_check(ctx, cudaEventCreate(&ended.event), "cudaEventCreate"));
     const int blocks = properties.multiProcessorCount * 8;
-    const struct peak args = {NULL};
-    LENET_TRY(gpu_check(ctx, cudaEventCreate(&began), "cudaEventCreate"));
-    LENET_TRY(gpu_check(ctx, cudaEventCreate(&ended), "cudaEventCreate"));
+    const double flops = (double)PEAK_FLOPS * PEAK_THREADS * blocks;
     *flops_per_s = 0;
     for (int repeat = 0; repeat < 4; repeat++) {
-        LENET_TRY(gpu_check(ctx, cudaEventRecord(began, ctx->stream), "cudaEventRecord"));
-        LENET_TRY(gpu_launch(ctx, "peak", peak_kernel, dim3(blocks), dim3(PEAK_THREADS), 0, args));
-        LENET_TRY(gpu_check(ctx, cudaEventRecord(ended, ctx->stream), "cudaEventRecord"));
-        LENET_TRY(gpu_check(ctx, cudaEventSynchronize(ended), "peak"));
-        LENET_TRY(gpu_check(ctx, cudaEventElapsedTime(&milliseconds, began, ended), "cudaEventElapsedTime"));
-        const double flops = 2.0 * PEAK_CHAINS * PEAK_ROUNDS * PEAK_THREADS * blocks;
-        if (flops / (1e-3 * milliseconds) > *flops_per_s) *flops_per_s = flops / (1e-3 * milliseconds);
+        double seconds;
+        LENET_TRY(time_peak(ctx, blocks, began.event, ended.event, &seconds));
+        if (flops / seconds > *flops_per_s) *flops_per_s = flops / seconds;
     }
-    cudaEventDestroy(began);
-    cudaEventDestroy(ended);
     return LENET_OK;
 }

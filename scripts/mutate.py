@@ -42,6 +42,7 @@ TESTS = {
     "cuda/device.cu": ["test_cuda_errors_emulated", *EMULATED],
     "cuda/activation.cuh": ["test_activation_emulated", "test_subsample_emulated", "test_conv_maxpool_emulated",
                             *EMULATED],
+    "cuda/peak.cuh": ["test_cuda_errors_emulated"],
     "cuda/gpu.cuh": ["test_dense_emulated", "test_conv_emulated", *EMULATED],
     "cuda/conv_params.cu": ["test_conv_emulated", "test_conv_maxpool_emulated", *EMULATED, "test_simt_sizes_emulated"],
     "cuda/dense_own.cu": ["test_dense_emulated", *EMULATED],

@@ -17,6 +17,7 @@
 #include "lenet/device_data.h"
 #include "lenet/network.h"
 #include "lenet/sweep.h"
+#include "peak.cuh"
 #include "support/fill.h"
 #include "support/idx.h"
 #include "support/simt/simt.h"
@@ -34,7 +35,11 @@ class CudaErrors : public Test {
         if (device_.ctx) lenet_device_close(&device_);
         unsetenv("CUDA_LAUNCH_BLOCKING");
         Renew();
+        ExpectNothingTaken();
+    }
+    static void ExpectNothingTaken() {
         EXPECT_EQ(simt::allocated_bytes(), 0u) << "what was taken on the way is given back";
+        EXPECT_EQ(simt::open_handles(), 0u) << "likewise";
     }
     static void Renew() {
         simt::reset();
@@ -162,19 +167,103 @@ TEST_F(CudaErrors, WhateverFailsWhileAGpuIsOpenedIsWhatTheUserReads) {
         }
 }
 
+/* Trains a small network and evaluates it, recorded, on the open device. */
+lenet_status TrainAndEvaluate(const lenet_device &device, const lenet_dataset &data, lenet_error *err) {
+    lenet_topology topology;
+    lenet_device_data on_device = {};
+    lenet_network net = {};
+    lenet_tally tally = {};
+    lenet_hyper hyper = {};
+    hyper.train_count = data.train.count;
+    hyper.total_steps = 20;
+    LENET_TRY(lenet_topology_make(lenet_arch_find("linear"), LENET_TANH, LENET_POOL_MAX, 10, &topology, err));
+    const lenet_network_options options = {&topology, LENET_SGD, 1, 10, 0, 0};
+    lenet_status status =
+        lenet_device_data_create(device.backend, device.ctx, &data, {1, 0}, topology.arch->field, &on_device, err);
+    if (status == LENET_OK) status = lenet_network_create(device.backend, device.ctx, &options, &net, err);
+    const bool created = status == LENET_OK;
+    if (created) status = device.backend->upload(device.ctx, net.hyper, &hyper, sizeof hyper);
+    if (status == LENET_OK) status = lenet_network_prepare(&net, &on_device.train);
+    if (status == LENET_OK) status = lenet_network_prepare_evaluation(&net, &on_device.test, nullptr, 0, 20);
+    if (status == LENET_OK) status = lenet_network_steps(&net, &on_device.train, 20);
+    if (status == LENET_OK) status = lenet_network_evaluate(&net, &on_device.test, nullptr, 0, 20, &tally, nullptr);
+    if (created) lenet_network_free(&net);
+    lenet_device_data_free(device.backend, device.ctx, &on_device);
+    return status;
+}
+
+TEST_F(CudaErrors, WhateverFailsInTrainingAllThatWasTakenIsGivenBack) {
+    lenet_dataset data;
+    ASSERT_EQ(lenet_dataset_random(TestSeed(), 20, 28, &data), LENET_OK);
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    const uint64_t before = simt::counters().calls;
+    ASSERT_EQ(TrainAndEvaluate(device_, data, &err_), LENET_OK) << err_.text;
+    const uint64_t calls = simt::counters().calls - before;
+    EXPECT_EQ(simt::graph_sizes().size(), 3u) << "steps, a step, and an evaluation";
+    lenet_device_close(&device_);
+    for (uint64_t call = 1; call <= calls; call++) {
+        SCOPED_TRACE(call);
+        Renew();
+        ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+        simt::fail_calls(call, false, cudaErrorIllegalAddress);
+        const lenet_status status = TrainAndEvaluate(device_, data, &err_);
+        EXPECT_TRUE(status == LENET_ERR_DEVICE || (status == LENET_OK && call > calls - 12)) << "but to give back";
+        lenet_device_close(&device_);
+        ExpectNothingTaken();
+    }
+    lenet_dataset_free(&data);
+}
+
+TEST_F(CudaErrors, MemoryThatCannotBeClearedIsNotKept) {
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    const size_t before = simt::allocated_bytes();
+    void *p = nullptr;
+    simt::fail_calls(2, false, cudaErrorIllegalAddress); /* cudaMalloc is the first */
+    EXPECT_EQ(device_.backend->alloc(device_.ctx, &p, 1024), LENET_ERR_DEVICE);
+    EXPECT_EQ(p, nullptr);
+    EXPECT_EQ(simt::allocated_bytes(), before);
+}
+
 TEST_F(CudaErrors, ThePeakIsThatOfAKernelThatRan) {
     ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
     const uint64_t launches = simt::counters().launches;
     double peak = 0;
-    for (uint64_t call = 1; call <= 6; call++) { /* the fifth one launches the kernel */
+    for (uint64_t call = 1; call <= 8; call++) { /* the fifth one launches the kernel, the seventh one waits for it */
+        const size_t handles = simt::open_handles();
         simt::fail_calls(call, false, cudaErrorLaunchFailure);
         EXPECT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_ERR_DEVICE) << "call " << call;
         simt::fail_calls(0, false, 0);
+        EXPECT_EQ(simt::open_handles(), handles) << "call " << call;
     }
     ASSERT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_OK);
-    EXPECT_EQ(simt::counters().launches - launches, 1u + 4)
-        << "one of which the end was not seen, and the best of four";
+    EXPECT_EQ(simt::counters().launches - launches, 3u + 4)
+        << "three of which the time was not known, and the best of four";
     EXPECT_GT(peak, 0);
+}
+
+/* A number that counts what is done with it. */
+struct Counted {
+    static inline uint64_t fused;
+    Counted(float = 0) {}
+    Counted operator+(float) const { return *this; }
+    Counted &operator+=(Counted) { return *this; }
+};
+Counted fmaf(Counted x, float, float) {
+    Counted::fused++;
+    return x;
+}
+
+TEST_F(CudaErrors, ThePeakCountsTwoOperationsForEachFusedMultiplyAdd) {
+    Counted::fused = 0;
+    peak_sum(Counted());
+    ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
+    const uint64_t threads = simt::counters().threads;
+    double peak = 0;
+    simt::set_elapsed(4);
+    ASSERT_EQ(device_.backend->measure_peak(device_.ctx, &peak), LENET_OK);
+    const uint64_t of_launch = (simt::counters().threads - threads) / 4;
+    EXPECT_GE(Counted::fused, 10000u) << "so many that nothing else counts";
+    EXPECT_DOUBLE_EQ(peak * 4e-3, 2.0 * (double)(Counted::fused * of_launch));
 }
 
 /* The emulator reports what is used while another device is the current one. */

@@ -135,7 +135,12 @@ void set_device(const Device &device) {
 }
 void set_sparse(bool sparse) { machine().sparse = sparse; }
 void run_ends(uint3 n) { machine().ends = n; }
+void set_elapsed(float milliseconds) { machine().elapsed = milliseconds; }
 size_t allocated_bytes() { return machine().memory.allocated(); }
+size_t open_handles() {
+    const Streams &s = machine().streams;
+    return s.handles.all().size() + s.events.all().size() + s.graphs.all().size() + s.execs.all().size();
+}
 const Counters &counters() { return machine().counters; }
 void set_counting(bool on, unsigned every) {
     machine().counting.on = on;
@@ -150,6 +155,7 @@ void reset() {
     host_thread.last_error = m.sticky_error = cudaSuccess;
     m.counters = {};
     m.planned_fault = {};
+    m.elapsed = 0;
     m.streams.DropEverything();
     m.streams.graph_sizes.clear();
     m.counting.launches.clear();

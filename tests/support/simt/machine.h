@@ -42,7 +42,8 @@ struct Machine {
     Counting counting{memory};
     Streams streams;
     Scheduler scheduler;
-    int at_work = 0; /* the device whose work is being done */
+    int at_work = 0;   /* the device whose work is being done */
+    float elapsed = 0; /* as of set_elapsed */
     bool sparse = false;
     uint3 ends = {0, 0, 0}; /* as of run_ends */
 

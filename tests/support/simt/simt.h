@@ -89,6 +89,10 @@ struct Device {
 void set_device(const Device &device);
 /* Of the devices' memory, at present: 0 where a program has freed what it took. */
 size_t allocated_bytes();
+/* Streams, events and graphs, likewise. */
+size_t open_handles();
+/* What cudaEventElapsedTime says, in milliseconds, or 0: the time that has passed. Until the next reset. */
+void set_elapsed(float milliseconds);
 
 /* For tests of sizes that no machine has memory and time for. Both are off at first.
  * sparse: what is allocated from now on takes only what is written to, is zero at first, and no races are looked for
