@@ -68,6 +68,7 @@ struct image {
     float y[AHEAD];
     float top; /* the largest output */
     int largest;
+    float of_label; /* the label's output, or 0 where there is none */
 };
 
 template <class Loss> static __device__ image load_image(const Loss &a, int r, int n, int part) {
@@ -97,11 +98,13 @@ static __device__ float image_sum(float v) {
     return v + __shfl_xor_sync(0xffffffffu, v, 2 * IMAGES);
 }
 
-/* Of equal outputs the first one is the largest, and nothing is larger than a first output that is NaN. */
-template <class Loss> static __device__ void find_largest(const Loss &a, image &i) {
-    float top = -INFINITY;
+/* The largest output and the label's, which one of the image's lanes has. Of equal outputs the first one is the
+ * largest, and nothing is larger than a first output that is NaN. */
+template <class Loss> static __device__ void find_outputs(const Loss &a, image &i) {
+    float top = -INFINITY, of_label = 0;
     int largest = i.part;
     each_output(a, i, [&](int o, float y) {
+        of_label = o == i.label ? y : of_label;
         const float v = o == 0 && isnan(y) ? INFINITY : y;
         largest = v > top ? o : largest;
         top = v > top ? v : top;
@@ -115,6 +118,7 @@ template <class Loss> static __device__ void find_largest(const Loss &a, image &
     }
     i.top = top;
     i.largest = largest;
+    i.of_label = __shfl_sync(0xffffffffu, of_label, i.label % PARTS * IMAGES + (int)threadIdx.x % IMAGES);
 }
 
 static __device__ partial counted(const image &i, double loss) {
@@ -132,7 +136,7 @@ struct distance : distance_loss {};
  * largest output; `others` is the sum of all but the label's. */
 static __device__ partial one_image(const softmax &a, const image &i, float share) {
     const bool labelled = i.label != LENET_NO_LABEL;
-    const float top = fmaxf(i.top, a.log_rubbish), y_label = labelled ? a.y[i.first + i.label * a.N] : 0;
+    const float top = fmaxf(i.top, a.log_rubbish);
     const float rubbish = expf(a.log_rubbish - top);
     float others = i.part == 0 ? rubbish : 0;
     each_output(a, i, [&](int o, float y) {
@@ -140,19 +144,19 @@ static __device__ partial one_image(const softmax &a, const image &i, float shar
         others += o == i.label ? 0 : e;
     });
     others = image_sum(others);
-    const float own = labelled ? expf(y_label - top) : 0, scale = share / (others + own);
+    const float own = labelled ? expf(i.of_label - top) : 0, scale = share / (others + own);
     each_output(a, i, [&](int o, float y) {
         const float e = expf(y - top), dy = (o == i.label ? -others : e) * scale;
         if (a.dy && o < a.O) a.dy[i.first + o * a.N] = labelled ? dy : 0;
     });
-    return counted(i, (double)log1pf(others + (own - 1)) + ((double)top - y_label));
+    return counted(i, (double)log1pf(others + (own - 1)) + ((double)top - i.of_label));
 }
 
 static __device__ partial one_image(const distance &a, const image &i, float share) {
     each_output(a, i, [&](int o, float) {
         if (a.dy && o < a.O) a.dy[i.first + o * a.N] = o == i.label ? -share : 0;
     });
-    return counted(i, i.label == LENET_NO_LABEL ? 0 : -(double)a.y[i.first + i.label * a.N]);
+    return counted(i, -(double)i.of_label);
 }
 
 /* ---- a network --------------------------------------------------------------------------------------------- */
@@ -170,7 +174,7 @@ template <class Loss> static __global__ void __launch_bounds__(THREADS, 1) loss_
     for (int n = first; n < a.N; n += WARPS * IMAGES) {
         image i = load_image(a, r, n, part);
         if (n == first) share = share_of_labelled(a.label + (size_t)r * a.N, a.N, lane);
-        find_largest(a, i);
+        find_outputs(a, i);
         if (part == 0) a.predicted[(size_t)r * a.N + n] = (uint8_t)i.largest;
         sum = add(sum, one_image(a, i, share));
     }

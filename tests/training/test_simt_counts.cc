@@ -165,7 +165,6 @@ struct Own {
 const Own kLessUseful[] = {
     {"reads of batch_draw_kernel", 0.85},    /* an image of 784 bytes begins anywhere, and a warp reads it */
     {"reads of schedule_step_kernel", 0.17}, /* each lane reads a network's settings, which lie together */
-    {"reads of loss_kernel<softmax>", 0.67}, /* an image's label says which output is read once more */
     {"reads of input_rows_kernel<rows_shape<10, 6, 2, 1> >", 0.923}, /* weights of several maps, a few of each */
     {"reads of add_parts_kernel", 0.907}, /* every other part of C1, of 156 sums, begins within a sector */
     {"writes of params_kernel<many_maps, false>", 0.457}, /* a lane has two neighbouring sums, and writes one by one */
