@@ -259,16 +259,24 @@ template <class Shape> static __device__ __forceinline__ params_place place_of(c
     return at;
 }
 
-/* Writes what half_warp_sums gave a lane for map o_first + t: two neighbours of the gradient of a map's kernel, the
- * last of which may be that of its bias, which is written for one map c only. */
+/* Of what half_warp_sums gave: the sum of one tap, from the lane of this half that has it. */
+static __device__ __forceinline__ float sum_of_tap(float2 sums, int tap) {
+    const int from = (int)threadIdx.x / HALF_WARP * HALF_WARP + tap / 2;
+    const float even = __shfl_sync(0xffffffffu, sums.x, from), odd = __shfl_sync(0xffffffffu, sums.y, from);
+    return tap % 2 ? odd : even;
+}
+
+/* Writes the sums of map o_first + t, neighbours by neighbouring lanes: the gradient of a map's kernel and, for one map
+ * c only, that of its bias. */
 static __device__ __forceinline__ void write_sums(const conv_params &a, const params_place &at, int t, float2 sums) {
-    const int tap = threadIdx.x % HALF_WARP * 2, o = at.o_first + t;
+    const int low = threadIdx.x % HALF_WARP, high = low + HALF_WARP, o = at.o_first + t;
+    const float of_low = sum_of_tap(sums, low), of_high = sum_of_tap(sums, high);
     float *out = a.sums + ((size_t)blockIdx.z * a.parts + blockIdx.x) * a.count;
     float *dw = out + (unsigned)((o * a.C + at.c) * TAPS);
     if (t < at.written) return;
-    if (tap < TAPS) dw[tap] = sums.x;
-    if (tap + 1 < TAPS) dw[tap + 1] = sums.y;
-    if (tap + 1 == TAPS && at.c == 0) out[(unsigned)(a.O * a.C * TAPS + o)] = sums.y;
+    dw[low] = of_low;
+    if (high < TAPS) dw[high] = of_high;
+    if (high == TAPS && at.c == 0) out[(unsigned)(a.O * a.C * TAPS + o)] = of_high;
 }
 
 /* A block has one unit, GROUPS groups of maps o and INPUTS maps c of one network. */
