@@ -463,6 +463,22 @@ static enum lenet_status cut_group(struct jobs *jobs, int group, struct lenet_er
     return status;
 }
 
+/* Halves populations that go on from a checkpoint until there is one for each device, if the runs suffice: others are
+ * cut for all devices already. */
+static enum lenet_status cut_resumed(struct jobs *jobs, const struct lenet_sweep_dir *dir, struct lenet_error *err) {
+    while (jobs->n_jobs < jobs->devices) {
+        int largest = 0;
+        for (int j = 1; j < jobs->n_jobs; j++)
+            if (jobs->jobs[j].R > jobs->jobs[largest].R) largest = j;
+        if (jobs->n_jobs == 0 || jobs->jobs[largest].R == 1) return LENET_OK;
+        const struct job whole = jobs->jobs[largest];
+        LENET_TRY(sweep_halve_job(jobs, dir, &whole, err));
+        jobs->jobs[largest] = jobs->jobs[--jobs->n_jobs];
+        free(whole.runs);
+    }
+    return LENET_OK;
+}
+
 /* What takes longest comes first, so that the workers end together; what has begun before all else. */
 static int by_flops(const void *a, const void *b) {
     const struct job *x = a, *y = b;
@@ -474,10 +490,11 @@ static int by_flops(const void *a, const void *b) {
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                   struct lenet_sweep_overview *overview, struct lenet_error *err) {
     if (!jobs->plan->base.dry_run) LENET_TRY(search_files(jobs, dir, "progress", take_checkpoint, err));
-    overview->resumed = (size_t)jobs->n_jobs;
     for (size_t i = 0; i < jobs->n_runs; i++)
         jobs->groups[jobs->runs[i].group].missing += jobs->runs[i].missing == MISSING;
     for (int g = 0; g < jobs->n_groups; g++) LENET_TRY(cut_group(jobs, g, err));
+    LENET_TRY(cut_resumed(jobs, dir, err));
+    for (int j = 0; j < jobs->n_jobs; j++) overview->resumed += (size_t)jobs->jobs[j].resumed;
     if (jobs->n_jobs) qsort(jobs->jobs, (size_t)jobs->n_jobs, sizeof *jobs->jobs, by_flops);
     overview->populations = (size_t)jobs->n_jobs;
     return LENET_OK;

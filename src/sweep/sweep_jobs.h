@@ -85,8 +85,8 @@ enum lenet_status sweep_find_predictions(struct jobs *jobs, const struct lenet_s
 enum lenet_status sweep_make_jobs(struct jobs *jobs, const struct lenet_sweep_dir *dir,
                                   struct lenet_sweep_overview *overview, struct lenet_error *err);
 
-/* Appends the two halves of a job that memory does not suffice for. Where it has a checkpoint they go on from there:
- * it is cut in two. */
+/* Appends the two halves of a job that memory does not suffice for, or that is for two devices. Where it has a
+ * checkpoint they go on from there: it is cut in two. */
 enum lenet_status sweep_halve_job(struct jobs *jobs, const struct lenet_sweep_dir *dir, const struct job *job,
                                   struct lenet_error *err);
 

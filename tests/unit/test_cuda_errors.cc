@@ -653,9 +653,28 @@ TEST_F(TwoGpuSweep, GoesOnWithWhatOneHasBegunAndTheOtherWayRound) {
     EXPECT_EQ(Progress("begun by one").size(), 1u);
     EXPECT_GE(Progress("begun by two").size(), 1u) << "the other one may have ended, or not have begun";
     ASSERT_EQ(Sweep("begun by one", GIGABYTE, two), LENET_OK) << err_.text;
-    ExpectSame("one", "begun by one", {6});
+    ExpectSame("one", "begun by one", {3, 3});
     ASSERT_EQ(Sweep("begun by two", GIGABYTE, one), LENET_OK) << err_.text;
     ExpectSame("one", "begun by two", {3, 3});
+}
+
+TEST_F(TwoGpuSweep, OneCheckpointIsCutUntilEachGpuHasAPart) {
+    CopyAtFirstRun("one", "begun by one");
+    ASSERT_EQ(Sweep("one", GIGABYTE, {"--steps=9", "--checkpoint-seconds=0"}), LENET_OK) << err_.text;
+    on_run_ = nullptr;
+    const std::map<std::string, std::multiset<int>> want = {{"--device=cuda:0,cuda:1", {3, 3}},
+                                                            {"--device=cuda:0,cuda:1,cuda:2", {1, 2, 3}},
+                                                            {"--device=cuda:0,cuda:1,cuda:2,cuda:3", {1, 1, 2, 2}}};
+    for (const auto &[devices, sizes] : want) {
+        gpus_ = (int)sizes.size();
+        const std::string out = "on " + std::to_string(gpus_);
+        Copy("begun by one", out);
+        const simt::Counters before = simt::counters();
+        ASSERT_EQ(Sweep(out, GIGABYTE, {"--steps=9", devices}), LENET_OK) << err_.text;
+        ExpectSame("one", out, sizes);
+        for (int gpu = 0; gpu < gpus_; gpu++)
+            EXPECT_GT(simt::counters().launches_on[gpu] - before.launches_on[gpu], 10u) << "GPU " << gpu;
+    }
 }
 
 TEST_F(TwoGpuSweep, ADryRunEstimatesBoth) {
