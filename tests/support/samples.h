@@ -139,12 +139,9 @@ template <class Op> void OutParameters(Sample<Op> &s, size_t weights, size_t bia
     s.args.db = s.At(s.args.dw, weights);
 }
 
-/* Enough maps to share out among three threads, and few: shared out otherwise, the sums must be the same. */
-template <class Op> bool FillConv(Sample<Op> &s, int variant) {
-    const int sizes[][7] = {{3, 5, 3, 9, 7, 7, 3},  {1, 5, 1, 9, 7, 1, 3}, {1, 5, 2, 9, 7, 1, 3},
-                            {1, 5, 3, 9, 7, 1, 3},  {1, 5, 1, 9, 7, 7, 3}, {2, 2, 2, 12, 11, 3, 5},
-                            {1, 1, 32, 2, 2, 16, 2}};
-    if (variant >= (int)(sizeof sizes / sizeof *sizes)) return false;
+/* R, groups of images, C, H, W, O and K of each variant. */
+template <class Op, int n> bool FillConvSizes(Sample<Op> &s, const int (&sizes)[n][7], int variant) {
+    if (variant >= n) return false;
     auto &a = s.args;
     const int *size = sizes[variant];
     a.R = size[0];
@@ -155,6 +152,14 @@ template <class Op> bool FillConv(Sample<Op> &s, int variant) {
     a.O = size[5];
     a.K = size[6];
     return true;
+}
+
+/* Enough maps to share out among three threads, and few: shared out otherwise, the sums must be the same. */
+template <class Op> bool FillConv(Sample<Op> &s, int variant) {
+    const int sizes[][7] = {{3, 5, 3, 9, 7, 7, 3},  {1, 5, 1, 9, 7, 1, 3}, {1, 5, 2, 9, 7, 1, 3},
+                            {1, 5, 3, 9, 7, 1, 3},  {1, 5, 1, 9, 7, 7, 3}, {2, 2, 2, 12, 11, 3, 5},
+                            {1, 1, 32, 2, 2, 16, 2}};
+    return FillConvSizes(s, sizes, variant);
 }
 template <class Op> size_t Inputs(const Op &a) { return Count(a.R, a.C, a.H, a.W, a.N); }
 template <class Op> size_t ConvOutputs(const Op &a) { return Count(a.R, a.O, a.H - a.K + 1, a.W - a.K + 1, a.N); }
@@ -299,18 +304,8 @@ template <class Op> bool FillConvMaxpool(Sample<Op> &s, int variant) {
     const int sizes[][7] = {{3, 5, 3, 10, 8, 7, 5},  {1, 2, 1, 7, 11, 2, 4}, {2, 1, 2, 6, 6, 9, 5},
                             {1, 5, 17, 3, 5, 5, 2},  {1, 3, 2, 9, 9, 5, 8},  {58, 4, 1, 16, 16, 3, 5},
                             {19, 4, 1, 18, 20, 9, 5}};
-    if (variant >= (int)(sizeof sizes / sizeof *sizes)) return false;
-    auto &a = s.args;
-    const int *size = sizes[variant];
-    a.R = size[0];
-    a.N = s.Images(size[1]);
-    a.C = size[2];
-    a.H = size[3];
-    a.W = size[4];
-    a.O = size[5];
-    a.K = size[6];
-    a.activation = (lenet_activation)(variant % 4);
-    return true;
+    s.args.activation = (lenet_activation)(variant % 4);
+    return FillConvSizes(s, sizes, variant);
 }
 inline std::vector<uint8_t> RandomPlaces(size_t windows) {
     std::vector<uint8_t> places(windows);
