@@ -53,6 +53,7 @@ TESTS = {
     "src/cpu/backend_cpu.c": ["test_every_operation", "test_elementwise", "test_network", "test_train"],
     "src/cpu/*.c": ["test_{stem}", "test_every_operation", "test_network"],
     "src/ops/*.h": ["test_batch", "test_optimizer", "test_every_operation", "test_conv"],
+    "src/net/layer.c": ["test_network", "test_train", *EMULATED],
     "src/net/network.c": ["test_network", "test_train", "test_transfer", *EMULATED],
     "src/net/steps.c": ["test_network", "test_train", "test_stop_emulated", *EMULATED],
     "src/train/checkpoint.c": ["test_stop", "test_train", "test_sweep", "test_resume", "test_cuda_errors_emulated"],

@@ -142,14 +142,9 @@ void lenet_network_free(struct lenet_network *net) {
 
 static int is_as_on_the_host(const struct lenet_network *net) { return net->backend->element_size == sizeof(float); }
 
-/* The place of parameter `count` in a tensor of parameters. */
-static void *at(const struct lenet_network *net, void *tensor, size_t count) {
-    return (char *)tensor + count * net->backend->element_size;
-}
-
 enum lenet_status lenet_network_put(struct lenet_network *net, void *which, int r, const float *host_w) {
     const size_t stride = net->topology.stride;
-    void *place = at(net, which, (size_t)r * stride);
+    void *place = lenet_parameter_at(net, which, (size_t)r * stride);
     if (is_as_on_the_host(net)) return net->backend->upload(net->ctx, place, host_w, stride * sizeof *host_w);
     double *buffer = malloc(stride * sizeof *buffer);
     if (!buffer) return LENET_ERR_MEMORY;
@@ -161,7 +156,7 @@ enum lenet_status lenet_network_put(struct lenet_network *net, void *which, int 
 
 enum lenet_status lenet_network_get(struct lenet_network *net, const void *which, int r, float *host_w) {
     const size_t stride = net->topology.stride;
-    const void *place = at(net, (void *)which, (size_t)r * stride);
+    const void *place = lenet_parameter_at(net, (void *)which, (size_t)r * stride);
     if (is_as_on_the_host(net)) return net->backend->download(net->ctx, host_w, place, stride * sizeof *host_w);
     double *buffer = malloc(stride * sizeof *buffer);
     if (!buffer) return LENET_ERR_MEMORY;
@@ -171,110 +166,32 @@ enum lenet_status lenet_network_get(struct lenet_network *net, const void *which
     return status;
 }
 
-/* ---- one layer, forward and backward ---------------------------------------------
- *
- * What a layer is to its operations: the fields that those of a kind have in common. */
-
-#define POPULATION .R = net->R, .N = net->N
-#define CONV_SIZES                                                                                                     \
-    POPULATION, .C = l->C, .H = l->H, .W = l->W, .O = l->O, .K = l->spec.size, .stride = net->topology.stride
-#define SUBSAMPLE_SIZES                                                                                                \
-    POPULATION, .C = l->C, .H = l->H, .W = l->W, .S = l->spec.size, .pooling = net->topology.pooling,                  \
-                .activation = l->activation
-#define MAXPOOL_SIZES    POPULATION, .C = l->C, .H = l->H, .W = l->W, .activation = l->activation
-#define SCALE_SIZES      POPULATION, .C = l->C, .P = l->H * l->W, .stride = net->topology.stride
-#define ACTIVATION_SIZES POPULATION, .F = (int)lenet_layer_inputs(l), .activation = net->topology.activation
-#define RBF_SIZES        POPULATION, .I = (int)lenet_layer_inputs(l), .O = l->O
-#define DENSE_SIZES      POPULATION, .I = (int)lenet_layer_inputs(l), .O = l->O, .stride = net->topology.stride
-
-static enum lenet_status forward_layer(struct lenet_network *net, const struct lenet_layer *l, const void *x, void *y) {
-    const void *w = at(net, net->w, l->w), *b = at(net, net->w, l->b);
-    switch (l->spec.kind) {
-    case LENET_CONV: return RUN(conv_forward, CONV_SIZES, .x = x, .w = w, .b = b, .y = y);
-    case LENET_SUBSAMPLE: return RUN(subsample_forward, SUBSAMPLE_SIZES, .x = x, .y = y);
-    case LENET_SCALE: return RUN(scale_forward, SCALE_SIZES, .x = x, .w = w, .b = b, .y = y);
-    case LENET_ACTIVATION: return RUN(activation_forward, ACTIVATION_SIZES, .x = x, .y = y);
-    case LENET_RBF: return RUN(rbf_forward, RBF_SIZES, .targets = net->topology.targets, .x = x, .y = y);
-    case LENET_DENSE:
-        return RUN(dense_forward, DENSE_SIZES, .activation = LENET_LINEAR, .x = x, .w = w, .b = b, .y = y);
-    }
-    return LENET_ERR_ARG;
-}
-
-/* The lowest layer that trains is computed beside the branch, and the others on it. */
-static void *scratch_of(const struct lenet_network *net, const struct lenet_layer *l) {
-    return net->scratch[!lenet_wants_gradient(net, (int)(l - net->topology.layers) - 1)];
-}
-
-enum lenet_status lenet_layer_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                              const void *dy) {
-    void *dw = at(net, net->dw, l->w), *db = at(net, net->dw, l->b);
-    if (l->spec.kind == LENET_SCALE)
-        return RUN(scale_backward_params, SCALE_SIZES, .x = x, .dy = dy, .dw = dw, .db = db);
-    if (l->spec.kind == LENET_DENSE)
-        return RUN(dense_backward_params, DENSE_SIZES, .x = x, .dy = dy, .dw = dw, .db = db);
-    if (l->spec.kind != LENET_CONV) return LENET_ERR_ARG;
-    struct conv_backward_params conv = {CONV_SIZES, .x = x,   .dy = dy,
-                                        .dw = dw,   .db = db, .scratch = scratch_of(net, l)};
-    if (l->spec.table) memcpy(conv.table, l->spec.table, (size_t)l->O * sizeof *conv.table);
-    return net->backend->conv_backward_params(net->ctx, &conv);
-}
-
-enum lenet_status lenet_layer_backward_input(struct lenet_network *net, const struct lenet_layer *l, void *weights,
-                                             const void *x, const void *y, const void *dy, void *dx) {
-    const void *w = at(net, weights, l->w);
-    switch (l->spec.kind) {
-    case LENET_CONV: return RUN(conv_backward_input, CONV_SIZES, .dy = dy, .w = w, .dx = dx);
-    case LENET_SUBSAMPLE: return RUN(subsample_backward_input, SUBSAMPLE_SIZES, .x = x, .dy = dy, .dx = dx);
-    case LENET_SCALE: return RUN(scale_backward_input, SCALE_SIZES, .dy = dy, .w = w, .dx = dx);
-    case LENET_ACTIVATION: return RUN(activation_backward_input, ACTIVATION_SIZES, .y = y, .dy = dy, .dx = dx);
-    case LENET_RBF:
-        return RUN(rbf_backward_input, RBF_SIZES, .targets = net->topology.targets, .x = x, .dy = dy, .dx = dx);
-    case LENET_DENSE:
-        return RUN(dense_backward_input, DENSE_SIZES, .activation = LENET_LINEAR, .dy = dy, .w = w, .dx = dx);
-    }
-    return LENET_ERR_ARG;
-}
-
 /* ---- passes ------------------------------------------------------------------------ */
 
 const void *lenet_layer_input(const struct lenet_network *net, int l) { return l == 0 ? net->x : net->y[l - 1]; }
 
 enum lenet_status lenet_network_draw(struct lenet_network *net, const struct lenet_source *source) {
-    return RUN(batch_draw, POPULATION, .B = net->B, .source = *source, .hyper = net->hyper, .step = net->step,
+    return RUN(batch_draw, LENET_POPULATION, .B = net->B, .source = *source, .hyper = net->hyper, .step = net->step,
                .x = net->x, .label = net->label);
 }
 
-/* The convolution l, and of its outputs the maxima. */
-static enum lenet_status forward_fused(struct lenet_network *net, int l_conv) {
-    const struct lenet_layer *l = &net->topology.layers[l_conv];
-    return RUN(conv_maxpool_forward, CONV_SIZES, .activation = l[1].activation, .x = lenet_layer_input(net, l_conv),
-               .w = at(net, net->w, l->w), .b = at(net, net->w, l->b), .y = net->y[l_conv + 1],
-               .place = net->place[l_conv + 1]);
-}
-
 enum lenet_status lenet_network_forward_layer(struct lenet_network *net, int l) {
-    if (is_fused(net, l)) return forward_fused(net, l);
+    if (is_fused(net, l))
+        return lenet_layer_forward_with_maxima(net, &net->topology.layers[l], lenet_layer_input(net, l), net->y[l + 1],
+                                               net->place[l + 1]);
     if (net->place[l]) return LENET_OK; /* it was computed with the convolution below */
-    return forward_layer(net, &net->topology.layers[l], lenet_layer_input(net, l), net->y[l]);
+    return lenet_layer_forward(net, &net->topology.layers[l], lenet_layer_input(net, l), net->y[l]);
 }
 
 static int is_kind(const struct lenet_topology *topology, int l, enum lenet_layer_kind kind) {
     return l < topology->layer_count && topology->layers[l].spec.kind == kind;
 }
 
-/* A fully connected layer and the activation behind it, which works in place, are one operation. */
-static enum lenet_status forward_activated(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                           void *y) {
-    return RUN(dense_forward, DENSE_SIZES, .activation = net->topology.activation, .x = x, .w = at(net, net->w, l->w),
-               .b = at(net, net->w, l->b), .y = y);
-}
-
 enum lenet_status lenet_network_forward(struct lenet_network *net) {
     const struct lenet_topology *topology = &net->topology;
     for (int l = 0; l < topology->layer_count; l++) {
         if (is_kind(topology, l, LENET_DENSE) && is_kind(topology, l + 1, LENET_ACTIVATION)) {
-            LENET_TRY(forward_activated(net, &topology->layers[l], lenet_layer_input(net, l), net->y[l]));
+            LENET_TRY(lenet_layer_forward_activated(net, &topology->layers[l], lenet_layer_input(net, l), net->y[l]));
             l++;
         } else {
             LENET_TRY(lenet_network_forward_layer(net, l));
@@ -285,8 +202,8 @@ enum lenet_status lenet_network_forward(struct lenet_network *net) {
 
 /* With dy and tally as they are called where it stands. */
 #define LOSS_FIELDS                                                                                                    \
-    POPULATION, .O = net->topology.classes, .y = net->y[net->topology.layer_count - 1], .label = net->label, .dy = dy, \
-                .predicted = net->predicted, .tally = tally
+    LENET_POPULATION, .O = net->topology.classes, .y = net->y[net->topology.layer_count - 1], .label = net->label,     \
+                      .dy = dy, .predicted = net->predicted, .tally = tally
 
 enum lenet_status lenet_distance_loss(struct lenet_network *net, void *dy, struct lenet_tally *tally) {
     return RUN(distance_loss, LOSS_FIELDS);
@@ -318,27 +235,14 @@ static enum lenet_status join(struct lenet_network *net) {
     return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
 }
 
-/* Of fused convolution l, from the gradient of the maxima. */
-static enum lenet_status backward_params_of_maxima(struct lenet_network *net, int l_conv) {
-    const struct lenet_layer *l = &net->topology.layers[l_conv];
-    struct conv_maxpool_backward_params conv = {CONV_SIZES,
-                                                .activation = l[1].activation,
-                                                .x = lenet_layer_input(net, l_conv),
-                                                .y = net->y[l_conv + 1],
-                                                .place = net->place[l_conv + 1],
-                                                .dy = lenet_network_gradient(net, l_conv + 1),
-                                                .dw = at(net, net->dw, l->w),
-                                                .db = at(net, net->dw, l->b),
-                                                .scratch = scratch_of(net, l),
-                                                .between = lenet_network_gradient(net, l_conv)};
-    if (l->spec.table) memcpy(conv.table, l->spec.table, (size_t)l->O * sizeof *conv.table);
-    return net->backend->conv_maxpool_backward_params(net->ctx, &conv);
-}
-
 static enum lenet_status backward_params(struct lenet_network *net, int l) {
-    if (hides_gradient(net, l)) return backward_params_of_maxima(net, l);
-    return lenet_layer_backward_params(net, &net->topology.layers[l], lenet_layer_input(net, l),
-                                       lenet_network_gradient(net, l));
+    const struct lenet_layer *layer = &net->topology.layers[l];
+    const void *x = lenet_layer_input(net, l);
+    void *dy = lenet_network_gradient(net, l);
+    if (hides_gradient(net, l))
+        return lenet_layer_backward_params_of_maxima(net, layer, x, net->y[l + 1], net->place[l + 1],
+                                                     lenet_network_gradient(net, l + 1), dy);
+    return lenet_layer_backward_params(net, layer, x, dy);
 }
 
 static enum lenet_status branch_backward_params(struct lenet_network *net, int l) {
@@ -349,19 +253,6 @@ static enum lenet_status branch_backward_params(struct lenet_network *net, int l
     be->back(net->ctx);
     net->branch_reads |= 1u << gradient_of(&net->topology, l);
     return status;
-}
-
-/* Of a subsampling whose input nobody has kept. */
-static enum lenet_status backward_maxpool(struct lenet_network *net, const struct lenet_layer *l, const void *y,
-                                          const uint8_t *place, const void *dy, void *dx) {
-    return RUN(maxpool_backward_input, MAXPOOL_SIZES, .y = y, .place = place, .dy = dy, .dx = dx);
-}
-
-/* Of a fully connected layer and the activation in front of it, which works in place: one operation. */
-static enum lenet_status backward_activated(struct lenet_network *net, const struct lenet_layer *l, const void *x,
-                                            const void *dy, void *dx) {
-    return RUN(dense_backward_input, DENSE_SIZES, .activation = net->topology.activation, .x = x, .dy = dy,
-               .w = at(net, net->w, l->w), .dx = dx);
 }
 
 static int branch_reads(const struct lenet_network *net, const void *gradient) {
@@ -378,8 +269,8 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l, int wi
     void *dx = wants_dx ? lenet_network_gradient(net, l - 1) : NULL;
     if (dx && branch_reads(net, dx)) LENET_TRY(join(net));
     if (lenet_layer_trains(layer)) LENET_TRY(dx ? branch_backward_params(net, l) : backward_params(net, l));
-    if (dx && net->place[l]) return backward_maxpool(net, layer, net->y[l], net->place[l], dy, dx);
-    if (dx && with_activation) return backward_activated(net, layer, x, dy, dx);
+    if (dx && net->place[l]) return lenet_layer_backward_maxima(net, layer, net->y[l], net->place[l], dy, dx);
+    if (dx && with_activation) return lenet_layer_backward_activated(net, layer, x, dy, dx);
     return dx ? lenet_layer_backward_input(net, layer, net->w, x, net->y[l], dy, dx) : LENET_OK;
 }
 
