@@ -20,4 +20,15 @@ static __device__ __forceinline__ float activation_gradient(float y, float dy, e
                                         : 0;
 }
 
+/* Calls use(f) with the nonlinearity as f.value, a constant: so it is chosen once, and not for each value. */
+template <enum lenet_activation F> struct activation_constant { static constexpr enum lenet_activation value = F; };
+template <class Use> static __device__ __forceinline__ void with_activation(enum lenet_activation f, Use use) {
+    switch (f) {
+    case LENET_TANH: return use(activation_constant<LENET_TANH>());
+    case LENET_RELU: return use(activation_constant<LENET_RELU>());
+    case LENET_SQUASH: return use(activation_constant<LENET_SQUASH>());
+    case LENET_LINEAR: return use(activation_constant<LENET_LINEAR>());
+    }
+}
+
 #endif

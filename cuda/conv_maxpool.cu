@@ -171,14 +171,7 @@ static __global__ void __launch_bounds__(WARP *WARPS, 2) conv_maxpool_forward_ke
             s += s_count;
         } while (s < a.C);
         const size_t at = ((size_t)r * a.O + first) * map + ((size_t)h * PW + w) * a.N + n;
-        if (h < PH) {
-            switch (a.activation) {
-            case LENET_TANH: store_maxima<LENET_TANH>(a, first, at, map, sum); break;
-            case LENET_RELU: store_maxima<LENET_RELU>(a, first, at, map, sum); break;
-            case LENET_SQUASH: store_maxima<LENET_SQUASH>(a, first, at, map, sum); break;
-            case LENET_LINEAR: store_maxima<LENET_LINEAR>(a, first, at, map, sum); break;
-            }
-        }
+        if (h < PH) with_activation(a.activation, [&](auto f) { store_maxima<f.value>(a, first, at, map, sum); });
         for (w += WARPS; w >= PW; w -= PW) h++;
     }
 }
@@ -237,12 +230,7 @@ template <enum lenet_activation F> static __device__ __forceinline__ void backwa
 }
 
 static __global__ void __launch_bounds__(QUADS *COLUMNS) maxpool_backward_input_kernel(maxpool_backward_input a) {
-    switch (a.activation) {
-    case LENET_TANH: return backward<LENET_TANH>(a);
-    case LENET_RELU: return backward<LENET_RELU>(a);
-    case LENET_SQUASH: return backward<LENET_SQUASH>(a);
-    case LENET_LINEAR: return backward<LENET_LINEAR>(a);
-    }
+    with_activation(a.activation, [&](auto f) { backward<f.value>(a); });
 }
 
 extern "C" enum lenet_status maxpool_backward_input_cuda(struct lenet_ctx *ctx,

@@ -155,12 +155,7 @@ static __device__ __forceinline__ void expand_quads(const conv_params &a, size_t
         load_pixel(a.dy + at, 0, dy[t]);
         places[t] = load_places(a.place + at, y[t]);
     }
-    switch (a.activation) {
-    case LENET_TANH: gradients<LENET_TANH>(y, dy); break;
-    case LENET_RELU: gradients<LENET_RELU>(y, dy); break;
-    case LENET_SQUASH: gradients<LENET_SQUASH>(y, dy); break;
-    case LENET_LINEAR: break;
-    }
+    with_activation(a.activation, [&](auto f) { gradients<f.value>(y, dy); });
 #pragma unroll
     for (int t = 0; t < MAPS; t++)
 #pragma unroll
