@@ -243,10 +243,13 @@ TEST_F(CudaErrors, ThePeakIsThatOfAKernelThatRan) {
 
 /* A number that counts what is done with it. */
 struct Counted {
-    static inline uint64_t fused;
+    static inline uint64_t fused, added;
     Counted(float = 0) {}
     Counted operator+(float) const { return *this; }
-    Counted &operator+=(Counted) { return *this; }
+    Counted &operator+=(Counted) {
+        added++;
+        return *this;
+    }
 };
 Counted fmaf(Counted x, float, float) {
     Counted::fused++;
@@ -254,8 +257,9 @@ Counted fmaf(Counted x, float, float) {
 }
 
 TEST_F(CudaErrors, ThePeakCountsTwoOperationsForEachFusedMultiplyAdd) {
-    Counted::fused = 0;
+    Counted::fused = Counted::added = 0;
     peak_sum(Counted());
+    EXPECT_EQ(Counted::added, (uint64_t)PEAK_CHAINS) << "a compiler may leave out a chain of which nothing follows";
     ASSERT_EQ(Open("cuda"), LENET_OK) << err_.text;
     const uint64_t threads = simt::counters().threads;
     double peak = 0;
