@@ -1,7 +1,6 @@
 /* network.c - a population's memory, its passes and its training steps as sequences of the backend's operations. */
 #include "lenet/network.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
