@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# get_mnist.sh [DIRECTORY] - puts the four raw MNIST files into DIRECTORY (default: data/mnist).
+# get_mnist.sh [--user | DIRECTORY] - puts the four raw MNIST files into DIRECTORY (default: data/mnist of this tree).
+# With --user it is lenet/mnist in $XDG_DATA_HOME (default: ~/.local/share), where lenet finds them from anywhere.
 #
 # Each source is downloaded into a temporary directory inside DIRECTORY, and files are moved
 # from there only when the SHA-256 of all four is right: what carries a data file's name is data.
@@ -21,11 +22,19 @@ fail() {
 is_mnist() { (cd "$1" && sha256sum --check --status --strict "$sums" 2>/dev/null); }
 file_is_right() { (cd "$1" && grep -F "  $2" "$sums" | sha256sum --check --status 2>/dev/null); }
 
-if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
-    echo "usage: get_mnist.sh [DIRECTORY]" >&2
+# users_directory: where src/data/places.c looks; a variable that is empty, or no absolute path, does not count.
+users_directory() {
+    local share=${XDG_DATA_HOME:-}
+    [ -n "${HOME:-}" ] || [[ $share == /* ]] || fail "--user: neither HOME nor XDG_DATA_HOME is set"
+    if [[ $share != /* ]]; then share=$HOME/.local/share; fi
+    echo "$share/lenet/mnist"
+}
+if [ $# -gt 1 ] || { [[ ${1:-} == -* ]] && [ "$1" != --user ]; }; then
+    echo "usage: get_mnist.sh [--user | DIRECTORY]" >&2
     exit 2
 fi
 directory=${1:-$repository/data/mnist}
+if [ "$directory" = --user ]; then directory=$(users_directory); fi
 [ -r "$sums" ] || fail "$sums: cannot be read; it holds the checksums of MNIST, so nothing could be checked"
 
 if [ -d "$directory" ] && is_mnist "$directory"; then

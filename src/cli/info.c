@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "data/places.h"
 #include "lenet/device.h"
 #include "lenet/model.h"
 #include "train/run_dir.h"
@@ -74,6 +75,17 @@ static void print_devices(void) {
     }
 }
 
+/* Where a command finds its data without --data. */
+static void print_places(void) {
+    struct lenet_data_places places;
+    struct lenet_error err;
+    printf("\ndata\n");
+    if (lenet_data_places_look(&places, &err) != LENET_OK) printf("  %s\n", err.text);
+    for (int i = 0; i < places.n; i++)
+        printf("  %s: %s%s\n", places.place[i].path, places.place[i].is_there ? "there" : "not there",
+               i == places.chosen ? ", used without --data" : "");
+}
+
 static const char *kind_name(const struct lenet_topology *topology, const struct lenet_layer *layer, char text[32]) {
     static const char *const functions[] = {"tanh", "ReLU", "squash", ""}; /* as enum lenet_activation */
     static const char *const poolings[] = {"average", "maximum", "sum"};   /* as enum lenet_pooling */
@@ -121,6 +133,7 @@ static void print_info(const struct lenet_config *config, const struct lenet_mod
     for (const struct lenet_arch *arch = lenet_archs; arch->name; arch++)
         printf("  %-12s %s\n", arch->name, arch->description);
     print_devices();
+    print_places();
 }
 
 /* What a script has to know of a layer, besides its shapes and weights, to compute it. */

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "data/class_names.h"
 #include "data/data_dir.h"
+#include "data/places.h"
 #include "ops/draw.h"
 
 /* ---- labels ---------------------------------------------------------------------------------------------- */
@@ -230,17 +231,27 @@ enum lenet_status lenet_dataset_is_in(const char *directory, int *is, struct len
     return *is ? lenet_data_dir_has(&dir, LENET_TEST_IMAGES, is, err) : LENET_OK;
 }
 
+static enum lenet_status fail_by_places(const struct lenet_data_places *places, struct lenet_error *err) {
+    char list[LENET_DATA_PLACES * (LENET_IDX_MAX_PATH + 2)];
+    size_t used = 0;
+    for (int i = 0; i < places->n; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", places->place[i].path);
+    return lenet_fail(err, LENET_ERR_IO,
+                      "no data set in %s; scripts/get_mnist.sh --user gets MNIST, --data or LENET_DATA names another",
+                      list);
+}
+
 static enum lenet_status choose_directory(char *directory, size_t room, struct lenet_error *err) {
-    static const char *const usual[] = {"data/mnist", "data/sample"};
-    for (size_t i = 0; !directory[0] && i < sizeof usual / sizeof *usual; i++) {
-        enum lenet_path is;
-        LENET_TRY(lenet_path_look(usual[i], &is, err));
-        if (is != LENET_NOTHING) snprintf(directory, room, "%s", usual[i]);
-    }
+    struct lenet_data_places places;
     if (directory[0]) return LENET_OK;
-    return lenet_fail(
-        err, LENET_ERR_IO,
-        "no data set in data/mnist or data/sample; scripts/get_mnist.sh gets MNIST, --data names another");
+    LENET_TRY(lenet_data_places_look(&places, err));
+    if (places.chosen < 0) return fail_by_places(&places, err);
+    const char *chosen = places.place[places.chosen].path;
+    if (strlen(chosen) >= room)
+        return lenet_fail(err, LENET_ERR_IO, "%.200s...: this path has %zu bytes; wanted fewer than %zu", chosen,
+                          strlen(chosen), room);
+    strcpy(directory, chosen);
+    return LENET_OK;
 }
 
 enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_half needed,

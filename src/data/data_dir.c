@@ -293,8 +293,8 @@ static enum lenet_status open_prefix(const char *where, struct lenet_data_dir *d
         return lenet_fail(err, LENET_OK, "%.400s: no such data set; the names in %.400s begin with %s", where,
                           dir->path, list_prefixes(&all, list, sizeof list));
     return lenet_fail(err, LENET_OK,
-                      "%s: no such data directory; likely a mistyped --data, or data not yet downloaded "
-                      "(scripts/get_mnist.sh)",
+                      "%s: no such data directory; likely a mistyped --data or LENET_DATA, or data not yet "
+                      "downloaded (scripts/get_mnist.sh)",
                       where);
 }
 

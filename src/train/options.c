@@ -45,8 +45,8 @@ enum {
 const struct lenet_option lenet_options[] = {
     {.name = "data", TEXT(data), .initial = "",
      .argument = "DIR", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT,
-     .help = "the directory with a data set's four IDX files, raw or .gz; initially data/mnist, or data/sample where "
-             "that is missing"},
+     .help = "the directory with a data set's four IDX files, raw or .gz; initially $LENET_DATA, else the first "
+             "that is there of data/mnist, lenet/mnist in $XDG_DATA_HOME (~/.local/share) and data/sample"},
     {.name = "first-label", INTEGER(first_label, 0, 255), .initial = "0",
      .argument = "N", .commands = TRAIN | SWEEP | EVAL | INFO | EXPORT | PREDICT, .identity = LENET_OF_POPULATION,
      .later = 1,

