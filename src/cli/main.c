@@ -26,12 +26,7 @@ static int exit_code(enum lenet_status status) {
     return 3;
 }
 
-static const struct command {
-    const char *name;
-    enum lenet_command bit;
-    enum lenet_status (*run)(int argc, char **argv, struct lenet_config *config, struct lenet_error *err);
-    const char *help;
-} commands[] = {
+const struct command commands[] = {
     {"train", LENET_CMD_TRAIN, train_command, "train one network"},
     {"sweep", LENET_CMD_SWEEP, sweep_command, "train many networks: options take lists and ranges"},
     {"eval", LENET_CMD_EVAL, eval_command, "test accuracy, confusion matrix, precision and recall of a network"},
@@ -41,21 +36,21 @@ static const struct command {
     {"report", LENET_CMD_REPORT, report_command, "PATH...: means with their intervals over the runs of a sweep"},
     {"predict", LENET_CMD_PREDICT, predict_command, "IMAGE...: which digits are in picture files, and how likely"},
     {"export", LENET_CMD_EXPORT, export_command, "a network as a C file of small integers, for microcontrollers"},
+    {.name = NULL},
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(void) {
     printf("lenet " LENET_VERSION ": trains LeNet-5 and its relatives on MNIST-like data.\n\n"
            "usage: lenet COMMAND [--OPTION VALUE ...]\n\n");
-    for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    for (const struct command *c = commands; c->name; c++) printf("  %-10s %s\n", c->name, c->help);
     printf("\nlenet COMMAND --help lists the command's options. Exit codes: 0 done, 1 a check failed, 2 usage,\n"
            "3 bad input or I/O, 4 no such device, 5 diverged. What is stopped by a signal keeps what it has done, and\n"
            "ends by that signal.\n");
 }
 
 static const struct command *find_command(const char *name) {
-    for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(name, commands[i].name) == 0) return &commands[i];
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(name, c->name) == 0) return c;
     return NULL;
 }
 
@@ -63,13 +58,13 @@ static const struct command *find_command(const char *name) {
 static const struct command *nearest_command(const char *name) {
     const struct command *nearest = NULL;
     int least = 3;
-    for (int i = 0; i < COMMANDS; i++) {
-        const char *command = commands[i].name;
+    for (const struct command *c = commands; c->name; c++) {
+        const char *command = c->name;
         const int begins = strlen(name) > 1 && (strstr(command, name) == command || strstr(name, command) == name);
         const int distance = begins ? 1 : lenet_edit_distance(name, command);
         if (distance >= least) continue;
         least = distance;
-        nearest = &commands[i];
+        nearest = c;
     }
     return nearest;
 }
@@ -112,24 +107,42 @@ static int run_command(const struct command *command, int argc, char **argv) {
     return exit_code(status);
 }
 
+/* 0 where there is no such form. */
+static int print_all_options(const char *form) {
+    static const struct {
+        const char *name;
+        void (*print)(void);
+    } forms[] = {{"--markdown", print_options_markdown},
+                 {"--man", print_man},
+                 {"--bash", print_bash_completion},
+                 {"--zsh", print_zsh_completion}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(form, forms[i].name) == 0) {
+            forms[i].print();
+            return 1;
+        }
+    return 0;
+}
+
+static int explain(const char *topic) {
+    const struct command *command = find_command(topic);
+    if (command)
+        print_help(command);
+    else if (topic[0] && topic[0] != '-')
+        return refuse_command(topic);
+    else if (!print_all_options(topic))
+        print_usage();
+    return 0;
+}
+
 static int run(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "", *topic = argc > 2 ? argv[2] : "";
-    const struct command *command = find_command(name), *explained = find_command(topic);
+    const struct command *command = find_command(name);
     if (strcmp(name, "--version") == 0) {
         printf("lenet " LENET_VERSION " (" LENET_COMPILER ")\n");
         return 0;
     }
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        if (strcmp(topic, "--markdown") == 0)
-            print_options_markdown();
-        else if (explained)
-            print_help(explained);
-        else if (topic[0] && topic[0] != '-')
-            return refuse_command(topic);
-        else
-            print_usage();
-        return 0;
-    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return explain(topic);
     return command ? run_command(command, argc - 2, argv + 2) : refuse_command(name);
 }
 

@@ -4,7 +4,7 @@
 
 #include "cli/commands.h"
 
-static const char *values_of(const struct lenet_option *option) {
+const char *option_values(const struct lenet_option *option) {
     return option->choices ? option->choices : option->argument;
 }
 
@@ -16,7 +16,7 @@ void print_options(enum lenet_command command) {
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         if (!(option->commands & (int)command)) continue;
         char left[128];
-        const int width = snprintf(left, sizeof left, "--%s %s", option->name, values_of(option));
+        const int width = snprintf(left, sizeof left, "--%s %s", option->name, option_values(option));
         printf("  %-44s ", left);
         if (width > 44) printf("\n%47s", "");
         printf("%s", option->help);
@@ -30,7 +30,7 @@ void print_options_markdown(void) {
     printf("| option | initially | what it does | commands |\n|---|---|---|---|\n");
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         printf("| `--%s ", option->name);
-        for (const char *c = values_of(option); *c; c++) printf(*c == '|' ? "\\|" : "%c", *c);
+        for (const char *c = option_values(option); *c; c++) printf(*c == '|' ? "\\|" : "%c", *c);
         printf("` | %s | %s |", option->initial, option->help);
         for (int bit = LENET_CMD_TRAIN; bit < LENET_CMD_END; bit *= 2)
             if (option->commands & bit) printf(" %s", lenet_command_name((enum lenet_command)bit));
