@@ -57,4 +57,16 @@ mapfile -t libraries < <(pkg-config --static --cflags --libs lenet | xargs -n 1 
 claim "  its flags are enough to build" try "$compiler" "${flags[@]}" project/digits.c -o by_pkg_config "${libraries[@]}"
 trains by_pkg_config ./by_pkg_config
 
+# ---- containers ----------------------------------------------------------------------------------------------
+
+# shellcheck source=scripts/common.sh
+. "$source_dir/scripts/common.sh"
+for page in docker/cpu.Dockerfile docker/cuda.Dockerfile docs/install.md; do
+    for package in "${build_packages[@]}"; do
+        claim "$page installs $package" grep -qE "(^|[ ])$package( |\$)" "$source_dir/$page"
+    done
+done
+mkdir context
+sed -n 's/^!//p' "$source_dir/.dockerignore" | (cd "$source_dir" && xargs cp -r --parents -t "$work/context")
+claim "what goes into an image is enough to build" try cmake -S context -B in_image -DLENET_CUDA=OFF -DBUILD_TESTING=OFF
 finish
