@@ -16,6 +16,8 @@ if(BUILD_SHARED_LIBS)
 endif()
 if(have_cuda)
   list(APPEND rpath ${CUDAToolkit_LIBRARY_DIR})
+  # What nvcc makes of a kernel's launch asks for C++'s library, which a project in C would not link with.
+  target_link_libraries(lenet INTERFACE $<INSTALL_INTERFACE:stdc++>)
 endif()
 set_target_properties(lenet lenet_program PROPERTIES INSTALL_RPATH "${rpath}")
 
