@@ -117,7 +117,7 @@ class Scenario:
 
     def words(self, said):
         if self.devices:
-            said = re.sub(rb"^(  cpu|  cuda:?\d*) .*$", rb"\1", said, flags=re.M)
+            said = re.sub(rb"^(  cpu|  cuda:?\d*) .*(\n {8}.*)*$", rb"\1", said, flags=re.M)
         return b"" if self.halves else without_numbers(said) if self.measures else without_times(said)
 
 
