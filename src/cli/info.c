@@ -76,14 +76,11 @@ static void print_devices(void) {
 }
 
 /* Where a command finds its data without --data. */
-static void print_places(void) {
-    struct lenet_data_places places;
-    struct lenet_error err;
+static void print_places(const struct lenet_data_places *places) {
     printf("\ndata\n");
-    if (lenet_data_places_look(&places, &err) != LENET_OK) printf("  %s\n", err.text);
-    for (int i = 0; i < places.n; i++)
-        printf("  %s: %s%s\n", places.place[i].path, places.place[i].is_there ? "there" : "not there",
-               i == places.chosen ? ", used without --data" : "");
+    for (int i = 0; i < places->n; i++)
+        printf("  %s: %s%s\n", places->place[i].path, places->place[i].is_there ? "there" : "not there",
+               i == places->chosen ? ", used without --data" : "");
 }
 
 static const char *kind_name(const struct lenet_topology *topology, const struct lenet_layer *layer, char text[32]) {
@@ -105,7 +102,7 @@ static const char *kind_name(const struct lenet_topology *topology, const struct
 }
 
 static void print_info(const struct lenet_config *config, const struct lenet_model *model, const float *host_w,
-                       const struct lenet_dataset *data) {
+                       const struct lenet_dataset *data, const struct lenet_data_places *places) {
     const struct lenet_topology *topology = &model->topology;
     printf("%s: %s\n\n%-8s %-20s %12s %12s %12s %12s\n", topology->arch->name, topology->arch->description, "layer",
            "kind", "output", "parameters", "connections", "FLOP/image");
@@ -133,7 +130,7 @@ static void print_info(const struct lenet_config *config, const struct lenet_mod
     for (const struct lenet_arch *arch = lenet_archs; arch->name; arch++)
         printf("  %-12s %s\n", arch->name, arch->description);
     print_devices();
-    print_places();
+    print_places(places);
 }
 
 /* What a script has to know of a layer, besides its shapes and weights, to compute it. */
@@ -210,11 +207,13 @@ static enum lenet_status make_model(struct lenet_config *config, struct lenet_mo
 enum lenet_status info_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_model model = {0};
     struct lenet_dataset data = {0};
+    struct lenet_data_places places;
     float *host_w = NULL;
     LENET_TRY(lenet_options_parse(LENET_CMD_INFO, argc, argv, config, err));
     LENET_TRY(lenet_config_spare_weights(config, err));
     enum lenet_status status = make_model(config, &model, &host_w, &data, err);
-    if (status == LENET_OK) print_info(config, &model, host_w, &data);
+    if (status == LENET_OK) status = lenet_data_places_look(&places, err);
+    if (status == LENET_OK) print_info(config, &model, host_w, &data, &places);
     if (status == LENET_OK && config->json[0]) status = write_info(config, &model, &data, err);
     free(host_w);
     lenet_dataset_free(&data);
