@@ -48,6 +48,7 @@ TESTS = {
     "cuda/dense_own.cu": ["test_dense_emulated", *EMULATED],
     "cuda/*.cu": ["test_{stem}_emulated", *EMULATED, "test_simt_sizes_emulated"],
     "src/cpu/parallel.c": ["test_parallel", "test_every_operation"],
+    "src/cpu/queue.c": ["test_queue", "test_every_operation"],
     "src/cpu/tile.c": ["test_conv", "test_dense", "test_every_operation"],
     "src/cpu/*_batch1.c": ["test_{operation}", "test_every_operation"],
     "src/cpu/backend_cpu.c": ["test_every_operation", "test_elementwise", "test_network", "test_train"],

@@ -23,6 +23,7 @@ run() {
 }
 tests=build/tsan/tests
 run $tests/test_parallel
+run $tests/test_queue
 run $tests/test_lock
 run $tests/test_stop
 run $tests/test_train --gtest_filter='*Threads*:Resume.*Steps*:SingleImages.*:*WithEverySchedule*'

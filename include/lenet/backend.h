@@ -19,6 +19,7 @@ struct lenet_backend {
     const char *name;
     int lanes;           /* images that it computes together: a batch is padded to a multiple of this */
     size_t element_size; /* bytes of a lenet_real: 4, or 8 for cpu64 */
+    int group;           /* images that lie together in a tensor, or 0: those of the whole batch; see lenet_value_at */
     int fuses;           /* 1 where conv_maxpool_forward is faster than the two operations whose results it gives */
 
     enum lenet_status (*open)(struct lenet_ctx **ctx, const struct lenet_open_options *options,
@@ -75,6 +76,13 @@ const struct lenet_backend *lenet_backend_cpu_batch1(void);
 
 /* NULL where this build or this machine cannot run it; *why then says the reason, until this thread asks again. */
 const struct lenet_backend *lenet_backend_cuda(const char **why);
+
+/* Where in a tensor with `units` values an image, of one network and a batch of N, the value of image n is. */
+static inline size_t lenet_value_at(const struct lenet_backend *backend, int N, size_t units, size_t unit, int n) {
+    const int group = backend->group > 0 ? backend->group : N, first = n / group * group;
+    const int together = N - first < group ? N - first : group;
+    return (size_t)first * units + unit * (size_t)together + (size_t)(n - first);
+}
 
 /* Bytes after which the next piece of an allocation may begin, aligned as the whole is. */
 static inline size_t lenet_padded(size_t bytes) { return (bytes + 255) / 256 * 256; }

@@ -12,7 +12,6 @@ extern "C" {
 #endif
 
 enum {
-    LENET_GRADIENTS = 3,   /* so that one is written, one read, and one may still be read by the branch */
     LENET_EVALUATIONS = 2, /* that may be recorded: on the test set and on held-out images */
 };
 
@@ -40,12 +39,13 @@ struct lenet_network {
                                        /* convolution is NULL                                   */
     uint8_t *place[LENET_MAX_LAYERS];  /* of a subsampling that is fused with the convolution   */
                                        /* below it: which pixels are the maxima; else NULL      */
-    void *gradient[LENET_GRADIENTS];   /* of layers' outputs, in turn                           */
-    void *scratch[2];                  /* of gradients of convolutions: on the branch, and beside it */
+    void *gradient[LENET_MAX_LAYERS];  /* of each layer's outputs, as y                         */
+    void *scratch[LENET_MAX_LAYERS];   /* of the gradients of convolutions' parameters, else NULL */
     void *squared_w;                   /* [R][stride]: for the second derivatives of sdlm, else NULL */
     void *squared_x;                   /* as large as the largest input of a layer: likewise     */
     void *dx;                          /* gradient of x: only where asked for, else NULL        */
     uint8_t *label, *predicted;        /* [R][N]                                                */
+    double *losses;                    /* [R][N]                                                */
     struct lenet_hyper *hyper;         /* [R]                                                   */
     struct lenet_tally *tally;         /* [R]                                                   */
     struct lenet_tally *scratch_tally; /* [R], of losses that do not count */
@@ -54,8 +54,6 @@ struct lenet_network {
     void *next_x;                      /* for the next step, where the backend records, else NULL: x */
     uint8_t *next_label;               /* and its labels, drawn beside the step under way       */
     void *memory[3];                   /* what the pointers above point into                    */
-
-    unsigned branch_reads; /* bit i: the branch of the backward pass reads gradient[i] */
 
     /* Asked before each batch of an evaluation or of the curvature, and before a recorded evaluation, which then end
      * with LENET_STOPPED; or NULL. */

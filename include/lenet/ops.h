@@ -5,9 +5,11 @@
  * into the CUDA kernel, so nothing is listed twice.
  *
  * Shapes. Capital letters are sizes: R networks (a population), N images, C and O maps of the input and the output,
- * H x W pixels. Images are innermost, and N is a multiple of the backend's lanes. A batch with fewer images is padded
- * with images that have finite pixels and no label; the loss gives these a gradient of zero. The parameters of a
- * network lie together, so that one network's tensor w is w + r*stride: [R] below then means "stride elements apart".
+ * H x W pixels. Images are innermost, and N is a multiple of the backend's lanes. Where a backend has a `group`, a
+ * network's images lie in groups of so many, one group after the other: [R][C][H][W][N] stands for
+ * [R][N/group][C][H][W][group], of which the last group may be smaller. A batch with fewer images is padded with images
+ * that have finite pixels and no label; the loss gives these a gradient of zero. The parameters of a network lie
+ * together, so that one network's tensor w is w + r*stride: [R] below then means "stride elements apart".
  *
  * Limits. Every size is at least 1. At most, R is LENET_MAX_NETWORKS, N is LENET_MAX_BATCH, C is LENET_MAX_MAPS, so is
  * O of a convolution, and H, W, OH and OW are LENET_MAX_SIDE. Other limits stand beside the fields. An operation whose
@@ -17,8 +19,9 @@
  * NaN is passed on, with two exceptions: the maximum may drop it, and the weights that a connection table leaves out
  * have a gradient of 0.
  *
- * Pointers belong to the backend that allocated them. An operation only enqueues work, and it gives the same bits
- * every time. It never allocates, except on cpu_batch1, where it may return LENET_ERR_MEMORY. */
+ * Pointers belong to the backend that allocated them. An operation only enqueues work: its struct is copied, and what
+ * that points to is read later. It gives the same bits every time. It never allocates, except on cpu_batch1, where it
+ * may return LENET_ERR_MEMORY. */
 #ifndef LENET_OPS_H
 #define LENET_OPS_H
 #include <stddef.h>
@@ -347,6 +350,7 @@ struct softmax_loss {
     const uint8_t *label;      /* [R][N], below O or LENET_NO_LABEL            */
     lenet_real *dy;            /* = [R][O][N], or NULL where only losses count */
     uint8_t *predicted;        /* = [R][N] index of the first largest output   */
+    double *losses;            /* = [R][N], for a backend that adds them up afterwards; of images with a label */
     struct lenet_tally *tally; /* += [R]                                       */
     float rubbish;             /* finite, and 0 for none                       */
 };
@@ -359,6 +363,7 @@ struct distance_loss {
     const uint8_t *label;
     lenet_real *dy;
     uint8_t *predicted;
+    double *losses;
     struct lenet_tally *tally;
 };
 

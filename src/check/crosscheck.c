@@ -62,12 +62,14 @@ struct crosscheck {
     int tf32;
     struct lenet_crosscheck *result;
     double *host[SIDES]; /* room for the largest tensor of a member */
+    double *as_it_lies;  /* likewise: one as it is on a side */
 };
 
-/* A tensor on each side, in which members lie `apart`, and the part of a member's that is meant; in elements. */
+/* A tensor on each side, in which members lie `apart`, and the part of a member's that is meant; in elements. One of
+ * images has so many units, which come to the host as [units][N], however the images lie on a side. */
 struct tensor {
     void *on[SIDES];
-    size_t apart, first, count;
+    size_t apart, first, count, units;
 };
 
 #define ON_SIDES(c, field)                                                                                             \
@@ -119,41 +121,57 @@ static void note(struct crosscheck *c, const char *tensor, const char *quantity,
     row->of_bound = worse(row->of_bound, of_bound);
 }
 
-/* Downloads elements first ... first+count-1 of a tensor as doubles. */
-static enum lenet_status get(const struct side *side, const void *tensor, size_t first, size_t count, double *host) {
-    const size_t size = side->backend->element_size;
-    LENET_TRY(side->backend->download(side->ctx, host, (const char *)tensor + first * size, count * size));
-    if (size == sizeof(double)) return LENET_OK;
-    const char *bytes = (const char *)host; /* floats, widened in place from the last one on */
-    for (size_t i = count; i-- > 0;) {
+/* Copies a tensor's values from how they lie on a side to how they lie on the host, or the other way round. */
+static void arrange(const struct side *side, const struct tensor *tensor, double *on_side, double *host, int to_side) {
+    const int N = side->net.N;
+    for (size_t i = 0; i < tensor->count; i++) {
+        const size_t at =
+            tensor->units ? lenet_value_at(side->backend, N, tensor->units, i / (size_t)N, (int)(i % (size_t)N)) : i;
+        if (to_side)
+            on_side[at] = host[i];
+        else
+            host[i] = on_side[at];
+    }
+}
+
+/* Downloads member r's values as doubles. */
+static enum lenet_status get(struct crosscheck *c, int on, const struct tensor *tensor, size_t r, double *host) {
+    const struct side *side = &c->sides[on];
+    const size_t size = side->backend->element_size, first = r * tensor->apart + tensor->first;
+    LENET_TRY(side->backend->download(side->ctx, c->as_it_lies, (const char *)tensor->on[on] + first * size,
+                                      tensor->count * size));
+    const char *bytes = (const char *)c->as_it_lies; /* floats, widened in place from the last one on */
+    for (size_t i = tensor->count; size == sizeof(float) && i-- > 0;) {
         float value;
         memcpy(&value, bytes + i * sizeof value, sizeof value);
-        host[i] = value;
+        c->as_it_lies[i] = value;
     }
+    arrange(side, tensor, c->as_it_lies, host, 0);
     return LENET_OK;
 }
 
 /* To a side in double. */
-static enum lenet_status put(const struct side *side, void *tensor, size_t first, size_t count, const double *host) {
-    return side->backend->upload(side->ctx, (double *)tensor + first, host, count * sizeof *host);
+static enum lenet_status put(struct crosscheck *c, int on, const struct tensor *tensor, size_t r, double *host) {
+    const struct side *side = &c->sides[on];
+    arrange(side, tensor, c->as_it_lies, host, 1);
+    return side->backend->upload(side->ctx, (double *)tensor->on[on] + r * tensor->apart + tensor->first, c->as_it_lies,
+                                 tensor->count * sizeof *host);
 }
 
 /* The reference goes on from the device's values, which are on the host, and the terms from their sizes. */
-static enum lenet_status take_over(struct crosscheck *c, const struct tensor *tensor, size_t first) {
+static enum lenet_status take_over(struct crosscheck *c, const struct tensor *tensor, size_t r) {
     double *values = c->host[DEVICE];
-    LENET_TRY(put(&c->sides[REFERENCE], tensor->on[REFERENCE], first, tensor->count, values));
+    LENET_TRY(put(c, REFERENCE, tensor, r, values));
     for (size_t i = 0; i < tensor->count; i++) values[i] = fabs(values[i]);
-    return put(&c->sides[TERMS], tensor->on[TERMS], first, tensor->count, values);
+    return put(c, TERMS, tensor, r, values);
 }
 
 static enum lenet_status compare(struct crosscheck *c, const char *name, const char *quantity,
                                  const struct norms *norms, const struct tensor *tensor) {
     for (size_t r = 0; r < MEMBERS; r++) {
-        const size_t first = r * tensor->apart + tensor->first;
-        for (int side = 0; side < SIDES; side++)
-            LENET_TRY(get(&c->sides[side], tensor->on[side], first, tensor->count, c->host[side]));
+        for (int side = 0; side < SIDES; side++) LENET_TRY(get(c, side, tensor, r, c->host[side]));
         note(c, name, quantity, norms, tensor->count);
-        LENET_TRY(take_over(c, tensor, first));
+        LENET_TRY(take_over(c, tensor, r));
     }
     return LENET_OK;
 }
@@ -223,7 +241,7 @@ static enum lenet_status compare_losses(struct crosscheck *c) {
 static struct tensor outputs_of(const struct crosscheck *c, int l) {
     const size_t units =
         l < 0 ? lenet_layer_inputs(&topology_of(c)->layers[0]) : lenet_layer_outputs(&topology_of(c)->layers[l]);
-    struct tensor outputs = {.apart = batch_of(c, units), .count = batch_of(c, units)};
+    struct tensor outputs = {.apart = batch_of(c, units), .count = batch_of(c, units), .units = units};
     for (int side = 0; side < SIDES; side++) outputs.on[side] = l < 0 ? c->sides[side].net.x : c->sides[side].net.y[l];
     return outputs;
 }
@@ -244,8 +262,7 @@ static enum lenet_status put_terms_of_input(struct crosscheck *c, const struct t
     const struct lenet_source *source = &c->sides[DEVICE].data.train;
     double *sizes = c->host[TERMS];
     for (size_t i = 0; i < input->count; i++) sizes[i] = SIDE * (255 * fabs(source->factor) + fabs(source->offset));
-    for (size_t r = 0; r < MEMBERS; r++)
-        LENET_TRY(put(&c->sides[TERMS], input->on[TERMS], r * input->apart, input->count, sizes));
+    for (size_t r = 0; r < MEMBERS; r++) LENET_TRY(put(c, TERMS, input, r, sizes));
     return LENET_OK;
 }
 
@@ -277,10 +294,10 @@ static enum lenet_status put_terms_of_backward(struct crosscheck *c, int l) {
     const struct tensor input = outputs_of(c, l - 1);
     double *values = c->host[TERMS];
     for (size_t r = 0; r < MEMBERS; r++) {
-        LENET_TRY(get(&c->sides[REFERENCE], input.on[REFERENCE], r * input.apart, input.count, values));
+        LENET_TRY(get(c, REFERENCE, &input, r, values));
         for (size_t i = 0; i < input.count; i++)
             values[i] = size_of_input(topology_of(c)->layers[l].spec.kind, values[i]);
-        LENET_TRY(put(&c->sides[TERMS], input.on[TERMS], r * input.apart, input.count, values));
+        LENET_TRY(put(c, TERMS, &input, r, values));
     }
     return LENET_OK;
 }
@@ -312,9 +329,9 @@ static enum lenet_status check_backward(struct crosscheck *c) {
 /* From weights of 0, the terms' update is that of the sizes alone. */
 static enum lenet_status check_update(struct crosscheck *c) {
     const size_t count = topology_of(c)->stride;
+    const struct tensor weights = {.on = ON_SIDES(c, w), .apart = count, .count = count};
     memset(c->host[TERMS], 0, count * sizeof *c->host[TERMS]);
-    for (size_t r = 0; r < MEMBERS; r++)
-        LENET_TRY(put(&c->sides[TERMS], c->sides[TERMS].net.w, r * count, count, c->host[TERMS]));
+    for (size_t r = 0; r < MEMBERS; r++) LENET_TRY(put(c, TERMS, &weights, r, c->host[TERMS]));
     for (int side = 0; side < SIDES; side++) LENET_TRY(lenet_network_update(&c->sides[side].net));
     const struct tensor w = {.on = ON_SIDES(c, w)}, m = {.on = ON_SIDES(c, m)}, v = {.on = ON_SIDES(c, v)};
     LENET_TRY(compare_params(c, "", "after update", NULL, NULL, w));
@@ -433,7 +450,7 @@ static enum lenet_status allocate(struct crosscheck *c) {
     largest = batch_of(c, largest) > topology->stride ? batch_of(c, largest) : topology->stride;
     for (int side = 0; side < SIDES; side++)
         if (!(c->host[side] = malloc(largest * sizeof *c->host[side]))) return LENET_ERR_MEMORY;
-    return LENET_OK;
+    return (c->as_it_lies = malloc(largest * sizeof *c->as_it_lies)) ? LENET_OK : LENET_ERR_MEMORY;
 }
 
 /* sdlm's m: from the first batch, twice, so that a mean is taken. */
@@ -448,10 +465,11 @@ static enum lenet_status check_curvature(struct crosscheck *c) {
 }
 
 static enum lenet_status check_steps(struct crosscheck *c) {
-    struct tensor w = {.on = ON_SIDES(c, w), .count = topology_of(c)->stride};
+    const size_t stride = topology_of(c)->stride;
+    const struct tensor w = {.on = ON_SIDES(c, w), .apart = stride, .count = stride};
     for (size_t r = 0; r < MEMBERS; r++) {
-        LENET_TRY(get(&c->sides[DEVICE], w.on[DEVICE], r * w.count, w.count, c->host[DEVICE]));
-        LENET_TRY(take_over(c, &w, r * w.count));
+        LENET_TRY(get(c, DEVICE, &w, r, c->host[DEVICE]));
+        LENET_TRY(take_over(c, &w, r));
     }
     LENET_TRY(check_curvature(c));
     if (c->whole.optimizer == LENET_SDLM) LENET_TRY(copy_curvature(c));
@@ -508,6 +526,7 @@ enum lenet_status lenet_crosscheck_run(const struct lenet_device *device, const 
         free(c.host[side]);
         close_side(&c.sides[side]);
     }
+    free(c.as_it_lies);
     lenet_dataset_free(&data);
     cpu64->close(ctx);
     return status;

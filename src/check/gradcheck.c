@@ -214,7 +214,9 @@ static enum lenet_status check_tensor(struct checker *c, void *tensor, const voi
     for (uint64_t i = 0; i < size && !(entries && check->entries == (uint64_t)entries); i++) {
         uint64_t at = lenet_permute(&order, (uint32_t)i);
         if (!padded && !lenet_parameter_exists(&net->topology, first + (size_t)at)) continue;
-        if (padded) at = at / (uint64_t)c->images * (uint64_t)net->N + at % (uint64_t)c->images;
+        if (padded)
+            at = lenet_value_at(net->backend, net->N, (size_t)(size / (uint64_t)c->images),
+                                (size_t)(at / (uint64_t)c->images), (int)(at % (uint64_t)c->images));
         struct slope slope;
         double of_entry;
         LENET_TRY(slope_at(c, (double *)tensor + at, &slope));

@@ -24,7 +24,7 @@ static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_ope
     struct parallel *pool = parallel_create(threads, in_double ? 0 : DENORMALS_TO_ZERO);
     *ctx = calloc(1, sizeof **ctx);
     if (pool && *ctx) {
-        (*ctx)->pool = pool;
+        (*ctx)->queue.pool = pool;
         return LENET_OK;
     }
     parallel_free(pool);
@@ -34,7 +34,7 @@ static enum lenet_status cpu_open(struct lenet_ctx **ctx, const struct lenet_ope
 }
 
 static void cpu_close(struct lenet_ctx *ctx) {
-    parallel_free(ctx->pool);
+    parallel_free(ctx->queue.pool);
     free(ctx->memory);
     free(ctx);
 }
@@ -64,13 +64,25 @@ static enum lenet_status cpu_alloc(struct lenet_ctx *ctx, void **p, size_t bytes
 }
 
 static void cpu_release(struct lenet_ctx *ctx, void *p) {
-    (void)ctx;
+    queue_flush(&ctx->queue);
     free(p);
 }
 
 static enum lenet_status cpu_copy(struct lenet_ctx *ctx, void *dst, const void *src, size_t bytes) {
-    (void)ctx;
+    queue_flush(&ctx->queue);
     memcpy(dst, src, bytes);
+    return LENET_OK;
+}
+
+static enum lenet_status cpu_branch(struct lenet_ctx *ctx) {
+    ctx->on_branch = 1;
+    return LENET_OK;
+}
+
+static void cpu_back(struct lenet_ctx *ctx) { ctx->on_branch = 0; }
+
+static enum lenet_status cpu_join(struct lenet_ctx *ctx) {
+    queue_flush(&ctx->queue);
     return LENET_OK;
 }
 
@@ -88,13 +100,13 @@ static void peak_item(const void *args, ptrdiff_t item) {
 }
 
 static enum lenet_status cpu_measure_peak(struct lenet_ctx *ctx, double *flops_per_s) {
-    const int items = 4 * parallel_threads(ctx->pool);
+    const int items = 4 * parallel_threads(ctx->queue.pool);
     LENET_REAL *sinks = malloc((size_t)items * sizeof *sinks);
     if (!sinks) return LENET_ERR_MEMORY;
     *flops_per_s = 0;
     for (int repeat = 0; repeat < 4; repeat++) {
         const double began = lenet_now();
-        parallel_for(ctx->pool, items, peak_item, &sinks);
+        at_once(ctx, items, peak_item, &sinks);
         const double rate = 2.0 * CHAINS * LANES * ROUNDS * items / (lenet_now() - began);
         if (rate > *flops_per_s) *flops_per_s = rate;
     }
@@ -116,6 +128,7 @@ static const struct lenet_backend cpu = {
     .name = "cpu",
 #endif
     .lanes = BATCH_MULTIPLE,
+    .group = GROUP,
     .element_size = sizeof(LENET_REAL),
     .open = cpu_open,
     .close = cpu_close,
@@ -125,6 +138,9 @@ static const struct lenet_backend cpu = {
     .download = cpu_copy,
     .message = cpu_message,
     .describe = cpu_describe,
+    .branch = cpu_branch,
+    .back = cpu_back,
+    .join = cpu_join,
     .measure_peak = cpu_measure_peak,
     LENET_OPS(X)};
 #undef X

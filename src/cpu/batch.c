@@ -1,17 +1,18 @@
 /* batch.c - bytes of the data set to inputs of the network, on the CPU: twin of cuda/batch.cu.
  *
- * An item is as many images as the backend computes together. They are computed row by row into a small buffer, in
- * which the images of a pixel lie together, and from there they are stored a vector at a time. */
+ * An item is as many images as a vector has. They are brought row by row into a small buffer, in which the images of a
+ * pixel lie together, and from there they are stored a vector at a time. */
 #include <string.h>
 
 #include "cpu/ops_cpu.h"
 #include "cpu/vector.h"
 #include "ops/draw.h"
 
-/* One row of the field for IMAGE_LANES images. */
-typedef LENET_REAL row_buffer[LENET_MAX_SIDE][IMAGE_LANES];
+/* One row of the field for IMAGE_LANES images: their bytes, or what distortions have made of them. */
+typedef uint8_t byte_row[LENET_MAX_SIDE][IMAGE_LANES];
+typedef LENET_REAL value_row[LENET_MAX_SIDE][IMAGE_LANES];
 
-static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, row_buffer bytes) {
+static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, byte_row bytes) {
     const int h = row - (s->OH - s->H) / 2, left = (s->OW - s->W) / 2;
     const int first = h >= 0 && h < s->H ? left : s->OW, end = first + s->W < s->OW ? first + s->W : s->OW;
     for (int w = 0; w < first; w++) bytes[w][lane] = 0;
@@ -47,7 +48,7 @@ static void nodes_of_row(const struct warp *warp, int OH, int row, float node[LE
 }
 
 static void warped_row(const struct lenet_source *s, const uint8_t *image, const struct warp *warp,
-                       const struct lenet_spline *splines, int row, int lane, row_buffer bytes) {
+                       const struct lenet_spline *splines, int row, int lane, value_row values) {
     const struct lenet_line line = lenet_line_of(&warp->affine, s->H, s->W, s->OH, s->OW, row);
     float node[LENET_GRID][2];
     if (warp->elastic) nodes_of_row(warp, s->OH, row, node);
@@ -57,7 +58,7 @@ static void warped_row(const struct lenet_source *s, const uint8_t *image, const
             x += splines[w].weight[j] * node[splines[w].cell + j][0];
             y += splines[w].weight[j] * node[splines[w].cell + j][1];
         }
-        bytes[w][lane] = lenet_bilinear(image, s->H, s->W, x, y);
+        values[w][lane] = lenet_bilinear(image, s->H, s->W, x, y);
     }
 }
 
@@ -67,37 +68,45 @@ struct selection {
     int n;
     int64_t sample[IMAGE_LANES]; /* -1 for padding */
     uint8_t label[IMAGE_LANES];
-    const struct warp *of[IMAGE_LANES]; /* how it is distorted, or NULL */
-    struct warp warps[IMAGE_LANES];
+    int warped;
+    struct warp warps[IMAGE_LANES]; /* how they are distorted where they are */
 };
 
 static struct selection select_item(ptrdiff_t item, int N) {
     return (struct selection){.r = item / (N / IMAGE_LANES), .n = (int)(item % (N / IMAGE_LANES)) * IMAGE_LANES};
 }
 
+static void bring_row(const struct lenet_source *s, const struct selection *selection,
+                      const struct lenet_spline *splines, int row, value_row values) {
+    byte_row bytes;
+    for (int lane = 0; lane < IMAGE_LANES; lane++) {
+        /* Padding repeats image 0, so that its outputs are ordinary numbers. */
+        const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
+        const uint8_t *image = s->images + sample * s->H * s->W;
+        if (selection->warped)
+            warped_row(s, image, &selection->warps[lane], splines, row, lane, values);
+        else
+            plain_row(s, image, row, lane, bytes);
+    }
+    for (int w = 0; !selection->warped && w < s->OW; w++)
+        for (int lane = 0; lane < IMAGE_LANES; lane++) values[w][lane] = bytes[w][lane];
+}
+
 /* Fills an item's images of x and their labels. */
 static void fill_images(const struct lenet_source *s, const struct selection *selection, int N, LENET_REAL *x,
                         uint8_t *label) {
-    _Alignas(VECTOR_BYTES) row_buffer bytes;
+    _Alignas(VECTOR_BYTES) value_row values;
+    const LENET_REAL factor = s->factor, offset = s->offset;
     struct lenet_spline splines[LENET_MAX_SIDE];
-    int warped = 0;
-    for (int lane = 0; lane < IMAGE_LANES; lane++) warped |= selection->of[lane] != NULL;
-    for (int w = 0; warped && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
+    for (int w = 0; selection->warped && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
     for (int lane = 0; lane < IMAGE_LANES; lane++)
         label[selection->r * N + selection->n + lane] = selection->label[lane];
-    x += selection->r * s->OH * s->OW * N + selection->n;
+    const int first = selection->n / GROUP * GROUP, together = least(N - first, GROUP);
+    x += (selection->r * N + first) * s->OH * s->OW + selection->n - first;
     for (int row = 0; row < s->OH; row++) {
-        for (int lane = 0; lane < IMAGE_LANES; lane++) {
-            /* Padding repeats image 0, so that its outputs are ordinary numbers. */
-            const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
-            const uint8_t *image = s->images + sample * s->H * s->W;
-            if (selection->of[lane])
-                warped_row(s, image, selection->of[lane], splines, row, lane, bytes);
-            else
-                plain_row(s, image, row, lane, bytes);
-        }
-        const LENET_REAL factor = s->factor, offset = s->offset;
-        for (int w = 0; w < s->OW; w++, x += N) *(image_vec *)x = factor * *(const image_vec *)bytes[w] + offset;
+        bring_row(s, selection, splines, row, values);
+        for (int w = 0; w < s->OW; w++, x += together)
+            *(image_vec *)x = factor * *(const image_vec *)values[w] + offset;
     }
 }
 
@@ -106,14 +115,13 @@ static void draw_item(const void *args, ptrdiff_t item) {
     struct selection selection = select_item(item, a->N);
     const struct lenet_hyper *hyper = &a->hyper[selection.r];
     const struct lenet_epoch epoch = lenet_epoch_of(hyper, *a->step, a->B, a->source.count);
-    const int augments = lenet_augments(hyper);
+    selection.warped = lenet_augments(hyper);
     for (int lane = 0; lane < IMAGE_LANES; lane++) {
         const int n = selection.n + lane;
         const int64_t sample = n < a->B ? lenet_sample_at(hyper, &epoch, n) : -1;
         selection.sample[lane] = sample;
         selection.label[lane] = sample < 0 ? LENET_NO_LABEL : lenet_label_at(hyper, &a->source, (uint32_t)sample);
-        selection.of[lane] = augments ? &selection.warps[lane] : NULL;
-        if (augments) selection.warps[lane] = draw_warp(hyper, epoch.epoch, sample < 0 ? 0 : (uint32_t)sample);
+        if (selection.warped) selection.warps[lane] = draw_warp(hyper, epoch.epoch, sample < 0 ? 0 : (uint32_t)sample);
     }
     fill_images(&a->source, &selection, a->N, a->x, a->label);
 }
@@ -130,17 +138,16 @@ static void slice_item(const void *args, ptrdiff_t item) {
         if (n < a->B && place < a->end) sample = a->hyper ? lenet_permute(&split, (uint32_t)place) : (int64_t)place;
         selection.sample[lane] = sample;
         selection.label[lane] = sample < 0 ? LENET_NO_LABEL : a->source.labels[sample];
-        selection.of[lane] = NULL;
     }
     fill_images(&a->source, &selection, a->N, a->x, a->label);
 }
 
 enum lenet_status CPU_NAME(batch_draw)(struct lenet_ctx *ctx, const struct batch_draw *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), draw_item, a);
+    at_once(ctx, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), draw_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(batch_slice)(struct lenet_ctx *ctx, const struct batch_slice *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), slice_item, a);
+    at_once(ctx, (ptrdiff_t)a->R * (a->N / IMAGE_LANES), slice_item, a);
     return LENET_OK;
 }

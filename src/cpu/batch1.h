@@ -59,7 +59,7 @@ static inline enum lenet_status for_items(struct lenet_ctx *ctx, const void *arg
     struct with_memory m = {.args = args, .of_item = whole_vectors(values)};
     m.memory = take_memory(ctx, (size_t)(items * m.of_item) * sizeof *m.memory);
     if (!m.memory) return LENET_ERR_MEMORY;
-    parallel_for(ctx->pool, items, body, &m);
+    at_once(ctx, items, body, &m);
     return LENET_OK;
 }
 

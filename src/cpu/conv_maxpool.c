@@ -36,8 +36,8 @@ static vec gradient_by(vec y, vec dy, enum lenet_activation f) {
 
 /* The four outputs of the convolution in a window, in reading order; x is the first pixel that they see. */
 static void convolve(const struct conv_maxpool_forward *a, LENET_REAL b, const LENET_REAL *w, const LENET_REAL *x,
-                     vec outputs[4]) {
-    const ptrdiff_t pixel = a->N, row = a->W * pixel, map = a->H * row;
+                     ptrdiff_t pixel, vec outputs[4]) {
+    const ptrdiff_t row = a->W * pixel, map = a->H * row;
     image_vec sum[4];
     for (int k = 0; k < 4; k++) sum[k] = b - (image_vec){0};
     for (int c = 0; c < a->C; c++)
@@ -49,54 +49,56 @@ static void convolve(const struct conv_maxpool_forward *a, LENET_REAL b, const L
     for (int k = 0; k < 4; k++) outputs[k] = in_all_lanes(sum[k]);
 }
 
-/* An item is a row of windows of map o of network r. */
-static void forward_item(const void *args, ptrdiff_t item) {
-    const struct conv_maxpool_forward *a = args;
-    const int N = a->N, PH = (a->H - a->K + 1) / 2, PW = (a->W - a->K + 1) / 2;
-    const ptrdiff_t h = item % PH, o = item / PH % a->O, r = item / PH / a->O;
-    const LENET_REAL *w = a->w + (size_t)r * a->stride + (size_t)(o * a->C * a->K * a->K);
-    const LENET_REAL b = a->b[(size_t)r * a->stride + (size_t)o];
-    const LENET_REAL *x = a->x + (r * a->C * a->H + 2 * h) * a->W * N;
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)PW * N; i += IMAGE_LANES) {
-        const ptrdiff_t at = item * PW * N + i;
-        vec pixels[4], largest;
-        mask place = {0};
-        convolve(a, b, w, x + i / N * 2 * N + i % N, pixels);
-        largest = pixels[0];
-        for (int k = 1; k < 4; k++) {
-            const mask larger = pixels[k] > largest;
-            largest = select_vec(larger, pixels[k], largest);
-            place = (larger & k) | (~larger & place);
-        }
-        store_images(a->y + at, activated_by(largest, a->activation));
-        for (int n = 0; n < IMAGE_LANES; n++) a->place[at + n] = (uint8_t)place[n];
+static void forward_window(enum lenet_activation f, const vec pixels[4], LENET_REAL *y, uint8_t *places) {
+    vec largest = pixels[0];
+    mask place = {0};
+    for (int k = 1; k < 4; k++) {
+        const mask larger = pixels[k] > largest;
+        largest = select_vec(larger, pixels[k], largest);
+        place = (larger & k) | (~larger & place);
     }
+    store_images(y, activated_by(largest, f));
+    for (int n = 0; n < IMAGE_LANES; n++) places[n] = (uint8_t)place[n];
 }
 
-/* An item is a row of windows of a map of a network. */
-static void backward_item(const void *args, ptrdiff_t item) {
+static void forward_block(const void *args, const struct block *block) {
+    const struct conv_maxpool_forward *a = args;
+    const ptrdiff_t N = block->count, PH = (a->H - a->K + 1) / 2, PW = (a->W - a->K + 1) / 2;
+    const ptrdiff_t weights = (ptrdiff_t)a->C * a->K * a->K, network = block->r * (ptrdiff_t)a->stride;
+    const LENET_REAL *x = a->x + block->before * a->C * a->H * a->W;
+    ptrdiff_t at = block->before * a->O * PH * PW;
+    for (ptrdiff_t o = 0; o < a->O; o++)
+        for (ptrdiff_t h = 0; h < PH; h++)
+            for (ptrdiff_t w = 0; w < PW; w++)
+                for (ptrdiff_t n = 0; n < N; n += IMAGE_LANES, at += IMAGE_LANES) {
+                    vec pixels[4];
+                    convolve(a, a->b[network + o], a->w + network + o * weights, x + (h * 2 * a->W + w * 2) * N + n, N,
+                             pixels);
+                    forward_window(a->activation, pixels, a->y + at, a->place + at);
+                }
+}
+
+static void backward_block(const void *args, const struct block *block) {
     const struct maxpool_backward_input *a = args;
-    const ptrdiff_t pixel = a->N, row = a->W * pixel, windows = row / 2;
-    LENET_REAL *dx = a->dx + item * 2 * row;
-    memset(dx, 0, (size_t)(2 * row) * sizeof *dx);
-    for (ptrdiff_t i = 0; i < windows; i += IMAGE_LANES) {
-        const ptrdiff_t at = item * windows + i;
-        const vec gradient = gradient_by(load_images(a->y + at), load_images(a->dy + at), a->activation);
-        for (int n = 0; n < IMAGE_LANES; n++) {
-            const int place = a->place[at + n];
-            dx[place / 2 * row + (i / pixel * 2 + place % 2) * pixel + i % pixel + n] = gradient[n];
-        }
-    }
+    const ptrdiff_t N = block->count, row = a->W * N, first = block->before * a->C * a->H * a->W;
+    ptrdiff_t at = first / 4;
+    memset(a->dx + first, 0, (size_t)(a->C * a->H * row) * sizeof *a->dx);
+    for (ptrdiff_t h = 0; h < (ptrdiff_t)a->C * a->H; h += 2)
+        for (ptrdiff_t w = 0; w < a->W; w += 2)
+            for (ptrdiff_t n = 0; n < N; n += IMAGE_LANES, at += IMAGE_LANES) {
+                const vec gradient = gradient_by(load_images(a->y + at), load_images(a->dy + at), a->activation);
+                LENET_REAL *dx = a->dx + first + h * row + w * N + n;
+                for (int i = 0; i < IMAGE_LANES; i++)
+                    dx[a->place[at + i] / 2 * row + a->place[at + i] % 2 * N + i] = gradient[i];
+            }
 }
 
 enum lenet_status CPU_NAME(conv_maxpool_forward)(struct lenet_ctx *ctx, const struct conv_maxpool_forward *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->O * ((a->H - a->K + 1) / 2), forward_item, a);
-    return LENET_OK;
+    return BY_BLOCKS(ctx, a, forward_block);
 }
 
 enum lenet_status CPU_NAME(maxpool_backward_input)(struct lenet_ctx *ctx, const struct maxpool_backward_input *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C * (a->H / 2), backward_item, a);
-    return LENET_OK;
+    return BY_BLOCKS(ctx, a, backward_block);
 }
 
 enum lenet_status CPU_NAME(conv_maxpool_backward_params)(struct lenet_ctx *ctx,

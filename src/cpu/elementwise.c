@@ -22,11 +22,11 @@ static void accumulate_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(square)(struct lenet_ctx *ctx, const struct square *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)((a->count + CHUNK - 1) / CHUNK), square_item, a);
+    at_once(ctx, (ptrdiff_t)((a->count + CHUNK - 1) / CHUNK), square_item, a);
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(accumulate)(struct lenet_ctx *ctx, const struct accumulate *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)((a->count + CHUNK - 1) / CHUNK), accumulate_item, a);
+    at_once(ctx, (ptrdiff_t)((a->count + CHUNK - 1) / CHUNK), accumulate_item, a);
     return LENET_OK;
 }

@@ -1,8 +1,8 @@
 /* loss.c - cross-entropy of the softmax, and the distance, on the CPU: twin of cuda/loss.cu.
  *
  * They are computed in double, whatever the backend's precision: the sums over a data set are compared across
- * backends, and ten outputs of an image cost nothing. One thread owns a network, so its tally has one order of
- * addition. */
+ * backends, and ten outputs of an image cost nothing. The tally of a network is added up when the losses of all its
+ * images are there, in their order. */
 #include <math.h>
 
 #include "base/elementary.h"
@@ -15,20 +15,14 @@ struct image {
     ptrdiff_t first, step; /* of y and dy: output o is at first + o*step */
 };
 
-static struct image read_image(const LENET_REAL *y, const uint8_t *label, uint8_t *predicted, ptrdiff_t r, int n, int N,
-                               int O) {
-    struct image image = {.label = label[r * N + n], .first = r * O * N + n, .step = N};
+/* Of a block, image n. */
+static struct image read_image(const LENET_REAL *y, const uint8_t *label, uint8_t *predicted, const struct block *block,
+                               int n, int O) {
+    struct image image = {.label = label[block->before + n], .first = block->before * O + n, .step = block->count};
     for (int o = 1; o < O; o++)
         if (y[image.first + o * image.step] > y[image.first + image.largest * image.step]) image.largest = o;
-    predicted[r * N + n] = (uint8_t)image.largest;
+    predicted[block->before + n] = (uint8_t)image.largest;
     return image;
-}
-
-static void count(struct lenet_tally *tally, const struct image *image, double loss) {
-    tally->loss += loss;
-    tally->count++;
-    tally->correct += image->largest == image->label;
-    tally->nonfinite += !isfinite(loss);
 }
 
 static double mean_share(const uint8_t *label, int N) {
@@ -37,8 +31,9 @@ static double mean_share(const uint8_t *label, int N) {
     return labelled ? 1.0 / labelled : 0;
 }
 
-static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, double share, double rubbish) {
-    const struct image image = read_image(a->y, a->label, a->predicted, r, n, a->N, a->O);
+static void softmax_image(const struct softmax_loss *a, const struct block *block, int n, double share,
+                          double rubbish) {
+    const struct image image = read_image(a->y, a->label, a->predicted, block, n, a->O);
     const LENET_REAL *y = a->y + image.first;
     const double top = fmax(y[image.largest * image.step], rubbish);
     double e[LENET_NO_LABEL], sum = lenet_exp(rubbish - top);
@@ -46,33 +41,66 @@ static void softmax_image(const struct softmax_loss *a, ptrdiff_t r, int n, doub
     for (int o = 0; a->dy && o < a->O; o++)
         a->dy[image.first + o * image.step] =
             image.label == LENET_NO_LABEL ? 0 : (LENET_REAL)(share * (e[o] / sum - (o == image.label)));
-    if (image.label != LENET_NO_LABEL) count(&a->tally[r], &image, lenet_log(sum) + top - y[image.label * image.step]);
+    if (image.label != LENET_NO_LABEL)
+        a->losses[block->before + n] = lenet_log(sum) + top - y[image.label * image.step];
 }
 
-static void softmax_network(const void *args, ptrdiff_t r) {
+static void softmax_block(const void *args, const struct block *block) {
     const struct softmax_loss *a = args;
-    const double share = mean_share(a->label + r * a->N, a->N), rubbish = lenet_log(a->rubbish);
-    for (int n = 0; n < a->N; n++) softmax_image(a, r, n, share, rubbish);
+    const double share = mean_share(a->label + block->r * a->N, a->N), rubbish = lenet_log(a->rubbish);
+    for (int n = 0; n < block->count; n++) softmax_image(a, block, n, share, rubbish);
 }
 
-static void distance_network(const void *args, ptrdiff_t r) {
+static void distance_block(const void *args, const struct block *block) {
     const struct distance_loss *a = args;
-    const double share = mean_share(a->label + r * a->N, a->N);
-    for (int n = 0; n < a->N; n++) {
-        const struct image image = read_image(a->y, a->label, a->predicted, r, n, a->N, a->O);
+    const double share = mean_share(a->label + block->r * a->N, a->N);
+    for (int n = 0; n < block->count; n++) {
+        const struct image image = read_image(a->y, a->label, a->predicted, block, n, a->O);
         for (int o = 0; a->dy && o < a->O; o++)
             a->dy[image.first + o * image.step] = o == image.label ? (LENET_REAL)-share : 0;
         if (image.label != LENET_NO_LABEL)
-            count(&a->tally[r], &image, -(double)a->y[image.first + image.label * image.step]);
+            a->losses[block->before + n] = -(double)a->y[image.first + image.label * image.step];
     }
 }
 
+struct tally_args {
+    int N;
+    const uint8_t *label, *predicted;
+    const double *losses;
+    struct lenet_tally *tally;
+};
+
+static void tally_item(const void *args, ptrdiff_t r) {
+    const struct tally_args *a = args;
+    for (ptrdiff_t i = r * a->N; i < (r + 1) * a->N; i++) {
+        if (a->label[i] == LENET_NO_LABEL) continue;
+        a->tally[r].loss += a->losses[i];
+        a->tally[r].count++;
+        a->tally[r].correct += a->predicted[i] == a->label[i];
+        a->tally[r].nonfinite += !isfinite(a->losses[i]);
+    }
+}
+
+/* Nobody needs a tally before the next one, so that it waits even where there is no branch. */
+static void tally_later(struct lenet_ctx *ctx, int R, const struct tally_args *tally) {
+    queue_after(&ctx->queue, R, tally_item, tally, sizeof *tally);
+}
+
+/* A tally that waits would read the losses and predictions that are about to be written. */
+static void end_tallies(struct lenet_ctx *ctx) {
+    if (ctx->queue.after_count > 0) queue_flush(&ctx->queue);
+}
+
 enum lenet_status CPU_NAME(softmax_loss)(struct lenet_ctx *ctx, const struct softmax_loss *a) {
-    parallel_for(ctx->pool, a->R, softmax_network, a);
+    end_tallies(ctx);
+    LENET_TRY(BY_BLOCKS(ctx, a, softmax_block));
+    tally_later(ctx, a->R, &(struct tally_args){a->N, a->label, a->predicted, a->losses, a->tally});
     return LENET_OK;
 }
 
 enum lenet_status CPU_NAME(distance_loss)(struct lenet_ctx *ctx, const struct distance_loss *a) {
-    parallel_for(ctx->pool, a->R, distance_network, a);
+    end_tallies(ctx);
+    LENET_TRY(BY_BLOCKS(ctx, a, distance_block));
+    tally_later(ctx, a->R, &(struct tally_args){a->N, a->label, a->predicted, a->losses, a->tally});
     return LENET_OK;
 }

@@ -8,7 +8,7 @@
 enum { CHUNK = 4096 };
 
 enum lenet_status CPU_NAME(schedule_step)(struct lenet_ctx *ctx, const struct schedule_step *a) {
-    (void)ctx;
+    queue_flush(&ctx->queue);
     for (int r = 0; r < a->R; r++) a->rate[r] = lenet_rate(&a->hyper[r], *a->step);
     *a->step += 1;
     return LENET_OK;
@@ -67,6 +67,6 @@ static void step_item(const void *args, ptrdiff_t item) {
 }
 
 enum lenet_status CPU_NAME(optimizer_step)(struct lenet_ctx *ctx, const struct optimizer_step *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)((size_t)a->R * chunks(a)), step_item, a);
+    at_once(ctx, (ptrdiff_t)((size_t)a->R * chunks(a)), step_item, a);
     return LENET_OK;
 }

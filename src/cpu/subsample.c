@@ -49,42 +49,44 @@ ALWAYS_INLINE void sum_gradient(const vec *x, vec share, vec *dx, int S, ptrdiff
         }
 }
 
-/* Both passes: an item is a map c of a network. S, max and f are arguments, so that the compiler knows them. */
-ALWAYS_INLINE void forward_map(const struct subsample_forward *a, ptrdiff_t map, int S, int max,
-                               enum lenet_activation f) {
-    const ptrdiff_t rows = a->H / S, pixel = a->N / LANES, row = a->W * pixel;
-    for (ptrdiff_t h = map * rows; h < (map + 1) * rows; h++)
+/* Both passes, of a block of images. S, max and f are arguments, so that the compiler knows them. */
+ALWAYS_INLINE void forward_windows(const struct subsample_forward *a, const struct block *block, int S, int max,
+                                   enum lenet_activation f) {
+    const ptrdiff_t pixel = block->count / LANES, row = a->W * pixel, rows = (ptrdiff_t)a->C * (a->H / S);
+    const vec *x = (const vec *)(a->x + block->before * a->C * a->H * a->W);
+    vec *y = (vec *)(a->y + block->before * rows * (a->W / S));
+    for (ptrdiff_t h = 0; h < rows; h++, x += S * row)
         for (int w = 0; w < a->W / S; w++)
-            for (int v = 0; v < pixel; v++) {
-                const vec *x = (const vec *)a->x + h * S * row + w * S * pixel + v;
-                vec *y = (vec *)a->y + (h * (a->W / S) + w) * pixel + v;
-                *y = max ? activated(window_max(x, S, row, pixel), f)
-                         : share_of(window_sum(x, S, row, pixel, f), S, a->pooling);
+            for (int v = 0; v < pixel; v++, y++) {
+                const vec *window = x + w * S * pixel + v;
+                *y = max ? activated(window_max(window, S, row, pixel), f)
+                         : share_of(window_sum(window, S, row, pixel, f), S, a->pooling);
             }
 }
 
-ALWAYS_INLINE void backward_map(const struct subsample_backward_input *a, ptrdiff_t map, int S, int max,
-                                enum lenet_activation f) {
-    const ptrdiff_t rows = a->H / S, pixel = a->N / LANES, row = a->W * pixel;
-    for (ptrdiff_t h = map * rows; h < (map + 1) * rows; h++)
+ALWAYS_INLINE void backward_windows(const struct subsample_backward_input *a, const struct block *block, int S, int max,
+                                    enum lenet_activation f) {
+    const ptrdiff_t pixel = block->count / LANES, row = a->W * pixel, rows = (ptrdiff_t)a->C * (a->H / S);
+    const vec *x = (const vec *)(a->x + block->before * a->C * a->H * a->W);
+    const vec *dy = (const vec *)(a->dy + block->before * rows * (a->W / S));
+    vec *dx = (vec *)(a->dx + block->before * a->C * a->H * a->W);
+    for (ptrdiff_t h = 0; h < rows; h++, x += S * row, dx += S * row)
         for (int w = 0; w < a->W / S; w++)
-            for (int v = 0; v < pixel; v++) {
-                const ptrdiff_t at = h * S * row + w * S * pixel + v;
-                const vec *x = (const vec *)a->x + at, dy = ((const vec *)a->dy)[(h * (a->W / S) + w) * pixel + v];
-                vec *dx = (vec *)a->dx + at;
+            for (int v = 0; v < pixel; v++, dy++) {
+                const ptrdiff_t at = w * S * pixel + v;
                 if (max)
-                    max_gradient(x, dy, dx, S, row, pixel, f);
+                    max_gradient(x + at, *dy, dx + at, S, row, pixel, f);
                 else
-                    sum_gradient(x, share_of(dy, S, a->pooling), dx, S, row, pixel, f);
+                    sum_gradient(x + at, share_of(*dy, S, a->pooling), dx + at, S, row, pixel, f);
             }
 }
 
 #define BY_POOLING(function, S, f)                                                                                     \
     do {                                                                                                               \
         if (a->pooling == LENET_POOL_MAX)                                                                              \
-            function(a, map, S, 1, f);                                                                                 \
+            function(a, block, S, 1, f);                                                                               \
         else                                                                                                           \
-            function(a, map, S, 0, f);                                                                                 \
+            function(a, block, S, 0, f);                                                                               \
     } while (0)
 #define SPECIALISED(function)                                                                                          \
     do {                                                                                                               \
@@ -100,22 +102,20 @@ ALWAYS_INLINE void backward_map(const struct subsample_backward_input *a, ptrdif
             BY_POOLING(function, 2, LENET_LINEAR);                                                                     \
     } while (0)
 
-static void forward_item(const void *args, ptrdiff_t map) {
+static void forward_block(const void *args, const struct block *block) {
     const struct subsample_forward *a = args;
-    SPECIALISED(forward_map);
+    SPECIALISED(forward_windows);
 }
 
-static void backward_item(const void *args, ptrdiff_t map) {
+static void backward_block(const void *args, const struct block *block) {
     const struct subsample_backward_input *a = args;
-    SPECIALISED(backward_map);
+    SPECIALISED(backward_windows);
 }
 
 enum lenet_status CPU_NAME(subsample_forward)(struct lenet_ctx *ctx, const struct subsample_forward *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, forward_item, a);
-    return LENET_OK;
+    return BY_BLOCKS(ctx, a, forward_block);
 }
 
 enum lenet_status CPU_NAME(subsample_backward_input)(struct lenet_ctx *ctx, const struct subsample_backward_input *a) {
-    parallel_for(ctx->pool, (ptrdiff_t)a->R * a->C, backward_item, a);
-    return LENET_OK;
+    return BY_BLOCKS(ctx, a, backward_block);
 }

@@ -17,10 +17,11 @@ void lenet_reference_free(struct lenet_reference *reference) {
 /* Adds the sums of the batch's first `count` images, which are in y[l]. */
 static enum lenet_status add_layer(struct lenet_network *net, int l, uint32_t count, float *y, double *sums) {
     const struct lenet_layer *layer = &net->topology.layers[l];
-    const size_t pixels = (size_t)layer->OH * layer->OW, N = (size_t)net->N, values = lenet_layer_outputs(layer) * N;
-    LENET_TRY(net->backend->download(net->ctx, y, net->y[l], values * sizeof *y));
-    for (size_t i = 0; i < values; i++)
-        if (i % N < count) sums[i / N / pixels] += y[i];
+    const size_t pixels = (size_t)layer->OH * layer->OW, units = lenet_layer_outputs(layer);
+    LENET_TRY(net->backend->download(net->ctx, y, net->y[l], units * (size_t)net->N * sizeof *y));
+    for (size_t unit = 0; unit < units; unit++)
+        for (int n = 0; n < (int)count; n++)
+            sums[unit / pixels] += y[lenet_value_at(net->backend, net->N, units, unit, n)];
     return LENET_OK;
 }
 

@@ -45,7 +45,7 @@ enum lenet_status lenet_network_backward_second(struct lenet_network *net) {
     const int last = net->topology.layer_count - 1;
     const struct lenet_layer *output = &net->topology.layers[last];
     if (output->spec.kind != LENET_RBF || net->optimizer != LENET_SDLM) return LENET_ERR_ARG;
-    LENET_TRY(lenet_distance_loss(net, net->gradient[0], net->scratch_tally));
+    LENET_TRY(lenet_distance_loss(net, lenet_network_gradient(net, last), net->scratch_tally));
     LENET_TRY(RUN(rbf_backward_second, .R = net->R, .N = net->N, .I = (int)lenet_layer_inputs(output), .O = output->O,
                   .dy = lenet_network_gradient(net, last), .d2x = lenet_network_gradient(net, last - 1)));
     LENET_TRY(RUN(square, .count = all_parameters(net), .x = net->w, .y = net->squared_w));

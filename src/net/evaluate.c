@@ -7,16 +7,16 @@
 #include "net/passes.h"
 
 /* The loss of an image with these outputs, y[o * step], as the operation computes it. */
-static double loss_of(const struct lenet_topology *topology, const float *y, size_t step, uint8_t label) {
-    if (topology->loss == LENET_MSE) return -(double)y[label * step];
+static double loss_of(const struct lenet_topology *topology, const float *y, uint8_t label) {
+    if (topology->loss == LENET_MSE) return -(double)y[label];
     const double rubbish = topology->loss == LENET_MAP ? -topology->map_j : -INFINITY;
     double top = rubbish, sum = 0;
-    for (int o = 0; o < topology->classes; o++) top = fmax(top, y[(size_t)o * step]);
-    for (int o = 0; o < topology->classes; o++) sum += lenet_exp(y[(size_t)o * step] - top);
-    return lenet_log(sum + lenet_exp(rubbish - top)) + top - y[label * step];
+    for (int o = 0; o < topology->classes; o++) top = fmax(top, y[o]);
+    for (int o = 0; o < topology->classes; o++) sum += lenet_exp(y[o] - top);
+    return lenet_log(sum + lenet_exp(rubbish - top)) + top - y[label];
 }
 
-/* The last batch's outputs and labels on the host: y[R][O][N], label[R][N]. */
+/* The last batch's outputs and labels on the host, as they lie on the device. */
 static enum lenet_status fetch_outputs(struct lenet_network *net, float *y, uint8_t *label) {
     const size_t labels = (size_t)net->R * (size_t)net->N, outputs = labels * (size_t)net->topology.classes;
     LENET_TRY(net->backend->download(net->ctx, y, net->y[net->topology.layer_count - 1], outputs * sizeof *y));
@@ -27,12 +27,13 @@ static enum lenet_status fetch_outputs(struct lenet_network *net, float *y, uint
 static void place_outputs(const struct lenet_network *net, const struct lenet_answers *answers, size_t place,
                           size_t total, size_t count, const float *y, const uint8_t *label) {
     const size_t O = (size_t)net->topology.classes, N = (size_t)net->N;
+    float own[LENET_NO_LABEL];
     for (size_t r = 0; r < (size_t)net->R; r++)
         for (size_t n = 0; n < count; n++) {
-            const float *own = y + r * O * N + n;
             const size_t at = r * total + place + n;
-            for (size_t o = 0; answers->outputs && o < O; o++) answers->outputs[at * O + o] = own[o * N];
-            if (answers->loss) answers->loss[at] = lenet_half(loss_of(&net->topology, own, N, label[r * N + n]));
+            for (size_t o = 0; o < O; o++) own[o] = y[r * O * N + lenet_value_at(net->backend, net->N, O, o, (int)n)];
+            if (answers->outputs) memcpy(answers->outputs + at * O, own, O * sizeof *own);
+            if (answers->loss) answers->loss[at] = lenet_half(loss_of(&net->topology, own, label[r * N + n]));
         }
 }
 

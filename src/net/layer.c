@@ -29,9 +29,8 @@ enum lenet_status lenet_layer_forward(struct lenet_network *net, const struct le
     return LENET_ERR_ARG;
 }
 
-/* The lowest layer that trains is computed beside the branch, and the others on it. */
 static void *scratch_of(const struct lenet_network *net, const struct lenet_layer *l) {
-    return net->scratch[!lenet_wants_gradient(net, (int)(l - net->topology.layers) - 1)];
+    return net->scratch[l - net->topology.layers];
 }
 
 enum lenet_status lenet_layer_backward_params(struct lenet_network *net, const struct lenet_layer *l, const void *x,

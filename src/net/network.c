@@ -44,42 +44,29 @@ static int hides_gradient(const struct lenet_network *net, int l) {
     return is_fused(net, l) && !lenet_wants_gradient(net, l - 1);
 }
 
-/* Which buffer has the gradient of y[l]: they take turns, except that an activation works in place. */
-static int gradient_of(const struct lenet_topology *topology, int l) {
-    int turns = 0;
-    for (int above = l + 1; above < topology->layer_count; above++)
-        turns += topology->layers[above].spec.kind != LENET_ACTIVATION;
-    return turns % LENET_GRADIENTS;
+/* For the parts of the gradient of a convolution's parameters. */
+static size_t scratch_bytes(const struct lenet_network *net, const struct lenet_layer *layer) {
+    return (size_t)net->R * LENET_PARTS * (layer->w_count + layer->b_count) * net->backend->element_size;
 }
 
 static void lay_out_activations(struct lenet_network *net, struct arena *arena, int input_gradient) {
     const struct lenet_topology *topology = &net->topology;
     const size_t image = (size_t)net->R * net->N * net->backend->element_size;
     const size_t x_bytes = lenet_layer_inputs(&topology->layers[0]) * image;
-    size_t largest[LENET_GRADIENTS] = {0}, most_inputs = 0;
+    size_t most_inputs = 0;
     net->x = take(arena, x_bytes);
     net->next_x = net->backend->record ? take(arena, x_bytes) : NULL;
     net->dx = input_gradient ? take(arena, x_bytes) : NULL;
     for (int l = 0; l < topology->layer_count; l++) {
-        const size_t outputs = lenet_layer_outputs(&topology->layers[l]);
-        size_t *const of_buffer = &largest[gradient_of(topology, l)];
-        if (outputs > *of_buffer) *of_buffer = outputs;
-        if (lenet_layer_inputs(&topology->layers[l]) > most_inputs)
-            most_inputs = lenet_layer_inputs(&topology->layers[l]);
-        net->y[l] = topology->layers[l].spec.kind == LENET_ACTIVATION ? net->y[l - 1]
-                    : is_fused(net, l)                                ? NULL
-                                                                      : take(arena, outputs * image);
-        net->place[l] = l > 0 && is_fused(net, l - 1) ? take(arena, outputs * (size_t)net->R * (size_t)net->N) : NULL;
-    }
-    for (int i = 0; i < LENET_GRADIENTS; i++) net->gradient[i] = take(arena, largest[i] * image);
-    size_t most = 0; /* parameters of a convolution */
-    for (int l = 0; l < topology->layer_count; l++) {
         const struct lenet_layer *layer = &topology->layers[l];
-        const size_t count = layer->w_count + layer->b_count;
-        if (layer->spec.kind == LENET_CONV && count > most) most = count;
+        const size_t inputs = lenet_layer_inputs(layer), outputs = lenet_layer_outputs(layer);
+        const int in_place = layer->spec.kind == LENET_ACTIVATION;
+        if (inputs > most_inputs) most_inputs = inputs;
+        net->y[l] = in_place ? net->y[l - 1] : is_fused(net, l) ? NULL : take(arena, outputs * image);
+        net->place[l] = l > 0 && is_fused(net, l - 1) ? take(arena, outputs * (size_t)net->R * (size_t)net->N) : NULL;
+        net->gradient[l] = in_place ? net->gradient[l - 1] : take(arena, outputs * image);
+        net->scratch[l] = layer->spec.kind == LENET_CONV ? take(arena, scratch_bytes(net, layer)) : NULL;
     }
-    for (int i = 0; i < 2; i++)
-        net->scratch[i] = take(arena, (size_t)net->R * LENET_PARTS * most * net->backend->element_size);
     net->squared_x = net->optimizer == LENET_SDLM ? take(arena, most_inputs * image) : NULL;
 }
 
@@ -88,6 +75,7 @@ static void lay_out_control(struct lenet_network *net, struct arena *arena) {
     net->label = take(arena, R * net->N);
     net->next_label = net->backend->record ? take(arena, R * net->N) : NULL;
     net->predicted = take(arena, R * net->N);
+    net->losses = take(arena, R * net->N * sizeof *net->losses);
     net->hyper = take(arena, R * sizeof *net->hyper);
     net->tally = take(arena, R * sizeof *net->tally);
     net->scratch_tally = take(arena, R * sizeof *net->scratch_tally);
@@ -202,7 +190,7 @@ enum lenet_status lenet_network_forward(struct lenet_network *net) {
 /* With dy and tally as they are called where it stands. */
 #define LOSS_FIELDS                                                                                                    \
     LENET_POPULATION, .O = net->topology.classes, .y = net->y[net->topology.layer_count - 1], .label = net->label,     \
-                      .dy = dy, .predicted = net->predicted, .tally = tally
+                      .dy = dy, .predicted = net->predicted, .losses = net->losses, .tally = tally
 
 enum lenet_status lenet_distance_loss(struct lenet_network *net, void *dy, struct lenet_tally *tally) {
     return RUN(distance_loss, LOSS_FIELDS);
@@ -210,16 +198,14 @@ enum lenet_status lenet_distance_loss(struct lenet_network *net, void *dy, struc
 
 enum lenet_status lenet_network_loss(struct lenet_network *net, int with_gradient) {
     const struct lenet_topology *topology = &net->topology;
-    void *dy = with_gradient ? net->gradient[0] : NULL;
+    void *dy = with_gradient ? net->gradient[topology->layer_count - 1] : NULL;
     struct lenet_tally *tally = net->tally;
     if (topology->loss == LENET_MSE) return lenet_distance_loss(net, dy, tally);
     return RUN(softmax_loss, LOSS_FIELDS,
                .rubbish = topology->loss == LENET_MAP ? (float)lenet_exp(-topology->map_j) : 0);
 }
 
-void *lenet_network_gradient(const struct lenet_network *net, int l) {
-    return l < 0 ? net->dx : net->gradient[gradient_of(&net->topology, l)];
-}
+void *lenet_network_gradient(const struct lenet_network *net, int l) { return l < 0 ? net->dx : net->gradient[l]; }
 
 int lenet_wants_gradient(const struct lenet_network *net, int l) {
     return net->dx || lenet_topology_trains_below(&net->topology, l + 1);
@@ -227,10 +213,8 @@ int lenet_wants_gradient(const struct lenet_network *net, int l) {
 
 /* The gradients of parameters may be computed beside that of the input and what follows from it: nobody waits for them
  * before the update. So they are enqueued to the backend's branch, where one comes after the other; but those of the
- * lowest layer, beside which there is nothing else to do. They read dy, and before its buffer is written again they
- * must be done. */
+ * lowest layer, beside which there is nothing else to do. */
 static enum lenet_status join(struct lenet_network *net) {
-    net->branch_reads = 0;
     return net->backend->join ? net->backend->join(net->ctx) : LENET_OK;
 }
 
@@ -250,14 +234,7 @@ static enum lenet_status branch_backward_params(struct lenet_network *net, int l
     LENET_TRY(be->branch(net->ctx));
     const enum lenet_status status = backward_params(net, l);
     be->back(net->ctx);
-    net->branch_reads |= 1u << gradient_of(&net->topology, l);
     return status;
-}
-
-static int branch_reads(const struct lenet_network *net, const void *gradient) {
-    for (int i = 0; i < LENET_GRADIENTS; i++)
-        if (net->gradient[i] == gradient) return (net->branch_reads >> i & 1) != 0;
-    return 0;
 }
 
 /* Of layer l, and where that is asked for of the activation in front of it. */
@@ -266,7 +243,6 @@ static enum lenet_status backward_layer(struct lenet_network *net, int l, int wi
     const void *x = lenet_layer_input(net, l), *dy = lenet_network_gradient(net, l);
     const int wants_dx = lenet_wants_gradient(net, l - 1) && !(l > 0 && hides_gradient(net, l - 1));
     void *dx = wants_dx ? lenet_network_gradient(net, l - 1) : NULL;
-    if (dx && branch_reads(net, dx)) LENET_TRY(join(net));
     if (lenet_layer_trains(layer)) LENET_TRY(dx ? branch_backward_params(net, l) : backward_params(net, l));
     if (dx && net->place[l]) return lenet_layer_backward_maxima(net, layer, net->y[l], net->place[l], dy, dx);
     if (dx && with_activation) return lenet_layer_backward_activated(net, layer, x, dy, dx);

@@ -71,19 +71,23 @@ static enum lenet_status is_state_finite(struct search *s, int *finite) {
 
 /* ---- one step, operation by operation ------------------------------------------------------------------- */
 
-/* Looks at `count` values, of an operation's tensor whose name is made of two words; of images where padding says so,
- * which is left out. */
-static enum lenet_status look(struct search *s, const float *tensor, size_t count, int of_images, const char *what,
+/* Of a tensor with so many values an image. Padding is no image. */
+static int images_finite(const struct search *s, size_t units) {
+    for (int n = 0; n < s->net.N; n++)
+        for (size_t unit = 0; s->label[n] != LENET_NO_LABEL && unit < units; unit++)
+            if (!isfinite(s->values[lenet_value_at(s->net.backend, s->net.N, units, unit, n)])) return 0;
+    return 1;
+}
+
+/* Looks at `count` values of an operation's tensor whose name is made of two words; of each image where units, its
+ * values, are not 0. */
+static enum lenet_status look(struct search *s, const float *tensor, size_t count, size_t units, const char *what,
                               const char *name) {
-    const size_t N = (size_t)s->net.N;
     if (s->found->step || !tensor) return LENET_OK;
     LENET_TRY(s->net.backend->download(s->net.ctx, s->values, tensor, count * sizeof *tensor));
-    for (size_t i = 0; i < count; i++) {
-        if (isfinite(s->values[i]) || (of_images && s->label[i % N] == LENET_NO_LABEL)) continue;
-        s->found->step = s->step + 1;
-        snprintf(s->found->tensor, sizeof s->found->tensor, "%.47s%.63s", what, name);
-        break;
-    }
+    if (units ? images_finite(s, units) : all_finite(s->values, count)) return LENET_OK;
+    s->found->step = s->step + 1;
+    snprintf(s->found->tensor, sizeof s->found->tensor, "%.47s%.63s", what, name);
     return LENET_OK;
 }
 
@@ -92,7 +96,7 @@ static enum lenet_status look_at_output(struct search *s, const void *tensor, in
     char name[LENET_MAX_TENSOR_NAME];
     const size_t units = l < 0 ? lenet_layer_inputs(&topology->layers[0]) : lenet_layer_outputs(&topology->layers[l]);
     lenet_topology_layer_name(topology, l, name);
-    return look(s, tensor, units * (size_t)s->net.N, 1, what, name);
+    return look(s, tensor, units * (size_t)s->net.N, units, what, name);
 }
 
 /* Of parameters: of one layer, or of all where it is NULL. */

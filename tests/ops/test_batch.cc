@@ -101,7 +101,7 @@ struct Batch {
 /* The outputs of both operations, poisoned. */
 struct BatchOnDevice {
     BatchOnDevice(const Device &device, const Images &set, int R_, int N_)
-        : R(R_), N(N_), x(device, Poison(reference::Layout(R, set.OH, set.OW, N).Count())),
+        : R(R_), N(N_), x(device, Poison(reference::Layout(R, set.OH, set.OW, N).Count()), {R, N}),
           label(device, Labels(reference::Layout(R, N).Count(), 99)) {}
     Batch Host() const { return {R, N, x.Host(), label.Host()}; }
     const int R, N;

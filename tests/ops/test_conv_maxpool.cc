@@ -59,14 +59,15 @@ Values Scratch(const ConvMaxpool &s) { return Poison((size_t)s.R * LENET_PARTS *
 
 /* The operations; outputs are poisoned at first. */
 Results Fused(const Device &device, const ConvMaxpool &s, const Arguments &in) {
-    const Input x(device, in.x), parameters(device, in.parameters), dy(device, in.dy);
-    const Tensor y(device, Poison(in.dy.size())), dx(device, Poison(4 * in.dy.size()));
+    const BatchSize batch = {s.R, s.N};
+    const Input x(device, in.x, batch), parameters(device, in.parameters), dy(device, in.dy, batch);
+    const Tensor y(device, Poison(in.dy.size()), batch), dx(device, Poison(4 * in.dy.size()), batch);
     const Array<uint8_t> place(device, Places(in.dy.size(), 99));
     device.Run(conv_maxpool_forward{s.R, s.N, s.C, s.H, s.W, s.O, s.K, s.activation, s.Stride(), x, parameters,
                                     parameters.At(s.Weights()), y, place});
     device.Run(maxpool_backward_input{s.R, s.N, s.O, s.OH(), s.OW(), s.activation, y, place, dy, dx});
     const Tensor gradient(device, Values(in.parameters.size())), scratch(device, Scratch(s));
-    const Tensor between(device, Poison(4 * in.dy.size()));
+    const Tensor between(device, Poison(4 * in.dy.size()), batch);
     conv_maxpool_backward_params params = {};
     params.R = s.R;
     params.N = s.N;
@@ -86,14 +87,19 @@ Results Fused(const Device &device, const ConvMaxpool &s, const Arguments &in) {
     params.scratch = scratch;
     params.between = between;
     device.Run(params);
-    return {y.Host(), dx.Host(), gradient.Host(), place.Host()};
+    const Places lying = place.Host();
+    Places places = lying;
+    const std::vector<size_t> where = PlacesOf(device, lying.size(), batch);
+    for (size_t i = 0; i < where.size(); i++) places[i] = lying[where[i]];
+    return {y.Host(), dx.Host(), gradient.Host(), places};
 }
 
 /* The operations that they stand for, and the places of the maxima of what these have in between. */
 Results OneByOne(const Device &device, const ConvMaxpool &s, const Arguments &in) {
-    const Input x(device, in.x), parameters(device, in.parameters), dy(device, in.dy);
-    const Tensor between(device, Poison(4 * in.dy.size())), y(device, Poison(in.dy.size()));
-    const Tensor dx(device, Poison(4 * in.dy.size()));
+    const BatchSize batch = {s.R, s.N};
+    const Input x(device, in.x, batch), parameters(device, in.parameters), dy(device, in.dy, batch);
+    const Tensor between(device, Poison(4 * in.dy.size()), batch), y(device, Poison(in.dy.size()), batch);
+    const Tensor dx(device, Poison(4 * in.dy.size()), batch);
     device.Run(conv_forward{s.R, s.N, s.C, s.H, s.W, s.O, s.K, s.Stride(), x, parameters, parameters.At(s.Weights()),
                             between});
     const reference::SubsampleSize pool = s.Pool();
@@ -213,7 +219,7 @@ TEST(ConvMaxpoolInDouble, GradientIsTheSlope) {
         const ConvMaxpool s = {{2, cpu64.lanes(), 2, 8, 10, 3, 5}, activation};
         SCOPED_TRACE(s.Name());
         const Arguments in = RealArguments(s);
-        const Input x(cpu64, in.x), between(cpu64, Fused(cpu64, s, in).dx);
+        const Input x(cpu64, in.x, {s.R, s.N}), between(cpu64, Fused(cpu64, s, in).dx, {s.R, s.N});
         const Tensor gradient(cpu64, Poison(in.parameters.size()));
         const Tensor scratch(cpu64, Poison((size_t)s.R * LENET_PARTS * (s.Weights() + (size_t)s.O)));
         cpu64.Run(conv_backward_params{s.R,

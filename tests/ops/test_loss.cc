@@ -26,12 +26,13 @@ constexpr lenet_tally kBefore = {1000, 100, 10, 1};
 /* A loss's tensors on a device: outputs poisoned, and tallies with something in them. */
 struct LossOnDevice {
     LossOnDevice(const Device &device, const LossSize &s, const Values &host_y, const Labels &host_label)
-        : size(s), y(device, host_y), label(device, host_label), dy(device, Poison(s.Logits())),
-          predicted(device, Labels(s.Images(), 99)), tally(device, std::vector<lenet_tally>((size_t)s.R, kBefore)) {}
+        : size(s), y(device, host_y, {s.R, s.N}), label(device, host_label), dy(device, Poison(s.Logits()), {s.R, s.N}),
+          predicted(device, Labels(s.Images(), 99)), losses(device, Values(s.Images(), 99)),
+          tally(device, std::vector<lenet_tally>((size_t)s.R, kBefore)) {}
     softmax_loss Args(float rubbish = 0) const {
-        return {size.R, size.N, size.O, y, label, dy, predicted, tally, rubbish};
+        return {size.R, size.N, size.O, y, label, dy, predicted, losses, tally, rubbish};
     }
-    distance_loss Distance() const { return {size.R, size.N, size.O, y, label, dy, predicted, tally}; }
+    distance_loss Distance() const { return {size.R, size.N, size.O, y, label, dy, predicted, losses, tally}; }
     /* What was added to each network's tally. */
     std::vector<lenet_tally> Added() const {
         std::vector<lenet_tally> added = tally.Host();
@@ -53,6 +54,7 @@ struct LossOnDevice {
     const InputArray<uint8_t> label;
     const Tensor dy;
     const Array<uint8_t> predicted;
+    const Array<double> losses;
     const Array<lenet_tally> tally;
 };
 

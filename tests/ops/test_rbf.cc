@@ -33,8 +33,9 @@ auto TargetOf(const rbf_targets &targets) {
 struct RbfOnDevice {
     RbfOnDevice(const Device &device, const RbfSize &s, const rbf_targets &of, const Values &host_x,
                 const Values &host_dy)
-        : size(s), targets(of), x(device, host_x), dy(device, host_dy), y(device, Poison(s.Outputs())),
-          dx(device, Poison(s.Inputs())), d2x(device, Poison(s.Inputs())) {}
+        : size(s), targets(of), x(device, host_x, {s.R, s.N}), dy(device, host_dy, {s.R, s.N}),
+          y(device, Poison(s.Outputs()), {s.R, s.N}), dx(device, Poison(s.Inputs()), {s.R, s.N}),
+          d2x(device, Poison(s.Inputs()), {s.R, s.N}) {}
     rbf_forward Forward() const { return {size.R, size.N, size.I, size.O, targets, x, y}; }
     rbf_backward_input BackwardInput() const { return {size.R, size.N, size.I, size.O, targets, x, dy, dx}; }
     rbf_backward_second BackwardSecond() const { return {size.R, size.N, size.I, size.O, dy, d2x}; }
@@ -185,11 +186,12 @@ TEST_P(Rbf, SecondDerivativeIsTheSecondDifferenceOfTheDistanceLoss) {
     const auto losses = [&](const Values &at, void *dy) {
         const RbfOnDevice on(device(), s, targets, at, Values(s.Outputs(), 0));
         const Array<lenet_tally> tally(device(), std::vector<lenet_tally>(R));
+        const Array<double> losses_of_images(device(), Values(R * N));
         device().Run(on.Forward());
-        device().Run(distance_loss{s.R, s.N, s.O, on.y, label, dy, predicted, tally});
+        device().Run(distance_loss{s.R, s.N, s.O, on.y, label, dy, predicted, losses_of_images, tally});
         return tally.Host();
     };
-    const Tensor dy(device(), Poison(s.Outputs())), d2x(device(), Poison(s.Inputs()));
+    const Tensor dy(device(), Poison(s.Outputs()), {s.R, s.N}), d2x(device(), Poison(s.Inputs()), {s.R, s.N});
     const std::vector<lenet_tally> here = losses(x, dy);
     device().Run(rbf_backward_second{s.R, s.N, s.I, s.O, dy, d2x});
     const Values got = d2x.Host();

@@ -80,7 +80,7 @@ TEST_P(Scale, InPlaceGivesTheSameBits) {
         SCOPED_TRACE(s.Name());
         const LayerInputs in = RealInputs(s);
         const Input w(device(), in.w);
-        const Tensor dy(device(), in.dy);
+        const Tensor dy(device(), in.dy, {s.R, s.N});
         device().Run(s.BackwardInput(s.w_count(), dy, w, dy));
         EXPECT_TRUE(Equal(RunLayer(device(), s, in).dx, dy.Host()));
     }

@@ -14,8 +14,8 @@ using reference::SubsampleSize;
 /* A subsampling's tensors on a device, outputs poisoned. */
 struct SubsampleOnDevice {
     SubsampleOnDevice(const Device &device, const SubsampleSize &s, const Values &host_x, const Values &host_dy)
-        : size(s), x(device, host_x), dy(device, host_dy), y(device, Poison(s.Outputs())),
-          dx(device, Poison(s.Inputs())) {}
+        : size(s), x(device, host_x, {s.R, s.N}), dy(device, host_dy, {s.R, s.N}),
+          y(device, Poison(s.Outputs()), {s.R, s.N}), dx(device, Poison(s.Inputs()), {s.R, s.N}) {}
     subsample_forward Forward() const {
         return {size.R, size.N, size.C, size.H, size.W, size.S, size.pooling, size.activation, x, y};
     }

@@ -112,22 +112,51 @@ template <class T> class Array : public Buffer {
     std::vector<T> Host() const { return FromBytes<T>(Bytes()); }
 };
 
-/* A tensor of lenet_real: doubles on the host, whatever the backend's element is. */
+/* A batch of R networks with N images each. */
+struct BatchSize {
+    int R, N;
+};
+
+/* Where on the device each value of a tensor lies that is [R][units][N] on the host; empty where that is the same. */
+inline std::vector<size_t> PlacesOf(const Device &device, size_t count, BatchSize batch) {
+    std::vector<size_t> places;
+    if (batch.N <= device.backend().group || device.backend().group == 0) return places;
+    const size_t N = (size_t)batch.N, units = count / ((size_t)batch.R * N);
+    for (size_t i = 0; i < count; i++)
+        places.push_back(i / (units * N) * units * N +
+                         lenet_value_at(&device.backend(), batch.N, units, i / N % units, (int)(i % N)));
+    return places;
+}
+
+/* A tensor of lenet_real: doubles on the host, whatever the backend's element is. That of a batch is [R][units][N] on
+ * the host, however its images lie on the device. */
 class Tensor : public Buffer {
   public:
-    Tensor(const Device &device, const Values &values)
-        : Buffer(device, IsFloat(device) ? ToBytes(Convert<float>(values)) : ToBytes(values)) {}
+    Tensor(const Device &device, const Values &values, BatchSize batch = {0, 0})
+        : Buffer(device, ToDevice(device, PlacesOf(device, values.size(), batch), values)),
+          places_(PlacesOf(device, values.size(), batch)) {}
     operator void *() const { return p_; }
     void *At(size_t element) const { return static_cast<char *>(p_) + element * device_.backend().element_size; }
     Values Host() const {
-        return IsFloat(device_) ? Convert<double>(FromBytes<float>(Bytes())) : FromBytes<double>(Bytes());
+        const Values lying = IsFloat(device_) ? Convert<double>(FromBytes<float>(Bytes())) : FromBytes<double>(Bytes());
+        Values values = lying;
+        for (size_t i = 0; i < places_.size(); i++) values[i] = lying[places_[i]];
+        return values;
     }
 
   private:
+    static std::vector<uint8_t> ToDevice(const Device &device, const std::vector<size_t> &places,
+                                         const Values &values) {
+        Values lying = values;
+        for (size_t i = 0; i < places.size(); i++) lying[places[i]] = values[i];
+        return IsFloat(device) ? ToBytes(Convert<float>(lying)) : ToBytes(lying);
+    }
     static bool IsFloat(const Device &device) { return device.backend().element_size == sizeof(float); }
     template <class To, class From> static std::vector<To> Convert(const std::vector<From> &values) {
         return std::vector<To>(values.begin(), values.end());
     }
+
+    const std::vector<size_t> places_;
 };
 
 /* What an operation may only read: a test in which it was written to fails. */

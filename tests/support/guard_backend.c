@@ -153,7 +153,8 @@ static enum lenet_status guard_measure_peak(struct lenet_ctx *ctx, double *flops
 #define X(op)                                                                                                          \
     static enum lenet_status guard_##op(struct lenet_ctx *ctx, const struct op *args) {                                \
         protect_all(guard_of(ctx), PROT_READ | PROT_WRITE);                                                            \
-        const enum lenet_status status = guard_of(ctx)->backend->op(guard_of(ctx)->inner, args);                       \
+        enum lenet_status status = guard_of(ctx)->backend->op(guard_of(ctx)->inner, args);                             \
+        if (status == LENET_OK) status = guard_of(ctx)->backend->join(guard_of(ctx)->inner); /* which does it */       \
         protect_all(guard_of(ctx), PROT_NONE);                                                                         \
         return status;                                                                                                 \
     }
@@ -169,6 +170,9 @@ static void fill_table(struct lenet_backend *guard, const struct lenet_backend *
     guard->upload = guard_upload;
     guard->download = guard_download;
     guard->measure_peak = guard_measure_peak;
+    guard->branch = NULL;
+    guard->back = NULL;
+    guard->join = NULL;
 #define X(op) guard->op = guard_##op;
     LENET_OPS(X)
 #undef X

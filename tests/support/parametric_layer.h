@@ -45,9 +45,9 @@ inline Values Unpack(const Placement &at, int R, const Values &packed, size_t fi
 /* A layer's tensors on a device: outputs poisoned with NaN, and NaN between the parameters, which must not be read. */
 template <class Layer> struct LayerOnDevice {
     LayerOnDevice(const Device &device, const Layer &s, const LayerInputs &in, bool bias_last = true)
-        : layer(s), place{s.w_count(), s.b_count(), bias_last}, x(device, in.x), dy(device, in.dy),
-          params(device, Pack(place, s.R, in.w, in.b, NAN)), y(device, Poison(in.dy.size())),
-          dx(device, Poison(in.x.size())),
+        : layer(s), place{s.w_count(), s.b_count(), bias_last}, x(device, in.x, {s.R, s.N}),
+          dy(device, in.dy, {s.R, s.N}), params(device, Pack(place, s.R, in.w, in.b, NAN)),
+          y(device, Poison(in.dy.size()), {s.R, s.N}), dx(device, Poison(in.x.size()), {s.R, s.N}),
           dparams(device, Pack(place, s.R, Poison(in.w.size()), Poison(in.b.size()), kGap)),
           scratch(device, Poison(s.scratch_count())) {}
 

@@ -28,6 +28,9 @@ template <class Op> class Sample {
 
     /* The same for arrays that are no tensors. */
     template <class T> const T *InArray(const std::vector<T> &host) { return *Keep<InputArray<T>>(inputs_, host); }
+    template <class T> T *ScratchArray(size_t count, T poison) {
+        return *Keep<Array<T>>(inputs_, std::vector<T>(count, poison));
+    }
     template <class T> T *OutArray(std::vector<T> host) {
         host.resize(host.size() + kBehind, host.back());
         return KeepOutput<Array<T>>(host);
@@ -432,6 +435,7 @@ template <class Op> void FillLoss(Sample<Op> &s) {
     a.label = s.InArray(labels);
     a.dy = s.Out(Count(a.R, a.O, a.N));
     a.predicted = s.OutArray(std::vector<uint8_t>(Count(a.R, a.N), 99));
+    a.losses = s.template ScratchArray<double>(Count(a.R, a.N), 99);
     a.tally = s.OutArray(std::vector<lenet_tally>(3, lenet_tally{1.5, 3, 2, 1}));
 }
 inline bool Fill(Sample<softmax_loss> &s, int variant) {

@@ -206,8 +206,10 @@ TEST_P(CrosscheckOfCpus, AWrongPlaceOfAMaximumFails) {
     fusing.fuses = wrong.fuses = 1;
     wrong.conv_maxpool_forward = [](lenet_ctx *ctx, const struct conv_maxpool_forward *a) {
         LENET_TRY(lenet_backend_cpu()->conv_maxpool_forward(ctx, a));
-        const int rows = (a->H - a->K + 1) / 2, columns = (a->W - a->K + 1) / 2;
-        uint8_t &place = a->place[(rows / 2 * columns + columns / 2) * a->N];
+        LENET_TRY(lenet_backend_cpu()->join(ctx)); /* it is done */
+        const size_t rows = (size_t)(a->H - a->K + 1) / 2, columns = (size_t)(a->W - a->K + 1) / 2;
+        uint8_t &place = a->place[lenet_value_at(lenet_backend_cpu(), a->N, (size_t)a->O * rows * columns,
+                                                 rows / 2 * columns + columns / 2, 0)];
         place = (uint8_t)((place + 1) % 4);
         return LENET_OK;
     };

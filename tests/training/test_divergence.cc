@@ -51,6 +51,7 @@ template <class Args> void PlantInfinity(const char *operation, const Args &args
 #define X(op)                                                                                                          \
     lenet_status infinite_##op(lenet_ctx *ctx, const struct op *args) {                                                \
         LENET_TRY(infinity.inner->op(ctx, args));                                                                      \
+        LENET_TRY(infinity.inner->join(ctx)); /* it is done */                                                         \
         PlantInfinity(#op, *args);                                                                                     \
         return LENET_OK;                                                                                               \
     }
