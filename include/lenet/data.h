@@ -56,9 +56,9 @@ struct lenet_reading {
 enum lenet_status lenet_dataset_read(const char *directory, struct lenet_dataset *data, struct lenet_error *err);
 
 /* Reads the data set in directory, a text of room bytes; where it is "", it becomes the first of the usual places that
- * is there (data/places.h). Where the test half is all that is needed and not both training files are there, data->train has
- * no samples and data->hash is "". Fails as above, with LENET_ERR_FORMAT also where images are larger than field x
- * field pixels. */
+ * is there (data/places.h). Where the test half is all that is needed and not both training files are there,
+ * data->train has no samples and data->hash is "". Fails as above, with LENET_ERR_FORMAT also where images are larger
+ * than field x field pixels. */
 enum lenet_half { LENET_BOTH_HALVES, LENET_TEST_HALF };
 enum lenet_status lenet_dataset_open(char *directory, size_t room, enum lenet_half needed,
                                      const struct lenet_reading *how, int field, struct lenet_dataset *data,
