@@ -33,6 +33,7 @@ struct lenet_config {
     char resume[LENET_MAX_PATH];
     char weights[LENET_MAX_PATH];
     char json[LENET_MAX_PATH];
+    int recipe; /* an index into lenet_recipes */
     /* the network */
     char arch[LENET_MAX_CHOICE];
     int activation, pooling; /* enum lenet_activation, enum lenet_pooling */
@@ -84,7 +85,7 @@ struct lenet_config {
     /* export */
     int bits; /* of a weight: 0 for 8, 1 for 4 */
 
-    uint64_t given[2];    /* a bit for each option that was set: an architecture's recipe leaves those alone */
+    uint64_t given[2];    /* a bit for each option that was set: recipes leave those alone                   */
     uint64_t replaced[2]; /* of these, the distortions that --augment has set after them                     */
 };
 
@@ -160,7 +161,15 @@ enum lenet_status lenet_option_set(struct lenet_config *config, const struct len
 /* The option's value as lenet_option_set takes it; the shortest text that reads back the same. */
 void lenet_option_get(const struct lenet_config *config, const struct lenet_option *option, char *text, size_t size);
 
-/* 1 where it was set; what follows from an architecture's recipe was not. */
+/* What --recipe sets of what is not given, as "batch=128 epochs=2"; each is one of the option's choices. A recipe with
+ * an architecture has that architecture's settings, too. */
+enum { LENET_RECIPES = 4 };
+struct lenet_recipe {
+    const char *name, *description, *settings;
+};
+extern const struct lenet_recipe lenet_recipes[LENET_RECIPES];
+
+/* 1 where it was set; what follows from a recipe was not. */
 int lenet_option_is_given(const struct lenet_config *config, const struct lenet_option *option);
 
 /* ---- options without effect: --beta2 with --optimizer nesterov ---- */

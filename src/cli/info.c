@@ -75,6 +75,26 @@ static void print_devices(void) {
     }
 }
 
+/* Settings such as "batch=128 epochs=2", as they are written on a command line, in lines of 80 characters. */
+static void print_settings(const char *settings) {
+    size_t column = 80;
+    for (const char *item = settings; *item; item += strspn(item, " ")) {
+        const size_t length = strcspn(item, " "), name = strcspn(item, "=");
+        if (column + 3 + length > 80) column = (size_t)printf("%s%14s", item == settings ? "" : "\n", "");
+        column += (size_t)printf(" --%.*s %.*s", (int)name, item, (int)(length - name - 1), item + name + 1);
+        item += length;
+    }
+    if (settings[0]) printf("\n");
+}
+
+static void print_recipes(void) {
+    printf("\nrecipes\n");
+    for (const struct lenet_recipe *recipe = lenet_recipes; recipe < lenet_recipes + LENET_RECIPES; recipe++) {
+        printf("  %-12s %s\n", recipe->name, recipe->description);
+        print_settings(recipe->settings);
+    }
+}
+
 /* Where a command finds its data without --data. */
 static void print_places(const struct lenet_data_places *places) {
     printf("\ndata\n");
@@ -129,6 +149,7 @@ static void print_info(const struct lenet_config *config, const struct lenet_mod
     printf("\narchitectures\n");
     for (const struct lenet_arch *arch = lenet_archs; arch->name; arch++)
         printf("  %-12s %s\n", arch->name, arch->description);
+    print_recipes();
     print_devices();
     print_places(places);
 }

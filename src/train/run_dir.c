@@ -204,6 +204,9 @@ enum lenet_status lenet_run_read(const char *directory, struct lenet_config *con
 
 enum lenet_status lenet_run_same(const struct lenet_config *was, const struct lenet_config *now,
                                  struct lenet_error *err) {
+    if (lenet_option_is_given(now, lenet_option_find("recipe")))
+        return lenet_fail(err, LENET_ERR_ARG, "--resume %s: --recipe has no effect on a run that goes on as it began",
+                          now->resume);
     for (const struct lenet_option *option = lenet_options; option->name; option++) {
         char before[LENET_MAX_PATH], after[LENET_MAX_PATH];
         if (!option->identity) continue;

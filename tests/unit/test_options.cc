@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <set>
+#include <sstream>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -249,6 +250,74 @@ TEST(OptionTable, ChoicesAreTheEnumsOfTheContract) {
     EXPECT_EQ(LENET_INIT_ROOT_AVERAGE, 4);
 }
 
+/* ---- recipes ---------------------------------------------------------------------------- */
+
+TEST(Recipes, AreThoseOfTheOption) {
+    Strings names;
+    for (const lenet_recipe &recipe : lenet_recipes) names.push_back(recipe.name);
+    EXPECT_EQ(names, Choices(lenet_option_find("recipe")));
+}
+
+/* By the names and values of the table, so that a setting of no option, or one that is not taken, shows. */
+TEST(Recipes, SetWhatTheySay) {
+    for (const lenet_recipe &recipe : lenet_recipes) {
+        const lenet_config config = Parsed({"--recipe", recipe.name});
+        std::istringstream settings(recipe.settings);
+        for (std::string setting; settings >> setting;) {
+            const size_t end = setting.find('=');
+            const std::string name = setting.substr(0, end);
+            EXPECT_EQ(Get(config, name.c_str()), setting.substr(end + 1)) << recipe.name << ", " << name;
+            EXPECT_FALSE(lenet_option_is_given(&config, lenet_option_find(name.c_str())));
+        }
+    }
+}
+
+TEST(Recipes, LeaveWhatIsGivenInAnyOrder) {
+    for (const auto &words : {std::vector<const char *>{"--recipe", "fast", "--epochs", "3"},
+                              std::vector<const char *>{"--epochs", "3", "--recipe", "fast"}}) {
+        const lenet_config config = Parsed(words);
+        EXPECT_EQ(config.epochs, 3);
+        EXPECT_EQ(config.batch, 128);
+        EXPECT_EQ(config.learning_rate, 0.1);
+    }
+    const lenet_config last = Parsed({"--recipe", "fast", "--recipe", "best"});
+    EXPECT_EQ(last.batch, Initial().batch) << "the last one counts";
+    EXPECT_EQ(last.epochs, 40);
+}
+
+TEST(Recipes, OneWithAnArchitectureHasItsSettings) {
+    const lenet_config recipe = Parsed({"--recipe", "1998"}), arch = Parsed({"--arch", "lenet5-1998"});
+    for (const lenet_option *option : Options())
+        if (option->identity) {
+            EXPECT_EQ(Get(recipe, option->name), Get(arch, option->name)) << option->name;
+        }
+    const lenet_config other = Parsed({"--recipe", "1998", "--arch", "lenet1"}), plain = Parsed({"--arch", "lenet1"});
+    EXPECT_EQ(Get(other, "optimizer"), Get(plain, "optimizer"));
+    char text[512];
+    lenet_config_idle_text(&other, text, sizeof text);
+    EXPECT_STREQ(text, "--recipe has no effect with --arch lenet1");
+    lenet_config_idle_text(&recipe, text, sizeof text);
+    EXPECT_STREQ(text, "");
+}
+
+TEST(Recipes, TheBestHasTheStandardDistortions) {
+    EXPECT_EQ(Get(Parsed({"--recipe", "best"}), "augment"), "standard");
+    EXPECT_EQ(Get(Parsed({"--recipe", "best", "--augment", "none"}), "augment"), "none");
+    EXPECT_EQ(Get(Parsed({"--recipe", "best", "--augment-shift", "0"}), "augment-elastic"), "2");
+}
+
+TEST(Recipes, ChangeNoRunThatHasTheSameOptions) {
+    const lenet_config recipe = Parsed({"--recipe", "fast", "--schedule", "published"}),
+                       options = Parsed({"--batch=128", "--epochs=2", "--lr=0.1", "--schedule", "published"});
+    lenet_config a, b;
+    lenet_config_canonical(&recipe, &a);
+    lenet_config_canonical(&options, &b);
+    for (const lenet_option *option : Options())
+        if (option->identity) {
+            EXPECT_EQ(Get(a, option->name), Get(b, option->name)) << option->name;
+        }
+}
+
 /* ---- texts that are taken ------------------------------------------------------------- */
 
 /* Texts that the option takes; the last ones are not how it would print them. */
@@ -313,6 +382,7 @@ TEST(OptionText, NumbersPrintAsShortAsTheyCan) {
 
 TEST(OptionText, AnOptionSetsItsOwnFieldOnly) {
     for (const lenet_option *option : StoredOptions()) {
+        if (std::string(option->name) == "recipe") continue; /* whose purpose is to set others */
         lenet_config config = Initial(), before = config;
         lenet_option_set(&config, option, GoodTexts(option)[1].c_str(), nullptr);
         memcpy((char *)&config + option->offset, (char *)&before + option->offset, option->size);

@@ -504,6 +504,13 @@ TEST_F(RunDir, AnotherValueOfAnOptionThatMakesARunIsNamed) {
     }
 }
 
+TEST_F(RunDir, ARecipeIsRefusedWhereARunGoesOn) {
+    lenet_config now = config_;
+    ASSERT_EQ(lenet_option_set(&now, lenet_option_find("recipe"), "standard", nullptr), LENET_OK);
+    EXPECT_EQ(lenet_run_same(&config_, &now, &err_), LENET_ERR_ARG);
+    EXPECT_TRUE(Says("--recipe has no effect on a run that goes on as it began")) << err_.text;
+}
+
 TEST_F(RunDir, TheMachineMayDiffer) {
     lenet_config was = config_;
     for (const lenet_option *option = lenet_options; option->name; option++)

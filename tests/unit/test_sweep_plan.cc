@@ -784,7 +784,7 @@ TEST(SweepRunId, ChangesWithEveryOptionThatMattersAndWithNothingElse) {
     std::set<std::string> ids = {Id(Initial())};
     size_t recorded = 0;
     for (const lenet_option *option = lenet_options; option->name; option++) {
-        if (option->type == LENET_OPTION_AUGMENT) continue;
+        if (option->type == LENET_OPTION_AUGMENT || std::string(option->name) == "recipe") continue; /* set others */
         lenet_config config = Initial(), needed = Initial();
         Set(config, option->name, OtherValue(option));
         ASSERT_NE(Get(config, option->name), Get(Initial(), option->name)) << option->name;
