@@ -27,6 +27,18 @@ struct lenet_bench {
     struct lenet_bench_row rows[LENET_MAX_BENCH_ROWS];
 };
 
+/* How long one batch takes, from its bytes on the device to its outputs on the host, over many of them; in seconds. */
+struct lenet_bench_forward {
+    const char *backend;
+    int n;
+    double median, p99, fastest;
+    double images_per_s; /* of all networks together, by the median */
+};
+
+/* Times the answers of config's network for batches of random data. */
+enum lenet_status lenet_bench_forward(const struct lenet_config *config, struct lenet_bench_forward *result,
+                                      struct lenet_error *err);
+
 /* Times training steps of config's network, batch and optimizer on random data. */
 enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lenet_bench *result,
                                   struct lenet_error *err);

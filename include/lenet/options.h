@@ -71,6 +71,7 @@ struct lenet_config {
     int64_t entries, images;
     /* bench */
     int64_t networks;
+    int forward; /* 0 or 1 */
     /* sweep */
     char out[LENET_MAX_PATH];
     char shard[LENET_MAX_CHOICE]; /* "i/n", or "" */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "lenet/network.h"
+#include "net/passes.h"
 #include "train/settings.h"
 
 enum { WARM_UP = 20, ROUNDS = 10, STEPS = 20, IMAGES = 4096, SIDE = 28 };
@@ -154,57 +155,134 @@ static enum lenet_status time_rounds(struct lenet_network *net, const struct len
     return LENET_OK;
 }
 
-static enum lenet_status measure(const struct lenet_device *device, const struct lenet_config *config,
-                                 const struct lenet_topology *topology, const struct lenet_dataset *data,
-                                 struct lenet_bench *result, struct lenet_error *err) {
-    const int R = (int)config->networks;
-    const struct lenet_backend *be = lenet_device_backend_for(device, (int)config->batch);
-    const struct lenet_network_options options = {
-        .topology = topology, .optimizer = (enum lenet_optimizer)config->optimizer, .R = R, .B = (int)config->batch};
-    struct lenet_device_data device_data = {0};
-    struct lenet_network net = {0};
-    float *w = calloc(topology->stride, sizeof *w);
-    struct timed_ctx *t = calloc(1, sizeof *t);
-    enum lenet_status status = w && t ? LENET_OK : LENET_ERR_MEMORY;
-    if (status == LENET_OK)
-        status = lenet_device_data_create(be, device->ctx, data, lenet_config_scaling(config, data),
-                                          topology->arch->field, &device_data, err);
-    if (status == LENET_OK) status = lenet_network_create(be, device->ctx, &options, &net, err);
-    for (int r = 0; r < net.R && status == LENET_OK; r++) {
+/* ---- the network that is measured ----------------------------------------------------------------- */
+
+struct bench {
+    struct lenet_device device;
+    struct lenet_topology topology;
+    struct lenet_device_data data;
+    struct lenet_network net;
+};
+
+static enum lenet_status fill(struct bench *b, const struct lenet_config *config) {
+    float *w = calloc(b->topology.stride, sizeof *w);
+    enum lenet_status status = w ? LENET_OK : LENET_ERR_MEMORY;
+    for (int r = 0; r < b->net.R && status == LENET_OK; r++) {
         /* A low rate, and an epsilon for sdlm, whose m stays 0: an update that is measured many times over must not end
          * in NaN. */
         const struct lenet_hyper hyper = {
             .seed = (uint64_t)r + 1, .train_count = IMAGES, .learning_rate = 1e-5f, .momentum = 0.9f, .epsilon = 0.02f};
-        lenet_topology_init(topology, (enum lenet_init)config->init, hyper.seed, 1, w);
-        status = lenet_network_put(&net, net.w, r, w);
-        if (status == LENET_OK) status = be->upload(net.ctx, net.hyper + r, &hyper, sizeof hyper);
+        lenet_topology_init(&b->topology, (enum lenet_init)config->init, hyper.seed, 1, w);
+        status = lenet_network_put(&b->net, b->net.w, r, w);
+        if (status == LENET_OK) status = b->net.backend->upload(b->net.ctx, b->net.hyper + r, &hyper, sizeof hyper);
     }
-    if (status == LENET_OK) status = time_rounds(&net, &device_data.train, t, result);
-    if (net.backend) lenet_network_free(&net);
-    lenet_device_data_free(be, device->ctx, &device_data);
     free(w);
+    return status;
+}
+
+static enum lenet_status open_network(struct bench *b, const struct lenet_config *config, struct lenet_error *err) {
+    const struct lenet_backend *be = lenet_device_backend_for(&b->device, (int)config->batch);
+    const struct lenet_network_options options = {.topology = &b->topology,
+                                                  .optimizer = (enum lenet_optimizer)config->optimizer,
+                                                  .R = (int)config->networks,
+                                                  .B = (int)config->batch};
+    struct lenet_dataset data;
+    LENET_TRY(lenet_dataset_random(1, IMAGES, SIDE, &data));
+    enum lenet_status status = lenet_device_data_create(be, b->device.ctx, &data, lenet_config_scaling(config, &data),
+                                                        b->topology.arch->field, &b->data, err);
+    lenet_dataset_free(&data);
+    LENET_TRY(status);
+    LENET_TRY(lenet_network_create(be, b->device.ctx, &options, &b->net, err));
+    return fill(b, config);
+}
+
+/* Calls measure with a network as config says. */
+static enum lenet_status with_network(const struct lenet_config *config,
+                                      enum lenet_status (*measure)(struct bench *, void *result), void *result,
+                                      struct lenet_error *err) {
+    struct bench b;
+    memset(&b, 0, sizeof b);
+    if (config->batch > IMAGES)
+        return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images; wanted at most so many",
+                          (long long)config->batch, IMAGES);
+    LENET_TRY(lenet_config_topology(config, LENET_DIGITS, &b.topology, err));
+    LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &b.device, err));
+    enum lenet_status status = open_network(&b, config, err);
+    if (status == LENET_OK) status = measure(&b, result);
+    if (b.net.backend) lenet_network_free(&b.net);
+    lenet_device_data_free(lenet_device_backend_for(&b.device, (int)config->batch), b.device.ctx, &b.data);
+    status = lenet_device_explain(&b.device, status, err);
+    lenet_device_close(&b.device);
+    return status;
+}
+
+/* ---- training ------------------------------------------------------------------------------------- */
+
+static enum lenet_status measure_training(struct bench *b, void *into) {
+    struct lenet_bench *result = into;
+    const double images = (double)b->net.R * (double)b->net.B;
+    struct timed_ctx *t = calloc(1, sizeof *t);
+    const enum lenet_status status = t ? time_rounds(&b->net, &b->data.train, t, result) : LENET_ERR_MEMORY;
     free(t);
-    result->backend = device->backend->name;
-    result->images_per_s = (double)R * (double)config->batch / result->step_seconds;
-    result->step_flops = lenet_topology_flops(topology, 1) * (double)R * (double)config->batch;
+    result->backend = b->device.backend->name;
+    result->images_per_s = images / result->step_seconds;
+    result->step_flops = lenet_topology_flops(&b->topology, 1) * images;
     return status;
 }
 
 enum lenet_status lenet_bench_run(const struct lenet_config *config, struct lenet_bench *result,
                                   struct lenet_error *err) {
-    struct lenet_device device;
-    struct lenet_topology topology;
-    struct lenet_dataset data;
-    if (config->batch > IMAGES)
-        return lenet_fail(err, LENET_ERR_ARG, "--batch %lld: bench has %d images; wanted at most so many",
-                          (long long)config->batch, IMAGES);
     *result = (struct lenet_bench){0};
-    LENET_TRY(lenet_config_topology(config, LENET_DIGITS, &topology, err));
-    LENET_TRY(lenet_device_open(config->device, lenet_open_options_of(config), &device, err));
-    enum lenet_status status = lenet_dataset_random(1, IMAGES, SIDE, &data);
-    if (status == LENET_OK) status = measure(&device, config, &topology, &data, result, err);
-    status = lenet_device_explain(&device, status, err);
-    lenet_dataset_free(&data);
-    lenet_device_close(&device);
+    return with_network(config, measure_training, result, err);
+}
+
+/* ---- answers -------------------------------------------------------------------------------------- */
+
+enum { MOST_PASSES = 10000 };
+#define MOST_SECONDS 2
+
+static enum lenet_status answer(struct lenet_network *net, const struct lenet_source *source, uint32_t first,
+                                void *outputs, size_t bytes) {
+    LENET_TRY(RUN(batch_slice, .R = net->R, .N = net->N, .B = net->B, .source = *source, .first = first,
+                  .end = source->count, .x = net->x, .label = net->label));
+    LENET_TRY(lenet_network_forward(net));
+    return net->backend->download(net->ctx, outputs, net->y[net->topology.layer_count - 1], bytes);
+}
+
+static enum lenet_status time_answers(struct bench *b, double *seconds, int *n, void *outputs, size_t bytes) {
+    const uint32_t batches = (uint32_t)(IMAGES / b->net.B);
+    const double began = lenet_now();
+    for (int i = 0; i < WARM_UP; i++) LENET_TRY(answer(&b->net, &b->data.train, 0, outputs, bytes));
+    for (*n = 0; *n < MOST_PASSES && lenet_now() - began < MOST_SECONDS; ++*n) {
+        const double now = lenet_now();
+        LENET_TRY(answer(&b->net, &b->data.train, (uint32_t)*n % batches * (uint32_t)b->net.B, outputs, bytes));
+        seconds[*n] = lenet_now() - now;
+    }
+    return LENET_OK;
+}
+
+static enum lenet_status measure_forward(struct bench *b, void *into) {
+    struct lenet_bench_forward *result = into;
+    const size_t values = (size_t)b->net.R * (size_t)b->net.N * (size_t)b->topology.classes;
+    const size_t bytes = values * b->net.backend->element_size;
+    double *seconds = malloc(MOST_PASSES * sizeof *seconds);
+    void *outputs = malloc(bytes);
+    enum lenet_status status = seconds && outputs ? LENET_OK : LENET_ERR_MEMORY;
+    if (status == LENET_OK) status = time_answers(b, seconds, &result->n, outputs, bytes);
+    if (status == LENET_OK && result->n > 0) {
+        result->backend = b->device.backend->name;
+        result->median = median(seconds, result->n); /* which sorts them */
+        result->p99 = seconds[result->n * 99 / 100];
+        result->fastest = seconds[0];
+        result->images_per_s = (double)b->net.R * (double)b->net.B / result->median;
+    }
+    free(seconds);
+    free(outputs);
     return status;
+}
+
+enum lenet_status lenet_bench_forward(const struct lenet_config *config, struct lenet_bench_forward *result,
+                                      struct lenet_error *err) {
+    *result = (struct lenet_bench_forward){0};
+    return with_network(config, measure_forward, result, err);
 }

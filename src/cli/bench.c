@@ -28,6 +28,16 @@ static void print_bench(const struct lenet_config *config, const struct lenet_be
            60000 * (double)config->networks / b->images_per_s, b->images_per_s / 60000);
 }
 
+static void add_machine(struct lenet_json *json, const struct lenet_config *config, const char *device) {
+    lenet_json_add_string(json, "arch", config->arch);
+    lenet_json_add_string(json, "device", device);
+    lenet_json_add_string(json, "version", LENET_VERSION);
+    lenet_json_add_string(json, "compiler", LENET_COMPILER);
+    lenet_json_add_number(json, "networks", (double)config->networks);
+    lenet_json_add_number(json, "batch", (double)config->batch);
+    lenet_json_add_number(json, "threads", (double)config->threads);
+}
+
 static enum lenet_status write_bench(const char *path, const struct lenet_config *config, const struct lenet_bench *b,
                                      struct lenet_error *err) {
     struct lenet_json json = {.whole = NULL};
@@ -41,13 +51,7 @@ static enum lenet_status write_bench(const char *path, const struct lenet_config
         lenet_json_close(&json);
     }
     lenet_json_close(&json);
-    lenet_json_add_string(&json, "arch", config->arch);
-    lenet_json_add_string(&json, "device", b->backend);
-    lenet_json_add_string(&json, "version", LENET_VERSION);
-    lenet_json_add_string(&json, "compiler", LENET_COMPILER);
-    lenet_json_add_number(&json, "networks", (double)config->networks);
-    lenet_json_add_number(&json, "batch", (double)config->batch);
-    lenet_json_add_number(&json, "threads", (double)config->threads);
+    add_machine(&json, config, b->backend);
     lenet_json_add_number(&json, "peak_flops_per_s", b->peak_flops);
     lenet_json_add_number(&json, "step_seconds", b->step_seconds);
     lenet_json_add_number(&json, "fastest_step_seconds", b->fastest_step_seconds);
@@ -56,9 +60,37 @@ static enum lenet_status write_bench(const char *path, const struct lenet_config
     return lenet_json_write(path, &json, err);
 }
 
+static void print_forward(const struct lenet_config *config, const struct lenet_bench_forward *b) {
+    printf("%" PRId64 " x %s, answers for a batch of %" PRId64 ", on %s, %d times:\n"
+           "median %.1f us, 99 %% within %.1f us, fastest %.1f us; %.0f images/s\n",
+           config->networks, config->arch, config->batch, b->backend, b->n, 1e6 * b->median, 1e6 * b->p99,
+           1e6 * b->fastest, b->images_per_s);
+}
+
+static enum lenet_status write_forward(const char *path, const struct lenet_config *config,
+                                       const struct lenet_bench_forward *b, struct lenet_error *err) {
+    struct lenet_json json = {.whole = NULL};
+    lenet_json_open_object(&json, NULL);
+    add_machine(&json, config, b->backend);
+    lenet_json_add_number(&json, "passes", b->n);
+    lenet_json_add_number(&json, "median_seconds", b->median);
+    lenet_json_add_number(&json, "p99_seconds", b->p99);
+    lenet_json_add_number(&json, "fastest_seconds", b->fastest);
+    lenet_json_add_number(&json, "images_per_s", b->images_per_s);
+    return lenet_json_write(path, &json, err);
+}
+
+static enum lenet_status forward_command(const struct lenet_config *config, struct lenet_error *err) {
+    struct lenet_bench_forward result;
+    LENET_TRY(lenet_bench_forward(config, &result, err));
+    print_forward(config, &result);
+    return config->json[0] ? write_forward(config->json, config, &result, err) : LENET_OK;
+}
+
 enum lenet_status bench_command(int argc, char **argv, struct lenet_config *config, struct lenet_error *err) {
     struct lenet_bench result;
     LENET_TRY(lenet_options_parse(LENET_CMD_BENCH, argc, argv, config, err));
+    if (config->forward) return forward_command(config, err);
     LENET_TRY(lenet_bench_run(config, &result, err));
     print_bench(config, &result);
     return config->json[0] ? write_bench(config->json, config, &result, err) : LENET_OK;

@@ -232,6 +232,9 @@ const struct lenet_option lenet_options[] = {
     {.name = "networks", INTEGER(networks, 1, 16384), .initial = "1",
      .argument = "R", .commands = BENCH,
      .help = "the number of networks that train at once"},
+    {.name = "forward", SWITCH(forward), .initial = "off",
+     .commands = BENCH,
+     .help = "measure instead how long the answers for a batch take, from its bytes to its outputs"},
     {.name = "out", TEXT(out), .initial = "",
      .argument = "DIR", .commands = SWEEP | EXPORT,
      .help = "the sweep's directory, where the same command goes on with what is missing; of export the C file to "

@@ -83,11 +83,20 @@ claim "  tensor by tensor" says "F6.weight"
 lenet info
 claim "info alone: exit 0" code_is 0
 claim "  with the published counts" says "61706"
+claim "  with the recipes" says "--batch 128 --epochs 2 --lr 0.1 --warmup 0.5"
 lenet info --json info.json
 claim "  also as JSON" grep -q '"parameters":.*61706' info.json
 claim "  with the activation of four layers" test "$(grep -c '"activation":.*"relu"' info.json)" = 4
 claim "  and the pooling of two" test "$(grep -c '"pooling":.*"max"' info.json)" = 2
 rm -f info.json
+lenet bench --forward --arch linear --batch 3 --device cpu --json bench.json
+claim "how long answers take: exit 0" code_is 0
+claim "  as median and percentile" says "99 % within"
+claim "  in order in a file" python3 -c 'import json
+b = json.load(open("bench.json"))
+assert b["batch"] == 3 and b["passes"] > 0
+assert 0 < b["fastest_seconds"] <= b["median_seconds"] <= b["p99_seconds"]'
+rm -f bench.json
 lenet gradcheck --arch linear --entries 20
 claim "gradcheck: exit 0" code_is 0
 claim "  the tables of both kinds of batches" says "cpu against the CPU in double"

@@ -352,8 +352,10 @@ def cpu_scenarios(templates):
     yield Scenario("export", export + ["--json", "net.json"], ended, looks=True)
     yield Scenario("export in 4 bits", export + ["--bits", "4"], ended)
     yield Scenario("gradcheck", ["gradcheck", *GRADCHECK, *two], empty, looks=True)
+    forward = ["bench", "--forward", "--arch", "linear", "--batch", "1", *one, "--json", "b.json"]
     bench = ["bench", "--arch", "linear", "--batch", "1", *one, "--json", "b.json"]
     yield Scenario("bench", bench, empty, measures=True)
+    yield Scenario("bench of answers", forward, empty, measures=True)
     yield Scenario("info", ["info", "--weights", "run/last.safetensors", "--data", "data", "--json", "i.json"], ended,
                    looks=True)
     yield Scenario("info of all", ["info"], empty, devices=True)
