@@ -95,6 +95,8 @@ class Conv : public BackendTest {
             Size(1, LENET_PARTS, 1, 5, 5, 3, 5),
             Size(2, LENET_PARTS + 1, 2, 5, 6, 4, 5),
             Size(1, 2 * LENET_PARTS + 1, 1, 5, 5, 3, 5),
+            // and of parts that have several of the CPU's groups of images, of several networks, the last one fewer;
+            Size(2, 4 * LENET_PARTS + 3, 2, 3, 3, 3, 2),
             // and sizes that bands, spans, quads, and groups of either kind of maps leave something of.
             Size(1, 2, 1, 6, 7, 2, 5),
             Size(2, 1, 1, 7, 40, 5, 5),
@@ -122,9 +124,12 @@ class Conv : public BackendTest {
     std::vector<TableConvLayer> TableSizes() const {
         return {
             WithTable(Size(1, 1, 6, 14, 14, 16, 5)), /* LeNet-5's C3            */
-            WithTable(Size(3, 2, 5, 7, 9, 7, 5)),    WithTable(Size(3, 2, 5, 9, 7, 7, 3)),
+            WithTable(Size(3, 2, 5, 7, 9, 7, 5)),
+            WithTable(Size(3, 2, 5, 9, 7, 7, 3)),
             WithTable(Size(1, 3, 32, 2, 3, 16, 2)), /* as large as a table gets */
-            WithTable(Size(1, 1, 32, 5, 5, 16, 5)),  WithTable(Size(2, 5, 2, 4, 4, 2, 1)),
+            WithTable(Size(1, 1, 32, 5, 5, 16, 5)),
+            WithTable(Size(2, 5, 2, 4, 4, 2, 1)),
+            WithTable(Size(2, 2 * LENET_PARTS + 3, 2, 3, 3, 3, 2)),
         };
     }
 };

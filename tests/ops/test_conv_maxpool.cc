@@ -140,6 +140,7 @@ class ConvMaxpoolTest : public BackendTest {
             Size(118, 4, 1, 14, 18, 5, 5), /* two images and two turns, the last one not of all warps  */
             Size(59, 4, 2, 14, 18, 9, 5),  /* the same and two tiles of eight maps                     */
             Size(2, 1, 1, 12, 38, 8, 5),   /* quads of the gradient of parameters in two spans and bands */
+            Size(2, 2 * LENET_PARTS + 3, 2, 3, 5, 3, 2), /* parts of several groups of the CPU's images       */
         };
     }
 };

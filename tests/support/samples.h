@@ -114,8 +114,8 @@ inline bool Fill(Sample<batch_draw> &s, int variant) {
     a.source = SampleSource(s, 48, 28, 28, 32, 32);
     a.hyper = s.InArray(SampleHypers(a.source.count));
     a.step = s.InArray<uint64_t>({7});
-    FillBatch(s, 21);
-    return variant < 1;
+    FillBatch(s, variant == 0 ? 21 : 37); /* more than lie together on the CPU */
+    return variant < 2;
 }
 
 /* The images in the orders of the networks, and in their own with padding behind the last one. */
@@ -157,11 +157,13 @@ template <class Op, int n> bool FillConvSizes(Sample<Op> &s, const int (&sizes)[
     return true;
 }
 
-/* Enough maps to share out among three threads, and few: shared out otherwise, the sums must be the same. */
+/* Enough maps to share out among three threads, and few: shared out otherwise, the sums must be the same. Where images
+ * lie in more groups than there are parts of a gradient, a part has several, the last one fewer. */
 template <class Op> bool FillConv(Sample<Op> &s, int variant) {
-    const int sizes[][7] = {{3, 5, 3, 9, 7, 7, 3},  {1, 5, 1, 9, 7, 1, 3}, {1, 5, 2, 9, 7, 1, 3},
-                            {1, 5, 3, 9, 7, 1, 3},  {1, 5, 1, 9, 7, 7, 3}, {2, 2, 2, 12, 11, 3, 5},
-                            {1, 1, 32, 2, 2, 16, 2}};
+    const int sizes[][7] = {{3, 5, 3, 9, 7, 7, 3},   {1, 5, 1, 9, 7, 1, 3},
+                            {1, 5, 2, 9, 7, 1, 3},   {1, 5, 3, 9, 7, 1, 3},
+                            {1, 5, 1, 9, 7, 7, 3},   {2, 2, 2, 12, 11, 3, 5},
+                            {1, 1, 32, 2, 2, 16, 2}, {2, 2 * LENET_PARTS + 3, 2, 3, 3, 3, 2}};
     return FillConvSizes(s, sizes, variant);
 }
 template <class Op> size_t Inputs(const Op &a) { return Count(a.R, a.C, a.H, a.W, a.N); }
@@ -185,7 +187,7 @@ inline bool Fill(Sample<conv_backward_input> &s, int variant) {
     a.dx = s.Out(Inputs(a));
     return true;
 }
-/* The last two variants have a connection table, the last one as large as a table gets. */
+/* The last three variants have a connection table, one as large as a table gets. */
 inline bool Fill(Sample<conv_backward_params> &s, int variant) {
     auto &a = s.args;
     if (!FillConv(s, variant)) return false;
