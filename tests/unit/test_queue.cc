@@ -121,18 +121,23 @@ TEST_P(Queue, DoesWhatNeedsAllImagesAfterTheBlocks) {
 
 TEST_P(Queue, HasRoomForAnyNumberOfOperations) {
     const int many = 3 * MOST_WAITING + 5;
-    for (int op = 0; op < many; op++) Blocks(op, 1, 8);
-    for (int op = 0; op < many; op++) After(op, 1);
-    const std::vector<Event> events = Flush();
-    std::vector<int> times((size_t)many);
-    for (const Event &e : events) times[(size_t)e.op] += e.after;
-    EXPECT_EQ(times, std::vector<int>((size_t)many, 1));
-    for (int n = 0; n < 8; n += 4) {
-        const std::vector<Event> block = Of(events, 0, n);
-        ASSERT_EQ(block.size(), (size_t)many);
-        for (int op = 0; op < many; op++) EXPECT_EQ(block[(size_t)op].op, op);
+    for (const bool in_turn : {false, true}) { /* in turn, neither kind may be written where the other lies */
+        for (int op = 0; op < many; op++) {
+            Blocks(op, 1, 8);
+            if (in_turn) After(op, 1);
+        }
+        for (int op = 0; !in_turn && op < many; op++) After(op, 1);
+        const std::vector<Event> events = Flush();
+        std::vector<int> times((size_t)many);
+        for (const Event &e : events) times[(size_t)e.op] += e.after;
+        EXPECT_EQ(times, std::vector<int>((size_t)many, 1));
+        for (int n = 0; n < 8; n += 4) {
+            const std::vector<Event> block = Of(events, 0, n);
+            ASSERT_EQ(block.size(), (size_t)many);
+            for (int op = 0; op < many; op++) EXPECT_EQ(block[(size_t)op].op, op);
+        }
+        EXPECT_EQ(events.size(), 3u * many);
     }
-    EXPECT_EQ(events.size(), 3u * many);
 }
 
 TEST_P(Queue, DoesTheBlocksOfOneSizeBeforeThoseOfAnother) {
