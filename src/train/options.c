@@ -75,15 +75,15 @@ const struct lenet_option lenet_options[] = {
      .help = "a file to which the results are also written, as JSON"},
     {.name = "show", TEXT(show), .initial = "",
      .argument = "FILE", .commands = PREDICT,
-     .help = "a file for what the network is shown of each image: a sheet of pictures where it ends in .png, an IDX file "
-             "where it ends in -ubyte or .idx3"},
+     .help = "a file for what the network is shown of each image: a sheet of pictures where it ends in .png, an IDX "
+             "file where it ends in -ubyte or .idx3"},
     {.name = "as-is", SWITCH(as_is), .initial = "off",
      .commands = PREDICT,
      .help = "look for no digit: images are light on dark and only scaled to 28 x 28"},
     {.name = "recipe", CHOICE(recipe, "standard|fast|best|1998"), .initial = "standard",
      .commands = TRAIN | SWEEP | INFO | GRADCHECK | BENCH,
-     .help = "what options are that are not given (lenet info lists it): the initial values, those for 99 % in the fewest "
-             "seconds, for the best network or for LeNet-5 as published"},
+     .help = "what options are that are not given (lenet info lists it): the initial values, those for 99 % in the "
+             "fewest seconds, for the best network or for LeNet-5 as published"},
     {.name = "arch", .type = LENET_OPTION_ARCH, FIELD(arch), .initial = "lenet5",
      .argument = "NAME", .commands = TRAIN | SWEEP | INFO | GRADCHECK | BENCH, .identity = LENET_OF_POPULATION,
      .help = "the architecture (lenet info lists them); lenet5-1998 comes with its recipe, which other options change"},
