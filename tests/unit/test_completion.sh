@@ -40,7 +40,7 @@ claim "bash: behind an equals sign" proposes mse,map lenet train --loss = m
 claim "bash: all of them" proposes cross-entropy,mse,map lenet train --loss =
 claim "bash: a switch's values" proposes off,on lenet train --tf32 ''
 claim "bash: an option behind a switch without one" proposes --loss lenet train --tf32 --los
-architectures=$("$program" info | sed -nE '/^architectures/,/^devices/s/^  ([a-z0-9-]+) .*/\1/p' | paste -sd ,)
+architectures=$("$program" info | sed -nE '/^architectures/,/^recipes/s/^  ([a-z0-9-]+) .*/\1/p' | paste -sd ,)
 claim "bash: the architectures" proposes "$architectures" lenet train --arch ''
 mkdir "a folder" && touch "a file"
 claim "bash: a file option takes both" test "$(completed lenet eval --weights a | tr ',' '\n' | sort)" = $'a file\na folder'
