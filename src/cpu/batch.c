@@ -8,11 +8,10 @@
 #include "cpu/vector.h"
 #include "ops/draw.h"
 
-/* One row of the field for IMAGE_LANES images: their bytes, or what distortions have made of them. */
-typedef uint8_t byte_row[LENET_MAX_SIDE][IMAGE_LANES];
-typedef LENET_REAL value_row[LENET_MAX_SIDE][IMAGE_LANES];
+/* One row of the field for IMAGE_LANES images. */
+typedef LENET_REAL row_buffer[LENET_MAX_SIDE][IMAGE_LANES];
 
-static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, byte_row bytes) {
+static void plain_row(const struct lenet_source *s, const uint8_t *image, int row, int lane, row_buffer bytes) {
     const int h = row - (s->OH - s->H) / 2, left = (s->OW - s->W) / 2;
     const int first = h >= 0 && h < s->H ? left : s->OW, end = first + s->W < s->OW ? first + s->W : s->OW;
     for (int w = 0; w < first; w++) bytes[w][lane] = 0;
@@ -48,7 +47,7 @@ static void nodes_of_row(const struct warp *warp, int OH, int row, float node[LE
 }
 
 static void warped_row(const struct lenet_source *s, const uint8_t *image, const struct warp *warp,
-                       const struct lenet_spline *splines, int row, int lane, value_row values) {
+                       const struct lenet_spline *splines, int row, int lane, row_buffer bytes) {
     const struct lenet_line line = lenet_line_of(&warp->affine, s->H, s->W, s->OH, s->OW, row);
     float node[LENET_GRID][2];
     if (warp->elastic) nodes_of_row(warp, s->OH, row, node);
@@ -58,7 +57,7 @@ static void warped_row(const struct lenet_source *s, const uint8_t *image, const
             x += splines[w].weight[j] * node[splines[w].cell + j][0];
             y += splines[w].weight[j] * node[splines[w].cell + j][1];
         }
-        values[w][lane] = lenet_bilinear(image, s->H, s->W, x, y);
+        bytes[w][lane] = lenet_bilinear(image, s->H, s->W, x, y);
     }
 }
 
@@ -77,25 +76,22 @@ static struct selection select_item(ptrdiff_t item, int N) {
 }
 
 static void bring_row(const struct lenet_source *s, const struct selection *selection,
-                      const struct lenet_spline *splines, int row, value_row values) {
-    byte_row bytes;
+                      const struct lenet_spline *splines, int row, row_buffer bytes) {
     for (int lane = 0; lane < IMAGE_LANES; lane++) {
         /* Padding repeats image 0, so that its outputs are ordinary numbers. */
         const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
         const uint8_t *image = s->images + sample * s->H * s->W;
         if (selection->warped)
-            warped_row(s, image, &selection->warps[lane], splines, row, lane, values);
+            warped_row(s, image, &selection->warps[lane], splines, row, lane, bytes);
         else
             plain_row(s, image, row, lane, bytes);
     }
-    for (int w = 0; !selection->warped && w < s->OW; w++)
-        for (int lane = 0; lane < IMAGE_LANES; lane++) values[w][lane] = bytes[w][lane];
 }
 
 /* Fills an item's images of x and their labels. */
 static void fill_images(const struct lenet_source *s, const struct selection *selection, int N, LENET_REAL *x,
                         uint8_t *label) {
-    _Alignas(VECTOR_BYTES) value_row values;
+    _Alignas(VECTOR_BYTES) row_buffer bytes;
     const LENET_REAL factor = s->factor, offset = s->offset;
     struct lenet_spline splines[LENET_MAX_SIDE];
     for (int w = 0; selection->warped && w < s->OW; w++) splines[w] = lenet_spline_at(w, s->OW);
@@ -104,9 +100,8 @@ static void fill_images(const struct lenet_source *s, const struct selection *se
     const int first = selection->n / GROUP * GROUP, together = least(N - first, GROUP);
     x += (selection->r * N + first) * s->OH * s->OW + selection->n - first;
     for (int row = 0; row < s->OH; row++) {
-        bring_row(s, selection, splines, row, values);
-        for (int w = 0; w < s->OW; w++, x += together)
-            *(image_vec *)x = factor * *(const image_vec *)values[w] + offset;
+        bring_row(s, selection, splines, row, bytes);
+        for (int w = 0; w < s->OW; w++, x += together) *(image_vec *)x = factor * *(const image_vec *)bytes[w] + offset;
     }
 }
 

@@ -50,7 +50,7 @@ static enum lenet_status add_batch(struct lenet_network *net, const struct lenet
 
 static enum lenet_status add_means(struct lenet_network *net, const struct lenet_source *source,
                                    struct lenet_reference *reference, struct lenet_error *err) {
-    size_t most = 0;
+    size_t most = 1;
     for (int l = 0; l < net->topology.layer_count; l++) {
         const struct lenet_layer *layer = &net->topology.layers[l];
         if (!has_sums(layer)) continue;
