@@ -75,19 +75,6 @@ static struct selection select_item(ptrdiff_t item, int N) {
     return (struct selection){.r = item / (N / IMAGE_LANES), .n = (int)(item % (N / IMAGE_LANES)) * IMAGE_LANES};
 }
 
-static void bring_row(const struct lenet_source *s, const struct selection *selection,
-                      const struct lenet_spline *splines, int row, row_buffer bytes) {
-    for (int lane = 0; lane < IMAGE_LANES; lane++) {
-        /* Padding repeats image 0, so that its outputs are ordinary numbers. */
-        const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
-        const uint8_t *image = s->images + sample * s->H * s->W;
-        if (selection->warped)
-            warped_row(s, image, &selection->warps[lane], splines, row, lane, bytes);
-        else
-            plain_row(s, image, row, lane, bytes);
-    }
-}
-
 /* Fills an item's images of x and their labels. */
 static void fill_images(const struct lenet_source *s, const struct selection *selection, int N, LENET_REAL *x,
                         uint8_t *label) {
@@ -100,7 +87,16 @@ static void fill_images(const struct lenet_source *s, const struct selection *se
     const int first = selection->n / GROUP * GROUP, together = least(N - first, GROUP);
     x += (selection->r * N + first) * s->OH * s->OW + selection->n - first;
     for (int row = 0; row < s->OH; row++) {
-        bring_row(s, selection, splines, row, bytes);
+        for (int lane = 0; lane < IMAGE_LANES; lane++) {
+            /* Padding repeats image 0, so that its outputs are ordinary numbers. */
+            const int64_t sample = selection->sample[lane] < 0 ? 0 : selection->sample[lane];
+            const uint8_t *image = s->images + sample * s->H * s->W;
+            if (selection->warped)
+                warped_row(s, image, &selection->warps[lane], splines, row, lane, bytes);
+            else
+                plain_row(s, image, row, lane, bytes);
+        }
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): plain_row fills all of a row */
         for (int w = 0; w < s->OW; w++, x += together) *(image_vec *)x = factor * *(const image_vec *)bytes[w] + offset;
     }
 }
