@@ -21,6 +21,6 @@ RUN apt-get update \
     && useradd --create-home lenet
 COPY --from=build /installed /usr/local
 USER lenet
-WORKDIR /work
+WORKDIR /mnt
 ENTRYPOINT ["lenet"]
 CMD ["help"]

@@ -70,6 +70,8 @@ struct tally_args {
     struct lenet_tally *tally;
 };
 
+_Static_assert(sizeof(struct tally_args) <= MOST_ARGS, "they have room in the queue");
+
 static void tally_item(const void *args, ptrdiff_t r) {
     const struct tally_args *a = args;
     for (ptrdiff_t i = r * a->N; i < (r + 1) * a->N; i++) {
